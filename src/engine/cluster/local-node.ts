@@ -1,0 +1,59 @@
+/** What the servers of `engine/protocol` see of the node they belong to. */
+import type { Bytes } from "../../runtime/bytes.ts";
+import type { NodeId } from "../../runtime/world.ts";
+import type { ConsensusStatus } from "../../consensus/consensus.ts";
+import type { Reply, ReplyError } from "../keyspace/reply.ts";
+
+/** Replies come from this node's own apply; failures are ReplyErrors with the prefixes of the error table. */
+export interface LocalNode<Command, Machine> {
+  readonly id: NodeId;
+  readonly clusterId: string;
+  /** This node's replica of the state machine: may be read once a barrier holds. */
+  readonly machine: Machine;
+  /**
+   * Puts a command into the log; `encoded` is its form in the log. `done` is called once, at this node's apply, or with
+   * an error within the request timeout. Commands of one node are applied in the order of the calls.
+   */
+  write(command: Command, encoded: Bytes, done: (reply: Reply) => void): void;
+  /** Calls back when a read of `machine` is linearizable with respect to this call. All calls of a turn share a round. */
+  barrier(done: (error: ReplyError | undefined) => void): void;
+  /** With lease reads: false when the lease ended between the barrier and now, and the read must be made again. */
+  readStillValid(): boolean;
+  /** This node's estimate of the log time, Unix milliseconds: never ahead of the leader's. */
+  logTimeMs(): number;
+  /** True while too many bytes wait for the log: the server stops reading sockets until `onDrain` calls. */
+  congested(): boolean;
+  onDrain(callback: () => void): void;
+  /** PUBLISH by a client of this node: to the subscribers of every node that answers in time; `done` gets their number. */
+  publish(channel: string, message: string, done: (receivers: number) => void): void;
+  /** Sets who delivers a message to this node's subscribers and returns how many there were. */
+  onPublish(deliver: (channel: string, message: string) => number): void;
+  status(): NodeStatus;
+  /** All members as this node knows them; addresses of the client ports come from each node's greeting. */
+  members(): readonly MemberView[];
+}
+
+export interface MemberView {
+  readonly id: NodeId;
+  readonly peer: string;
+  /** "host:port", or undefined until the member was heard. */
+  readonly resp: string | undefined;
+  readonly http: string | undefined;
+  readonly pid: number | undefined;
+  readonly dataDir: string | undefined;
+  readonly role: "leader" | "follower" | "learner" | "candidate" | "unreachable";
+  readonly appliedIndex: number | undefined;
+  readonly commitIndex: number | undefined;
+  readonly diskBytes: number | undefined;
+}
+
+export interface NodeStatus {
+  readonly consensus: ConsensusStatus;
+  readonly algorithm: "raft" | "paxos";
+  readonly appliedIndex: number;
+  readonly durability: "always" | "everysec" | "memory";
+  readonly digest: number;
+  readonly diskBytes: number;
+  /** The cause, while no more writes can be taken: no quorum, no space. */
+  readonly refusing: string | undefined;
+}

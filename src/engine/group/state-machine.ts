@@ -1,0 +1,47 @@
+/**
+ * The contract between a replicated log and what it replicates: anything deterministic.
+ *
+ * Every replica applies the same commands in the same order with the same `AppliedAt`, so every replica reaches the same
+ * state and gives the same replies. The replica that a client is connected to answers from its own apply; no reply ever
+ * crosses the network.
+ */
+import type { Bytes } from "../../runtime/bytes.ts";
+
+/** What a command may know of time and chance: stamped by the leader, in the log, equal on every replica. */
+export interface AppliedAt {
+  /** Index of the log entry. */
+  readonly index: number;
+  /** Position of the command inside its entry. */
+  readonly position: number;
+  /** Log time, Unix milliseconds; never goes backwards, also over a change of leader. */
+  readonly timeMs: number;
+  /** 32 bits for seeding whatever the command draws at random. */
+  readonly seed: number;
+}
+
+/**
+ * A consistent cut of the state, read in slices while commands go on being applied.
+ * `next` gives about `maxBytes` at a time and undefined at the end; `close` may come early.
+ */
+export interface SnapshotCut {
+  next(maxBytes: number): Bytes | undefined;
+  close(): void;
+}
+
+export interface StateMachine<Command, Reply> {
+  /** The command that `bytes` encode. Throws when they are malformed. */
+  decode(bytes: Bytes): Command;
+  /** Never throws and never awaits: what is wrong with a command is its reply. */
+  apply(command: Command, at: AppliedAt): Reply;
+  /** At most one cut is open at a time. */
+  snapshot(): SnapshotCut;
+  /** Replaces the whole state. */
+  restore(chunks: Iterable<Bytes>): void;
+  /** A cheap digest of the state, kept up to date as it changes; equal on all replicas that applied the same prefix. */
+  digest(): number;
+  /**
+   * Asked at the leader about every 100 ms and before each entry is sealed: an encoded command that should go first (keys
+   * that are due, keys to evict), or undefined. `nowMs` is the log time that the next entry would get.
+   */
+  upkeep(nowMs: number): Bytes | undefined;
+}

@@ -1,0 +1,28 @@
+/**
+ * Values: a binary string, or a collection with its own file (hash, list, set, sorted set).
+ *
+ * Everything about a value is deterministic, the order of its elements included: replicas that applied the same log hold
+ * the same bytes in the same order, and a snapshot keeps that order.
+ */
+import type { ByteWriter } from "../../wire/byte-writer.ts";
+
+export type ValueType = "string" | "hash" | "list" | "set" | "zset";
+
+export interface Collection {
+  readonly type: Exclude<ValueType, "string">;
+  /** Number of elements; a collection that reaches 0 is removed with its key. */
+  readonly size: number;
+  /** Deterministic estimate of the memory it takes, maintained as it changes. */
+  readonly bytes: number;
+  /** What OBJECT ENCODING answers, by Redis 7.0's default thresholds. */
+  encoding(): string;
+  clone(): Collection;
+  /** Appends the whole collection for a snapshot; the module exports the matching `read…(reader)`. */
+  write(writer: ByteWriter): void;
+}
+
+export type Value = string | Collection;
+
+export function typeOf(value: Value): ValueType {
+  return typeof value === "string" ? "string" : value.type;
+}

@@ -1,0 +1,148 @@
+/**
+ * The error table: every error that Quorate raises or answers, with what a program may do about it.
+ *
+ * `outcome` answers the question a distributed program must ask: may I retry? The same row yields the RESP prefix and the
+ * exit code, and `docs/errors.md` is checked against it.
+ */
+export type Outcome = "not-applied" | "applied" | "unknown";
+
+export interface ErrorKind {
+  readonly retryable: boolean;
+  readonly outcome: Outcome;
+  /** The first word of the RESP error line. */
+  readonly resp: string;
+  /** Process exit code: 1 refused or failed, 2 wrong usage, 3 outcome unknown, 4 no quorum. */
+  readonly exit: 1 | 2 | 3 | 4;
+  /** One sentence: what it means and what to do. */
+  readonly meaning: string;
+}
+
+export type ErrorCode =
+  | "USAGE"
+  | "PORT_IN_USE"
+  | "DATA_DIRECTORY_UNUSABLE"
+  | "DATA_DIRECTORY_FOREIGN"
+  | "DATA_DIRECTORY_IN_USE"
+  | "DATA_CORRUPT"
+  | "DISK_FULL"
+  | "NO_QUORUM"
+  | "OUTCOME_UNKNOWN"
+  | "REPLY_LOST"
+  | "OVERLOADED"
+  | "TOO_LARGE"
+  | "SHUTTING_DOWN"
+  | "PROTOCOL"
+  | "UNSUPPORTED"
+  | "INVARIANT";
+
+const refused = { retryable: false, outcome: "not-applied", exit: 1 } as const;
+
+export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
+  USAGE: {
+    ...refused,
+    exit: 2,
+    resp: "ERR",
+    meaning: "A flag or argument is wrong; the message says which and what is allowed.",
+  },
+  PORT_IN_USE: {
+    ...refused,
+    resp: "ERR",
+    meaning: "Another program listens on this port; choose another or stop it.",
+  },
+  DATA_DIRECTORY_UNUSABLE: {
+    ...refused,
+    resp: "ERR",
+    meaning: "The data directory cannot be created or written; check its path, owner and space.",
+  },
+  DATA_DIRECTORY_FOREIGN: {
+    ...refused,
+    resp: "ERR",
+    meaning:
+      "The data directory belongs to another node, cluster or algorithm; use an empty one, or the one that belongs here.",
+  },
+  DATA_DIRECTORY_IN_USE: {
+    ...refused,
+    resp: "ERR",
+    meaning: "Another running process uses this data directory.",
+  },
+  DATA_CORRUPT: {
+    ...refused,
+    resp: "ERR",
+    meaning:
+      "Stored data failed its checksum where it cannot be refetched; restore the node from its peers or a backup.",
+  },
+  DISK_FULL: {
+    ...refused,
+    retryable: true,
+    resp: "MISCONF",
+    meaning: "No space is left for the log; reads go on, writes are refused until space is freed.",
+  },
+  NO_QUORUM: {
+    ...refused,
+    retryable: true,
+    exit: 4,
+    resp: "CLUSTERDOWN",
+    meaning: "No majority could be reached in time, and the command was not carried out; retry later.",
+  },
+  OUTCOME_UNKNOWN: {
+    retryable: false,
+    outcome: "unknown",
+    exit: 3,
+    resp: "UNKNOWNOUTCOME",
+    meaning:
+      "The command was sent to the log but no majority confirmed it in time: it may or may not be carried out; read before retrying.",
+  },
+  REPLY_LOST: {
+    retryable: false,
+    outcome: "applied",
+    exit: 3,
+    resp: "REPLYLOST",
+    meaning: "The command was carried out, but its reply was lost while this node caught up by snapshot.",
+  },
+  OVERLOADED: {
+    ...refused,
+    retryable: true,
+    resp: "BUSY",
+    meaning: "Too many bytes wait for the log; retry later.",
+  },
+  TOO_LARGE: { ...refused, resp: "ERR", meaning: "The command is larger than the limit." },
+  SHUTTING_DOWN: {
+    ...refused,
+    retryable: true,
+    resp: "SHUTDOWN",
+    meaning: "This node is stopping; use another.",
+  },
+  PROTOCOL: { ...refused, resp: "ERR", meaning: "The bytes received do not follow the protocol." },
+  UNSUPPORTED: { ...refused, resp: "ERR", meaning: "This engine cannot give what was asked for." },
+  INVARIANT: {
+    retryable: false,
+    outcome: "unknown",
+    exit: 1,
+    resp: "ERR",
+    meaning: "An internal invariant broke; the process stops rather than go on wrong. Please report it.",
+  },
+};
+
+export class QuorateError extends Error {
+  override readonly name = "QuorateError";
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  readonly outcome: Outcome;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+    this.retryable = ERRORS[code].retryable;
+    this.outcome = ERRORS[code].outcome;
+  }
+}
+
+/** True for a QuorateError of any copy of this package. */
+export function isQuorateError(error: unknown): error is QuorateError {
+  return error instanceof Error && error.name === "QuorateError" && "code" in error;
+}
+
+/** Stops the process in an impossible state: better no answer than a wrong one. On in production. */
+export function assert(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new QuorateError("INVARIANT", message);
+}

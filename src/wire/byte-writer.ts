@@ -1,0 +1,96 @@
+/** Writes numbers and binary strings into a growing buffer; the reader is `byte-reader.ts`. Little-endian throughout. */
+import type { Bytes } from "../runtime/bytes.ts";
+import { allocateOwnedBytes, copyBytes } from "../runtime/bytes.ts";
+import { assert } from "../runtime/errors.ts";
+
+export class ByteWriter {
+  private buffer: Bytes;
+  private length = 0;
+
+  constructor(initialBytes = 256) {
+    this.buffer = allocateOwnedBytes(initialBytes);
+  }
+
+  /** Bytes written so far. */
+  get size(): number {
+    return this.length;
+  }
+
+  uint8(value: number): this {
+    this.reserve(1);
+    this.length = this.buffer.writeUInt8(value, this.length);
+    return this;
+  }
+
+  uint32(value: number): this {
+    this.reserve(4);
+    this.length = this.buffer.writeUInt32LE(value, this.length);
+    return this;
+  }
+
+  /** A whole number in [0, 2^53], as two unsigned 32-bit halves. */
+  uint53(value: number): this {
+    assert(Number.isSafeInteger(value) && value >= 0, `not an unsigned 53-bit integer: ${value}`);
+    this.reserve(8);
+    this.length = this.buffer.writeUInt32LE(value >>> 0, this.length);
+    this.length = this.buffer.writeUInt32LE(Math.floor(value / 0x1_0000_0000), this.length);
+    return this;
+  }
+
+  double(value: number): this {
+    this.reserve(8);
+    this.length = this.buffer.writeDoubleLE(value, this.length);
+    return this;
+  }
+
+  /** A binary string (each character one byte), with its length before it. */
+  string(binary: string): this {
+    this.reserve(4 + binary.length);
+    this.length = this.buffer.writeUInt32LE(binary.length, this.length);
+    this.length += this.buffer.write(binary, this.length, "latin1");
+    return this;
+  }
+
+  /** A text as UTF-8, with its length in bytes before it. */
+  text(value: string): this {
+    this.reserve(4 + value.length * 3);
+    const written = this.buffer.write(value, this.length + 4, "utf8");
+    this.buffer.writeUInt32LE(written, this.length);
+    this.length += 4 + written;
+    return this;
+  }
+
+  /** Bytes, with their length before them. */
+  bytes(value: Uint8Array): this {
+    return this.uint32(value.length).raw(value);
+  }
+
+  /** Bytes as they are. */
+  raw(value: Uint8Array): this {
+    this.reserve(value.length);
+    this.buffer.set(value, this.length);
+    this.length += value.length;
+    return this;
+  }
+
+  /** Overwrites four bytes that were written before, such as a length that is known only now. */
+  patchUint32(offset: number, value: number): void {
+    assert(offset + 4 <= this.length, "patch past the end");
+    this.buffer.writeUInt32LE(value, offset);
+  }
+
+  /** What was written, as a copy that owns its memory; the writer is empty afterwards. */
+  take(): Bytes {
+    const taken = copyBytes(this.buffer.subarray(0, this.length));
+    this.length = 0;
+    return taken;
+  }
+
+  private reserve(more: number): void {
+    const needed = this.length + more;
+    if (needed <= this.buffer.length) return;
+    const grown = allocateOwnedBytes(Math.max(needed, this.buffer.length * 2));
+    this.buffer.copy(grown, 0, 0, this.length);
+    this.buffer = grown;
+  }
+}
