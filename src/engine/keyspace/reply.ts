@@ -16,6 +16,7 @@ export type Reply =
   | DoubleReply
   | MapReply
   | SetReply
+  | PairsReply
   | VerbatimReply
   | NullArray
   | PushReply;
@@ -54,6 +55,17 @@ export class MapReply {
 
 /** RESP3 set; RESP2 array. */
 export class SetReply {
+  readonly items: readonly Reply[];
+  constructor(items: readonly Reply[]) {
+    this.items = items;
+  }
+}
+
+/**
+ * RESP3 an array of [first, second] arrays; RESP2 flat array: members with their scores, fields with their values, where
+ * the order matters and a member may occur twice. `items` holds first, second, first, second…
+ */
+export class PairsReply {
   readonly items: readonly Reply[];
   constructor(items: readonly Reply[]) {
     this.items = items;

@@ -7,6 +7,7 @@ import {
   MapReply,
   NullArray,
   OK,
+  PairsReply,
   PushReply,
   ReplyError,
   SetReply,
@@ -64,6 +65,7 @@ function encodeTagged(reply: Tagged, version: RespVersion): string {
     const digits = formatDouble(reply.value);
     return version === 3 ? `,${digits}\r\n` : `$${digits.length}\r\n${digits}\r\n`;
   }
+  if (reply instanceof PairsReply) return encodePairs(reply.items, version);
   if (reply instanceof VerbatimReply) {
     if (version === 2) return `$${reply.text.length}\r\n${reply.text}\r\n`;
     return `=${reply.text.length + 4}\r\n${reply.format}:${reply.text}\r\n`;
@@ -76,6 +78,13 @@ function encodeTagged(reply: Tagged, version: RespVersion): string {
 function encodeItems(marker: string, items: readonly Reply[], count: number, version: RespVersion): string {
   let text = `${marker}${count}\r\n`;
   for (const item of items) text += encodeReply(item, version);
+  return text;
+}
+
+function encodePairs(items: readonly Reply[], version: RespVersion): string {
+  if (version === 2) return encodeItems("*", items, items.length, version);
+  let text = `*${items.length / 2}\r\n`;
+  for (let at = 0; at < items.length; at += 2) text += encodeItems("*", items.slice(at, at + 2), 2, version);
   return text;
 }
 
