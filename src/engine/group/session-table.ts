@@ -30,11 +30,14 @@ export class SessionTable {
     return this.sessions.get(node);
   }
 
-  /** Opens a session; a repeated registration of the same process changes nothing. */
+  /**
+   * Opens a session; a repeated registration of the same process changes nothing, and neither does one from another data
+   * directory: whoever lost its disk has forgotten its votes, and must not come back under its old name.
+   */
   register(batch: Batch, index: number): void {
     const { nonce, directory } = decodeRegistration(batch.body);
     const current = this.sessions.get(batch.node);
-    if (current?.nonce === nonce) return;
+    if (current !== undefined && (current.nonce === nonce || current.directory !== directory)) return;
     this.sessions.set(batch.node, { id: index, nonce, directory, lastSeq: 0 });
   }
 
@@ -46,6 +49,11 @@ export class SessionTable {
     if (batch.abandonedFrom > session.lastSeq + 1) return "gap";
     session.lastSeq = batch.seq;
     return "apply";
+  }
+
+  /** The node left the cluster: its name may be given to another directory. */
+  forget(node: NodeId): void {
+    this.sessions.delete(node);
   }
 
   write(writer: ByteWriter): void {
