@@ -107,3 +107,11 @@ export const NOT_A_FLOAT: ReplyError = new ReplyError("ERR value is not a valid 
 export const SYNTAX_ERROR: ReplyError = new ReplyError("ERR syntax error");
 export const NO_SUCH_KEY: ReplyError = new ReplyError("ERR no such key");
 export const INDEX_OUT_OF_RANGE: ReplyError = new ReplyError("ERR index out of range");
+export const OUT_OF_MEMORY: ReplyError = new ReplyError(
+  "OOM command not allowed when used memory > 'maxmemory'.",
+);
+
+/** What a command answers that was called with a wrong number of arguments. */
+export function wrongArguments(name: string): ReplyError {
+  return new ReplyError(`ERR wrong number of arguments for '${name}' command`);
+}
