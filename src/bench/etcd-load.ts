@@ -34,7 +34,9 @@ export async function loadEtcd(load: EtcdLoad): Promise<LatencySummary> {
         latencies.push(performance.now() - sentMs);
       }
     };
-    await Promise.all(sessions.flatMap((session) => Array.from({ length: load.depth }, () => worker(session))));
+    await Promise.all(
+      sessions.flatMap((session) => Array.from({ length: load.depth }, () => worker(session))),
+    );
     return summarise(latencies, performance.now() - startedMs);
   } finally {
     for (const session of sessions) session.destroy();
@@ -42,7 +44,12 @@ export async function loadEtcd(load: EtcdLoad): Promise<LatencySummary> {
 }
 
 /** Puts one key; resolves when etcd has committed it. */
-export async function putEtcd(endpoint: string, key: string, value: string, timeoutMs: number): Promise<void> {
+export async function putEtcd(
+  endpoint: string,
+  key: string,
+  value: string,
+  timeoutMs: number,
+): Promise<void> {
   const session = await open(endpoint, timeoutMs);
   try {
     await call(session, "Put", framed(field(1, Buffer.from(key)), field(2, Buffer.from(value))), timeoutMs);
@@ -54,7 +61,10 @@ export async function putEtcd(endpoint: string, key: string, value: string, time
 function open(endpoint: string, timeoutMs = 10_000): Promise<ClientHttp2Session> {
   return new Promise((resolve, reject) => {
     const session = connect(`http://${endpoint}`);
-    const timer = setTimeout(() => session.destroy(new Error(`no connection to etcd at ${endpoint}`)), timeoutMs);
+    const timer = setTimeout(
+      () => session.destroy(new Error(`no connection to etcd at ${endpoint}`)),
+      timeoutMs,
+    );
     session.once("connect", () => {
       clearTimeout(timer);
       resolve(session);
@@ -75,7 +85,9 @@ function call(session: ClientHttp2Session, method: string, body: Buffer, timeout
       te: "trailers",
     });
     let status: string | undefined;
-    stream.setTimeout(timeoutMs, () => stream.destroy(new Error(`etcd ${method}: no answer in ${timeoutMs} ms`)));
+    stream.setTimeout(timeoutMs, () =>
+      stream.destroy(new Error(`etcd ${method}: no answer in ${timeoutMs} ms`)),
+    );
     stream.on("response", (headers) => (status ??= headers["grpc-status"] as string | undefined));
     stream.on("trailers", (trailers) => (status = trailers["grpc-status"] as string | undefined));
     stream.on("error", reject);
@@ -89,7 +101,14 @@ function call(session: ClientHttp2Session, method: string, body: Buffer, timeout
 }
 
 function requestOf(load: EtcdLoad): Buffer {
-  const key = field(1, Buffer.from(`key:${Math.floor(Math.random() * load.keys).toString().padStart(12, "0")}`));
+  const key = field(
+    1,
+    Buffer.from(
+      `key:${Math.floor(Math.random() * load.keys)
+        .toString()
+        .padStart(12, "0")}`,
+    ),
+  );
   if (load.operation === "put") return framed(key, field(2, Buffer.alloc(load.valueBytes, "x")));
   return load.operation === "range" ? framed(key) : framed(key, Buffer.from([7 << 3, 1]));
 }

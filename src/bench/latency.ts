@@ -9,7 +9,8 @@ export interface LatencySummary {
 
 export function summarise(latenciesMs: readonly number[], elapsedMs: number): LatencySummary {
   const sorted = Float64Array.from(latenciesMs).sort();
-  const at = (quantile: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * quantile))] ?? 0;
+  const at = (quantile: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * quantile))] ?? 0;
   return {
     opsPerSecond: (latenciesMs.length / elapsedMs) * 1000,
     p50Ms: at(0.5),

@@ -38,7 +38,8 @@ export function loadResp(load: RespLoad): Promise<LatencySummary> {
 
 function readReport(report: string): LatencySummary {
   const throughput = /throughput summary: ([\d.]+) requests per second/.exec(report)?.[1];
-  if (throughput === undefined) throw new Error(`unexpected report of redis-benchmark:\n${report.slice(-500)}`);
+  if (throughput === undefined)
+    throw new Error(`unexpected report of redis-benchmark:\n${report.slice(-500)}`);
   const steps = [...report.matchAll(/^([\d.]+)% <= ([\d.]+) milliseconds/gm)].map((match) => ({
     percent: Number(match[1]),
     ms: Number(match[2]),

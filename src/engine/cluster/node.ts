@@ -8,7 +8,7 @@ import type { Consensus, ConsensusStatus, Membership, Role } from "../../consens
 import type { Bytes } from "../../runtime/bytes.ts";
 import { bytesFromUtf8 } from "../../runtime/bytes.ts";
 import { ERRORS, isQuorateError, QuorateError } from "../../runtime/errors.ts";
-import type { NodeId, Timer, World } from "../../runtime/world.ts";
+import type { Clock, NodeId, Timer, World } from "../../runtime/world.ts";
 import type { MessageCodec } from "../group/replica.ts";
 import { Replica } from "../group/replica.ts";
 import type { StateMachine } from "../group/state-machine.ts";
@@ -26,6 +26,8 @@ export interface ClusterNodeOptions<Command, Machine extends StateMachine<Comman
   /** Identity of the data directory (or of this process, without one): hexadecimal, 12 digits or more. */
   readonly directory: string;
   readonly world: World;
+  /** What log time follows; a test may push it. Default: the world's clock. */
+  readonly timeSource?: Clock;
   readonly algorithm: "raft" | "paxos";
   readonly durability: NodeStatus["durability"];
   readonly consensus: Consensus<Message>;
@@ -105,6 +107,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       id: options.id,
       directory: options.directory,
       clock: options.world.clock,
+      timeSource: options.timeSource ?? options.world.clock,
       random: options.world.random,
       logger: options.world.logger,
       consensus: options.consensus,

@@ -40,6 +40,8 @@ export interface ReplicaOptions<Command, Reply, Message> {
   /** Identity of the data directory: registered in the log, so that a wiped disk is recognised. */
   readonly directory: string;
   readonly clock: Clock;
+  /** What log time follows; a test may push it. Default: `clock`. */
+  readonly timeSource?: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly consensus: Consensus<Message>;
@@ -105,7 +107,7 @@ export class Replica<Command, Reply, Message> {
 
   constructor(options: ReplicaOptions<Command, Reply, Message>) {
     this.options = options;
-    this.logClock = new LogClock(options.clock);
+    this.logClock = new LogClock(options.timeSource ?? options.clock);
     this.barriers = new Barriers((id) => options.consensus.step({ type: "read", id }, this.now()));
     this.applier = new Applier({
       self: options.id,
