@@ -34,6 +34,7 @@ export const importRules: Readonly<
     rooms: ["runtime", "runtime/simulated", "wire", "consensus", "engine", "simulation"],
     pure: false,
   },
+  bench: { rooms: ["bench"], pure: false },
   cli: { rooms: ["runtime", "runtime/node", "wire", "engine", "simulation", "client", "cli"], pure: false },
 };
 
