@@ -4,10 +4,23 @@
  * Every change of a key goes through `set`, `modify`+`changed`, `delete` or `expireAt`, so that the open snapshot cut, the
  * WATCH versions, the memory estimate and the digest can never be forgotten by a command.
  */
-import type { Collection, Value, ValueType } from "./value.ts";
+import type { HashValue } from "./collections/hash-value.ts";
+import type { ListValue } from "./collections/list-value.ts";
+import type { SetValue } from "./collections/set-value.ts";
+import type { SortedSetValue } from "./collections/sorted-set-value.ts";
+import type { Value } from "./value.ts";
+
+interface Collections {
+  readonly hash: HashValue;
+  readonly list: ListValue;
+  readonly set: SetValue;
+  readonly zset: SortedSetValue;
+}
+
+export type CollectionType = keyof Collections;
 
 /** The collection class of a value type. */
-export type CollectionOf<T extends ValueType> = Extract<Collection, { type: T }> & Collection;
+export type CollectionOf<T extends CollectionType> = Collections[T];
 
 export interface Database {
   readonly index: number;
@@ -21,9 +34,9 @@ export interface Database {
   read(key: string): Value | undefined;
   /** As `read`; throws WRONG_TYPE when it is of another type. */
   readString(key: string): string | undefined;
-  readCollection<T extends Exclude<ValueType, "string">>(key: string, type: T): CollectionOf<T> | undefined;
+  readCollection<T extends CollectionType>(key: string, type: T): CollectionOf<T> | undefined;
   /** The collection about to be changed in place: tells the open snapshot cut first. Throws WRONG_TYPE. */
-  modify<T extends Exclude<ValueType, "string">>(key: string, type: T): CollectionOf<T> | undefined;
+  modify<T extends CollectionType>(key: string, type: T): CollectionOf<T> | undefined;
   /** After a change in place: version, memory, digest; removes the key when the collection is empty. */
   changed(key: string): void;
   /** Stores a value; expiry is dropped unless `keepExpiry`. */

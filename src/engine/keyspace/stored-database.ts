@@ -1,11 +1,11 @@
 /** The database of `database.ts` over a key table: expiry by the log, types, versions, accesses. */
 import { assert } from "../../runtime/errors.ts";
 import type { AccessClock } from "./access-clock.ts";
-import type { CollectionOf, Database } from "./database.ts";
+import type { CollectionOf, CollectionType, Database } from "./database.ts";
 import { KeyTable } from "./key-table.ts";
 import { TICK_NEEDED, type Moment } from "./moment.ts";
 import { WRONG_TYPE } from "./reply.ts";
-import type { Value, ValueType } from "./value.ts";
+import type { Value } from "./value.ts";
 
 /** How many random slots are tried before RANDOMKEY looks at all of them for one that is not due. */
 const RANDOM_TRIES = 64;
@@ -63,14 +63,14 @@ export class StoredDatabase implements Database {
     return value;
   }
 
-  readCollection<T extends Exclude<ValueType, "string">>(key: string, type: T): CollectionOf<T> | undefined {
+  readCollection<T extends CollectionType>(key: string, type: T): CollectionOf<T> | undefined {
     const value = this.read(key);
     if (value === undefined) return undefined;
     if (typeof value === "string" || value.type !== type) throw WRONG_TYPE;
     return value as CollectionOf<T>;
   }
 
-  modify<T extends Exclude<ValueType, "string">>(key: string, type: T): CollectionOf<T> | undefined {
+  modify<T extends CollectionType>(key: string, type: T): CollectionOf<T> | undefined {
     this.assertWriting();
     const collection = this.readCollection(key, type);
     if (collection !== undefined) this.table.observer?.beforeChange(this.table.find(key));
