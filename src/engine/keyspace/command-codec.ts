@@ -8,10 +8,11 @@
  *   evict      4, count u32, {database u32, key, version u53}…
  *   configure  5, count u32, {name, value}…
  */
-import { bytesFromLatin1, type Bytes } from "../../runtime/bytes.ts";
+import type { Bytes } from "../../runtime/bytes.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
 import { ByteWriter } from "../../wire/byte-writer.ts";
+import { encodeRequest } from "../../wire/resp/request-encoder.ts";
 import type { Call, KeyspaceCommand, WatchedKey } from "./keyspace-command.ts";
 
 const CALL = 1;
@@ -51,11 +52,11 @@ export function encodeExec(watched: readonly WatchedKey[], calls: readonly Encod
 export function encodeCommand(command: KeyspaceCommand): Bytes {
   switch (command.type) {
     case "call":
-      return encodeCall(command.database, encodeArguments(command.args));
+      return encodeCall(command.database, encodeRequest(command.args));
     case "exec":
       return encodeExec(
         command.watched,
-        command.calls.map((call) => ({ database: call.database, resp: encodeArguments(call.args) })),
+        command.calls.map((call) => ({ database: call.database, resp: encodeRequest(call.args) })),
       );
     case "expire":
       return new ByteWriter(5).uint8(EXPIRE).uint32(command.limit).take();
@@ -128,18 +129,6 @@ function readWatched(reader: ByteReader): WatchedKey[] {
     watched.push({ database: reader.uint32(), key: reader.string(), version: reader.uint53() });
   }
   return watched;
-}
-
-/** Arguments as one RESP array of bulk strings. */
-export function encodeArguments(args: readonly string[]): Bytes {
-  let head = `*${args.length}\r\n`;
-  const writer = new ByteWriter();
-  for (const argument of args) {
-    head += `$${argument.length}\r\n`;
-    writer.raw(bytesFromLatin1(head + argument));
-    head = "\r\n";
-  }
-  return writer.raw(bytesFromLatin1(head)).take();
 }
 
 /** One RESP array of bulk strings in `bytes` from `start`: its strings, and where it ends. Throws PROTOCOL. */

@@ -41,6 +41,12 @@ export class CommandTable {
     return spec;
   }
 
+  /** True when a command changes nothing, so that it may be answered from one replica without the log. */
+  readsOnly(spec: CommandSpec): boolean {
+    if (this.hasFlag(spec, "readonly")) return true;
+    return (spec.docs.group === "server" || spec.docs.group === "connection") && !this.hasFlag(spec, "write");
+  }
+
   hasFlag(spec: CommandSpec, flag: CommandFlag): boolean {
     return this.flags.get(spec)?.has(flag) ?? false;
   }

@@ -4,6 +4,7 @@
  * Integers stay JavaScript numbers while they are safe (up to 2^53) and become bigint beyond, so that all 64 bits keep
  * their value; `Integer` is either.
  */
+export { formatDouble } from "../../wire/resp/numbers.ts";
 import { NOT_A_FLOAT, NOT_AN_INTEGER } from "./reply.ts";
 
 export type Integer = number | bigint;
@@ -85,15 +86,6 @@ function parseHexDouble(text: string): number {
   }
   value *= 2 ** Number(exponent);
   return negative ? -value : value;
-}
-
-/** A double as replies and scores show it: "%.17g" (3.1 is 3.1000000000000001), inf and -inf. */
-export function formatDouble(value: number): string {
-  if (Number.isNaN(value)) return "nan";
-  if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
-  if (value === 0) return Object.is(value, -0) ? "-0" : "0";
-  if (Number.isInteger(value) && Math.abs(value) < 1e17) return value.toFixed(0);
-  return formatGeneral(value, 17);
 }
 
 /** C's "%.{precision}g" for a finite number. */

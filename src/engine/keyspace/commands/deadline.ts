@@ -1,5 +1,5 @@
 /** Deadlines as commands give them: relative or absolute, in seconds or milliseconds. */
-import { INT64_MAX, INT64_MIN, integerArgument } from "../numbers.ts";
+import { INT64_MAX, INT64_MIN, integerArgument, type Integer } from "../numbers.ts";
 import { ReplyError } from "../reply.ts";
 
 export type ExpiryUnit = "seconds" | "milliseconds" | "unix-seconds" | "unix-milliseconds";
@@ -16,19 +16,22 @@ export function invalidExpiry(name: string): ReplyError {
  * error that Redis answers, which names the command.
  */
 export function deadlineArgument(text: string, unit: ExpiryUnit, nowMs: number, name: string): number {
-  const amount = BigInt(integerArgument(text));
-  if (amount <= 0n) throw invalidExpiry(name);
+  const amount = integerArgument(text);
+  if (amount <= 0) throw invalidExpiry(name);
   return absoluteMs(amount, unit, nowMs, name);
 }
 
 /** As `deadlineArgument`, for EXPIRE and its kin: a deadline may lie in the past. */
 export function anyDeadlineArgument(text: string, unit: ExpiryUnit, nowMs: number, name: string): number {
-  return absoluteMs(BigInt(integerArgument(text)), unit, nowMs, name);
+  return absoluteMs(integerArgument(text), unit, nowMs, name);
 }
 
-function absoluteMs(amount: bigint, unit: ExpiryUnit, nowMs: number, name: string): number {
-  const inMs = unit === "seconds" || unit === "unix-seconds" ? amount * 1000n : amount;
-  const absolute = unit === "seconds" || unit === "milliseconds" ? inMs + BigInt(Math.floor(nowMs)) : inMs;
-  if (inMs > INT64_MAX || inMs < INT64_MIN || absolute > INT64_MAX) throw invalidExpiry(name);
-  return Math.min(Number(absolute), LATEST_MS);
+function absoluteMs(amount: Integer, unit: ExpiryUnit, nowMs: number, name: string): number {
+  const factor = unit === "seconds" || unit === "unix-seconds" ? 1000 : 1;
+  const start = unit === "seconds" || unit === "milliseconds" ? Math.floor(nowMs) : 0;
+  const near = Number(amount) * factor + start;
+  if (Number.isSafeInteger(near)) return near;
+  const inMs = BigInt(amount) * BigInt(factor);
+  if (inMs > INT64_MAX || inMs < INT64_MIN || inMs + BigInt(start) > INT64_MAX) throw invalidExpiry(name);
+  return near > 0 ? LATEST_MS : -LATEST_MS;
 }
