@@ -143,6 +143,8 @@ export interface ConsensusStatus {
   readonly membership: Membership;
   /** Only at the leader. */
   readonly progress: ReadonlyMap<NodeId, PeerProgress>;
+  /** Local snapshots (by index) that are being sent, perhaps not the newest: their files must stay. */
+  readonly snapshotsInUse: readonly Index[];
 }
 
 export interface Consensus<Message> {
@@ -156,6 +158,8 @@ export interface Consensus<Message> {
   leaseHolds(nowMs: number): boolean;
   /** A chosen or stored entry, for applying; entries below `firstIndex` are gone. */
   entry(index: Index): Entry | undefined;
+  /** The membership in force at `index` (at or above the newest snapshot): what a snapshot of that index names. */
+  membershipAt(index: Index): Membership;
 }
 
 /** What the driver read from the disk at start. */

@@ -1,0 +1,175 @@
+/**
+ * Who takes part in the log: encoding, history and the steps of a change.
+ *
+ * A membership is in force from the moment it is appended, committed or not (Raft section 6), so a truncation rolls it
+ * back: the history keeps every membership that the log still holds.
+ */
+import type { Bytes } from "../runtime/bytes.ts";
+import { assert, QuorateError } from "../runtime/errors.ts";
+import type { NodeId } from "../runtime/world.ts";
+import { ByteReader } from "../wire/byte-reader.ts";
+import { ByteWriter } from "../wire/byte-writer.ts";
+import type { Index, Membership } from "./consensus.ts";
+
+const FORMAT = 1;
+/** More members than any cluster has; a bound for what a peer may claim. */
+const MEMBERS_MAX = 255;
+
+/** The payload of a `membership` entry. */
+export function encodeMembership(membership: Membership): Bytes {
+  const writer = new ByteWriter();
+  writeMembership(writer, membership);
+  return writer.take();
+}
+
+/** Throws QuorateError PROTOCOL on anything that `encodeMembership` did not write. */
+export function decodeMembership(bytes: Bytes): Membership {
+  const reader = new ByteReader(bytes);
+  const membership = readMembership(reader);
+  if (reader.remaining > 0) throw new QuorateError("PROTOCOL", "bytes after a membership");
+  return membership;
+}
+
+export function writeMembership(writer: ByteWriter, membership: Membership): void {
+  writer.uint8(FORMAT);
+  for (const ids of [membership.voters, membership.outgoing, membership.learners]) {
+    writer.uint8(ids.length);
+    for (const id of ids) writer.text(id);
+  }
+  const addresses = Object.entries(membership.addresses);
+  writer.uint32(addresses.length);
+  for (const [id, address] of addresses) writer.text(id).text(address);
+}
+
+export function readMembership(reader: ByteReader): Membership {
+  if (reader.uint8() !== FORMAT) throw new QuorateError("PROTOCOL", "unknown format of a membership");
+  const voters = readIds(reader);
+  const outgoing = readIds(reader);
+  const learners = readIds(reader);
+  const count = reader.uint32();
+  if (count > 3 * MEMBERS_MAX) throw new QuorateError("PROTOCOL", "too many addresses in a membership");
+  const addresses: [NodeId, string][] = [];
+  for (let i = 0; i < count; i += 1) addresses.push([reader.text(), reader.text()]);
+  return { voters, outgoing, learners, addresses: Object.fromEntries(addresses) };
+}
+
+function readIds(reader: ByteReader): NodeId[] {
+  const ids: NodeId[] = [];
+  for (let count = reader.uint8(); count > 0; count -= 1) ids.push(reader.text());
+  if (new Set(ids).size !== ids.length) throw new QuorateError("PROTOCOL", "a member is named twice");
+  return ids;
+}
+
+/** Everyone in a membership, once each. */
+export function members(membership: Membership): NodeId[] {
+  return [...new Set([...membership.voters, ...membership.outgoing, ...membership.learners])];
+}
+
+/** What a change aims at. */
+export type MembershipGoal = Pick<Membership, "voters" | "learners" | "addresses">;
+
+/** Why a goal cannot be a membership, or undefined. */
+export function refuseGoal(goal: MembershipGoal): string | undefined {
+  if (goal.voters.length === 0) return "a cluster needs at least one voter";
+  const named = [...goal.voters, ...goal.learners];
+  if (named.length > MEMBERS_MAX) return `at most ${MEMBERS_MAX} members`;
+  if (new Set(named).size !== named.length) return "a member is named twice";
+  const unknown = named.find((id) => !goal.addresses[id]);
+  return unknown === undefined ? undefined : `no address for ${unknown}`;
+}
+
+/** First step: the newcomers receive the log and count in no quorum. */
+export function withLearners(now: Membership, goal: MembershipGoal): Membership {
+  const learners = [...goal.voters, ...goal.learners, ...now.learners].filter(
+    (id, at, all) => !now.voters.includes(id) && all.indexOf(id) === at,
+  );
+  return { ...now, learners, addresses: addressesOf([...now.voters, ...learners], now, goal) };
+}
+
+/** Second step: decisions need a majority of the new voters and one of the old. */
+export function enterJoint(now: Membership, goal: MembershipGoal): Membership {
+  const { voters, learners } = goal;
+  const outgoing = sameSet(voters, now.voters) ? [] : now.voters;
+  return {
+    voters,
+    outgoing,
+    learners,
+    addresses: addressesOf([...voters, ...outgoing, ...learners], now, goal),
+  };
+}
+
+/** Last step: the new voters alone. Needs nothing but the joint membership, so that any leader can take it. */
+export function leaveJoint(joint: Membership): Membership {
+  const { voters, learners } = joint;
+  return { voters, outgoing: [], learners, addresses: addressesOf([...voters, ...learners], joint, joint) };
+}
+
+export function sameMembership(left: Membership, right: Membership): boolean {
+  const all = members(left);
+  return (
+    sameSet(left.voters, right.voters) &&
+    sameSet(left.outgoing, right.outgoing) &&
+    sameSet(left.learners, right.learners) &&
+    all.every((id) => left.addresses[id] === right.addresses[id])
+  );
+}
+
+function sameSet(left: readonly NodeId[], right: readonly NodeId[]): boolean {
+  return left.length === right.length && left.every((id) => right.includes(id));
+}
+
+function addressesOf(
+  ids: readonly NodeId[],
+  now: Membership,
+  goal: MembershipGoal,
+): Readonly<Record<NodeId, string>> {
+  const known = ids.map((id) => [id, goal.addresses[id] ?? now.addresses[id] ?? ""] as const);
+  return Object.fromEntries(known.filter(([, address]) => address !== ""));
+}
+
+export interface Configuration {
+  /** Where the log names it; 0 or the snapshot's index for the oldest one. */
+  readonly index: Index;
+  readonly membership: Membership;
+}
+
+/** The memberships that the log holds, oldest first. Invariant: never empty; the last one is in force. */
+export class MembershipHistory {
+  private configurations: Configuration[];
+
+  constructor(base: Configuration) {
+    this.configurations = [base];
+  }
+
+  get latest(): Configuration {
+    return this.configurations[this.configurations.length - 1]!;
+  }
+
+  append(configuration: Configuration): void {
+    assert(configuration.index > this.latest.index, "a membership was appended below the latest");
+    this.configurations.push(configuration);
+  }
+
+  /** The log lost `index` and what follows; true when that brought an older membership back into force. */
+  truncateFrom(index: Index): boolean {
+    const before = this.configurations.length;
+    while (this.configurations.length > 1 && this.latest.index >= index) this.configurations.pop();
+    return this.configurations.length < before;
+  }
+
+  /** The membership in force at `index`. */
+  at(index: Index): Membership {
+    return (this.configurations.findLast((c) => c.index <= index) ?? this.configurations[0]!).membership;
+  }
+
+  /** Entries up to `index` are compacted: only the last membership among them matters. */
+  compactTo(index: Index): void {
+    const keep = this.configurations.findLastIndex((c) => c.index <= index);
+    if (keep > 0) this.configurations.splice(0, keep);
+  }
+
+  /** A snapshot replaced the log. */
+  reset(base: Configuration): void {
+    this.configurations = [base];
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * What a leader knows of one peer's log, and what is on its way there.
+ *
+ * `probe`: where the logs agree is not known; one append at a time. `replicate`: appends leave without waiting for answers,
+ * up to a small window: enough to fill a round trip, and few enough that entries gather into batches behind it.
+ * `snapshot`: the entries that the peer needs are compacted; a snapshot is on its way instead.
+ */
+import { assert } from "../runtime/errors.ts";
+import type { NodeId } from "../runtime/world.ts";
+import type { Index, PeerProgress, SnapshotMeta } from "./consensus.ts";
+import type { FailureDetector } from "./failure-detector.ts";
+
+interface InFlight {
+  readonly lastIndex: Index;
+  readonly bytes: number;
+  readonly sentMs: number;
+}
+
+/** A snapshot on its way to a peer: one chunk at a time, from where the peer says it is. */
+export interface SnapshotSending {
+  readonly snapshot: SnapshotMeta;
+  offset: number;
+  /** The chunk at `offset` was sent at this time; undefined: it is due. */
+  sentMs: number | undefined;
+  /** When the peer last got further. */
+  progressMs: number;
+}
+
+export class Progress {
+  readonly id: NodeId;
+  readonly detector: FailureDetector;
+  /** Invariant: matchIndex < nextIndex. The peer's disk holds the log up to here. */
+  matchIndex: Index = 0;
+  nextIndex: Index;
+  state: "probe" | "replicate" | "snapshot" = "probe";
+  /** The newest round of heartbeats that it answered. */
+  ackedRound = 0;
+  /** The newest commit index that was sent to it. */
+  commitSent: Index = 0;
+  sending: SnapshotSending | undefined;
+  /** The entry that removed it: it is served until it knows. Infinity for a member. */
+  removedAt: Index = Number.POSITIVE_INFINITY;
+  private inflight: InFlight[] = [];
+  private inflightBytes = 0;
+
+  constructor(id: NodeId, nextIndex: Index, detector: FailureDetector) {
+    this.id = id;
+    this.nextIndex = nextIndex;
+    this.detector = detector;
+  }
+
+  hasRoom(window: number): boolean {
+    return this.inflight.length < (this.state === "replicate" ? window : 1);
+  }
+
+  get idle(): boolean {
+    return this.inflight.length === 0;
+  }
+
+  sent(lastIndex: Index, bytes: number, nowMs: number): void {
+    this.inflight.push({ lastIndex, bytes, sentMs: nowMs });
+    this.inflightBytes += bytes;
+    if (this.state === "replicate") this.nextIndex = lastIndex + 1;
+  }
+
+  /** The peer holds the log up to `index` on its disk. */
+  acknowledge(index: Index): void {
+    if (index > this.matchIndex) {
+      this.matchIndex = index;
+      if (this.sending !== undefined && index >= this.sending.snapshot.index) this.startProbe();
+    }
+    while (this.inflight.length > 0 && this.inflight[0]!.lastIndex <= index) {
+      this.inflightBytes -= this.inflight.shift()!.bytes;
+    }
+    // It agreed with the entry before the next one: from here on appends may follow each other without waiting.
+    if (this.state === "probe" && index >= this.nextIndex - 1) this.startReplicate();
+    this.nextIndex = Math.max(this.nextIndex, this.matchIndex + 1);
+  }
+
+  /** The peer refused what follows `prevIndex`; it can agree with this log at `limit` at the most. */
+  reject(prevIndex: Index, limit: Index): void {
+    const stale =
+      this.state === "replicate" ? prevIndex <= this.matchIndex : prevIndex !== this.nextIndex - 1;
+    if (stale || this.state === "snapshot") return;
+    this.clearInflight();
+    this.state = "probe";
+    this.nextIndex = Math.max(Math.min(limit, prevIndex - 1), this.matchIndex) + 1;
+  }
+
+  /** True when the oldest append is neither answered nor received although it left `limitMs` ago. */
+  isLost(receivedIndex: Index, limitMs: number, nowMs: number): boolean {
+    const oldest = this.inflight[0];
+    return oldest !== undefined && receivedIndex < oldest.lastIndex && nowMs - oldest.sentMs >= limitMs;
+  }
+
+  /** What was on its way is lost: start again after what the peer surely has. */
+  startProbe(): void {
+    this.clearInflight();
+    this.state = "probe";
+    this.sending = undefined;
+    this.nextIndex = this.matchIndex + 1;
+  }
+
+  startSnapshot(snapshot: SnapshotMeta, nowMs: number): void {
+    assert(snapshot.index > this.matchIndex, `peer ${this.id} holds snapshot ${snapshot.index} already`);
+    this.clearInflight();
+    this.state = "snapshot";
+    this.sending = { snapshot, offset: 0, sentMs: undefined, progressMs: nowMs };
+  }
+
+  view(nowMs: number): PeerProgress {
+    const { matchIndex, nextIndex, state, inflightBytes } = this;
+    return { matchIndex, nextIndex, state, inflightBytes, silentMs: nowMs - this.detector.heardMs };
+  }
+
+  private startReplicate(): void {
+    this.state = "replicate";
+    const newest = this.inflight[this.inflight.length - 1];
+    this.nextIndex = Math.max(newest?.lastIndex ?? 0, this.matchIndex) + 1;
+  }
+
+  private clearInflight(): void {
+    this.inflight.length = 0;
+    this.inflightBytes = 0;
+  }
+}

@@ -1,0 +1,577 @@
+/**
+ * A tiny cluster under faults, for the property tests of the core alone: virtual time, a network that loses, delays,
+ * repeats and overtakes, disks that forget what was not durable, crashes, pauses, partitions, changes of members.
+ * Everything is drawn from one seed. The invariants are checked as things happen; a violation throws.
+ */
+import { bytesFromLatin1, concatBytes, type Bytes } from "../../runtime/bytes.ts";
+import type {
+  Consensus,
+  ConsensusOptions,
+  DurableWrite,
+  Effect,
+  Entry,
+  Membership,
+  Recovered,
+  SnapshotMeta,
+} from "../consensus.ts";
+import { DEFAULT_CONSENSUS_OPTIONS } from "../defaults.ts";
+import { withChunk, type RaftMessage } from "../message.ts";
+import { isQuorum } from "../quorum.ts";
+import { createRaft } from "./raft.ts";
+
+export class Violation extends Error {}
+
+function require(condition: boolean, message: string): void {
+  if (!condition) throw new Violation(message);
+}
+
+/** A small, fast generator (splitmix32): uniform in [0, 1). */
+export function randomFrom(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x9e3779b9) | 0;
+    let mixed = state ^ (state >>> 16);
+    mixed = Math.imul(mixed, 0x21f0aaad);
+    mixed ^= mixed >>> 15;
+    mixed = Math.imul(mixed, 0x735a2d97);
+    return ((mixed ^ (mixed >>> 15)) >>> 0) / 0x1_0000_0000;
+  };
+}
+
+interface Disk {
+  term: number;
+  votedFor: string | undefined;
+  entries: Entry[];
+  snapshot: { meta: SnapshotMeta; bytes: Bytes } | undefined;
+  /** Older snapshots that are still being sent. */
+  old: Map<number, Bytes>;
+}
+
+interface Node {
+  readonly id: string;
+  readonly disk: Disk;
+  core: Consensus<RaftMessage> | undefined;
+  life: number;
+  pausedUntil: number;
+  skew: number;
+  writes: { id: number; write: DurableWrite }[];
+  durableId: number;
+  waiting: { to: string; message: RaftMessage; after: number }[];
+  applied: number;
+  digest: number;
+  receiving: Bytes[];
+  reads: Map<number, number>;
+  membership: Membership;
+}
+
+export interface Faults {
+  loss: number;
+  duplicate: number;
+  /** Messages take up to this long; now and then ten times as long. */
+  delayMs: number;
+  diskMs: number;
+  crash: number;
+  partition: number;
+  pause: number;
+  change: number;
+  compact: number;
+  transfer: number;
+}
+
+export interface ClusterOptions {
+  readonly seed: number;
+  readonly members: number;
+  readonly spare: number;
+  readonly faults: Faults;
+  readonly consensus?: Partial<ConsensusOptions>;
+}
+
+const LIMIT = 1 << 30;
+
+export class Cluster {
+  readonly nodes = new Map<string, Node>();
+  now = 0;
+  chosen: { term: number; digest: number; committedIn: number }[] = [];
+  readonly random: () => number;
+  readsAnswered = 0;
+  changes = 0;
+  installs = 0;
+  private readonly options: ClusterOptions;
+  private readonly leaders = new Map<number, string>();
+  private readonly queue: { at: number; order: number; run: () => void }[] = [];
+  private order = 0;
+  private readId = 0;
+  private commandId = 0;
+  private blocked: (from: string, to: string) => boolean = () => false;
+  faultsOn = true;
+
+  constructor(options: ClusterOptions) {
+    this.options = options;
+    this.random = randomFrom(options.seed);
+    const ids = Array.from({ length: options.members + options.spare }, (_, i) => `n${i + 1}`);
+    for (const id of ids) {
+      const disk: Disk = { term: 0, votedFor: undefined, entries: [], snapshot: undefined, old: new Map() };
+      const skew = 1 + (this.random() - 0.5) * DEFAULT_CONSENSUS_OPTIONS.clockDriftMax;
+      this.nodes.set(id, {
+        id,
+        disk,
+        skew,
+        core: undefined,
+        life: 0,
+        pausedUntil: 0,
+        writes: [],
+        durableId: 0,
+        waiting: [],
+        applied: 0,
+        digest: 0,
+        receiving: [],
+        reads: new Map(),
+        membership: this.founding(),
+      });
+    }
+    for (const node of this.nodes.values()) this.start(node);
+    this.at(20, () => this.work());
+  }
+
+  founding(): Membership {
+    const voters = Array.from({ length: this.options.members }, (_, i) => `n${i + 1}`);
+    return {
+      voters,
+      outgoing: [],
+      learners: [],
+      addresses: Object.fromEntries(voters.map((id) => [id, id])),
+    };
+  }
+
+  /** Runs until the virtual time has passed, or `done`. */
+  run(untilMs: number, done: () => boolean = () => false): void {
+    while (this.queue.length > 0 && !done()) {
+      const next = this.pop();
+      if (next.at > untilMs) {
+        this.push(next);
+        this.now = untilMs;
+        return;
+      }
+      this.now = next.at;
+      next.run();
+    }
+  }
+
+  leader(): Node | undefined {
+    let best: Node | undefined;
+    let term = -1;
+    for (const node of this.nodes.values()) {
+      const status = node.core?.status(this.now);
+      if (status?.role === "leader" && status.term > term) [best, term] = [node, status.term];
+    }
+    return best;
+  }
+
+  /** Ends all faults: every node runs and every link works. */
+  heal(): void {
+    this.faultsOn = false;
+    this.blocked = () => false;
+    for (const node of this.nodes.values()) if (node.core === undefined) this.start(node);
+  }
+
+  private at(delayMs: number, run: () => void): void {
+    this.push({ at: this.now + delayMs, order: (this.order += 1), run });
+  }
+
+  private push(event: { at: number; order: number; run: () => void }): void {
+    const { queue } = this;
+    let place = queue.push(event) - 1;
+    while (place > 0) {
+      const parent = (place - 1) >> 1;
+      if (before(queue[parent]!, event)) break;
+      queue[place] = queue[parent]!;
+      place = parent;
+    }
+    queue[place] = event;
+  }
+
+  private pop(): { at: number; order: number; run: () => void } {
+    const { queue } = this;
+    const top = queue[0]!;
+    const last = queue.pop()!;
+    if (queue.length === 0) return top;
+    let place = 0;
+    for (;;) {
+      let child = 2 * place + 1;
+      if (child >= queue.length) break;
+      if (child + 1 < queue.length && before(queue[child + 1]!, queue[child]!)) child += 1;
+      if (before(last, queue[child]!)) break;
+      queue[place] = queue[child]!;
+      place = child;
+    }
+    queue[place] = last;
+    return top;
+  }
+
+  private chance(probability: number): boolean {
+    return this.faultsOn && this.random() < probability;
+  }
+
+  private pick<T>(list: readonly T[]): T {
+    return list[Math.floor(this.random() * list.length)]!;
+  }
+
+  private start(node: Node): void {
+    const { disk } = node;
+    const recovered: Recovered = {
+      term: disk.term,
+      votedFor: disk.votedFor,
+      snapshot: disk.snapshot?.meta,
+      entries: [...disk.entries],
+    };
+    const options: ConsensusOptions = {
+      ...DEFAULT_CONSENSUS_OPTIONS,
+      snapshotChunkBytes: 8,
+      appendMaxBytes: 64,
+      ...this.options.consensus,
+      id: node.id,
+      membership: this.founding(),
+      random: this.random,
+    };
+    node.life += 1;
+    node.writes = [];
+    node.durableId = 0;
+    node.waiting = [];
+    node.reads.clear();
+    node.receiving = [];
+    node.applied = disk.snapshot?.meta.index ?? 0;
+    node.digest = disk.snapshot === undefined ? 0 : readDigest(disk.snapshot.bytes);
+    node.core = createRaft(options, recovered, this.clock(node));
+    this.collect(node);
+    this.tick(node, node.life);
+  }
+
+  private clock(node: Node): number {
+    return this.now * node.skew;
+  }
+
+  private tick(node: Node, life: number): void {
+    if (node.life !== life || node.core === undefined) return;
+    if (node.pausedUntil <= this.now) this.step(node, (core, now) => core.step({ type: "tick" }, now));
+    this.at(Math.max(25, node.pausedUntil - this.now) * (0.9 + this.random() * 0.2), () =>
+      this.tick(node, life),
+    );
+  }
+
+  private step(node: Node, input: (core: Consensus<RaftMessage>, now: number) => void): void {
+    if (node.core === undefined) return;
+    input(node.core, this.clock(node));
+    this.collect(node);
+  }
+
+  private collect(node: Node): void {
+    // A drain concludes what is committed before it appends the next membership.
+    if (node.core !== undefined) node.membership = node.core.status(this.now).membership;
+    for (const effect of node.core?.drain() ?? []) this.carryOut(node, effect);
+  }
+
+  private crash(node: Node): void {
+    // Of the writes under way some reached the disk, in order.
+    const kept = Math.floor(this.random() * (node.writes.length + 1));
+    for (const { write } of node.writes.slice(0, kept)) storeWrite(node.disk, write);
+    node.core = undefined;
+    node.life += 1;
+    const suspects = [...this.nodes.values()].filter(
+      (other) => other.core !== undefined && this.random() < 0.5,
+    );
+    for (const other of suspects) {
+      this.at(this.random() * 5, () =>
+        this.step(other, (core, now) => core.step({ type: "suspect", peer: node.id }, now)),
+      );
+    }
+    this.at(this.random() * 800, () => {
+      if (node.core === undefined) this.start(node);
+    });
+  }
+
+  private carryOut(node: Node, effect: Effect<RaftMessage>): void {
+    switch (effect.type) {
+      case "write":
+        return this.write(node, effect.id, effect.write);
+      case "send":
+        node.waiting.push(effect);
+        return this.release(node);
+      case "commit":
+        return this.apply(node, effect.upTo);
+      case "read": {
+        const atLeast = node.reads.get(effect.id);
+        require(atLeast !== undefined, "a read was answered twice or never asked");
+        node.reads.delete(effect.id);
+        this.readsAnswered += 1;
+        const valid = !effect.lease || node.core!.leaseHolds(this.clock(node));
+        require(!valid || effect.index >= atLeast!, `stale read: ${effect.index} after ${atLeast}`);
+        return;
+      }
+      case "readFailed":
+        require(node.reads.delete(effect.id), "a read failed twice");
+        return;
+      case "role":
+        if (effect.role === "leader") this.elected(node, effect.term);
+        return;
+      case "membership":
+        return;
+      case "membershipChange":
+        if (effect.refused === undefined) this.changes += 1;
+        return;
+      case "sendChunk": {
+        const { disk } = node;
+        const bytes =
+          disk.snapshot?.meta.index === effect.snapshot.index
+            ? disk.snapshot.bytes
+            : disk.old.get(effect.snapshot.index);
+        if (bytes === undefined) return;
+        const chunk = bytes.subarray(effect.offset, effect.offset + effect.length);
+        return this.transmit(node, effect.to, withChunk(effect.message, chunk));
+      }
+      case "storeChunk": {
+        const { life } = node;
+        this.at(this.random() * this.options.faults.diskMs, () => {
+          if (node.life !== life) return;
+          if (effect.offset === 0) node.receiving = [];
+          node.receiving.push(effect.chunk);
+          const offset = effect.offset + effect.chunk.length;
+          const valid = !this.chance(0.05);
+          const snapshotIndex = effect.snapshot.index;
+          this.step(node, (core, now) =>
+            core.step({ type: "chunkStored", snapshotIndex, offset, valid }, now),
+          );
+        });
+        return;
+      }
+      case "install":
+        return this.install(node, effect.snapshot);
+    }
+  }
+
+  private install(node: Node, meta: SnapshotMeta): void {
+    const { life } = node;
+    this.installs += 1;
+    this.at(this.random() * this.options.faults.diskMs * 3, () => {
+      if (node.life !== life) return;
+      const bytes = concatBytes(node.receiving);
+      require(bytes.length === meta.sizeBytes, "a snapshot was put together wrongly");
+      require(meta.index >= node.applied, `snapshot of ${meta.index} takes back ${node.applied}`);
+      require(this.chosen[meta.index - 1]?.digest === readDigest(bytes), "a snapshot of another state");
+      node.disk.snapshot = { meta, bytes };
+      node.applied = meta.index;
+      node.digest = readDigest(bytes);
+      this.step(node, (core, now) => core.step({ type: "installed", snapshot: meta }, now));
+    });
+  }
+
+  private write(node: Node, id: number, write: DurableWrite): void {
+    const { life } = node;
+    node.writes.push({ id, write });
+    const stall = this.chance(0.01) ? 40 : 1;
+    this.at(this.random() * this.options.faults.diskMs * stall, () => {
+      if (node.life !== life) return;
+      while (node.writes.length > 0 && node.writes[0]!.id <= id)
+        storeWrite(node.disk, node.writes.shift()!.write);
+      if (id <= node.durableId) return;
+      node.durableId = id;
+      this.step(node, (core, now) => core.step({ type: "durable", writeId: id }, now));
+      this.release(node);
+    });
+  }
+
+  private release(node: Node): void {
+    const ready = node.waiting.filter((each) => each.after <= node.durableId);
+    if (ready.length === 0) return;
+    node.waiting = node.waiting.filter((each) => each.after > node.durableId);
+    for (const { to, message } of ready) {
+      this.checkVouched(node, message);
+      this.transmit(node, to, message);
+    }
+  }
+
+  /** Durable before acknowledged: what a message vouches for is on the sender's disk when it leaves. */
+  private checkVouched(node: Node, message: RaftMessage): void {
+    const { disk } = node;
+    if (message.type === "appendReply") {
+      require(diskLast(disk) >= message.matchIndex, "acknowledged before durable");
+    }
+    if (message.type === "voteReply" && message.granted) {
+      const kept = disk.term > message.term || (disk.term === message.term && disk.votedFor !== undefined);
+      require(kept, "voted before durable");
+    }
+  }
+
+  private transmit(node: Node, to: string, message: RaftMessage): void {
+    const { faults } = this.options;
+    if (this.chance(faults.loss)) return;
+    const copies = this.chance(faults.duplicate) ? 2 : 1;
+    for (let copy = 0; copy < copies; copy += 1) {
+      const slow = this.chance(0.03) ? 30 : 1;
+      this.at(0.1 + this.random() * faults.delayMs * slow, () => this.deliver(node.id, to, message));
+    }
+  }
+
+  private deliver(from: string, to: string, message: RaftMessage): void {
+    const node = this.nodes.get(to);
+    if (node?.core === undefined || this.blocked(from, to)) return;
+    if (node.pausedUntil > this.now) {
+      this.at(node.pausedUntil - this.now + 0.01, () => this.deliver(from, to, message));
+      return;
+    }
+    this.step(node, (core, now) => core.step({ type: "message", from, message }, now));
+  }
+
+  private elected(node: Node, term: number): void {
+    const other = this.leaders.get(term);
+    require(other === undefined || other === node.id, `two leaders in term ${term}`);
+    this.leaders.set(term, node.id);
+    const core = node.core!;
+    const { firstIndex } = core.status(this.now);
+    this.chosen.forEach((entry, at) => {
+      if (entry.committedIn >= term || at + 1 < firstIndex) return;
+      require(core.entry(at + 1)?.term ===
+        entry.term, `the leader of term ${term} lacks committed entry ${at + 1}`);
+    });
+  }
+
+  private apply(node: Node, upTo: number): void {
+    const core = node.core!;
+    const { role, term } = core.status(this.now);
+    if (role === "leader") this.checkQuorum(node, upTo, core.entry(upTo)!.term);
+    for (let index = node.applied + 1; index <= upTo; index += 1) {
+      const entry = core.entry(index);
+      require(entry !== undefined, `committed entry ${index} is gone`);
+      const digest = digestWith(node.digest, entry!);
+      const known = this.chosen[index - 1];
+      if (known === undefined) this.chosen[index - 1] = { term: entry!.term, digest, committedIn: term };
+      else require(known.digest === digest, `two values were committed at ${index}`);
+      node.digest = digest;
+      node.applied = index;
+    }
+    core.step({ type: "applied", index: node.applied }, this.clock(node));
+  }
+
+  /** What a leader calls committed is on the disks of a quorum. */
+  private checkQuorum(node: Node, index: number, term: number): void {
+    const held = (id: string): boolean => {
+      const { disk } = this.nodes.get(id)!;
+      return (
+        (disk.snapshot?.meta.index ?? 0) >= index ||
+        disk.entries.some((entry) => entry.index === index && entry.term === term)
+      );
+    };
+    require(isQuorum(node.membership, held), `${node.id} committed ${index} without a quorum`);
+  }
+
+  /** What clients and operators do, and what befalls machines; calls itself again. */
+  private work(): void {
+    const { faults } = this.options;
+    const nodes = [...this.nodes.values()];
+    for (const node of nodes) {
+      if (node.core === undefined || node.pausedUntil > this.now) continue;
+      if (node.core.accepts(16) && this.random() < 0.7) this.propose(node);
+      if (this.random() < 0.3) this.read(node);
+      if (this.chance(faults.compact)) this.compact(node);
+    }
+    const running = nodes.filter((node) => node.core !== undefined);
+    const victim = this.pick(nodes);
+    if (this.chance(faults.crash) && victim.core !== undefined) this.crash(victim);
+    if (this.chance(faults.pause)) victim.pausedUntil = this.now + this.random() * 900;
+    if (this.chance(faults.partition)) this.partition();
+    if (this.chance(faults.transfer) && running.length > 0) {
+      this.step(this.pick(running), (core, now) => core.step({ type: "transfer" }, now));
+    }
+    const leader = this.leader();
+    if (this.chance(faults.change) && leader !== undefined) this.change(leader);
+    this.at(5 + this.random() * 20, () => this.work());
+  }
+
+  propose(node: Node): void {
+    const payload = bytesFromLatin1(`c${(this.commandId += 1)}`);
+    this.step(node, (core, now) => core.step({ type: "propose", payload }, now));
+  }
+
+  read(node: Node): void {
+    const id = (this.readId += 1);
+    node.reads.set(id, this.chosen.length);
+    this.step(node, (core, now) => core.step({ type: "read", id }, now));
+  }
+
+  private compact(node: Node): void {
+    const core = node.core!;
+    const index = node.applied;
+    if (index <= (node.disk.snapshot?.meta.index ?? 0)) return;
+    const bytes = bytesFromLatin1(
+      `${node.digest}`.padEnd(20, " ") + "x".repeat(Math.floor(this.random() * 20)),
+    );
+    const term = this.chosen[index - 1]!.term;
+    const meta = { index, term, membership: core.membershipAt(index), sizeBytes: bytes.length };
+    const { disk } = node;
+    if (disk.snapshot !== undefined) disk.old.set(disk.snapshot.meta.index, disk.snapshot.bytes);
+    disk.snapshot = { meta, bytes };
+    const keepFrom = Math.max(1, index - Math.floor(this.random() * 10));
+    this.step(node, (c, now) => c.step({ type: "compact", snapshot: meta, keepFrom }, now));
+    const { firstIndex, snapshotsInUse } = core.status(this.now);
+    disk.entries = disk.entries.filter((entry) => entry.index >= firstIndex);
+    for (const old of disk.old.keys()) if (!snapshotsInUse.includes(old)) disk.old.delete(old);
+  }
+
+  private partition(): void {
+    const ids = [...this.nodes.keys()];
+    const side = new Set(ids.filter(() => this.random() < 0.5));
+    if (this.random() < 0.5) side.clear();
+    const lone = this.pick(ids);
+    if (side.size === 0 && this.random() < 0.7) side.add(lone);
+    const oneWay = this.random() < 0.3;
+    const blocked = (from: string, to: string): boolean =>
+      side.has(from) !== side.has(to) && (!oneWay || side.has(from));
+    this.blocked = blocked;
+    this.at(100 + this.random() * 1500, () => {
+      if (this.blocked === blocked) this.blocked = () => false;
+    });
+  }
+
+  private change(leader: Node): void {
+    const ids = [...this.nodes.keys()].sort(() => this.random() - 0.5);
+    const count = 1 + Math.floor(this.random() * ids.length);
+    const voters = ids.slice(0, Math.max(count, 2));
+    const learners = ids.slice(voters.length).filter(() => this.random() < 0.4);
+    const addresses = Object.fromEntries(ids.map((id) => [id, id]));
+    const input = { type: "changeMembership", id: (this.order += 1), voters, learners, addresses } as const;
+    this.step(leader, (core, now) => core.step(input, now));
+  }
+}
+
+function before(left: { at: number; order: number }, right: { at: number; order: number }): boolean {
+  return left.at < right.at || (left.at === right.at && left.order < right.order);
+}
+
+function storeWrite(disk: Disk, write: DurableWrite): void {
+  if (write.ballot !== undefined) {
+    disk.term = write.ballot.term;
+    disk.votedFor = write.ballot.votedFor;
+  }
+  if (write.snapshot !== undefined) {
+    const { index, term } = write.snapshot;
+    const agrees = disk.entries.some((entry) => entry.index === index && entry.term === term);
+    disk.entries = agrees ? disk.entries.filter((entry) => entry.index > index) : [];
+  }
+  const first = write.entries?.[0];
+  if (first === undefined) return;
+  disk.entries = disk.entries.filter((entry) => entry.index < first.index);
+  disk.entries.push(...write.entries!);
+}
+
+function diskLast(disk: Disk): number {
+  return Math.max(disk.snapshot?.meta.index ?? 0, disk.entries[disk.entries.length - 1]?.index ?? 0);
+}
+
+function digestWith(digest: number, entry: Entry): number {
+  let next = (Math.imul(digest, 31) + entry.term * 7 + entry.kind.length) | 0;
+  for (const byte of entry.payload) next = (Math.imul(next, 33) ^ byte) | 0;
+  return next % LIMIT;
+}
+
+function readDigest(bytes: Bytes): number {
+  return Number(bytes.toString("latin1", 0, 20));
+}

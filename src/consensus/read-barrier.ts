@@ -1,0 +1,87 @@
+/**
+ * Read barriers at the leader (thesis section 6.4): note the commit index, learn from a quorum that no newer leader existed
+ * after that, answer. One round of heartbeats covers every read that waits when it starts.
+ *
+ * A round has a number that is never used again by this node, and answers count only in the term they were asked in: an
+ * answer to an earlier round says nothing about now.
+ */
+import type { NodeId } from "../runtime/world.ts";
+import type { Index } from "./consensus.ts";
+
+export interface WaitingRead {
+  /** The follower that forwarded it, or undefined for a read of this node. */
+  readonly origin: NodeId | undefined;
+  readonly id: number;
+}
+
+interface Round {
+  readonly round: number;
+  readonly sentMs: number;
+  readonly index: Index;
+  readonly reads: readonly WaitingRead[];
+}
+
+const NONE: readonly WaitingRead[] = [];
+/** Rounds with reads on their way at a time: enough to hide the round trip, few enough that reads gather. */
+const ROUNDS_IN_FLIGHT = 2;
+
+export class ReadBarrier {
+  private round: number;
+  private readonly reuseRound: boolean;
+  private waiting: WaitingRead[] = [];
+  private readonly rounds: Round[] = [];
+  private roundsWithReads = 0;
+
+  constructor(firstRound: number, reuseRound: boolean) {
+    this.round = firstRound;
+    this.reuseRound = reuseRound;
+  }
+
+  get lastRound(): number {
+    return this.round;
+  }
+
+  add(read: WaitingRead): void {
+    this.waiting.push(read);
+  }
+
+  wantsRound(): boolean {
+    return this.waiting.length > 0 && this.roundsWithReads < ROUNDS_IN_FLIGHT;
+  }
+
+  /** Starts a round; the waiting reads join it if `index` is known to be a safe point to read at. */
+  begin(nowMs: number, index: Index | undefined): number {
+    this.round += this.reuseRound && this.rounds.length > 0 ? 0 : 1; // mutant: reuse-read-id
+    const reads = index === undefined || this.waiting.length === 0 ? NONE : this.waiting;
+    if (reads !== NONE) {
+      this.waiting = [];
+      this.roundsWithReads += 1;
+    }
+    this.rounds.push({ round: this.round, sentMs: nowMs, index: index ?? 0, reads });
+    return this.round;
+  }
+
+  /** A quorum answered `round`, and so every earlier one; returns when it was sent, or undefined if that is not news. */
+  confirm(round: number, answer: (read: WaitingRead, index: Index) => void): number | undefined {
+    let sentMs: number | undefined;
+    let done = 0;
+    for (const next of this.rounds) {
+      if (next.round > round) break;
+      done += 1;
+      sentMs = next.sentMs;
+      if (next.reads.length > 0) this.roundsWithReads -= 1;
+      for (const read of next.reads) answer(read, next.index);
+    }
+    if (done > 0) this.rounds.splice(0, done);
+    return sentMs;
+  }
+
+  /** Gives up every read: the leadership ended. */
+  abandon(fail: (read: WaitingRead) => void): void {
+    for (const round of this.rounds) round.reads.forEach(fail);
+    this.waiting.forEach(fail);
+    this.rounds.length = 0;
+    this.waiting = [];
+    this.roundsWithReads = 0;
+  }
+}
