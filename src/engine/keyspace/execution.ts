@@ -1,6 +1,7 @@
 /** What a command sees while it executes: its database, log time, seeded chance, and the effects that leave the keyspace. */
 import type { Database } from "./database.ts";
 import type { Keyspace } from "./keyspace.ts";
+import type { Reply } from "./reply.ts";
 
 export interface Execution {
   readonly keyspace: Keyspace;
@@ -15,4 +16,15 @@ export interface Execution {
   publish(channel: string, message: string): void;
   /** True inside EVAL, EVALSHA, FCALL or EXEC. */
   readonly nested: boolean;
+  /** True in a query on the local replica: commands that write are refused. */
+  readonly reading: boolean;
+  /** True once this execution (or what it runs inside) has changed a key. */
+  readonly changed: boolean;
+  /**
+   * Runs another command inside this one, as redis.call does: lookup, arity, OOM check, execute. What goes wrong is
+   * returned as a ReplyError, never thrown. A database selected inside stays selected for later calls of this execution.
+   */
+  call(args: readonly string[]): Reply;
+  /** Selects a database for the rest of this execution; false when the index is out of range. */
+  select(index: number): boolean;
 }

@@ -16,6 +16,7 @@ export type Reply =
   | DoubleReply
   | MapReply
   | SetReply
+  | PairsReply
   | VerbatimReply
   | NullArray
   | PushReply;
@@ -60,6 +61,17 @@ export class SetReply {
   }
 }
 
+/**
+ * RESP3 an array of [first, second] arrays; RESP2 flat array: members with their scores, fields with their values, where
+ * the order matters and a member may occur twice. `items` holds first, second, first, second…
+ */
+export class PairsReply {
+  readonly items: readonly Reply[];
+  constructor(items: readonly Reply[]) {
+    this.items = items;
+  }
+}
+
 /** RESP3 verbatim string; RESP2 bulk string. */
 export class VerbatimReply {
   readonly format: "txt" | "mkd";
@@ -95,3 +107,11 @@ export const NOT_A_FLOAT: ReplyError = new ReplyError("ERR value is not a valid 
 export const SYNTAX_ERROR: ReplyError = new ReplyError("ERR syntax error");
 export const NO_SUCH_KEY: ReplyError = new ReplyError("ERR no such key");
 export const INDEX_OUT_OF_RANGE: ReplyError = new ReplyError("ERR index out of range");
+export const OUT_OF_MEMORY: ReplyError = new ReplyError(
+  "OOM command not allowed when used memory > 'maxmemory'.",
+);
+
+/** What a command answers that was called with a wrong number of arguments. */
+export function wrongArguments(name: string): ReplyError {
+  return new ReplyError(`ERR wrong number of arguments for '${name}' command`);
+}

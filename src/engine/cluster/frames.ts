@@ -1,0 +1,67 @@
+/**
+ * Frames between the nodes of a cluster: one byte of kind, the sender's directory tag, then the content.
+ *
+ * The tag stands for the identity of the sender's data directory. A node whose disk was wiped has a new one, and its peers,
+ * who know the old one from the log, do not listen to it: it has forgotten its votes and the entries it acknowledged.
+ */
+import type { Bytes } from "../../runtime/bytes.ts";
+import { bytesFromUtf8 } from "../../runtime/bytes.ts";
+import { QuorateError } from "../../runtime/errors.ts";
+import { ByteReader } from "../../wire/byte-reader.ts";
+import { ByteWriter } from "../../wire/byte-writer.ts";
+
+/** `consensus` and `batch` belong to the group; the rest to the cluster. */
+const KINDS = ["consensus", "batch", "greeting", "publish", "published", "refused"] as const;
+export type PeerFrameKind = (typeof KINDS)[number];
+
+export interface PeerFrame {
+  readonly kind: PeerFrameKind;
+  readonly directoryTag: number;
+  readonly content: Bytes;
+}
+
+const HEADER_BYTES = 9;
+
+export function frameHeader(kind: PeerFrameKind, directoryTag: number): Bytes {
+  return new ByteWriter(HEADER_BYTES).uint8(KINDS.indexOf(kind)).uint53(directoryTag).take();
+}
+
+export function readFrame(frame: Bytes): PeerFrame {
+  const reader = new ByteReader(frame);
+  const kind = KINDS[reader.uint8()];
+  if (kind === undefined)
+    throw new QuorateError("PROTOCOL", "unknown kind of frame; is the peer of another version?");
+  return { kind, directoryTag: reader.uint53(), content: frame.subarray(HEADER_BYTES) };
+}
+
+/** A number that stands for a directory identity (32 hexadecimal digits or more) in every frame. */
+export function directoryTagOf(directory: string): number {
+  const tag = Number.parseInt(directory.slice(0, 12), 16);
+  if (!Number.isSafeInteger(tag))
+    throw new QuorateError("INVARIANT", `not a directory identity: ${directory}`);
+  return tag;
+}
+
+/** What a node tells its peers about itself, on every new link and twice a second. */
+export interface Greeting {
+  readonly resp: string | undefined;
+  readonly http: string | undefined;
+  readonly pid: number | undefined;
+  readonly dataDir: string | undefined;
+  readonly role: "leader" | "follower" | "learner" | "candidate";
+  readonly appliedIndex: number;
+  readonly commitIndex: number;
+  readonly diskBytes: number;
+}
+
+export function encodeGreeting(greeting: Greeting): Bytes {
+  return bytesFromUtf8(JSON.stringify(greeting));
+}
+
+export function decodeGreeting(content: Bytes): Greeting {
+  try {
+    return JSON.parse(content.toString("utf8")) as Greeting;
+  } catch (error) {
+    throw new QuorateError("PROTOCOL", "malformed greeting", { cause: error });
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * Applies chosen entries to the state machine, in order, in slices of a few milliseconds.
+ *
+ * It is the only writer of the replicated state: the machine, the session table and the time of the last entry, which
+ * together form a snapshot. Commands of this node's own clients are applied from the values that were parsed at the
+ * socket and answered here; everyone else's are decoded from the log.
+ */
+import type { Entry, Index } from "../../consensus/consensus.ts";
+import type { Bytes } from "../../runtime/bytes.ts";
+import type { Clock, NodeId } from "../../runtime/world.ts";
+import { ByteReader } from "../../wire/byte-reader.ts";
+import { ByteWriter } from "../../wire/byte-writer.ts";
+import type { Batch } from "./batch.ts";
+import { commandsOf, openEntry } from "./batch.ts";
+import type { Proposals } from "./proposals.ts";
+import { SessionTable } from "./session-table.ts";
+import type { SnapshotCut, StateMachine } from "./state-machine.ts";
+
+/** The loop is never held longer than this by applying. */
+const SLICE_MS = 8;
+
+/** What the applier tells the replica, besides answering clients. */
+export interface ApplierEvents {
+  /** A batch was refused because an earlier one of its session is missing. */
+  gap(node: NodeId, session: number): void;
+  /** A session was opened for this node, ours or an impostor's. */
+  registered(node: NodeId): void;
+}
+
+export interface ApplierOptions<Command, Reply> {
+  readonly self: NodeId;
+  readonly machine: StateMachine<Command, Reply>;
+  readonly proposals: Proposals<Command, Reply>;
+  readonly events: ApplierEvents;
+  readonly clock: Clock;
+  /** Deliberate bug for the simulator: snapshots forget the session table. */
+  readonly forgetSessionsInSnapshot: boolean;
+}
+
+export class Applier<Command, Reply> {
+  readonly sessions: SessionTable = new SessionTable();
+  private readonly options: ApplierOptions<Command, Reply>;
+  private lastTimeMs = 0;
+  private position = 0;
+  appliedIndex: Index = 0;
+  /** The session of this process, once it was registered. */
+  ownSession: number | undefined;
+  ownNonce = 0;
+
+  constructor(options: ApplierOptions<Command, Reply>) {
+    this.options = options;
+  }
+
+  /** The log time of the last applied entry. */
+  get timeMs(): number {
+    return this.lastTimeMs;
+  }
+
+  /** Applies entries up to `commitIndex` until the slice is used up; true when more is left. */
+  run(commitIndex: Index, entry: (index: Index) => Entry | undefined): boolean {
+    const startedMs = this.options.clock.monotonicMs();
+    while (this.appliedIndex < commitIndex) {
+      const next = entry(this.appliedIndex + 1);
+      if (next === undefined) return false; // A snapshot is on its way to replace this gap.
+      this.apply(next);
+      if (this.options.clock.monotonicMs() - startedMs > SLICE_MS) return this.appliedIndex < commitIndex;
+    }
+    return false;
+  }
+
+  /** The replicated state after `appliedIndex`: a first chunk with times and sessions, then the machine's own. */
+  snapshot(): SnapshotCut {
+    const writer = new ByteWriter().double(this.lastTimeMs);
+    const sessions = this.options.forgetSessionsInSnapshot ? new SessionTable() : this.sessions;
+    sessions.write(writer);
+    let head: Bytes | undefined = writer.take();
+    const machine = this.options.machine.snapshot();
+    return {
+      next: (maxBytes) => {
+        if (head === undefined) return machine.next(maxBytes);
+        const first = head;
+        head = undefined;
+        return first;
+      },
+      close: () => machine.close(),
+    };
+  }
+
+  restore(index: Index, content: Iterable<Bytes>): void {
+    const chunks = content[Symbol.iterator]();
+    const head = chunks.next();
+    if (head.done === true) throw new Error("an empty snapshot");
+    const reader = new ByteReader(head.value);
+    this.lastTimeMs = reader.double();
+    this.sessions.read(reader);
+    this.options.machine.restore({ [Symbol.iterator]: () => chunks });
+    this.appliedIndex = index;
+    this.adoptOwnSession();
+  }
+
+  private apply(entry: Entry): void {
+    this.appliedIndex = entry.index;
+    if (entry.kind !== "command") return;
+    const { timeMs, batches } = openEntry(entry.payload);
+    this.lastTimeMs = Math.max(this.lastTimeMs, timeMs);
+    this.position = 0;
+    for (const batch of batches) this.applyBatch(batch, entry.index);
+  }
+
+  private applyBatch(batch: Batch, index: Index): void {
+    if (batch.kind === "register") {
+      this.sessions.register(batch, index);
+      if (batch.node === this.options.self) this.adoptOwnSession();
+      this.options.events.registered(batch.node);
+      return;
+    }
+    if (batch.kind === "commands") {
+      const admission = this.sessions.admit(batch);
+      if (admission === "gap") this.options.events.gap(batch.node, batch.session);
+      if (admission !== "apply") return;
+      if (batch.node === this.options.self && batch.session === this.ownSession) {
+        if (this.applyOwn(batch.seq, index)) return;
+      }
+    }
+    for (const bytes of commandsOf(batch.body)) this.applyCommand(this.options.machine.decode(bytes), index);
+  }
+
+  private applyOwn(seq: number, index: Index): boolean {
+    const own = this.options.proposals.applied(seq);
+    if (own === undefined) return false;
+    own.commands.forEach((command, at) => {
+      const reply = this.applyCommand(command, index);
+      own.dones[at]?.(reply, undefined);
+    });
+    return true;
+  }
+
+  private applyCommand(command: Command, index: Index): Reply {
+    const position = this.position++;
+    const seed = mix(index, position);
+    return this.options.machine.apply(command, { index, position, timeMs: this.lastTimeMs, seed });
+  }
+
+  private adoptOwnSession(): void {
+    const session = this.sessions.get(this.options.self);
+    const mine = session !== undefined && session.nonce === this.ownNonce;
+    if (!mine) {
+      this.ownSession = undefined;
+      return;
+    }
+    this.ownSession = session.id;
+    this.options.proposals.dropThrough(session.lastSeq, "REPLY_LOST");
+  }
+}
+
+/** 32 well mixed bits of an entry's index and a command's position (the finaliser of MurmurHash3). */
+function mix(index: number, position: number): number {
+  let bits =
+    (index ^
+      Math.imul(Math.floor(index / 0x1_0000_0000), 0x9e3779b1) ^
+      Math.imul(position + 1, 0x85ebca6b)) >>>
+    0;
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return (bits ^ (bits >>> 16)) >>> 0;
+}

@@ -1,0 +1,104 @@
+/**
+ * Linearizable reads without a log entry: a read waits until this node has applied everything that was chosen when the
+ * read arrived (Raft section 8, read-index). All reads that arrive in one event-loop turn, or while the allowed rounds are
+ * out, share the next round.
+ */
+import { QuorateError } from "../../runtime/errors.ts";
+
+export type BarrierDone = (error: QuorateError | undefined) => void;
+
+interface Waiter {
+  readonly done: BarrierDone;
+  readonly sinceMs: number;
+}
+
+interface Round {
+  readonly waiters: readonly Waiter[];
+  readonly askedMs: number;
+  /** Known once the barrier was confirmed: the index that must be applied first. */
+  index: number | undefined;
+  lease: boolean;
+}
+
+/** More rounds in flight would make each of them smaller and gain nothing. */
+const ROUNDS_IN_FLIGHT = 2;
+
+export class Barriers {
+  private readonly ask: (id: number) => void;
+  private gathering: Waiter[] = [];
+  private rounds = new Map<number, Round>();
+  private nextId = 1;
+  private unconfirmed = 0;
+  private lastByLease = false;
+
+  /** `ask` steps a read with this id into the consensus core. */
+  constructor(ask: (id: number) => void) {
+    this.ask = ask;
+  }
+
+  add(done: BarrierDone, nowMs: number): void {
+    this.gathering.push({ done, sinceMs: nowMs });
+  }
+
+  /** At the end of a turn: starts a round for what has gathered. */
+  start(nowMs: number): void {
+    if (this.gathering.length === 0 || this.unconfirmed >= ROUNDS_IN_FLIGHT) return;
+    const id = this.nextId++;
+    this.rounds.set(id, { waiters: this.gathering, askedMs: nowMs, index: undefined, lease: false });
+    this.unconfirmed++;
+    this.gathering = [];
+    this.ask(id);
+  }
+
+  confirmed(id: number, index: number, lease: boolean): void {
+    const round = this.rounds.get(id);
+    if (round === undefined || round.index !== undefined) return;
+    round.index = index;
+    round.lease = lease;
+    this.unconfirmed--;
+  }
+
+  /** No leader answered this round: its waiters gather again. */
+  failed(id: number): void {
+    const round = this.rounds.get(id);
+    if (round === undefined || round.index !== undefined) return;
+    this.rounds.delete(id);
+    this.unconfirmed--;
+    this.gathering = [...round.waiters, ...this.gathering];
+  }
+
+  /** Calls back every read whose barrier is confirmed and applied. Rounds are answered in the order they were asked. */
+  release(appliedIndex: number): void {
+    for (const [id, round] of this.rounds) {
+      if (round.index === undefined || round.index > appliedIndex) continue;
+      this.rounds.delete(id);
+      this.lastByLease = round.lease;
+      for (const waiter of round.waiters) waiter.done(undefined);
+    }
+  }
+
+  /** True when the reads that are being released right now rest on a leader lease. */
+  get byLease(): boolean {
+    return this.lastByLease;
+  }
+
+  /** Rounds without an answer are asked again under a new id; waiters that are too old get an error. */
+  expire(askedBeforeMs: number, sinceBeforeMs: number): void {
+    for (const [id, round] of this.rounds) {
+      if (round.index === undefined && round.askedMs < askedBeforeMs) this.failed(id);
+    }
+    const late = this.gathering.filter((waiter) => waiter.sinceMs < sinceBeforeMs);
+    if (late.length === 0) return;
+    this.gathering = this.gathering.filter((waiter) => waiter.sinceMs >= sinceBeforeMs);
+    const error = new QuorateError("NO_QUORUM", "no majority confirmed the read in time");
+    for (const waiter of late) waiter.done(error);
+  }
+
+  failAll(error: QuorateError): void {
+    const waiters = [...this.rounds.values()].flatMap((round) => round.waiters).concat(this.gathering);
+    this.rounds.clear();
+    this.gathering = [];
+    this.unconfirmed = 0;
+    for (const waiter of waiters) waiter.done(error);
+  }
+}

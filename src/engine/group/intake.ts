@@ -1,0 +1,67 @@
+/**
+ * At the leader: batches (its own and forwarded ones) that wait to be sealed into the next log entry.
+ *
+ * A forwarded batch may come twice in one term, because its owner asks again when it hears nothing; the second one is
+ * dropped here, so that impatience cannot multiply the load. (Copies from different terms are dropped at apply.)
+ */
+import type { Bytes } from "../../runtime/bytes.ts";
+import type { Batch } from "./batch.ts";
+import { encodeBatch } from "./batch.ts";
+
+const INTAKE_MAX_BYTES = 64 * 1024 * 1024;
+
+export class Intake {
+  private queue: Bytes[] = [];
+  private queuedBytes = 0;
+  /** Session id to the highest number taken in during this leadership. */
+  private taken = new Map<number, number>();
+
+  get empty(): boolean {
+    return this.queue.length === 0;
+  }
+
+  get bytes(): number {
+    return this.queuedBytes;
+  }
+
+  /** Takes a batch in; false when it is not needed or there is no room (its owner will ask again). */
+  add(batch: Batch, encoded: Bytes | undefined): boolean {
+    if (batch.kind === "commands") {
+      const highest = this.taken.get(batch.session) ?? 0;
+      if (batch.seq <= highest) return false;
+      // A gap would only be refused at apply: wait until its owner sends from the missing number on.
+      if (highest > 0 && batch.abandonedFrom > highest + 1) return false;
+      if (this.queuedBytes > INTAKE_MAX_BYTES) return false;
+      this.taken.set(batch.session, batch.seq);
+    }
+    const bytes = encoded ?? encodeBatch(batch);
+    this.queue.push(bytes);
+    this.queuedBytes += bytes.length;
+    return true;
+  }
+
+  /** A batch of this session was refused at apply for a gap: its owner sends again, and must be let in. */
+  forget(session: number): void {
+    this.taken.delete(session);
+  }
+
+  /** Up to `maxBytes` of batches, at least one. */
+  take(maxBytes: number): readonly Bytes[] {
+    let bytes = 0;
+    let count = 0;
+    for (const batch of this.queue) {
+      if (count > 0 && bytes + batch.length > maxBytes) break;
+      bytes += batch.length;
+      count++;
+    }
+    this.queuedBytes -= bytes;
+    return this.queue.splice(0, count);
+  }
+
+  /** A leadership ended or began: what waits here is sent again by its owners. */
+  reset(): void {
+    this.queue = [];
+    this.queuedBytes = 0;
+    this.taken = new Map();
+  }
+}

@@ -1,0 +1,57 @@
+import { expect, test } from "vitest";
+import type { Clock } from "../../runtime/world.ts";
+import { LogClock } from "./log-clock.ts";
+
+function fakeClock(): Clock & { mono: number; wall: number } {
+  const clock = {
+    mono: 1_000,
+    wall: 1_700_000_000_000,
+    monotonicMs: (): number => clock.mono,
+    wallMs: (): number => clock.wall,
+    setTimer: (): { cancel(): void } => ({ cancel: () => undefined }),
+    endOfTurn: (): void => undefined,
+  };
+  return clock;
+}
+
+test("stamps advance with the monotonic clock whatever the wall clock does", () => {
+  const clock = fakeClock();
+  const log = new LogClock(clock);
+  const first = log.stamp();
+  expect(first).toBe(1_700_000_000_000);
+  clock.mono += 10_000;
+  clock.wall -= 3_600_000;
+  expect(Math.abs(log.stamp() - first - 10_000)).toBeLessThanOrEqual(5); // leans back by 1/2000 at most
+  clock.mono += 10_000;
+  clock.wall += 7_200_000;
+  expect(Math.abs(log.stamp() - first - 20_000)).toBeLessThanOrEqual(10);
+});
+
+test("a new leader goes on where the old one stopped, whatever its own wall clock says", () => {
+  const clock = fakeClock();
+  clock.wall += 86_400_000; // a day ahead
+  const log = new LogClock(clock);
+  log.observe(1_700_000_000_500);
+  clock.mono += 2_000;
+  clock.wall += 2_000;
+  const stamp = log.stamp();
+  expect(stamp).toBeGreaterThanOrEqual(1_700_000_002_500);
+  expect(stamp).toBeLessThan(1_700_000_002_510);
+});
+
+test("time never goes backwards, not even below what was recovered from the disk", () => {
+  const clock = fakeClock();
+  clock.wall = 5;
+  const log = new LogClock(clock);
+  log.recover(1_800_000_000_000);
+  expect(log.stamp()).toBeGreaterThanOrEqual(1_800_000_000_000);
+});
+
+test("a follower's estimate is never ahead of the leader: a late arrival does not push it", () => {
+  const clock = fakeClock();
+  const log = new LogClock(clock);
+  log.observe(1_700_000_000_000);
+  clock.mono += 100;
+  log.observe(1_700_000_000_050); // 50 ms late
+  expect(log.estimateMs()).toBe(1_700_000_000_100);
+});

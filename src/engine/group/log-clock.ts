@@ -1,0 +1,63 @@
+/**
+ * Log time: the one clock that commands see, stamped by the leader and equal on every replica.
+ *
+ * It never goes backwards and advances with the leader's *monotonic* clock. Every node keeps, from the entries that reach
+ * it while they are fresh, the offset between log time and its own monotonic clock; the offset is never ahead of the
+ * leader's (a stamp is older when it arrives), so a new leader goes on where the old one stopped and a fail-over may
+ * lengthen a lease or an expiry, never shorten it, whatever the wall clocks say. Only a node that heard no live entry
+ * since its process began (the whole cluster was down) takes its wall clock. A leader leans towards its wall clock by at
+ * most one part in two thousand, so that EXPIREAT stays true over months.
+ */
+import type { Clock } from "../../runtime/world.ts";
+
+const SLEW = 0.0005;
+
+export class LogClock {
+  private readonly clock: Clock;
+  private lastStampMs = 0;
+  /** log time minus monotonic time; undefined until a live stamp was seen. */
+  private offsetMs: number | undefined;
+  private slewedAtMs = 0;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  /** A stamp that was read from the disk or a snapshot: a lower bound, no measure of the present. */
+  recover(stampMs: number): void {
+    this.lastStampMs = Math.max(this.lastStampMs, stampMs);
+  }
+
+  /** A stamp of an entry that has just arrived from the leader. */
+  observe(stampMs: number): void {
+    this.recover(stampMs);
+    const offset = stampMs - this.clock.monotonicMs();
+    if (this.offsetMs === undefined || offset > this.offsetMs) this.offsetMs = offset;
+  }
+
+  /** The stamp for the next entry (at the leader). */
+  stamp(): number {
+    const nowMs = this.clock.monotonicMs();
+    if (this.offsetMs === undefined) {
+      this.offsetMs = Math.max(this.clock.wallMs(), this.lastStampMs) - nowMs;
+    } else {
+      this.slew(nowMs);
+    }
+    this.slewedAtMs = nowMs;
+    this.lastStampMs = Math.max(this.lastStampMs, Math.floor(nowMs + this.offsetMs));
+    return this.lastStampMs;
+  }
+
+  /** This node's estimate of the log time, never ahead of what the leader would stamp. */
+  estimateMs(): number {
+    if (this.offsetMs === undefined) return this.lastStampMs;
+    return Math.max(this.lastStampMs, Math.floor(this.clock.monotonicMs() + this.offsetMs));
+  }
+
+  private slew(nowMs: number): void {
+    const offset = this.offsetMs ?? 0;
+    const behindMs = this.clock.wallMs() - (nowMs + offset);
+    const limitMs = Math.max(0, nowMs - this.slewedAtMs) * SLEW;
+    this.offsetMs = offset + Math.max(-limitMs, Math.min(limitMs, behindMs));
+  }
+}

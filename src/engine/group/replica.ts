@@ -1,0 +1,522 @@
+/**
+ * group: one replicated log at work on one node.
+ *
+ * The replica drives a consensus core: it steps every input of an event-loop turn, then carries out the effects (one
+ * write to the log, one message per peer), applies what was chosen and answers this node's clients. Commands of clients
+ * become numbered batches (`proposals.ts`) that go to the leader's intake, are sealed into one entry per disk write,
+ * and are applied in the same order on every replica (`applier.ts`). Reads wait for a barrier (`barriers.ts`).
+ */
+import type { Consensus, Effect, Index, Membership, Role, Term } from "../../consensus/consensus.ts";
+import type { Bytes } from "../../runtime/bytes.ts";
+import { QuorateError } from "../../runtime/errors.ts";
+import type { Clock, Logger, NodeId, Random, Timer } from "../../runtime/world.ts";
+import { ByteReader } from "../../wire/byte-reader.ts";
+import { ByteWriter } from "../../wire/byte-writer.ts";
+import { Applier } from "./applier.ts";
+import type { BarrierDone } from "./barriers.ts";
+import { Barriers } from "./barriers.ts";
+import type { Batch } from "./batch.ts";
+import { decodeBatch, encodeBatch, encodeRegistration, sealEntry, sealedTimeMs } from "./batch.ts";
+import { Intake } from "./intake.ts";
+import { LogClock } from "./log-clock.ts";
+import type { Done, PendingBatch } from "./proposals.ts";
+import { Proposals } from "./proposals.ts";
+import { Snapshots } from "./snapshots.ts";
+import type { StateMachine } from "./state-machine.ts";
+import type { ReplicaStorage } from "./storage.ts";
+
+/** The two kinds of frames that replicas of a group exchange. */
+export type FrameKind = "consensus" | "batch";
+
+export interface MessageCodec<Message> {
+  encode(message: Message): readonly Uint8Array[];
+  decode(bytes: Bytes): Message;
+  /** The message of a `sendChunk` effect with its bytes in place. */
+  withChunk(message: Message, chunk: Uint8Array): Message;
+}
+
+export interface ReplicaOptions<Command, Reply, Message> {
+  readonly id: NodeId;
+  /** Identity of the data directory: registered in the log, so that a wiped disk is recognised. */
+  readonly directory: string;
+  readonly clock: Clock;
+  /** What log time follows; a test may push it. Default: `clock`. */
+  readonly timeSource?: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly consensus: Consensus<Message>;
+  readonly codec: MessageCodec<Message>;
+  readonly storage: ReplicaStorage;
+  readonly machine: StateMachine<Command, Reply>;
+  /** The newest durable snapshot, to start from. */
+  readonly recovered: { readonly index: Index; readonly content: Iterable<Bytes> } | undefined;
+  readonly heartbeatIntervalMs: number;
+  /** Bytes of batches in one entry. */
+  readonly entryMaxBytes: number;
+  /** Commands and reads get an error after this long. */
+  readonly requestTimeoutMs: number;
+  /** Waiting bytes above which `congested` asks the servers to stop reading. */
+  readonly congestedBytes: number;
+  readonly snapshotEveryBytes: number;
+  readonly snapshotTrailingEntries: number;
+  readonly forgetSessionsInSnapshot?: boolean;
+  transmit(to: NodeId, kind: FrameKind, parts: readonly Uint8Array[]): void;
+  onMembership(membership: Membership): void;
+  onRole(role: Role, term: Term, leader: NodeId | undefined): void;
+  fatal(error: Error): never;
+}
+
+interface WaitingSend<Message> {
+  readonly to: NodeId;
+  readonly message: Message;
+  readonly after: number;
+}
+
+/** How often unanswered work is looked at. */
+const SWEEP_MS = 50;
+/** Batches and barriers without progress for this long are sent again. */
+const RETRY_MS = 500;
+const UPKEEP_MS = 100;
+
+export class Replica<Command, Reply, Message> {
+  private readonly options: ReplicaOptions<Command, Reply, Message>;
+  private readonly proposals = new Proposals<Command, Reply>();
+  private readonly intake = new Intake();
+  private readonly logClock: LogClock;
+  private readonly barriers: Barriers;
+  private readonly applier: Applier<Command, Reply>;
+  private readonly snapshots: Snapshots<Command, Reply, Message>;
+  private readonly timers = new Set<Timer>();
+  private readonly drainCallbacks: (() => void)[] = [];
+  private readonly membershipCallbacks = new Map<number, (refused: string | undefined) => void>();
+  private waitingSends: WaitingSend<Message>[] = [];
+  private durableId = 0;
+  private writesInFlight = 0;
+  private commitIndex: Index = 0;
+  private role: Role = "follower";
+  private term: Term = 0;
+  private leader: NodeId | undefined;
+  private pumpScheduled = false;
+  private stopped = false;
+  private lastUpkeepMs = 0;
+  private lastProgressMs = 0;
+  private resendNow = false;
+  private nextChangeId = 1;
+  private session: number | undefined;
+  private registeringSinceMs: number | undefined;
+
+  constructor(options: ReplicaOptions<Command, Reply, Message>) {
+    this.options = options;
+    this.logClock = new LogClock(options.timeSource ?? options.clock);
+    this.barriers = new Barriers((id) => options.consensus.step({ type: "read", id }, this.now()));
+    this.applier = new Applier({
+      self: options.id,
+      machine: options.machine,
+      proposals: this.proposals,
+      clock: options.clock,
+      forgetSessionsInSnapshot: options.forgetSessionsInSnapshot ?? false,
+      events: {
+        gap: (node, session) => this.onGap(node, session),
+        registered: (node) => {
+          if (node === options.id) this.onRegistered();
+        },
+      },
+    });
+    this.applier.ownNonce = this.drawNonce();
+    this.snapshots = new Snapshots(
+      {
+        consensus: options.consensus,
+        applier: this.applier,
+        storage: options.storage,
+        logger: options.logger,
+        everyBytes: options.snapshotEveryBytes,
+        trailingEntries: options.snapshotTrailingEntries,
+        nowMs: () => this.now(),
+        sendChunk: (to, message, chunk) => this.transmit(to, options.codec.withChunk(message, chunk)),
+        pump: () => this.schedulePump(),
+        restored: () => this.onRegistered(),
+      },
+      options.recovered?.index ?? 0,
+    );
+    if (options.recovered !== undefined) {
+      this.applier.restore(options.recovered.index, options.recovered.content);
+      this.logClock.recover(this.applier.timeMs);
+      this.commitIndex = options.recovered.index;
+    }
+  }
+
+  start(): void {
+    this.every(this.options.heartbeatIntervalMs / 2, () => {
+      // What has arrived by now is read before the core hears that time has passed: a late tick must not outrun the
+      // messages of a live leader that wait in the socket.
+      this.options.clock.endOfTurn(() => {
+        if (this.stopped) return;
+        this.options.consensus.step({ type: "tick" }, this.now());
+        this.schedulePump();
+      });
+    });
+    this.every(SWEEP_MS, () => this.sweep());
+    this.schedulePump();
+  }
+
+  /** Puts a command into the log. `done` is called once: with the reply of this node's apply, or with an error. */
+  propose(command: Command, encoded: Bytes, done: Done<Reply>): void {
+    if (this.stopped) return done(undefined, new QuorateError("SHUTTING_DOWN", "this node is stopping"));
+    const full = this.proposals.add(command, encoded, done, this.now());
+    if (full) this.closeBatch();
+    this.schedulePump();
+  }
+
+  /** Calls back when a read of the machine is linearizable with respect to this call. */
+  barrier(done: BarrierDone): void {
+    if (this.stopped) return done(new QuorateError("SHUTTING_DOWN", "this node is stopping"));
+    this.barriers.add(done, this.now());
+    this.schedulePump();
+  }
+
+  /** False when the lease that the barrier rested on has ended since. */
+  readStillValid(): boolean {
+    return !this.barriers.byLease || this.options.consensus.leaseHolds(this.now());
+  }
+
+  /** A frame of a peer's replica of this group. Throws QuorateError PROTOCOL when it is malformed. */
+  receive(from: NodeId, kind: FrameKind, frame: Bytes): void {
+    if (this.stopped) return;
+    if (kind === "consensus") {
+      const message = this.options.codec.decode(frame);
+      this.options.consensus.step({ type: "message", from, message }, this.now());
+    } else if (this.role === "leader") {
+      this.intake.add(decodeBatch(new ByteReader(frame)), frame);
+    }
+    this.schedulePump();
+  }
+
+  /** The link to a peer broke: it may be dead. */
+  suspect(peer: NodeId): void {
+    this.options.consensus.step({ type: "suspect", peer }, this.now());
+    this.schedulePump();
+  }
+
+  /** Asks the core to hand leadership over; look at `status` for the outcome. */
+  transferLeadership(to?: NodeId): void {
+    this.options.consensus.step(
+      to === undefined ? { type: "transfer" } : { type: "transfer", to },
+      this.now(),
+    );
+    this.schedulePump();
+  }
+
+  changeMembership(
+    next: Pick<Membership, "voters" | "learners" | "addresses">,
+    done: (refused: string | undefined) => void,
+  ): void {
+    const id = this.nextChangeId++;
+    this.membershipCallbacks.set(id, done);
+    this.options.consensus.step({ type: "changeMembership", id, ...next }, this.now());
+    this.schedulePump();
+  }
+
+  logTimeMs(): number {
+    return this.logClock.estimateMs();
+  }
+
+  congested(): boolean {
+    return this.proposals.waitingBytes > this.options.congestedBytes;
+  }
+
+  /** Calls back once when `congested` is over. */
+  onDrain(callback: () => void): void {
+    this.drainCallbacks.push(callback);
+  }
+
+  get appliedIndex(): Index {
+    return this.applier.appliedIndex;
+  }
+
+  /** The directory that a node registered in the log, or undefined. */
+  directoryOf(node: NodeId): string | undefined {
+    return this.applier.sessions.get(node)?.directory;
+  }
+
+  status(): ReturnType<Consensus<Message>["status"]> {
+    return this.options.consensus.status(this.now());
+  }
+
+  /** Answers everything that waits with an error and ends all timers. */
+  stop(): void {
+    if (this.stopped) return;
+    this.stopped = true;
+    for (const timer of this.timers) timer.cancel();
+    this.timers.clear();
+    this.proposals.failAll("SHUTTING_DOWN");
+    this.barriers.failAll(new QuorateError("SHUTTING_DOWN", "this node is stopping"));
+    for (const callback of this.drainCallbacks.splice(0)) callback();
+  }
+
+  private now(): number {
+    return this.options.clock.monotonicMs();
+  }
+
+  private every(intervalMs: number, work: () => void): void {
+    let timer: Timer;
+    const again = (): void => {
+      this.timers.delete(timer);
+      if (this.stopped) return;
+      timer = this.options.clock.setTimer(intervalMs, again);
+      this.timers.add(timer);
+      work();
+    };
+    timer = this.options.clock.setTimer(intervalMs, again);
+    this.timers.add(timer);
+  }
+
+  private schedulePump(): void {
+    if (this.pumpScheduled || this.stopped) return;
+    this.pumpScheduled = true;
+    this.options.clock.endOfTurn(() => {
+      this.pumpScheduled = false;
+      if (!this.stopped) this.pump();
+    });
+  }
+
+  /** One turn: everything that has gathered goes out, everything that was chosen is applied. */
+  private pump(): void {
+    this.closeBatch();
+    this.barriers.start(this.now());
+    this.carryOut();
+    this.seal();
+    this.carryOut();
+    const more = this.apply();
+    this.barriers.release(this.applier.appliedIndex);
+    this.carryOut();
+    this.snapshots.maybeTake();
+    if (this.drainCallbacks.length > 0 && this.proposals.waitingBytes * 2 <= this.options.congestedBytes) {
+      for (const callback of this.drainCallbacks.splice(0)) callback();
+    }
+    if (more) this.schedulePump();
+  }
+
+  /** Applies a slice of what was chosen; true when more is left. */
+  private apply(): boolean {
+    const before = this.applier.appliedIndex;
+    const oldest = this.proposals.waiting()[0];
+    let more = false;
+    try {
+      more = this.applier.run(this.commitIndex, (index) => {
+        const entry = this.options.consensus.entry(index);
+        if (entry !== undefined) this.snapshots.applied(entry);
+        return entry;
+      });
+    } catch (error) {
+      // A state machine that throws has no defined state any more, and would differ from its peers.
+      this.options.fatal(new QuorateError("INVARIANT", "applying the log failed", { cause: error }));
+    }
+    if (this.proposals.waiting()[0] !== oldest) this.lastProgressMs = this.now();
+    if (this.applier.appliedIndex !== before) {
+      this.options.consensus.step({ type: "applied", index: this.applier.appliedIndex }, this.now());
+    }
+    return more;
+  }
+
+  private carryOut(): void {
+    for (;;) {
+      const effects = this.options.consensus.drain();
+      if (effects.length === 0) return;
+      for (const effect of effects) this.perform(effect);
+    }
+  }
+
+  private perform(effect: Effect<Message>): void {
+    switch (effect.type) {
+      case "write":
+        return this.write(effect);
+      case "send":
+        if (effect.after <= this.durableId) this.transmit(effect.to, effect.message);
+        else this.waitingSends.push(effect);
+        return;
+      case "commit":
+        this.commitIndex = effect.upTo;
+        return;
+      case "read":
+        return this.barriers.confirmed(effect.id, effect.index, effect.lease);
+      case "readFailed":
+        return this.barriers.failed(effect.id);
+      case "role":
+        return this.onRole(effect.role, effect.term, effect.leader);
+      case "membership":
+        return this.options.onMembership(effect.membership);
+      case "membershipChange": {
+        const done = this.membershipCallbacks.get(effect.id);
+        this.membershipCallbacks.delete(effect.id);
+        return done?.(effect.refused);
+      }
+      case "sendChunk":
+        return this.snapshots.sendChunk(effect);
+      case "storeChunk":
+        return this.snapshots.storeChunk(effect);
+      case "install":
+        return this.snapshots.install(effect.snapshot);
+    }
+  }
+
+  private write(effect: Extract<Effect<Message>, { type: "write" }>): void {
+    this.writesInFlight++;
+    for (const entry of effect.write.entries ?? []) {
+      if (entry.kind === "command" && this.role !== "leader")
+        this.logClock.observe(sealedTimeMs(entry.payload));
+    }
+    this.options.storage.append(effect.write, () => {
+      if (this.stopped) return;
+      this.writesInFlight--;
+      this.durableId = effect.id;
+      this.options.consensus.step({ type: "durable", writeId: effect.id }, this.now());
+      this.releaseSends();
+      this.schedulePump();
+    });
+  }
+
+  private releaseSends(): void {
+    let count = 0;
+    for (const send of this.waitingSends) {
+      if (send.after > this.durableId) break;
+      this.transmit(send.to, send.message);
+      count++;
+    }
+    this.waitingSends.splice(0, count);
+  }
+
+  private transmit(to: NodeId, message: Message): void {
+    this.options.transmit(to, "consensus", this.options.codec.encode(message));
+  }
+
+  private closeBatch(): void {
+    const batch = this.proposals.close();
+    if (batch !== undefined) this.submit(batch);
+  }
+
+  /** Sends one of this node's batches towards the log; without a leader or a session it waits. */
+  private submit(batch: PendingBatch<Command, Reply>): void {
+    if (this.session === undefined || this.leader === undefined) return;
+    const record: Batch = {
+      kind: "commands",
+      node: this.options.id,
+      session: this.session,
+      abandonedFrom: batch.abandonedFrom,
+      seq: batch.seq,
+      body: batch.body,
+    };
+    batch.sent = true;
+    this.toLeader(record);
+  }
+
+  private toLeader(batch: Batch): void {
+    if (this.role === "leader") this.intake.add(batch, undefined);
+    else if (this.leader !== undefined) this.options.transmit(this.leader, "batch", [encodeBatch(batch)]);
+  }
+
+  private submitAll(): void {
+    this.lastProgressMs = this.now();
+    if (this.session === undefined) return this.register();
+    for (const batch of this.proposals.waiting()) this.submit(batch);
+  }
+
+  private register(): void {
+    if (this.leader === undefined) return;
+    this.registeringSinceMs = this.now();
+    const body = encodeRegistration({ nonce: this.applier.ownNonce, directory: this.options.directory });
+    this.toLeader({ kind: "register", node: this.options.id, session: 0, abandonedFrom: 0, seq: 0, body });
+  }
+
+  /**
+   * At the leader: what waits becomes one entry. While the disk is writing, more gathers: the next entry leaves when the
+   * write is durable, which makes entries as large as the load and the disk want them to be.
+   */
+  private seal(): void {
+    if (this.role !== "leader" || this.writesInFlight > 0) return;
+    const upkeep = this.upkeepBatch();
+    if (this.intake.empty && upkeep === undefined) return;
+    if (!this.options.consensus.accepts(this.intake.bytes)) return;
+    const batches = this.intake.empty ? [] : this.intake.take(this.options.entryMaxBytes);
+    const payload = sealEntry(this.logClock.stamp(), upkeep === undefined ? batches : [upkeep, ...batches]);
+    this.options.consensus.step({ type: "propose", payload }, this.now());
+    if (!this.intake.empty) this.schedulePump();
+  }
+
+  private upkeepBatch(): Bytes | undefined {
+    const nowMs = this.now();
+    if (this.intake.empty && nowMs - this.lastUpkeepMs < UPKEEP_MS) return undefined;
+    this.lastUpkeepMs = nowMs;
+    const command = this.options.machine.upkeep(this.logClock.estimateMs());
+    if (command === undefined) return undefined;
+    const body = new ByteWriter(command.length + 4).bytes(command).take();
+    return encodeBatch({ kind: "upkeep", node: this.options.id, session: 0, abandonedFrom: 0, seq: 0, body });
+  }
+
+  private onRole(role: Role, term: Term, leader: NodeId | undefined): void {
+    const changed = leader !== this.leader || term !== this.term;
+    this.role = role;
+    this.term = term;
+    this.leader = leader;
+    if (changed) {
+      this.intake.reset();
+      if (role === "leader") this.recoverLogTime();
+      if (leader !== undefined) this.submitAll();
+    }
+    this.options.onRole(role, term, leader);
+  }
+
+  /** A new leader's stamps continue from the newest stamp in its log, applied or not. */
+  private recoverLogTime(): void {
+    for (
+      let index = this.options.consensus.status(this.now()).lastIndex;
+      index > this.applier.appliedIndex;
+      index--
+    ) {
+      const entry = this.options.consensus.entry(index);
+      if (entry?.kind !== "command") continue;
+      this.logClock.recover(sealedTimeMs(entry.payload));
+      break;
+    }
+    this.logClock.recover(this.applier.timeMs);
+  }
+
+  private onGap(node: NodeId, session: number): void {
+    this.intake.forget(session);
+    if (node === this.options.id && session === this.session) this.resendNow = true;
+  }
+
+  private onRegistered(): void {
+    const session = this.applier.ownSession;
+    if (session === this.session) return;
+    this.session = session;
+    this.registeringSinceMs = undefined;
+    if (session === undefined) {
+      this.options.logger.log("warn", "session displaced", { node: this.options.id });
+      this.applier.ownNonce = this.drawNonce();
+      return this.register();
+    }
+    this.proposals.renumber();
+    this.submitAll();
+  }
+
+  /** Looks after everything that waits: nothing waits for ever. */
+  private sweep(): void {
+    const nowMs = this.now();
+    this.proposals.expire(nowMs - this.options.requestTimeoutMs);
+    this.barriers.expire(nowMs - RETRY_MS, nowMs - this.options.requestTimeoutMs);
+    const oldest = this.proposals.waiting()[0];
+    if (this.session === undefined) {
+      if (this.registeringSinceMs === undefined || nowMs - this.registeringSinceMs > RETRY_MS)
+        this.register();
+    } else if (oldest !== undefined) {
+      const idleMs = nowMs - Math.max(oldest.createdMs, this.lastProgressMs);
+      if (this.resendNow || idleMs > RETRY_MS) this.submitAll();
+    }
+    this.resendNow = false;
+    this.schedulePump();
+  }
+
+  private drawNonce(): number {
+    return (this.options.random.next32() & 0x1f_ffff) * 0x1_0000_0000 + this.options.random.next32();
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Snapshots of one replica: taking them in slices when the log has grown, sending them to followers that need entries
+ * which are gone, and receiving them. The core decides when; this file moves the bytes.
+ */
+import type { Consensus, Effect, Entry, SnapshotMeta } from "../../consensus/consensus.ts";
+import type { Logger } from "../../runtime/world.ts";
+import type { Applier } from "./applier.ts";
+import type { ReplicaStorage } from "./storage.ts";
+
+export interface SnapshotsOptions<Command, Reply, Message> {
+  readonly consensus: Consensus<Message>;
+  readonly applier: Applier<Command, Reply>;
+  readonly storage: ReplicaStorage;
+  readonly logger: Logger;
+  /** Log bytes applied since the last snapshot that start the next one. */
+  readonly everyBytes: number;
+  /** Entries that are kept behind a snapshot for followers that are only a little late. */
+  readonly trailingEntries: number;
+  nowMs(): number;
+  /** Sends a message that carries a chunk. */
+  sendChunk(to: string, message: Message, chunk: Uint8Array): void;
+  /** Effects may wait in the core. */
+  pump(): void;
+  /** The replicated state was replaced by a received snapshot. */
+  restored(): void;
+}
+
+export class Snapshots<Command, Reply, Message> {
+  private readonly options: SnapshotsOptions<Command, Reply, Message>;
+  private bytesSinceLast = 0;
+  private busy = false;
+  private lastIndex: number;
+
+  constructor(options: SnapshotsOptions<Command, Reply, Message>, lastIndex: number) {
+    this.options = options;
+    this.lastIndex = lastIndex;
+  }
+
+  /** Counts applied bytes; starts a snapshot when enough have come together. */
+  applied(entry: Entry): void {
+    this.bytesSinceLast += entry.payload.length + 64;
+  }
+
+  maybeTake(): void {
+    if (this.busy || this.bytesSinceLast < this.options.everyBytes) return;
+    const { applier, consensus, storage, logger } = this.options;
+    const index = applier.appliedIndex;
+    const entry = consensus.entry(index);
+    if (entry === undefined || index <= this.lastIndex) return;
+    const membership = membershipAt(consensus, index);
+    if (membership === undefined) return; // A change of members is under way: wait until it is applied.
+    this.busy = true;
+    this.bytesSinceLast = 0;
+    storage.saveSnapshot({ index, term: entry.term, membership }, applier.snapshot(), (error, saved) => {
+      this.busy = false;
+      if (saved === undefined) {
+        logger.log("error", "snapshot failed", { index, reason: error?.message });
+        return;
+      }
+      this.lastIndex = saved.index;
+      const keepFrom = Math.max(1, saved.index + 1 - this.options.trailingEntries);
+      this.step({ type: "compact", snapshot: saved, keepFrom });
+      storage.compact(consensus.status(this.options.nowMs()).firstIndex);
+      logger.log("info", "snapshot taken", { index: saved.index, bytes: saved.sizeBytes });
+    });
+  }
+
+  sendChunk(effect: Extract<Effect<Message>, { type: "sendChunk" }>): void {
+    const chunk = this.options.storage.readChunk(effect.snapshot, effect.offset, effect.length);
+    // A snapshot that was replaced meanwhile: the core offers the newer one when the follower stays silent.
+    if (chunk !== undefined) this.options.sendChunk(effect.to, effect.message, chunk);
+  }
+
+  storeChunk(effect: Extract<Effect<Message>, { type: "storeChunk" }>): void {
+    const { snapshot, offset, chunk } = effect;
+    this.options.storage.storeChunk(snapshot, offset, chunk, (valid) => {
+      this.step({
+        type: "chunkStored",
+        snapshotIndex: snapshot.index,
+        offset: valid ? offset + chunk.length : 0,
+        valid,
+      });
+    });
+  }
+
+  install(snapshot: SnapshotMeta): void {
+    this.options.storage.adoptSnapshot(snapshot, (content) => {
+      if (content === undefined) {
+        this.step({ type: "chunkStored", snapshotIndex: snapshot.index, offset: 0, valid: false });
+        return;
+      }
+      if (snapshot.index > this.options.applier.appliedIndex) {
+        this.options.applier.restore(snapshot.index, content);
+        this.lastIndex = snapshot.index;
+        this.bytesSinceLast = 0;
+        this.options.restored();
+      }
+      this.step({ type: "installed", snapshot });
+      this.options.logger.log("info", "snapshot installed", { index: snapshot.index });
+    });
+  }
+
+  private step(input: Parameters<Consensus<Message>["step"]>[0]): void {
+    this.options.consensus.step(input, this.options.nowMs());
+    this.options.pump();
+  }
+}
+
+/** The membership in force at an applied index, or undefined while a later, unapplied one is in the log. */
+function membershipAt<Message>(
+  consensus: Consensus<Message>,
+  index: number,
+): SnapshotMeta["membership"] | undefined {
+  const { lastIndex, membership } = consensus.status(0);
+  for (let later = index + 1; later <= lastIndex; later++) {
+    if (consensus.entry(later)?.kind === "membership") return undefined;
+  }
+  return membership;
+}

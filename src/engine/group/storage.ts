@@ -1,0 +1,25 @@
+/** What a replica needs of the disk: its share of the write-ahead log, and its snapshots. */
+import type { DurableWrite, Index, SnapshotMeta } from "../../consensus/consensus.ts";
+import type { Bytes } from "../../runtime/bytes.ts";
+import type { SnapshotCut } from "./state-machine.ts";
+
+export interface ReplicaStorage {
+  /** `done` comes when the write, and all before it, are durable. A failing disk ends the process instead. */
+  append(write: DurableWrite, done: () => void): void;
+  /** Entries below may be forgotten. */
+  compact(belowIndex: Index): void;
+  /** Writes a snapshot in slices while the replica goes on; `done` when it is durable and the older ones are gone. */
+  saveSnapshot(
+    snapshot: Omit<SnapshotMeta, "sizeBytes">,
+    cut: SnapshotCut,
+    done: (error: Error | undefined, saved: SnapshotMeta | undefined) => void,
+  ): void;
+  /** Bytes of the newest local snapshot; undefined when it is no longer there. */
+  readChunk(snapshot: SnapshotMeta, offset: number, length: number): Bytes | undefined;
+  /** Stores received bytes; `valid` false: they do not fit, start again. */
+  storeChunk(snapshot: SnapshotMeta, offset: number, chunk: Bytes, done: (valid: boolean) => void): void;
+  /** Verifies and keeps a fully received snapshot; gives its content, or undefined when a checksum failed. */
+  adoptSnapshot(snapshot: SnapshotMeta, done: (content: Iterable<Bytes> | undefined) => void): void;
+  /** Bytes that log and snapshots take on the disk. */
+  diskBytes(): number;
+}

@@ -1,0 +1,169 @@
+/**
+ * Commands as bytes in the log. A client's command is the bytes of its own RESP array behind six bytes of ours: what was
+ * parsed once is not encoded again, only copied.
+ *
+ *   call       1, database u32, RESP array
+ *   exec       2, count u32, {database u32, key, version u53}…, count u32, {database u32, RESP array}…
+ *   expire     3, limit u32
+ *   evict      4, count u32, {database u32, key, version u53}…
+ *   configure  5, count u32, {name, value}…
+ */
+import type { Bytes } from "../../runtime/bytes.ts";
+import { QuorateError } from "../../runtime/errors.ts";
+import { ByteReader } from "../../wire/byte-reader.ts";
+import { ByteWriter } from "../../wire/byte-writer.ts";
+import { encodeRequest } from "../../wire/resp/request-encoder.ts";
+import type { Call, KeyspaceCommand, WatchedKey } from "./keyspace-command.ts";
+
+const CALL = 1;
+const EXEC = 2;
+const EXPIRE = 3;
+const EVICT = 4;
+const CONFIGURE = 5;
+
+const CR = 13;
+const LF = 10;
+const ARRAY = 42;
+const BULK = 36;
+const ZERO = 48;
+/** A header's length digits; a longer one is not a length. */
+const MAX_DIGITS = 10;
+
+/** A call whose client sent `resp`: one RESP array of bulk strings, whole. Copies it. */
+export function encodeCall(database: number, resp: Uint8Array): Bytes {
+  return new ByteWriter(5 + resp.length).uint8(CALL).uint32(database).raw(resp).take();
+}
+
+export interface EncodedCall {
+  readonly database: number;
+  readonly resp: Uint8Array;
+}
+
+/** A transaction from the bytes that its commands came in. */
+export function encodeExec(watched: readonly WatchedKey[], calls: readonly EncodedCall[]): Bytes {
+  const writer = new ByteWriter().uint8(EXEC);
+  writeWatched(writer, watched);
+  writer.uint32(calls.length);
+  for (const call of calls) writer.uint32(call.database).raw(call.resp);
+  return writer.take();
+}
+
+/** Any command from its decoded form. */
+export function encodeCommand(command: KeyspaceCommand): Bytes {
+  switch (command.type) {
+    case "call":
+      return encodeCall(command.database, encodeRequest(command.args));
+    case "exec":
+      return encodeExec(
+        command.watched,
+        command.calls.map((call) => ({ database: call.database, resp: encodeRequest(call.args) })),
+      );
+    case "expire":
+      return new ByteWriter(5).uint8(EXPIRE).uint32(command.limit).take();
+    case "evict": {
+      const writer = new ByteWriter().uint8(EVICT);
+      writeWatched(writer, command.victims);
+      return writer.take();
+    }
+    case "configure": {
+      const writer = new ByteWriter().uint8(CONFIGURE).uint32(command.settings.length);
+      for (const [name, value] of command.settings) writer.string(name).string(value);
+      return writer.take();
+    }
+  }
+}
+
+/** Throws PROTOCOL when the bytes are malformed. */
+export function decodeCommand(bytes: Bytes): KeyspaceCommand {
+  const reader = new ByteReader(bytes);
+  const command = readCommand(reader, bytes);
+  if (command.type !== "call" && reader.remaining > 0) throw malformed("bytes after the command");
+  return command;
+}
+
+function readCommand(reader: ByteReader, bytes: Bytes): KeyspaceCommand {
+  const kind = reader.uint8();
+  switch (kind) {
+    case CALL: {
+      const database = reader.uint32();
+      const parsed = parseArguments(bytes, reader.position);
+      if (parsed.end !== bytes.length) throw malformed("bytes after the command");
+      return { type: "call", database, args: parsed.args };
+    }
+    case EXEC:
+      return readExec(reader, bytes);
+    case EXPIRE:
+      return { type: "expire", limit: reader.uint32() };
+    case EVICT:
+      return { type: "evict", victims: readWatched(reader) };
+    case CONFIGURE: {
+      const settings: [string, string][] = [];
+      for (let left = reader.uint32(); left > 0; left--) settings.push([reader.string(), reader.string()]);
+      return { type: "configure", settings };
+    }
+    default:
+      throw malformed(`unknown kind ${kind}`);
+  }
+}
+
+function readExec(reader: ByteReader, bytes: Bytes): KeyspaceCommand {
+  const watched = readWatched(reader);
+  const calls: Call[] = [];
+  for (let left = reader.uint32(); left > 0; left--) {
+    const database = reader.uint32();
+    const parsed = parseArguments(bytes, reader.position);
+    reader.raw(parsed.end - reader.position);
+    calls.push({ database, args: parsed.args });
+  }
+  return { type: "exec", watched, calls };
+}
+
+function writeWatched(writer: ByteWriter, watched: readonly WatchedKey[]): void {
+  writer.uint32(watched.length);
+  for (const { database, key, version } of watched) writer.uint32(database).string(key).uint53(version);
+}
+
+function readWatched(reader: ByteReader): WatchedKey[] {
+  const watched: WatchedKey[] = [];
+  for (let left = reader.uint32(); left > 0; left--) {
+    watched.push({ database: reader.uint32(), key: reader.string(), version: reader.uint53() });
+  }
+  return watched;
+}
+
+/** One RESP array of bulk strings in `bytes` from `start`: its strings, and where it ends. Throws PROTOCOL. */
+export function parseArguments(bytes: Bytes, start: number): { args: string[]; end: number } {
+  const header = { value: 0, end: 0 };
+  readHeader(bytes, start, ARRAY, header);
+  let left = header.value;
+  let at = header.end;
+  if (left === 0 || left > (bytes.length - at) / 5) throw malformed("array length");
+  const args: string[] = [];
+  for (; left > 0; left--) {
+    readHeader(bytes, at, BULK, header);
+    const end = header.end + header.value;
+    if (bytes[end] !== CR || bytes[end + 1] !== LF) throw malformed("bulk string end");
+    args.push(bytes.toString("latin1", header.end, end));
+    at = end + 2;
+  }
+  return { args, end: at };
+}
+
+/** Reads a type byte, digits and a line end into `header`. */
+function readHeader(bytes: Bytes, start: number, type: number, header: { value: number; end: number }): void {
+  if (bytes[start] !== type) throw malformed("type byte");
+  let value = 0;
+  let at = start + 1;
+  for (; bytes[at] !== CR; at++) {
+    const digit = (bytes[at] ?? 0) - ZERO;
+    if (digit < 0 || digit > 9 || at - start > MAX_DIGITS) throw malformed("length");
+    value = value * 10 + digit;
+  }
+  if (at === start + 1 || bytes[at + 1] !== LF) throw malformed("length");
+  header.value = value;
+  header.end = at + 2;
+}
+
+function malformed(what: string): QuorateError {
+  return new QuorateError("PROTOCOL", `malformed keyspace command: ${what}`);
+}

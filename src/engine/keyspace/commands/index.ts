@@ -1,0 +1,25 @@
+/** The commands of the data model, by group: each file exports an array of rows, and this one joins them. */
+import type { CommandSpec } from "../command.ts";
+import { COUNTER_COMMANDS } from "./counter.ts";
+import { EXPIRY_COMMANDS } from "./expiry.ts";
+import { HASH_COMMANDS } from "./hash.ts";
+import { KEY_COMMANDS } from "./keys.ts";
+import { LCS_COMMANDS } from "./lcs.ts";
+import { OBJECT_COMMANDS } from "./object.ts";
+import { SCAN_COMMANDS } from "./scan.ts";
+import { SERVER_COMMANDS } from "./server.ts";
+import { STRING_RANGE_COMMANDS } from "./string-range.ts";
+import { STRING_COMMANDS } from "./string.ts";
+
+export const DATA_COMMANDS: readonly CommandSpec[] = [
+  ...STRING_COMMANDS,
+  ...COUNTER_COMMANDS,
+  ...HASH_COMMANDS,
+  ...STRING_RANGE_COMMANDS,
+  ...LCS_COMMANDS,
+  ...KEY_COMMANDS,
+  ...EXPIRY_COMMANDS,
+  ...SCAN_COMMANDS,
+  ...OBJECT_COMMANDS,
+  ...SERVER_COMMANDS,
+];

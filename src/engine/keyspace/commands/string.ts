@@ -1,0 +1,254 @@
+/** Strings: set, get and their variants with conditions and expiry. */
+import type { CommandSpec } from "../command.ts";
+import type { Execution } from "../execution.ts";
+import { OK, SYNTAX_ERROR, wrongArguments, type Reply } from "../reply.ts";
+import { deadlineArgument, type ExpiryUnit } from "./deadline.ts";
+import { ALL_KEYS, KEYS_WITH_VALUES, ONE_KEY } from "./key-positions.ts";
+
+const EXPIRY_UNITS: ReadonlyMap<string, ExpiryUnit> = new Map([
+  ["ex", "seconds"],
+  ["px", "milliseconds"],
+  ["exat", "unix-seconds"],
+  ["pxat", "unix-milliseconds"],
+]);
+
+interface SetOptions {
+  condition: "nx" | "xx" | undefined;
+  get: boolean;
+  keepExpiry: boolean;
+  expireAtMs: number | undefined;
+}
+
+function setOptions(context: Execution, args: readonly string[]): SetOptions {
+  const options: SetOptions = { condition: undefined, get: false, keepExpiry: false, expireAtMs: undefined };
+  let unit: ExpiryUnit | undefined;
+  let amount = "";
+  for (let i = 3; i < args.length; i++) {
+    const word = args[i]!.toLowerCase();
+    const expiry = EXPIRY_UNITS.get(word);
+    if ((word === "nx" || word === "xx") && (options.condition ?? word) === word) options.condition = word;
+    else if (word === "get") options.get = true;
+    else if (word === "keepttl" && unit === undefined) options.keepExpiry = true;
+    else if (expiry !== undefined && unit === undefined && !options.keepExpiry && i + 1 < args.length) {
+      unit = expiry;
+      amount = args[++i]!;
+    } else throw SYNTAX_ERROR;
+  }
+  if (unit !== undefined) options.expireAtMs = deadlineArgument(amount, unit, context.nowMs, "set");
+  return options;
+}
+
+function set(context: Execution, args: readonly string[]): Reply {
+  const { database } = context;
+  const key = args[1]!;
+  const value = args[2]!;
+  if (args.length === 3) {
+    database.set(key, value);
+    return OK;
+  }
+  const { condition, get, keepExpiry, expireAtMs } = setOptions(context, args);
+  const old = get ? (database.readString(key) ?? null) : null;
+  if (condition !== undefined && database.exists(key) !== (condition === "xx")) return old;
+  store(context, key, value, expireAtMs, keepExpiry);
+  return get ? old : OK;
+}
+
+function store(
+  context: Execution,
+  key: string,
+  value: string,
+  expireAtMs?: number,
+  keepExpiry = false,
+): void {
+  if (expireAtMs === undefined) context.database.set(key, value, { keepExpiry });
+  else context.database.set(key, value, { expireAtMs });
+}
+
+function setWithExpiry(unit: ExpiryUnit, name: string) {
+  return (context: Execution, args: readonly string[]): Reply => {
+    store(context, args[1]!, args[3]!, deadlineArgument(args[2]!, unit, context.nowMs, name));
+    return OK;
+  };
+}
+
+function setIfAbsent(context: Execution, args: readonly string[]): Reply {
+  if (context.database.exists(args[1]!)) return 0;
+  context.database.set(args[1]!, args[2]!);
+  return 1;
+}
+
+function get(context: Execution, args: readonly string[]): Reply {
+  return context.database.readString(args[1]!) ?? null;
+}
+
+function getAndSet(context: Execution, args: readonly string[]): Reply {
+  const old = context.database.readString(args[1]!) ?? null;
+  context.database.set(args[1]!, args[2]!);
+  return old;
+}
+
+function getAndDelete(context: Execution, args: readonly string[]): Reply {
+  const old = context.database.readString(args[1]!);
+  if (old === undefined) return null;
+  context.database.delete(args[1]!);
+  return old;
+}
+
+function getAndExpire(context: Execution, args: readonly string[]): Reply {
+  const word = args[2]?.toLowerCase();
+  const unit = EXPIRY_UNITS.get(word ?? "");
+  const expected = word === undefined ? 2 : unit === undefined ? 3 : 4;
+  if (args.length !== expected || (word !== undefined && unit === undefined && word !== "persist")) {
+    throw SYNTAX_ERROR;
+  }
+  const value = context.database.readString(args[1]!);
+  if (value === undefined) return null;
+  if (unit !== undefined) {
+    context.database.expireAt(args[1]!, deadlineArgument(args[3]!, unit, context.nowMs, "getex"));
+  } else if (word === "persist" && context.database.expiryOf(args[1]!) !== undefined) {
+    context.database.expireAt(args[1]!, undefined);
+  }
+  return value;
+}
+
+function getMany(context: Execution, args: readonly string[]): Reply {
+  const values: (string | null)[] = [];
+  for (let i = 1; i < args.length; i++) {
+    const value = context.database.read(args[i]!);
+    values.push(typeof value === "string" ? value : null);
+  }
+  return values;
+}
+
+function setMany(context: Execution, args: readonly string[]): Reply {
+  if (args.length % 2 === 0) throw wrongArguments("mset");
+  for (let i = 1; i < args.length; i += 2) context.database.set(args[i]!, args[i + 1]!);
+  return OK;
+}
+
+function setManyIfAbsent(context: Execution, args: readonly string[]): Reply {
+  if (args.length % 2 === 0) throw wrongArguments("msetnx");
+  for (let i = 1; i < args.length; i += 2) if (context.database.exists(args[i]!)) return 0;
+  setMany(context, args);
+  return 1;
+}
+
+const EXPIRY_USAGE = "EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds";
+const docs = { group: "string", since: "1.0.0", complexity: "O(1)" } as const;
+
+export const STRING_COMMANDS: readonly CommandSpec[] = [
+  {
+    name: "set",
+    arity: -3,
+    flags: ["write", "denyoom"],
+    keys: ONE_KEY,
+    docs: {
+      ...docs,
+      summary: "Stores a string, whatever was there before",
+      usage: `key value [NX | XX] [GET] [${EXPIRY_USAGE} | KEEPTTL]`,
+    },
+    execute: set,
+  },
+  {
+    name: "setnx",
+    arity: 3,
+    flags: ["write", "denyoom", "fast"],
+    keys: ONE_KEY,
+    docs: { ...docs, summary: "Stores a string if the key is absent", usage: "key value" },
+    execute: setIfAbsent,
+  },
+  {
+    name: "setex",
+    arity: 4,
+    flags: ["write", "denyoom"],
+    keys: ONE_KEY,
+    docs: { ...docs, summary: "Stores a string that expires", since: "2.0.0", usage: "key seconds value" },
+    execute: setWithExpiry("seconds", "setex"),
+  },
+  {
+    name: "psetex",
+    arity: 4,
+    flags: ["write", "denyoom"],
+    keys: ONE_KEY,
+    docs: {
+      ...docs,
+      summary: "Stores a string that expires",
+      since: "2.6.0",
+      usage: "key milliseconds value",
+    },
+    execute: setWithExpiry("milliseconds", "psetex"),
+  },
+  {
+    name: "get",
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: ONE_KEY,
+    docs: { ...docs, summary: "Reads a string", usage: "key" },
+    execute: get,
+  },
+  {
+    name: "getset",
+    arity: 3,
+    flags: ["write", "denyoom", "fast"],
+    keys: ONE_KEY,
+    docs: { ...docs, summary: "Stores a string and answers the one before", usage: "key value" },
+    execute: getAndSet,
+  },
+  {
+    name: "getdel",
+    arity: 2,
+    flags: ["write", "fast"],
+    keys: ONE_KEY,
+    docs: { ...docs, summary: "Reads a string and removes its key", since: "6.2.0", usage: "key" },
+    execute: getAndDelete,
+  },
+  {
+    name: "getex",
+    arity: -2,
+    flags: ["write", "fast"],
+    keys: ONE_KEY,
+    docs: {
+      ...docs,
+      summary: "Reads a string and changes its expiry",
+      since: "6.2.0",
+      usage: `key [${EXPIRY_USAGE} | PERSIST]`,
+    },
+    execute: getAndExpire,
+  },
+  {
+    name: "mget",
+    arity: -2,
+    flags: ["readonly", "fast"],
+    keys: ALL_KEYS,
+    docs: { ...docs, summary: "Reads several strings", complexity: "O(keys)", usage: "key [key ...]" },
+    execute: getMany,
+  },
+  {
+    name: "mset",
+    arity: -3,
+    flags: ["write", "denyoom"],
+    keys: KEYS_WITH_VALUES,
+    docs: {
+      ...docs,
+      summary: "Stores several strings at once",
+      since: "1.0.1",
+      complexity: "O(keys)",
+      usage: "key value [key value ...]",
+    },
+    execute: setMany,
+  },
+  {
+    name: "msetnx",
+    arity: -3,
+    flags: ["write", "denyoom"],
+    keys: KEYS_WITH_VALUES,
+    docs: {
+      ...docs,
+      summary: "Stores several strings if none of the keys is there",
+      since: "1.0.1",
+      complexity: "O(keys)",
+      usage: "key value [key value ...]",
+    },
+    execute: setManyIfAbsent,
+  },
+];

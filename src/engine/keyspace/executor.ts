@@ -1,0 +1,117 @@
+/** Runs commands against the databases: alone, inside a transaction, or called by another command. */
+import { isQuorateError } from "../../runtime/errors.ts";
+import type { CommandSpec } from "./command.ts";
+import type { Database } from "./database.ts";
+import type { Execution } from "./execution.ts";
+import type { Call } from "./keyspace-command.ts";
+import type { KeyspaceMachine } from "./machine.ts";
+import { TICK_NEEDED, type Moment } from "./moment.ts";
+import { OK, ReplyError, type Reply } from "./reply.ts";
+import type { SeededRandom } from "./seeded-random.ts";
+
+const NOT_IN_LOG: ReplyError = new ReplyError(
+  "ERR This command is not allowed here: it belongs to a connection",
+);
+const NO_SUCH_DATABASE: ReplyError = new ReplyError("ERR DB index is out of range");
+const WRITES_IN_QUERY: ReplyError = new ReplyError(
+  "ERR Write commands are not allowed from read-only scripts.",
+);
+
+interface Published {
+  readonly channel: string;
+  readonly message: string;
+}
+
+/** One for a keyspace, used again for every command: nothing of a command is kept after it. */
+export class Executor implements Execution {
+  readonly keyspace: KeyspaceMachine;
+  database: Database;
+  databaseIndex = 0;
+  nested = false;
+  /** Messages of the command that was just applied; the machine takes them. */
+  readonly published: Published[] = [];
+  readonly random: () => number;
+  private readonly moment: Moment;
+  private startRevision = 0;
+
+  constructor(keyspace: KeyspaceMachine, moment: Moment, chance: SeededRandom) {
+    this.keyspace = keyspace;
+    this.moment = moment;
+    this.database = keyspace.databases[0]!;
+    this.random = () => chance.next();
+  }
+
+  get nowMs(): number {
+    return this.moment.nowMs;
+  }
+
+  get reading(): boolean {
+    return this.moment.reading;
+  }
+
+  get changed(): boolean {
+    return this.moment.revision !== this.startRevision;
+  }
+
+  publish(channel: string, message: string): void {
+    this.published.push({ channel, message });
+  }
+
+  select(index: number): boolean {
+    const database = this.keyspace.databases[index];
+    if (database === undefined) return false;
+    this.database = database;
+    this.databaseIndex = index;
+    return true;
+  }
+
+  /** A client's command. Throws only TICK_NEEDED. */
+  run(database: number, args: readonly string[]): Reply {
+    this.startRevision = this.moment.revision;
+    this.nested = false;
+    return this.select(database) ? this.resolveAndExecute(args) : NO_SUCH_DATABASE;
+  }
+
+  /** The commands of a transaction: each one's reply or error, no rollback. Throws only TICK_NEEDED. */
+  runAll(calls: readonly Call[]): Reply {
+    this.startRevision = this.moment.revision;
+    const replies: Reply[] = [];
+    for (const { database, args } of calls) {
+      this.nested = true;
+      replies.push(this.select(database) ? this.resolveAndExecute(args) : NO_SUCH_DATABASE);
+    }
+    return replies;
+  }
+
+  call(args: readonly string[]): Reply {
+    const wasNested = this.nested;
+    this.nested = true;
+    const reply = this.resolveAndExecute(args);
+    this.nested = wasNested;
+    return reply;
+  }
+
+  private resolveAndExecute(args: readonly string[]): Reply {
+    const spec = this.keyspace.commands.resolve(args);
+    if (spec instanceof ReplyError) return spec;
+    if (spec.execute === undefined) return this.connectionCommand(spec, args);
+    if (this.moment.reading && this.keyspace.commands.hasFlag(spec, "write")) return WRITES_IN_QUERY;
+    try {
+      return spec.execute(this, args);
+    } catch (error) {
+      if (error instanceof ReplyError) return error;
+      if (error === TICK_NEEDED || isQuorateError(error)) throw error;
+      // A defect in one command: the same on every replica, so an error reply harms less than a stop of all of them.
+      return new ReplyError(
+        `ERR internal error in '${spec.name}': ${String(error).replaceAll(/[\r\n]/g, " ")}`,
+      );
+    }
+  }
+
+  /** SELECT inside a transaction or script: the connection only knows later. Its other commands cannot run here. */
+  private connectionCommand(spec: CommandSpec, args: readonly string[]): Reply {
+    if (spec.name !== "select") return NOT_IN_LOG;
+    const index = /^\d{1,9}$/.test(args[1]!) ? Number(args[1]) : -1;
+    return this.select(index) ? OK : NO_SUCH_DATABASE;
+  }
+}

@@ -1,0 +1,28 @@
+/** What the log carries for the keyspace: a client's command, a transaction, and the keyspace's own upkeep. */
+
+/** One command of a client and the database that it had selected. args[0] is the name. */
+export interface Call {
+  readonly database: number;
+  /** Each argument is a string of its own, not a slice of a larger one: what is stored would keep the whole alive. */
+  readonly args: readonly string[];
+}
+
+/** A key under WATCH and the version that it had then. */
+export interface WatchedKey {
+  readonly database: number;
+  readonly key: string;
+  /** 0: absent. */
+  readonly version: number;
+}
+
+/** A key that the leader chose to evict; skipped when it changed meanwhile. */
+export type Victim = WatchedKey;
+
+export type KeyspaceCommand =
+  | ({ readonly type: "call" } & Call)
+  | { readonly type: "exec"; readonly watched: readonly WatchedKey[]; readonly calls: readonly Call[] }
+  /** Removes up to `limit` keys that are due. */
+  | { readonly type: "expire"; readonly limit: number }
+  | { readonly type: "evict"; readonly victims: readonly Victim[] }
+  /** CONFIG SET of replicated settings: all of them, or none and an error. */
+  | { readonly type: "configure"; readonly settings: readonly (readonly [name: string, value: string])[] };

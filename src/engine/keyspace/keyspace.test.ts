@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { testKeyspace } from "./keyspace.testing.ts";
+import { TICK_NEEDED } from "./moment.ts";
+import { OK, ReplyError } from "./reply.ts";
+
+test("a string reads back as it was stored, in its own database", () => {
+  const keyspace = testKeyspace();
+  expect(keyspace.run("SET a 1")).toBe(OK);
+  expect(keyspace.run("GET a")).toBe("1");
+  keyspace.database = 1;
+  expect(keyspace.run("GET a")).toBe(null);
+});
+
+test("a key dies at the first entry whose time reached its deadline, and a read before that asks for a tick", () => {
+  const keyspace = testKeyspace();
+  keyspace.run("SET a 1 PX 100");
+  keyspace.nowMs += 99;
+  expect(keyspace.query("GET a")).toBe("1");
+  keyspace.nowMs += 1;
+  expect(keyspace.query("GET a")).toBe(TICK_NEEDED);
+  expect(keyspace.run("GET a")).toBe(null);
+  expect(keyspace.query("GET a")).toBe(null);
+});
+
+test("a command that is unknown or has a wrong number of arguments answers Redis's words", () => {
+  const keyspace = testKeyspace();
+  expect(keyspace.run("NOPE a b")).toEqual(
+    new ReplyError("ERR unknown command 'NOPE', with args beginning with: 'a' 'b' "),
+  );
+  expect(keyspace.run("GET")).toEqual(new ReplyError("ERR wrong number of arguments for 'get' command"));
+});
+
+test("floats add with 80 bits, as in Redis", () => {
+  const keyspace = testKeyspace();
+  keyspace.run("SET a 3.0");
+  expect(keyspace.run("INCRBYFLOAT a 0.1")).toBe("3.1");
+  expect(keyspace.run("INCRBYFLOAT a 0.2")).toBe("3.3");
+  expect(keyspace.run("INCRBYFLOAT a -3.3")).toBe("0");
+  expect(keyspace.run("INCRBYFLOAT b 5.0e3")).toBe("5000");
+});

@@ -1,0 +1,206 @@
+/**
+ * The keyspace at work: applies commands from the log, answers queries from the local replica, and says what upkeep is due.
+ *
+ * Everything it does is a function of its state, the command and the entry's time and seed; replicas that applied the
+ * same prefix hold the same state. What is local (access stamps, counters) never reaches the state or a logged reply.
+ */
+import type { Bytes } from "../../runtime/bytes.ts";
+import { AccessClock } from "./access-clock.ts";
+import type { CollectionReaders } from "./collection-readers.ts";
+import { COLLECTION_READERS } from "./collection-readers.ts";
+import { decodeCommand, encodeCommand } from "./command-codec.ts";
+import { CommandTable } from "./command-table.ts";
+import type { CommandSpec } from "./command.ts";
+import { Executor } from "./executor.ts";
+import type { KeyspaceCommand, WatchedKey } from "./keyspace-command.ts";
+import { DATABASE_COUNT, type Keyspace, type KeyspaceStatistics } from "./keyspace.ts";
+import { Moment, TICK_NEEDED } from "./moment.ts";
+import { NULL_ARRAY, OK, ReplyError, type Reply } from "./reply.ts";
+import type { ScriptEngine } from "./section.ts";
+import { SeededRandom } from "./seeded-random.ts";
+import { DEFAULT_SETTINGS, SETTING_ROWS, type KeyspaceSettings } from "./settings.ts";
+import { StoredDatabase, type KeyCounters } from "./stored-database.ts";
+
+/** Keys that one tick may remove: about a millisecond's work. */
+const EXPIRE_LIMIT = 1000;
+/** After so long a command of upkeep that was not applied counts as lost. */
+const UPKEEP_PATIENCE_MS = 1000;
+
+export interface KeyspaceOptions {
+  /** Every command, those of the connection included. */
+  readonly commands: readonly CommandSpec[];
+  /** EVAL and its kin. Default: none. */
+  readonly scripts?: ScriptEngine;
+  /** Who delivers a published message to this node's subscribers. Default: nobody. */
+  readonly publish?: (channel: string, message: string) => void;
+  /** Default: those of `collection-readers.ts`. */
+  readonly collections?: CollectionReaders;
+}
+
+/** As `AppliedAt` of the group: what a command may know of time and chance. */
+export interface AppliedAt {
+  readonly index: number;
+  readonly position: number;
+  readonly timeMs: number;
+  readonly seed: number;
+}
+
+/** An empty keyspace. It is a `StateMachine<KeyspaceCommand, Reply>`. */
+export function createKeyspace(options: KeyspaceOptions): KeyspaceMachine {
+  return new KeyspaceMachine(options);
+}
+
+export class KeyspaceMachine implements Keyspace {
+  readonly databases: readonly StoredDatabase[];
+  readonly commands: CommandTable;
+  /** May be set later, when the server that delivers exists. */
+  publish: ((channel: string, message: string) => void) | undefined;
+  readonly settings: KeyspaceSettings = { ...DEFAULT_SETTINGS };
+  private readonly moment = new Moment();
+  private readonly clock = new AccessClock();
+  private readonly counters: KeyCounters = { expired: 0, evicted: 0, hits: 0, misses: 0 };
+  private readonly chance = new SeededRandom();
+  private readonly executor: Executor;
+  private readonly scripts: ScriptEngine | undefined;
+  private readonly collections: CollectionReaders;
+  /** When the last command of upkeep was handed out, log time; -Infinity once it was applied. */
+  private upkeepSinceMs = -Infinity;
+
+  constructor(options: KeyspaceOptions) {
+    this.scripts = options.scripts;
+    this.collections = options.collections ?? COLLECTION_READERS;
+    this.publish = options.publish;
+    this.commands = new CommandTable([...options.commands, ...(options.scripts?.commands ?? [])]);
+    this.databases = Array.from(
+      { length: DATABASE_COUNT },
+      (_, index) => new StoredDatabase(index, this.moment, this.clock, this.counters),
+    );
+    this.executor = new Executor(this, this.moment, this.chance);
+  }
+
+  decode(bytes: Bytes): KeyspaceCommand {
+    return decodeCommand(bytes);
+  }
+
+  /** Never throws: what is wrong with a command is its reply. */
+  apply(command: KeyspaceCommand, at: AppliedAt): Reply {
+    this.moment.startWrite(at.timeMs);
+    this.chance.start(at.seed, at.index, at.position);
+    switch (command.type) {
+      case "call":
+        return this.delivering(this.executor.run(command.database, command.args));
+      case "exec":
+        if (this.watchesBroken(command.watched)) return NULL_ARRAY;
+        return this.delivering(this.executor.runAll(command.calls));
+      case "expire":
+        this.upkeepSinceMs = -Infinity;
+        return this.removeDue(command.limit);
+      case "evict":
+        this.upkeepSinceMs = -Infinity;
+        return this.evict(command.victims);
+      case "configure":
+        return this.configure(command.settings);
+    }
+  }
+
+  /**
+   * Answers a command that only reads, from this replica as it is; `nowMs` is the reader's estimate of the log time.
+   * TICK_NEEDED: it met a key that is due but not yet so by the log; send the command through the log instead.
+   */
+  query(command: KeyspaceCommand, nowMs: number): Reply | typeof TICK_NEEDED {
+    this.moment.startRead(nowMs);
+    this.chance.start(Math.floor(this.clock.chance() * 0x1_0000_0000), 0, 0);
+    try {
+      if (command.type === "call") return this.executor.run(command.database, command.args);
+      if (command.type !== "exec") return new ReplyError("ERR only commands that read can be queried");
+      if (this.watchesBroken(command.watched)) return NULL_ARRAY;
+      return this.executor.runAll(command.calls);
+    } catch (error) {
+      if (error === TICK_NEEDED) return TICK_NEEDED;
+      throw error;
+    }
+  }
+
+  /** The version of a key for WATCH, as a reader at `nowMs` sees it. */
+  versionOf(database: number, key: string, nowMs: number): number {
+    this.moment.startRead(nowMs);
+    return this.databases[database]?.versionOf(key) ?? 0;
+  }
+
+  upkeep(nowMs: number): Bytes | undefined {
+    if (nowMs - this.upkeepSinceMs < UPKEEP_PATIENCE_MS) return undefined;
+    if (!this.anyDue(nowMs)) return undefined;
+    this.upkeepSinceMs = nowMs;
+    return encodeCommand({ type: "expire", limit: EXPIRE_LIMIT });
+  }
+
+  swapDatabases(first: number, second: number): void {
+    const left = this.databases[first]!;
+    const right = this.databases[second]!;
+    [left.table, right.table] = [right.table, left.table];
+    this.moment.revision++;
+  }
+
+  statistics(): KeyspaceStatistics {
+    const { expired, evicted, hits, misses } = this.counters;
+    return { usedBytes: this.usedBytes(), expiredKeys: expired, evictedKeys: evicted, hits, misses };
+  }
+
+  /** Deterministic estimate of the memory that all entries take. */
+  usedBytes(): number {
+    let bytes = 0;
+    for (const database of this.databases) bytes += database.bytes;
+    return bytes;
+  }
+
+  private delivering(reply: Reply): Reply {
+    const { published } = this.executor;
+    if (published.length > 0) {
+      for (const { channel, message } of published.splice(0)) this.publish?.(channel, message);
+    }
+    return reply;
+  }
+
+  private watchesBroken(watched: readonly WatchedKey[]): boolean {
+    return watched.some(({ database, key, version }) => this.databases[database]?.versionOf(key) !== version);
+  }
+
+  private anyDue(nowMs: number): boolean {
+    return this.databases.some((database) => database.table.due.firstDeadline() <= nowMs);
+  }
+
+  private removeDue(limit: number): Reply {
+    let removed = 0;
+    for (const database of this.databases) removed += database.removeDue(limit - removed);
+    return removed;
+  }
+
+  private evict(victims: readonly WatchedKey[]): Reply {
+    let evicted = 0;
+    for (const { database: index, key, version } of victims) {
+      const database = this.databases[index];
+      if (database?.versionOf(key) === version && database.delete(key)) evicted++;
+    }
+    this.counters.evicted += evicted;
+    return evicted;
+  }
+
+  private configure(settings: readonly (readonly [string, string])[]): Reply {
+    const changed = { ...this.settings };
+    for (const [name, value] of settings) {
+      const row = SETTING_ROWS.get(name.toLowerCase());
+      if (row === undefined)
+        return new ReplyError(`ERR Unknown option or number of arguments for CONFIG SET - '${name}'`);
+      if (!row.write(changed, value)) {
+        return new ReplyError(
+          `ERR CONFIG SET failed (possibly related to argument '${name}') - ${row.allowed}`,
+        );
+      }
+    }
+    Object.assign(this.settings, changed);
+    this.clock.countsFrequency = changed.policy.endsWith("lfu");
+    this.clock.logFactor = changed.lfuLogFactor;
+    this.clock.decayMinutes = changed.lfuDecayMinutes;
+    return OK;
+  }
+}

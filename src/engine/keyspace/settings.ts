@@ -1,0 +1,91 @@
+/** Settings that change what a command does: changed through the log (`configure`), so that every replica agrees. */
+import { parseMemorySize } from "./numbers.ts";
+
+export const EVICTION_POLICIES = [
+  "noeviction",
+  "allkeys-lru",
+  "volatile-lru",
+  "allkeys-lfu",
+  "volatile-lfu",
+  "allkeys-random",
+  "volatile-random",
+  "volatile-ttl",
+] as const;
+
+export type EvictionPolicy = (typeof EVICTION_POLICIES)[number];
+
+export interface KeyspaceSettings {
+  /** 0: no limit. */
+  maxmemoryBytes: number;
+  policy: EvictionPolicy;
+  /** How many keys are compared for each victim. */
+  samples: number;
+  lfuLogFactor: number;
+  lfuDecayMinutes: number;
+}
+
+export const DEFAULT_SETTINGS: Readonly<KeyspaceSettings> = {
+  maxmemoryBytes: 0,
+  policy: "noeviction",
+  samples: 5,
+  lfuLogFactor: 10,
+  lfuDecayMinutes: 1,
+};
+
+/** One setting under its Redis name. */
+interface SettingRow {
+  read(settings: Readonly<KeyspaceSettings>): string;
+  /** False when the value is not allowed. */
+  write(settings: KeyspaceSettings, value: string): boolean;
+  readonly allowed: string;
+}
+
+function wholeNumber(
+  field: "samples" | "lfuLogFactor" | "lfuDecayMinutes",
+  least: number,
+  greatest: number,
+): SettingRow {
+  return {
+    read: (settings) => String(settings[field]),
+    write: (settings, value) => {
+      const number = Number(value);
+      if (!/^\d{1,10}$/.test(value) || number < least || number > greatest) return false;
+      settings[field] = number;
+      return true;
+    },
+    allowed: `argument must be between ${least} and ${greatest} inclusive`,
+  };
+}
+
+/** By the name that CONFIG GET and CONFIG SET use. */
+export const SETTING_ROWS: ReadonlyMap<string, SettingRow> = new Map<string, SettingRow>([
+  [
+    "maxmemory",
+    {
+      read: (settings) => String(settings.maxmemoryBytes),
+      write: (settings, value) => {
+        const bytes = parseMemorySize(value);
+        if (bytes === undefined) return false;
+        settings.maxmemoryBytes = bytes;
+        return true;
+      },
+      allowed: "argument must be a memory value",
+    },
+  ],
+  [
+    "maxmemory-policy",
+    {
+      read: (settings) => settings.policy,
+      write: (settings, value) => {
+        const policy = EVICTION_POLICIES.find((name) => name === value.toLowerCase());
+        if (policy === undefined) return false;
+        settings.policy = policy;
+        return true;
+      },
+      allowed: `argument(s) must be one of the following: ${EVICTION_POLICIES.join(", ")}`,
+    },
+  ],
+  ["maxmemory-samples", wholeNumber("samples", 1, 64)],
+  ["lfu-log-factor", wholeNumber("lfuLogFactor", 0, 0x7fff_ffff)],
+  ["lfu-decay-time", wholeNumber("lfuDecayMinutes", 0, 0x7fff_ffff)],
+]);

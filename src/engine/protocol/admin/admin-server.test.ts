@@ -1,0 +1,167 @@
+import { connect } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { ReplyError } from "../../keyspace/reply.ts";
+import type { MemberView, NodeStatus } from "../../cluster/local-node.ts";
+import { createMetrics } from "../../cluster/metrics.ts";
+import type { AdminServer } from "./admin-server.ts";
+import { startAdminServer } from "./admin-server.ts";
+import type { ObservedNode, StatusDocument } from "./status-document.ts";
+
+type Barrier = ObservedNode["barrier"];
+
+function member(id: string, view: Partial<MemberView>): MemberView {
+  return {
+    id,
+    peer: `127.0.0.1:1638${id.slice(1)}`,
+    resp: undefined,
+    http: undefined,
+    pid: undefined,
+    dataDir: undefined,
+    role: "unreachable",
+    appliedIndex: undefined,
+    commitIndex: undefined,
+    diskBytes: undefined,
+    ...view,
+  };
+}
+
+/** Node n1 leads at commit 40, n2 is two entries behind, n3 was never heard. */
+function exampleNode(barrier: Barrier): ObservedNode {
+  const status: NodeStatus = {
+    consensus: {
+      role: "leader",
+      term: 7,
+      leader: "n1",
+      commitIndex: 40,
+      firstIndex: 11,
+      lastIndex: 42,
+      membership: { voters: ["n1", "n2", "n3"], outgoing: [], learners: [], addresses: {} },
+      progress: new Map([
+        ["n2", { matchIndex: 41, nextIndex: 42, state: "replicate", inflightBytes: 0, silentMs: 20 }],
+      ]),
+    },
+    algorithm: "raft",
+    appliedIndex: 40,
+    durability: "always",
+    digest: 1,
+    diskBytes: 4096,
+    refusing: undefined,
+  };
+  return {
+    id: "n1",
+    clusterId: "c",
+    barrier,
+    status: () => status,
+    members: () => [
+      member("n1", { role: "leader", pid: 1, resp: "127.0.0.1:6379", appliedIndex: 40, commitIndex: 40 }),
+      member("n2", { role: "follower", pid: 2, appliedIndex: 38, commitIndex: 39, dataDir: "/data/n2" }),
+      member("n3", {}),
+    ],
+  };
+}
+
+const servers: AdminServer[] = [];
+async function serve(barrier: Barrier = (done) => done(undefined)): Promise<string> {
+  const server = await startAdminServer({
+    host: "127.0.0.1",
+    port: 0,
+    node: exampleNode(barrier),
+    metrics: createMetrics(),
+  });
+  servers.push(server);
+  return `http://127.0.0.1:${server.port}`;
+}
+
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
+
+test("a node is healthy when a linearizable read is possible", async () => {
+  const response = await fetch(`${await serve()}/healthz`);
+  expect(response.status).toBe(200);
+  expect(await response.json()).toEqual({ status: "ok", node: "n1" });
+});
+
+test("a node that cannot serve says why, also when the barrier never answers", async () => {
+  const refused = await serve((done) => done(new ReplyError("CLUSTERDOWN no majority")));
+  const response = await fetch(`${refused}/healthz`);
+  expect(response.status).toBe(503);
+  expect(await response.json()).toEqual({
+    status: "unavailable",
+    node: "n1",
+    cause: "CLUSTERDOWN no majority",
+  });
+  const silent = await fetch(`${await serve(() => undefined)}/healthz`);
+  expect(silent.status).toBe(503);
+  expect(((await silent.json()) as { cause: string }).cause).toMatch(/no read barrier within/);
+});
+
+test("the status names every node and group, with null for what is not known", async () => {
+  const status = (await (await fetch(`${await serve()}/status`)).json()) as StatusDocument;
+  expect(status.nodes.map(({ id, role, lag, pid }) => ({ id, role, lag, pid }))).toEqual([
+    { id: "n1", role: "leader", lag: 0, pid: 1 },
+    { id: "n2", role: "follower", lag: 2, pid: 2 },
+    { id: "n3", role: "unreachable", lag: null, pid: null },
+  ]);
+  expect(status.groups).toEqual([
+    {
+      id: "g0",
+      algorithm: "raft",
+      leader: "n1",
+      term: 7,
+      commitIndex: 40,
+      durability: "always",
+      refusing: null,
+    },
+  ]);
+});
+
+test("the metrics are what Prometheus reads: every sample has a type, and the figures are the node's", async () => {
+  const response = await fetch(`${await serve()}/metrics`);
+  expect(response.headers.get("content-type")).toContain("version=0.0.4");
+  const text = await response.text();
+  expect(text).toContain('quorate_role{group="g0",role="leader"} 1\n');
+  expect(text).toContain('quorate_commit_index{group="g0"} 40\n');
+  expect(text).toContain('quorate_log_entries{group="g0"} 32\n');
+  expect(text).toContain('quorate_peer_match_index{group="g0",peer="n2"} 41\n');
+  const typed = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]));
+  for (const sample of text.split("\n").filter((line) => line !== "" && !line.startsWith("#"))) {
+    expect(sample).toMatch(/^[a-z_]+(\{([a-z_]+="[^"]*",?)*\})? [-+\d.e]+$/);
+    expect(typed).toContain(/^[a-z_]+/.exec(sample)?.[0]);
+  }
+});
+
+test("what is not offered is refused plainly", async () => {
+  const url = await serve();
+  expect((await fetch(`${url}/nothing`)).status).toBe(404);
+  const deleted = await fetch(`${url}/status`, { method: "DELETE" });
+  expect(deleted.status).toBe(405);
+  expect(deleted.headers.get("allow")).toBe("GET, HEAD");
+  expect((await fetch(`${url}/status`, { method: "POST", body: "x".repeat(10_000) })).status).toBe(413);
+  expect((await fetch(`${url}/status`, { headers: { long: "x".repeat(10_000) } })).status).toBe(431);
+  const head = await fetch(`${url}/status`, { method: "HEAD" });
+  expect([head.status, await head.text()]).toEqual([200, ""]);
+});
+
+test("closing does not wait for a client that holds its connection open", async () => {
+  const url = await serve(() => undefined);
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  await new Promise<void>((resolve) => socket.once("connect", resolve));
+  socket.write("GET /hea");
+  const gone = new Promise((resolve) => socket.once("close", resolve));
+  socket.on("error", () => undefined);
+  const [server] = servers.splice(0);
+  await server?.close();
+  await gone;
+});
+
+test("a port in use is one clear error", async () => {
+  const port = Number(new URL(await serve()).port);
+  const second = startAdminServer({
+    host: "127.0.0.1",
+    port,
+    node: exampleNode(() => undefined),
+    metrics: createMetrics(),
+  });
+  await expect(second).rejects.toMatchObject({ code: "PORT_IN_USE" });
+});

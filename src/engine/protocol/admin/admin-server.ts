@@ -1,0 +1,136 @@
+/**
+ * admin: the HTTP door for people and machines that look after a node. `/healthz` says whether it can serve, `/metrics`
+ * gives its figures to Prometheus, `/status` the cluster as it sees it (`status-document.ts`). Nothing here changes a state.
+ */
+import { createServer } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { QuorateError } from "../../../runtime/errors.ts";
+import type { Metrics } from "../../cluster/metrics.ts";
+import { registerNodeMetrics } from "./node-metrics.ts";
+import type { ObservedNode } from "./status-document.ts";
+import { statusDocument } from "./status-document.ts";
+
+const HEADER_MAX_BYTES = 8 * 1024;
+const CONNECTIONS_MAX = 256;
+/** A request that has not arrived whole by then is ended. */
+const REQUEST_TIMEOUT_MS = 5000;
+/** How long `/healthz` waits for the read barrier before it calls the node unhealthy. */
+const HEALTH_TIMEOUT_MS = 1000;
+/** How long requests under way may take to end when the server closes. */
+const CLOSE_TIMEOUT_MS = 500;
+
+export interface AdminServerOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly node: ObservedNode;
+  readonly metrics: Metrics;
+}
+
+export interface AdminServer {
+  readonly port: number;
+  /** Resolves when every connection is closed, within half a second. */
+  close(): Promise<void>;
+}
+
+/** Rejects with PORT_IN_USE, or USAGE when the host is not one of this machine. */
+export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
+  const server = createServer({ maxHeaderSize: HEADER_MAX_BYTES }, (request, response) => {
+    answer(request, response, options);
+  });
+  server.headersTimeout = REQUEST_TIMEOUT_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.keepAliveTimeout = REQUEST_TIMEOUT_MS;
+  server.maxConnections = CONNECTIONS_MAX;
+  await listen(server, options.host, options.port);
+  const endSampling = registerNodeMetrics(options.metrics, options.node);
+  let closed: Promise<void> | undefined;
+  return {
+    port: (server.address() as AddressInfo).port,
+    close() {
+      endSampling();
+      return (closed ??= close(server));
+    },
+  };
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException): void => {
+      const code = error.code === "EADDRINUSE" ? "PORT_IN_USE" : "USAGE";
+      reject(new QuorateError(code, `HTTP port ${host}:${port}: ${error.message}`, { cause: error }));
+    };
+    server.once("error", failed);
+    server.listen({ host, port, exclusive: true }, () => {
+      server.off("error", failed);
+      resolve();
+    });
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS);
+    server.close(() => {
+      clearTimeout(cut);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, options: AdminServerOptions): void {
+  // No request here has a body; one that comes with one is not read and its connection is not kept.
+  if (Number(request.headers["content-length"] ?? 0) > 0 || request.headers["transfer-encoding"]) {
+    response.setHeader("Connection", "close");
+    return sendJson(response, 413, { error: "this address takes no request body" });
+  }
+  const path = (request.url ?? "").split("?", 1)[0];
+  const route = path === "/healthz" || path === "/metrics" || path === "/status" ? path : undefined;
+  if (!route)
+    return sendJson(response, 404, { error: "not found; there are /healthz, /metrics and /status" });
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    response.setHeader("Allow", "GET, HEAD");
+    return sendJson(response, 405, { error: `${request.method ?? "this method"} is not allowed here` });
+  }
+  switch (route) {
+    case "/healthz":
+      return answerHealth(response, options.node);
+    case "/metrics":
+      return send(response, 200, "text/plain; version=0.0.4; charset=utf-8", options.metrics.render());
+    case "/status":
+      return sendJson(response, 200, statusDocument(options.node));
+  }
+}
+
+/** Healthy is who can serve a linearizable read now: it proves a majority, not only that this process is alive. */
+function answerHealth(response: ServerResponse, node: ObservedNode): void {
+  let answered = false;
+  const finish = (cause: string | undefined): void => {
+    if (answered) return;
+    answered = true;
+    clearTimeout(timer);
+    const body = { status: cause === undefined ? "ok" : "unavailable", node: node.id };
+    sendJson(response, cause === undefined ? 200 : 503, cause === undefined ? body : { ...body, cause });
+  };
+  const timer = setTimeout(
+    () => finish(node.status().refusing ?? `no read barrier within ${HEALTH_TIMEOUT_MS} ms`),
+    HEALTH_TIMEOUT_MS,
+  );
+  node.barrier((error) => finish(error?.message));
+}
+
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  send(response, status, "application/json; charset=utf-8", `${JSON.stringify(body)}\n`);
+}
+
+function send(response: ServerResponse, status: number, type: string, body: string): void {
+  response.writeHead(status, {
+    "Content-Type": type,
+    "Content-Length": Buffer.byteLength(body),
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+  });
+  response.end(response.req.method === "HEAD" ? undefined : body);
+}

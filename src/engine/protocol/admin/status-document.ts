@@ -1,0 +1,87 @@
+/** The state of the cluster as one node sees it, as JSON: what `/status`, `QUORATE STATUS` and `quorate status --json` give. */
+import type { NodeId } from "../../../runtime/world.ts";
+import type { LocalNode, MemberView, NodeStatus } from "../../cluster/local-node.ts";
+
+/** The part of a node that tells about it. */
+export type ObservedNode = Pick<
+  LocalNode<never, unknown>,
+  "id" | "clusterId" | "barrier" | "status" | "members"
+>;
+
+export interface StatusDocument {
+  readonly cluster: string;
+  /** The node that was asked. */
+  readonly askedNode: NodeId;
+  readonly nodes: readonly NodeEntry[];
+  readonly groups: readonly GroupEntry[];
+}
+
+/** A field is null while the node it describes was not heard. */
+export interface NodeEntry {
+  readonly id: NodeId;
+  readonly pid: number | null;
+  /** "host:port" */
+  readonly resp: string | null;
+  readonly http: string | null;
+  readonly peer: string;
+  readonly role: MemberView["role"];
+  /** Where its data is; null also when it keeps none. */
+  readonly dataDir: string | null;
+  readonly commitIndex: number | null;
+  readonly appliedIndex: number | null;
+  /** Entries committed by the group that this node has not applied. */
+  readonly lag: number | null;
+  readonly diskBytes: number | null;
+}
+
+export interface GroupEntry {
+  readonly id: string;
+  readonly algorithm: NodeStatus["algorithm"];
+  readonly leader: NodeId | null;
+  readonly term: number;
+  readonly commitIndex: number;
+  readonly durability: NodeStatus["durability"];
+  /** Why no writes are taken at present, or null. */
+  readonly refusing: string | null;
+}
+
+/** The one group that holds every key. */
+export const GROUP_ID = "g0";
+
+export function statusDocument(node: ObservedNode): StatusDocument {
+  const status = node.status();
+  const members = node.members();
+  const commitIndex = Math.max(status.consensus.commitIndex, ...members.map((each) => each.commitIndex ?? 0));
+  return {
+    cluster: node.clusterId,
+    askedNode: node.id,
+    nodes: members.map((member) => nodeEntry(member, commitIndex)),
+    groups: [
+      {
+        id: GROUP_ID,
+        algorithm: status.algorithm,
+        leader: status.consensus.leader ?? null,
+        term: status.consensus.term,
+        commitIndex,
+        durability: status.durability,
+        refusing: status.refusing ?? null,
+      },
+    ],
+  };
+}
+
+function nodeEntry(member: MemberView, commitIndex: number): NodeEntry {
+  return {
+    id: member.id,
+    pid: member.pid ?? null,
+    resp: member.resp ?? null,
+    http: member.http ?? null,
+    peer: member.peer,
+    role: member.role,
+    dataDir: member.dataDir ?? null,
+    commitIndex: member.commitIndex ?? null,
+    appliedIndex: member.appliedIndex ?? null,
+    lag: member.appliedIndex === undefined ? null : Math.max(0, commitIndex - member.appliedIndex),
+    diskBytes: member.diskBytes ?? null,
+  };
+}

@@ -1,0 +1,81 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { FrameReader, frameHeader } from "./peer-frame.ts";
+
+const PREAMBLE = Buffer.from("QRT\n");
+
+function wire(frames: readonly Uint8Array[]): Buffer {
+  return Buffer.concat([PREAMBLE, ...frames.flatMap((frame) => [frameHeader([frame]), frame])]);
+}
+
+/** Feeds `stream` in pieces of the given sizes, each in a chunk of its own memory. */
+function read(stream: Buffer, sizes: readonly number[], maxBytes = 1 << 20): Buffer[] {
+  const frames: Buffer[] = [];
+  const reader = new FrameReader(PREAMBLE, maxBytes, (frame) => frames.push(frame));
+  let at = 0;
+  for (let turn = 0; at < stream.length; turn++) {
+    const size = Math.max(1, sizes[turn % sizes.length] ?? 1);
+    reader.push(Buffer.from(stream.subarray(at, at + size)));
+    at += size;
+  }
+  return frames;
+}
+
+test("frames come out as they went in, however the stream is cut", () => {
+  const frames = fc.array(fc.uint8Array({ minLength: 0, maxLength: 300 }), { maxLength: 20 });
+  const cuts = fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 10 });
+  fc.assert(
+    fc.property(frames, cuts, (sent, sizes) => {
+      const got = read(wire(sent), sizes);
+      // An empty frame is a sign of life and not delivered.
+      expect(got.map((frame) => frame.toString("hex"))).toEqual(
+        sent.filter((frame) => frame.length > 0).map((frame) => Buffer.from(frame).toString("hex")),
+      );
+    }),
+  );
+});
+
+test("any changed byte of a frame is noticed", () => {
+  const stream = wire([Buffer.from("hello, peer")]);
+  for (let at = 0; at < stream.length; at++) {
+    const damaged = Buffer.from(stream);
+    damaged[at] = (damaged[at] ?? 0) ^ 0x10;
+    let got: Buffer[] = [];
+    let refused = false;
+    try {
+      got = read(damaged, [1000], 4096);
+    } catch {
+      refused = true;
+    }
+    expect(refused || got.length === 0).toBe(true);
+  }
+});
+
+test("a small frame owns its memory, a large one is not copied needlessly", () => {
+  const small = Buffer.alloc(64, 1);
+  const large = Buffer.alloc(50_000, 2);
+  const [first, second] = read(wire([small, large]), [1 << 20]);
+  expect(first?.buffer.byteLength).toBe(64);
+  expect(second?.length).toBe(50_000);
+  expect(second?.buffer.byteLength).toBeLessThan(2 * 50_000);
+});
+
+test("a length above the limit is refused before anything is allocated for it", () => {
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(0xffff_ffff, 0);
+  expect(() => read(Buffer.concat([PREAMBLE, header]), [1])).toThrow(/above the limit/);
+});
+
+test("another protocol is refused at its first wrong byte", () => {
+  expect(() => read(Buffer.from("GET / HTTP/1.1\r\n"), [1])).toThrow(/peer protocol/);
+});
+
+test("nothing is delivered after stop, not even from the same chunk", () => {
+  const frames: Buffer[] = [];
+  const reader: FrameReader = new FrameReader(PREAMBLE, 100, (frame) => {
+    frames.push(frame);
+    reader.stop();
+  });
+  reader.push(wire([Buffer.from("one"), Buffer.from("two")]));
+  expect(frames.map(String)).toEqual(["one"]);
+});

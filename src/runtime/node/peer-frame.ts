@@ -1,0 +1,135 @@
+/**
+ * Frames on a TCP stream between two nodes: length and CRC-32 (u32 each, little-endian), then the payload. A frame of
+ * length 0 is a sign of life and not delivered. The checksum catches what TCP's own 16 bits let through.
+ */
+import { crc32 } from "node:zlib";
+import { QuorateError } from "../errors.ts";
+
+export const FRAME_HEADER_BYTES = 8;
+
+/** The header for a payload that is sent as several parts. */
+export function frameHeader(parts: readonly Uint8Array[]): Buffer {
+  let length = 0;
+  let checksum = 0;
+  for (const part of parts) {
+    length += part.length;
+    checksum = crc32(part, checksum);
+  }
+  const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
+  header.writeUInt32LE(length, 0);
+  header.writeUInt32LE(checksum, 4);
+  return header;
+}
+
+/**
+ * Cuts a stream of chunks into frames. A frame that is most of its chunk is a view of it; a smaller one is copied out, so
+ * that keeping it does not pin the chunk; one that spans chunks is collected in a buffer of its own.
+ */
+export class FrameReader {
+  /** Frames longer than this are refused; raised once the peer has shown who it is. */
+  maxBytes: number;
+  private readonly preamble: Buffer;
+  private readonly receive: (frame: Buffer) => void;
+  private readonly header: Buffer = Buffer.allocUnsafeSlow(FRAME_HEADER_BYTES);
+  private preambleSeen = 0;
+  private headerSeen = 0;
+  private body: Buffer | undefined;
+  private bodySeen = 0;
+  private stopped = false;
+
+  /** `preamble`: what the stream must begin with. `receive` may call `stop`. */
+  constructor(preamble: Buffer, maxBytes: number, receive: (frame: Buffer) => void) {
+    this.preamble = preamble;
+    this.maxBytes = maxBytes;
+    this.receive = receive;
+  }
+
+  /** Nothing is delivered from now on. */
+  stop(): void {
+    this.stopped = true;
+    this.body = undefined;
+  }
+
+  /** Throws PROTOCOL when the bytes are not what a peer sends. */
+  push(chunk: Buffer): void {
+    let at = this.skipPreamble(chunk);
+    while (!this.stopped && at < chunk.length) {
+      if (this.body) at = this.fillBody(chunk, at, this.body);
+      else if (this.headerSeen === 0 && chunk.length - at >= FRAME_HEADER_BYTES)
+        at = this.startFrame(chunk, at);
+      else at = this.fillHeader(chunk, at);
+    }
+  }
+
+  private skipPreamble(chunk: Buffer): number {
+    let at = 0;
+    while (this.preambleSeen < this.preamble.length && at < chunk.length) {
+      if (chunk[at++] !== this.preamble[this.preambleSeen++]) {
+        throw new QuorateError("PROTOCOL", "the other side does not speak the peer protocol");
+      }
+    }
+    return at;
+  }
+
+  private fillHeader(chunk: Buffer, at: number): number {
+    const taken = chunk.copy(this.header, this.headerSeen, at);
+    this.headerSeen += taken;
+    if (this.headerSeen === FRAME_HEADER_BYTES) this.openBody(this.lengthFrom(this.header, 0));
+    return at + taken;
+  }
+
+  /** The common case: the whole header is in this chunk, and perhaps the whole frame. */
+  private startFrame(chunk: Buffer, at: number): number {
+    const length = this.lengthFrom(chunk, at);
+    const start = at + FRAME_HEADER_BYTES;
+    const end = start + length;
+    if (end > chunk.length) {
+      chunk.copy(this.header, 0, at, start);
+      this.openBody(length);
+      return start;
+    }
+    if (length > 0) {
+      const view = chunk.subarray(start, end);
+      this.deliver(length * 2 >= chunk.length ? view : ownCopy(view), chunk.readUInt32LE(at + 4));
+    }
+    return end;
+  }
+
+  private openBody(length: number): void {
+    this.headerSeen = 0;
+    if (length === 0) return;
+    this.headerSeen = FRAME_HEADER_BYTES;
+    this.body = Buffer.allocUnsafeSlow(length);
+    this.bodySeen = 0;
+  }
+
+  private fillBody(chunk: Buffer, at: number, body: Buffer): number {
+    const taken = chunk.copy(body, this.bodySeen, at);
+    this.bodySeen += taken;
+    if (this.bodySeen === body.length) {
+      this.body = undefined;
+      this.headerSeen = 0;
+      this.deliver(body, this.header.readUInt32LE(4));
+    }
+    return at + taken;
+  }
+
+  private lengthFrom(bytes: Buffer, at: number): number {
+    const length = bytes.readUInt32LE(at);
+    if (length > this.maxBytes) {
+      throw new QuorateError("PROTOCOL", `a frame of ${length} bytes is above the limit of ${this.maxBytes}`);
+    }
+    return length;
+  }
+
+  private deliver(frame: Buffer, checksum: number): void {
+    if (crc32(frame) !== checksum) throw new QuorateError("PROTOCOL", "a frame failed its checksum");
+    this.receive(frame);
+  }
+}
+
+function ownCopy(view: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(view.length);
+  view.copy(copy);
+  return copy;
+}

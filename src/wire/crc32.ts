@@ -1,0 +1,49 @@
+/**
+ * CRC-32 (the polynomial of zlib, gzip and PNG; ISO 3309) in plain JavaScript, eight bytes at a time.
+ *
+ * It gives exactly what `zlib.crc32` gives, so a file written with one can be read with the other: rooms that run in
+ * Node.js inject the native one, which is several times faster on large buffers.
+ */
+
+/** Continues from `seed`: `checksum(b, checksum(a))` is the checksum of a followed by b. An unsigned 32-bit integer. */
+export type Checksum = (bytes: Uint8Array, seed?: number) => number;
+
+const POLYNOMIAL = 0xedb8_8320;
+const TABLES = makeTables();
+
+/** `TABLES[k * 256 + b]`: what byte `b` contributes when `k` more bytes follow it in the same step of eight. */
+function makeTables(): Uint32Array {
+  const tables = new Uint32Array(8 * 256);
+  for (let byte = 0; byte < 256; byte++) {
+    let crc = byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 0 ? crc >>> 1 : (crc >>> 1) ^ POLYNOMIAL;
+    tables[byte] = crc;
+  }
+  for (let at = 256; at < tables.length; at++) {
+    const before = tables[at - 256] ?? 0;
+    tables[at] = (before >>> 8) ^ (tables[before & 0xff] ?? 0);
+  }
+  return tables;
+}
+
+export function crc32(bytes: Uint8Array, seed = 0): number {
+  const tables = TABLES;
+  const whole = bytes.length - (bytes.length % 8);
+  let crc = ~seed;
+  let at = 0;
+  // The `!` are for speed: every index is below the length by construction.
+  for (; at < whole; at += 8) {
+    crc ^= bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+    crc =
+      tables[1792 + (crc & 0xff)]! ^
+      tables[1536 + ((crc >>> 8) & 0xff)]! ^
+      tables[1280 + ((crc >>> 16) & 0xff)]! ^
+      tables[1024 + (crc >>> 24)]! ^
+      tables[768 + bytes[at + 4]!]! ^
+      tables[512 + bytes[at + 5]!]! ^
+      tables[256 + bytes[at + 6]!]! ^
+      tables[bytes[at + 7]!]!;
+  }
+  for (; at < bytes.length; at++) crc = (crc >>> 8) ^ tables[(crc ^ bytes[at]!) & 0xff]!;
+  return ~crc >>> 0;
+}

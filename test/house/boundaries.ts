@@ -1,0 +1,81 @@
+/** Which room may import which: the table of docs/architecture.md as data. Longest matching folder wins. */
+export const importRules: Readonly<
+  Record<string, { readonly rooms: readonly string[]; readonly pure: boolean }>
+> = {
+  runtime: { rooms: ["runtime"], pure: true },
+  "runtime/node": { rooms: ["runtime", "runtime/node"], pure: false },
+  "runtime/simulated": { rooms: ["runtime", "runtime/simulated"], pure: false },
+  wire: { rooms: ["runtime", "wire"], pure: true },
+  consensus: { rooms: ["runtime", "wire", "consensus"], pure: true },
+  "engine/keyspace": {
+    rooms: ["runtime", "wire", "engine/keyspace", "engine/group/state-machine.ts"],
+    pure: true,
+  },
+  "engine/scripting": { rooms: ["runtime", "wire", "engine/keyspace", "engine/scripting"], pure: false },
+  "engine/group": { rooms: ["runtime", "wire", "consensus", "engine/group"], pure: false },
+  "engine/cluster": {
+    rooms: [
+      "runtime",
+      "wire",
+      "consensus",
+      "engine/group",
+      "engine/keyspace",
+      "engine/scripting",
+      "engine/cluster",
+    ],
+    pure: false,
+  },
+  "engine/protocol": {
+    rooms: ["runtime", "wire", "consensus", "engine/keyspace", "engine/cluster", "engine/protocol"],
+    pure: false,
+  },
+  engine: { rooms: ["runtime", "runtime/node", "wire", "consensus", "engine"], pure: false },
+  simulation: {
+    rooms: ["runtime", "runtime/simulated", "wire", "consensus", "engine", "simulation"],
+    pure: false,
+  },
+  bench: { rooms: ["bench"], pure: false },
+  cli: { rooms: ["runtime", "runtime/node", "wire", "engine", "simulation", "client", "cli"], pure: false },
+};
+
+const IMPORT =
+  /^\s*(?:import|export)\b[^"']*?from\s+"([^"]+)"|^\s*import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm;
+
+/** Every import of `file` that the table forbids, as "file -> target". `locate` resolves a relative path. */
+export function violationsOf(
+  file: string,
+  source: string,
+  locate: (from: string, path: string) => string,
+): readonly string[] {
+  const room = roomOf(file);
+  if (room === undefined) return [];
+  const rule = importRules[room];
+  const found: string[] = [];
+  for (const match of source.matchAll(IMPORT)) {
+    const path = match[1] ?? match[2] ?? match[3] ?? "";
+    if (!path.startsWith(".")) {
+      if (rule?.pure === true) found.push(`${file} -> ${path}`);
+      continue;
+    }
+    const target = locate(file, path);
+    if (!mayImport(rule?.rooms ?? [], target)) found.push(`${file} -> ${target}`);
+  }
+  return found;
+}
+
+function mayImport(rooms: readonly string[], target: string): boolean {
+  const targetRoom = roomOf(target);
+  return rooms.some(
+    (room) =>
+      target === `src/${room}` ||
+      targetRoom === room ||
+      (room === "engine" && targetRoom?.startsWith("engine/") === true),
+  );
+}
+
+function roomOf(file: string): string | undefined {
+  const inside = file.replace(/^src\//, "");
+  return Object.keys(importRules)
+    .filter((room) => inside.startsWith(`${room}/`))
+    .sort((left, right) => right.length - left.length)[0];
+}
