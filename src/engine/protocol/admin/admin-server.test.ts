@@ -39,6 +39,7 @@ function exampleNode(barrier: Barrier): ObservedNode {
       progress: new Map([
         ["n2", { matchIndex: 41, nextIndex: 42, state: "replicate", inflightBytes: 0, silentMs: 20 }],
       ]),
+      snapshotsInUse: [],
     },
     algorithm: "raft",
     appliedIndex: 40,
