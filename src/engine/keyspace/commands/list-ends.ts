@@ -93,14 +93,14 @@ export function popPush(context: Execution, args: readonly string[]): Reply {
   return moveElement(context, args[1]!, args[2]!, "right", "left");
 }
 
-/** Where the keys end and what follows them, for LMPOP and ZMPOP: numkeys key… where [COUNT count]. */
-export function popManyArguments(args: readonly string[]): {
-  readonly keys: readonly string[];
-  readonly where: string;
-  readonly count: number;
-} {
+/** What LMPOP and ZMPOP are told: numkeys key… where [COUNT count]. `places` are the two words that `where` may be. */
+export function popManyArguments<T extends string>(
+  args: readonly string[],
+  places: readonly T[],
+): { readonly keys: readonly string[]; readonly where: T; readonly count: number } {
   const whereAt = 2 + atLeastArgument(args[1]!, 1, NUMKEYS_NOT_POSITIVE);
-  const where = args[whereAt]?.toLowerCase();
+  const word = args[whereAt]?.toLowerCase();
+  const where = places.find((place) => place === word);
   if (where === undefined) throw SYNTAX_ERROR;
   return { keys: args.slice(2, whereAt), where, count: countOption(args, whereAt + 1) };
 }
@@ -115,8 +115,7 @@ function countOption(args: readonly string[], start: number): number {
 }
 
 export function popFirstPresent(context: Execution, args: readonly string[]): Reply {
-  const { keys, where, count } = popManyArguments(args);
-  const end = endArgument(where);
+  const { keys, where: end, count } = popManyArguments<ListEnd>(args, ["left", "right"]);
   for (const key of keys) {
     const list = context.database.modify(key, "list");
     if (list !== undefined) return [key, popMany(context, key, list, end, count)];

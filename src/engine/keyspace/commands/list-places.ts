@@ -3,7 +3,7 @@ import type { ListValue } from "../collections/list-value.ts";
 import type { Execution } from "../execution.ts";
 import { indexArgument } from "../numbers.ts";
 import { INDEX_OUT_OF_RANGE, NO_SUCH_KEY, OK, ReplyError, SYNTAX_ERROR, type Reply } from "../reply.ts";
-import { negatableArgument, positiveArgument } from "./argument.ts";
+import { positiveArgument } from "./argument.ts";
 import { rankRange } from "./rank-range.ts";
 
 const RANK_ZERO: ReplyError = new ReplyError(
@@ -69,7 +69,7 @@ export function insert(context: Execution, args: readonly string[]): Reply {
 }
 
 export function remove(context: Execution, args: readonly string[]): Reply {
-  const count = negatableArgument(args[2]!);
+  const count = indexArgument(args[2]!);
   const list = context.database.modify(args[1]!, "list");
   if (list === undefined) return 0;
   const found = matches(list, args[3]!, count < 0 ? -1 : 1, Math.abs(count), 0);
@@ -88,7 +88,7 @@ export function positions(context: Execution, args: readonly string[]): Reply {
     const value = args[at + 1];
     if (value === undefined) throw SYNTAX_ERROR;
     if (option === "rank") {
-      rank = negatableArgument(value);
+      rank = indexArgument(value);
       if (rank === 0) throw RANK_ZERO;
     } else if (option === "count") {
       count = positiveArgument(value, NEGATIVE_COUNT);

@@ -3,7 +3,7 @@ import { SetValue } from "../collections/set-value.ts";
 import type { CommandSpec } from "../command.ts";
 import type { Execution } from "../execution.ts";
 import { SetReply, SYNTAX_ERROR, type Reply } from "../reply.ts";
-import { countArgument, positiveArgument } from "./argument.ts";
+import { negatableArgument, positiveArgument } from "./argument.ts";
 import { scanCollection } from "./collection-scan.ts";
 import { ALL_KEYS, NO_KEYS, TWO_KEYS } from "./key-positions.ts";
 import { distinctPositions, randomPosition, randomPositions } from "./random-positions.ts";
@@ -79,7 +79,7 @@ function randomMembers(context: Execution, args: readonly string[]): Reply {
     const set = read(context, args);
     return set === undefined ? null : set.at(randomPosition(set.size, context));
   }
-  const count = countArgument(args[2]!);
+  const count = negatableArgument(args[2]!);
   const set = read(context, args);
   if (set === undefined) return [];
   return randomPositions(set.size, count, context).map((position) => set.at(position));

@@ -1,5 +1,6 @@
 /** Union, intersection and difference of sorted sets, in which a set counts as one whose scores are all 1. */
 import { MAX_MEMBERS, TOO_MANY_MEMBERS } from "../collections/member-table.ts";
+import { precedes } from "../collections/score-tree.ts";
 import { SortedSetValue } from "../collections/sorted-set-value.ts";
 import type { Execution } from "../execution.ts";
 import { indexArgument, parseDouble } from "../numbers.ts";
@@ -89,11 +90,11 @@ function weightArgument(text: string): number {
   return weight;
 }
 
-function compute(operation: Operation, { sources, aggregate }: Request): SortedSetValue {
-  if (operation === "difference") return toSortedSet(subtract(sources));
+function compute(operation: Operation, { sources, aggregate }: Request): Map<string, number> {
+  if (operation === "difference") return subtract(sources);
   // Sums of doubles depend on their order; Redis's is from the smallest source to the largest.
   const ascending = sources.toSorted((a, b) => a.size - b.size);
-  return toSortedSet(operation === "union" ? unite(ascending, aggregate) : intersect(ascending, aggregate));
+  return operation === "union" ? unite(ascending, aggregate) : intersect(ascending, aggregate);
 }
 
 function weighted(source: Source, score: number): number {
@@ -138,18 +139,13 @@ function subtract([first, ...others]: readonly Source[]): Map<string, number> {
   return result;
 }
 
-function toSortedSet(scores: ReadonlyMap<string, number>): SortedSetValue {
-  const result = new SortedSetValue();
-  for (const [member, score] of scores) result.set(member, score);
-  return result;
-}
-
 export function combine(operation: Operation, name: string) {
   const weights = operation !== "difference";
   return (context: Execution, args: readonly string[]): Reply => {
     const request = readRequest(context, args, 1, name, { weights, scores: true });
-    const result = compute(operation, request);
-    return entriesReply(result.range(0, result.size, false), request.withScores);
+    const entries = Array.from(compute(operation, request), ([member, score]) => ({ member, score }));
+    entries.sort((a, b) => (precedes(a.score, a.member, b.score, b.member) ? -1 : 1));
+    return entriesReply(entries, request.withScores);
   };
 }
 
@@ -157,7 +153,8 @@ export function combineAndStore(operation: Operation, name: string) {
   const weights = operation !== "difference";
   return (context: Execution, args: readonly string[]): Reply => {
     const request = readRequest(context, args, 2, name, { weights });
-    return storeResult(context.database, args[1]!, compute(operation, request));
+    const result = SortedSetValue.fromScores(compute(operation, request));
+    return storeResult(context.database, args[1]!, result);
   };
 }
 

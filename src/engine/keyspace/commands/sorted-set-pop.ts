@@ -35,8 +35,7 @@ export function pop(end: ScoreEnd) {
 }
 
 export function popFirstPresent(context: Execution, args: readonly string[]): Reply {
-  const { keys, where, count } = popManyArguments(args);
-  if (where !== "min" && where !== "max") throw SYNTAX_ERROR;
+  const { keys, where, count } = popManyArguments<ScoreEnd>(args, ["min", "max"]);
   for (const key of keys) {
     const zset = context.database.modify(key, "zset");
     if (zset === undefined) continue;

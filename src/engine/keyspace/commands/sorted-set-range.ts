@@ -47,7 +47,11 @@ function readOptions(args: readonly string[], start: number, preset: Preset): Op
     else if (word === "byscore" && preset.order === undefined) options.order = "score";
     else throw SYNTAX_ERROR;
   }
-  if (options.limit !== -1 && options.order === "rank") throw LIMIT_BY_RANK;
+  if (options.order === "rank") {
+    if (options.limit !== -1) throw LIMIT_BY_RANK;
+    // Redis lets "LIMIT offset -1" pass here, and ignores it.
+    options.offset = 0;
+  }
   if (options.withScores && options.order === "lex") throw SCORES_BY_LEX;
   return options;
 }

@@ -3,7 +3,7 @@ import { SortedSetValue } from "../collections/sorted-set-value.ts";
 import type { Execution } from "../execution.ts";
 import { doubleArgument, formatDouble } from "../numbers.ts";
 import { DoubleReply, ReplyError, SYNTAX_ERROR, type Reply } from "../reply.ts";
-import { countArgument } from "./argument.ts";
+import { countArguments } from "./argument.ts";
 import { scanCollection } from "./collection-scan.ts";
 import { randomPosition, randomPositions } from "./random-positions.ts";
 import { entriesReply } from "./sorted-set-range.ts";
@@ -28,14 +28,19 @@ function open(context: Execution, key: string, additions: number): Opened<"zset"
   return openToAdd(context.database, key, "zset", additions, () => new SortedSetValue());
 }
 
-function addOptions(args: readonly string[], preset: ReadonlySet<string>): Set<string> {
-  const options = new Set(preset);
-  for (let at = 2; at < args.length; at++) {
-    const word = args[at]!.toLowerCase();
+/** The options before the pairs, and where the pairs start. */
+function addOptions(
+  args: readonly string[],
+  preset: ReadonlySet<string>,
+): { readonly options: ReadonlySet<string>; readonly start: number } {
+  let start = 2;
+  let options = preset;
+  for (; start < args.length; start++) {
+    const word = args[start]!.toLowerCase();
     if (!ADD_OPTIONS.has(word)) break;
-    options.add(word);
+    options = new Set(options).add(word);
   }
-  return options;
+  return { options, start };
 }
 
 function checkOptions(options: ReadonlySet<string>, pairs: number): void {
@@ -63,9 +68,7 @@ function newScore(
 }
 
 function addPairs(context: Execution, args: readonly string[], preset: ReadonlySet<string>): Reply {
-  let start = 2;
-  while (start < args.length && ADD_OPTIONS.has(args[start]!.toLowerCase())) start += 1;
-  const options = start === 2 ? preset : addOptions(args, preset);
+  const { options, start } = addOptions(args, preset);
   const pairs = (args.length - start) / 2;
   if (pairs === 0 || !Number.isInteger(pairs)) throw SYNTAX_ERROR;
   if (options.size > 0) checkOptions(options, pairs);
@@ -136,9 +139,7 @@ export function randomMembers(context: Execution, args: readonly string[]): Repl
     const zset = read(context, args);
     return zset === undefined ? null : zset.members[randomPosition(zset.size, context)]!;
   }
-  const count = countArgument(args[2]!);
-  const withScores = args.length > 3;
-  if (args.length > 4 || (withScores && args[3]!.toLowerCase() !== "withscores")) throw SYNTAX_ERROR;
+  const { count, paired: withScores } = countArguments(args, "withscores");
   const zset = read(context, args);
   if (zset === undefined) return [];
   const chosen = randomPositions(zset.size, count, context).map((position) => {
@@ -146,6 +147,12 @@ export function randomMembers(context: Execution, args: readonly string[]): Repl
     return { member, score: zset.scoreOf(member)! };
   });
   return entriesReply(chosen, withScores);
+}
+
+/** ZSCAN's own form: a small sorted set shows whole scores as the integers that Redis stores there, 1e17 with all its digits. */
+function scannedScore(score: number, small: boolean): string {
+  const stored = small && Number.isInteger(score) && Math.abs(score) <= 2 ** 62;
+  return stored ? String(BigInt(score)) : formatDouble(score);
 }
 
 export function scan(context: Execution, args: readonly string[]): Reply {
@@ -158,7 +165,7 @@ export function scan(context: Execution, args: readonly string[]): Reply {
     },
     (reply, position) => {
       const member = zset!.members[position]!;
-      reply.push(member, formatDouble(zset!.scoreOf(member)!));
+      reply.push(member, scannedScore(zset!.scoreOf(member)!, zset!.encoding() === "listpack"));
     },
   );
 }
