@@ -27,11 +27,15 @@ export interface FramePlace {
 }
 
 export interface FrameScan {
-  /** In order of their sequence, without gaps. */
+  /** In order of their sequence, without gaps, up to where the log is broken. */
   readonly places: readonly FramePlace[];
   readonly sealedThrough: number;
-  /** Set when the order of the frames makes no sense: nothing after this place can be trusted. */
-  readonly disorder: { readonly file: SegmentFile; readonly position: number } | undefined;
+  /** The first place after which the places of the frames cannot be told, and the frame that is missing there. */
+  readonly broken:
+    | { readonly file: SegmentFile; readonly position: number; readonly sequence: number }
+    | undefined;
+  /** Where the last head of each file says that its frame ends. */
+  readonly ends: ReadonlyMap<SegmentFile, number>;
 }
 
 /** More frames in a row than this are not listed one by one when they are missing: the log is beyond repair anyway. */
@@ -39,6 +43,8 @@ const MISSING_MAX = 16;
 
 export function scanFrames(files: readonly SegmentFile[], sealing: Sealing): FrameScan {
   const places: FramePlace[] = [];
+  const ends = new Map<SegmentFile, number>();
+  let broken: FrameScan["broken"];
   let sealedThrough = 0;
   let end: { file: SegmentFile; position: number } | undefined;
   for (const file of files) {
@@ -46,24 +52,34 @@ export function scanFrames(files: readonly SegmentFile[], sealing: Sealing): Fra
     for (;;) {
       const head = nextHead(file, position, sealing);
       if (head === undefined) break;
-      const before = places.at(-1);
       // Where the frames that are missing before this one began, if any are.
       const gap = position < head.position || end === undefined ? { file, position } : end;
-      const missing = missingBefore(head, before, gap);
-      if (missing === undefined) return { places, sealedThrough, disorder: gap };
-      places.push(...missing);
-      const last = places.at(-1);
-      if (last !== undefined) last.next = { file, head };
-      const { sequence, frameBytes } = head;
-      places.push({ file, position: head.position, sequence, head, next: undefined, frameBytes });
+      const before = places.at(-1);
+      const missing = broken === undefined ? missingBefore(head, before, gap) : undefined;
+      if (missing !== undefined) placeFrame(places, missing, file, head);
+      else broken ??= { ...gap, sequence: before === undefined ? 1 : before.sequence + 1 };
       sealedThrough = Math.max(sealedThrough, head.syncedThrough);
       position = head.position + head.frameBytes;
       end = { file, position };
+      ends.set(file, position);
     }
-    // After the last frame of a segment that is not the newest, what is left over was never written.
+    // A segment without a frame: a lost one may have been here.
     if (end === undefined || end.file !== file) end = { file, position };
   }
-  return { places, sealedThrough, disorder: undefined };
+  return { places, sealedThrough, broken, ends };
+}
+
+function placeFrame(
+  places: FramePlace[],
+  missing: readonly FramePlace[],
+  file: SegmentFile,
+  head: FrameHead,
+): void {
+  places.push(...missing);
+  const last = places.at(-1);
+  if (last !== undefined) last.next = { file, head };
+  const { position, sequence, frameBytes } = head;
+  places.push({ file, position, sequence, head, next: undefined, frameBytes });
 }
 
 function nextHead(file: SegmentFile, from: number, sealing: Sealing): FrameHead | undefined {

@@ -162,9 +162,12 @@ class Walk {
         break;
       }
     }
-    const { disorder } = this.scan;
-    if (disorder !== undefined) {
-      throw corrupt(disorder.file.reader.name, disorder.position, "frames of the log are missing here");
+    const { broken, sealedThrough } = this.scan;
+    // Removing older segments needs a sealed first frame in the next one, so only the very first may begin with a torn one.
+    const headless = this.scan.places.length === 0 && (this.files[0]?.segment ?? 1) > 1;
+    const acknowledged = broken && (headless || broken.sequence <= sealedThrough);
+    if (cutAt === undefined && acknowledged === true) {
+      throw corrupt(broken.file.reader.name, broken.position, "frames of the log are missing here");
     }
     const last = this.kept.at(-1);
     // Without a frame nothing was ever acknowledged: the first segment is as good as new.
@@ -184,7 +187,8 @@ class Walk {
       nextSequence: (last?.sequence ?? 0) + 1,
       previous: this.previous(last),
       unsealed: this.unsealed(),
-      staleEnd: cutAt === undefined ? position : this.staleEnd(current, position),
+      // Frames that were cut must not be found again behind the frames that will be written in their place.
+      staleEnd: Math.max(position, (last && this.scan.ends.get(last.file)) ?? 0),
       discard: this.files.slice(kept.length).map(({ reader }) => reader.name),
       notes: this.notes,
     };
@@ -266,14 +270,5 @@ class Walk {
       writeRecordHeader(headers, at * RECORD_HEADER_BYTES, header, last.sequence, this.sealing);
     });
     return { headers, count, bytes: last?.frameBytes ?? 0 };
-  }
-
-  /** Frames that were cut must not be found again behind the frames that will be written in their place. */
-  private staleEnd(current: SegmentFile | undefined, position: number): number {
-    const { places } = this.scan;
-    return places.reduce(
-      (end, place) => (place.file === current ? Math.max(end, place.position + place.frameBytes) : end),
-      position,
-    );
   }
 }
