@@ -1,0 +1,156 @@
+/**
+ * MULTI, EXEC, DISCARD, WATCH, UNWATCH.
+ *
+ * Commands gather on the connection; EXEC puts all of them into the log as one command with the versions of the watched
+ * keys, which are compared where it is applied. WATCH reads those versions behind a barrier, so a key that changed after
+ * WATCH was answered always breaks the transaction.
+ */
+import { encodeRequest } from "../../../../wire/resp/request-encoder.ts";
+import { encodeExec } from "../../../keyspace/command-codec.ts";
+import type { Call as KeyspaceCall } from "../../../keyspace/keyspace-command.ts";
+import type { Reply } from "../../../keyspace/reply.ts";
+import { OK, ReplyError } from "../../../keyspace/reply.ts";
+import type { Connection } from "../connection.ts";
+import { DEFERRED, NO_REPLY, SeveralReplies } from "../request.ts";
+import type { Request } from "../request.ts";
+import type { Call, SessionCommand } from "../session-command.ts";
+import { command, row } from "../session-command.ts";
+import { discardTransaction, selectDatabase } from "../session-state.ts";
+
+const ABORTED = new ReplyError("EXECABORT Transaction discarded because of previous errors.");
+const NOT_IN_TRANSACTION = new ReplyError("ERR This command is not allowed inside a transaction");
+
+function multi({ connection }: Call): Reply {
+  if (connection.transaction !== undefined) return new ReplyError("ERR MULTI calls can not be nested");
+  connection.transaction = { queue: [], queuedBytes: 0, broken: false };
+  return OK;
+}
+
+function discard({ connection }: Call): Reply {
+  if (connection.transaction === undefined) return new ReplyError("ERR DISCARD without MULTI");
+  discardTransaction(connection);
+  return OK;
+}
+
+/** Runs behind a barrier: the versions are those that a read at this moment would see. */
+function watch({ connection, server, args }: Call): Reply {
+  if (connection.transaction !== undefined) return new ReplyError("ERR WATCH inside MULTI is not allowed");
+  const { database } = connection;
+  const { node } = server;
+  for (const key of args.slice(1)) {
+    const name = `${database}:${key}`;
+    if (connection.watched.has(name)) continue;
+    connection.watched.set(name, {
+      database,
+      key,
+      version: node.machine.versionOf(database, key, node.logTimeMs()),
+    });
+  }
+  return OK;
+}
+
+function unwatch({ connection }: Call): Reply {
+  connection.watched.clear();
+  return OK;
+}
+
+function exec({ connection, answer }: Call): Reply | typeof DEFERRED {
+  const { transaction } = connection;
+  if (transaction === undefined) return new ReplyError("ERR EXEC without MULTI");
+  const watched = [...connection.watched.values()];
+  discardTransaction(connection);
+  if (transaction.broken) return ABORTED;
+  const before = connection.database;
+  const plan = planned(connection, transaction.queue);
+  if (plan.calls.length === 0 && watched.length === 0) return assemble(connection, plan.steps, []);
+  const calls = plan.calls.map(({ database, args }) => ({ database, resp: encodeRequest(args) }));
+  connection.pipeline.write(
+    { type: "exec", watched, calls: plan.calls },
+    encodeExec(watched, calls),
+    (reply) => {
+      if (Array.isArray(reply)) return answer(assemble(connection, plan.steps, reply as readonly Reply[]));
+      // A watched key changed, or there was no quorum: no command was carried out, SELECT neither.
+      connection.database = before;
+      answer(reply);
+    },
+  );
+  return DEFERRED;
+}
+
+/** What becomes of a queued command: the reply of the log, a reply known already, or a handler to run then. */
+type Step = "logged" | { readonly reply: Reply } | { readonly request: Request };
+
+/** Splits the queue: commands of the keyspace go into the log, SELECT decides on the way which database they get. */
+function planned(
+  connection: Connection,
+  queue: readonly Request[],
+): { readonly steps: readonly Step[]; readonly calls: readonly KeyspaceCall[] } {
+  const calls: KeyspaceCall[] = [];
+  const steps = queue.map((request): Step => {
+    const { spec } = request.route;
+    if (spec.name === "select") return { reply: selectDatabase(connection, request.args[1] as string) };
+    if (spec.execute === undefined) return { request };
+    calls.push({ database: connection.database, args: request.args });
+    return "logged";
+  });
+  return { steps, calls };
+}
+
+function assemble(connection: Connection, steps: readonly Step[], logged: readonly Reply[]): Reply {
+  let next = 0;
+  return steps.map((step): Reply => {
+    if (step === "logged") {
+      next += 1;
+      return logged[next - 1] as Reply;
+    }
+    if ("reply" in step) return step.reply;
+    if (step.request.route.session?.notInExec === true) return NOT_IN_TRANSACTION;
+    const outcome = connection.pipeline.runSession(step.request);
+    const several = outcome === DEFERRED || outcome === NO_REPLY || outcome instanceof SeveralReplies;
+    return several ? NOT_IN_TRANSACTION : outcome;
+  });
+}
+
+const FLAGS = "noscript loading stale fast allow_busy";
+
+export const TRANSACTION_COMMANDS: readonly SessionCommand[] = [
+  command(
+    row("multi", 1, FLAGS, "transactions", "1.2.0", "Starts a transaction: commands are queued until EXEC."),
+    multi,
+    // A WATCH that still waits for its barrier came before.
+    { insideMulti: true, after: "reads" },
+  ),
+  command(
+    row(
+      "exec",
+      1,
+      "noscript loading stale",
+      "transactions",
+      "1.2.0",
+      "Carries out the queued commands as one",
+    ),
+    exec,
+    { insideMulti: true, after: "reads" },
+  ),
+  command(row("discard", 1, FLAGS, "transactions", "2.0.0", "Drops the queued commands"), discard, {
+    insideMulti: true,
+    after: "reads",
+  }),
+  command(
+    row(
+      "watch",
+      -2,
+      FLAGS,
+      "transactions",
+      "2.2.0",
+      "Makes the next EXEC fail if one of these keys changes before it",
+      "key [key ...]",
+      { complexity: "O(N), N keys", keys: { first: 1, last: -1, step: 1 } },
+    ),
+    watch,
+    { insideMulti: true, barrier: true },
+  ),
+  command(row("unwatch", 1, FLAGS, "transactions", "2.2.0", "Forgets all watched keys"), unwatch, {
+    after: "reads",
+  }),
+];

@@ -1,0 +1,73 @@
+/** What every part of the server shares: the node, the routes, the clients, the settings, the counters. */
+import type { Logger, NodeId } from "../../../runtime/world.ts";
+import type { LocalNode } from "../../cluster/local-node.ts";
+import type { KeyspaceCommand } from "../../keyspace/keyspace-command.ts";
+import type { KeyspaceMachine } from "../../keyspace/machine.ts";
+import type { Clients } from "./clients.ts";
+import type { Connection } from "./connection.ts";
+import type { PubSub } from "./pubsub.ts";
+import type { Request } from "./request.ts";
+import type { Router } from "./router.ts";
+import type { ServerSettings } from "./settings.ts";
+import type { SlowLog } from "./slow-log.ts";
+import type { Turn } from "./turn.ts";
+
+export type KeyspaceNode = LocalNode<KeyspaceCommand, KeyspaceMachine>;
+
+export interface ServerStatistics {
+  connectionsReceived: number;
+  connectionsRejected: number;
+  commandsProcessed: number;
+  inputBytes: number;
+  outputBytes: number;
+  errorReplies: number;
+  outputLimitDisconnections: number;
+  /** Sampled once a second. */
+  commandsPerSecond: number;
+  inputKilobytesPerSecond: number;
+  outputKilobytesPerSecond: number;
+}
+
+export interface ServerContext {
+  readonly node: KeyspaceNode;
+  readonly router: Router;
+  readonly settings: ServerSettings;
+  readonly clients: Clients;
+  readonly pubsub: PubSub;
+  readonly slowLog: SlowLog;
+  readonly statistics: ServerStatistics;
+  readonly turn: Turn;
+  readonly logger: Logger;
+  /** Connections that see every command. */
+  readonly monitors: Set<Connection>;
+  readonly startedMs: number;
+  readonly runId: string;
+  readonly address: { host: string; port: number };
+  /** CLIENT PAUSE: until when (as `Date.now`), and whether reads wait too. */
+  pause: { untilMs: number; readonly all: boolean } | undefined;
+  /** Leaves a socket unread until the log has room again. */
+  readonly pauseUntilDrained: (connection: Connection) => void;
+  /** Shows a command to those who sent MONITOR. */
+  readonly monitor: (connection: Connection, request: Request) => void;
+  /** After `pause` changed: goes on at once, or when it is over. */
+  readonly pauseChanged: () => void;
+  /** SHUTDOWN: stops this node; undefined when whoever started the server does not allow it. */
+  readonly shutDown: (() => void) | undefined;
+  /** FAILOVER: hands leadership over; undefined when it cannot. */
+  readonly transferLeadership: ((to: NodeId | undefined) => void) | undefined;
+}
+
+export function emptyStatistics(): ServerStatistics {
+  return {
+    connectionsReceived: 0,
+    connectionsRejected: 0,
+    commandsProcessed: 0,
+    inputBytes: 0,
+    outputBytes: 0,
+    errorReplies: 0,
+    outputLimitDisconnections: 0,
+    commandsPerSecond: 0,
+    inputKilobytesPerSecond: 0,
+    outputKilobytesPerSecond: 0,
+  };
+}

@@ -1,0 +1,431 @@
+/**
+ * One connection's commands in order: what may run at once, what rides in the log, what must wait.
+ *
+ * Replies leave in the order of the commands. Effects keep it too, at the least cost:
+ * - a write goes into the log at once, unless reads wait for their barrier: they would see it, so it waits for them;
+ * - a read with nothing in flight waits for a barrier (all reads of the chunk share one) and is answered from the local
+ *   machine, at no cost to the log; behind a write in flight it rides along in the log instead, which orders it;
+ * - a command of the session runs when it comes, or after what its row in the table says.
+ * A command that must wait is held, and behind it nothing more is parsed: the bytes wait in the parser, the socket in the
+ * kernel, so that what a client can make the server keep is bounded.
+ */
+import type { Bytes } from "../../../runtime/bytes.ts";
+import { encodeRequest } from "../../../wire/resp/request-encoder.ts";
+import { encodeCall } from "../../keyspace/command-codec.ts";
+import type { KeyspaceCommand } from "../../keyspace/keyspace-command.ts";
+import { TICK_NEEDED } from "../../keyspace/moment.ts";
+import type { Reply } from "../../keyspace/reply.ts";
+import { ReplyError } from "../../keyspace/reply.ts";
+import { mustPause, refusal } from "./admission.ts";
+import type { Connection } from "./connection.ts";
+import type { ServerContext } from "./context.ts";
+import { PAUSED_BUFFER, PAUSED_CONGESTED, PAUSED_OUTPUT, PAUSED_PENDING } from "./pause-reasons.ts";
+import type { RespVersion } from "./reply-encoder.ts";
+import { encodeReply } from "./reply-encoder.ts";
+import type { Outcome } from "./request.ts";
+import { DEFERRED, NO_REPLY, Request, SeveralReplies } from "./request.ts";
+import type { Route } from "./router.ts";
+import type { SessionCommand } from "./session-command.ts";
+import { row } from "./session-command.ts";
+import { queueInTransaction } from "./transaction-queue.ts";
+
+/** A connection's own commands in flight, and their bytes, before its socket is left unread. */
+const PENDING_MAX = 16_384;
+const PENDING_MAX_BYTES = 64 << 20;
+/** Bytes that may gather behind a held command before the socket is left unread. */
+const HELD_MAX_BYTES = 256 << 10;
+/** Replies of one batch of reads beyond this wait until the client took them. */
+const BATCH_OUTPUT_MAX_BYTES = 16 << 20;
+/** Barriers in vain (a lease that ended each time) before reads go through the log. */
+const BARRIER_ATTEMPTS = 3;
+
+/** Reads that ride in the log behind a write: beyond, the next waits, so that big replies cannot pile up. */
+const RIDING_MAX = 256;
+/** What an aggregate reply counts for before it is encoded. */
+const ROUGH_AGGREGATE_BYTES = 4096;
+
+const TRY_AGAIN = new ReplyError("TRYAGAIN The read could not be made in order, try again");
+const TOO_LONG = new ReplyError("ERR the reply is longer than a string can be");
+/** Of requests that name no command. */
+const UNKNOWN_ROUTE: Route = {
+  spec: row("unknown", -1, "", "generic", "", ""),
+  kind: "session",
+  session: undefined,
+  subroutes: undefined,
+  allowedBeforeAuth: true,
+  refusedInMulti: false,
+  hidden: true,
+  statistics: { calls: 0, microseconds: 0, rejected: 0, failed: 0 },
+};
+
+const STOP_READING = PAUSED_CONGESTED | PAUSED_PENDING | PAUSED_OUTPUT;
+
+export class Pipeline {
+  private readonly connection: Connection;
+  private readonly server: ServerContext;
+  /** Commands whose replies have not left, oldest at `head`. */
+  private slots: Request[] = [];
+  private head = 0;
+  private pendingBytes = 0;
+  private writesInFlight = 0;
+  /** Reads gathered for the next barrier, and those whose barrier is under way. */
+  private gathered: Request[] = [];
+  private active: Request[] | undefined;
+  private held: Request | undefined;
+  private heldRaw: Bytes | undefined;
+  private running = false;
+  private again = false;
+  private abandoned = false;
+  /** The active batch waits until the client took the replies before them. */
+  private waitingForOutput = false;
+
+  constructor(connection: Connection) {
+    this.connection = connection;
+    this.server = connection.server;
+  }
+
+  /** True while a command waits for its reply or its turn. */
+  get busy(): boolean {
+    return this.head < this.slots.length || this.held !== undefined;
+  }
+
+  get pendingCommands(): number {
+    return this.slots.length - this.head;
+  }
+
+  /** Carries out what the parser has, as far as order and back-pressure allow. */
+  run(): void {
+    this.again = true;
+    if (this.running) return;
+    this.running = true;
+    try {
+      while (this.again) {
+        this.again = false;
+        this.advance();
+        this.askBarrier();
+      }
+    } finally {
+      this.running = false;
+    }
+  }
+
+  /** The connection is gone: what is in the log takes its course, nobody is told. */
+  abandon(): void {
+    this.abandoned = true;
+    this.slots = [];
+    this.head = 0;
+    this.held = undefined;
+    this.heldRaw = undefined;
+    this.gathered = [];
+  }
+
+  outputDrained(): void {
+    if (!this.waitingForOutput) return;
+    this.waitingForOutput = false;
+    const batch = this.active as Request[];
+    this.server.node.barrier((error) => this.finishReads(batch, error, 1));
+  }
+
+  private advance(): void {
+    const { connection } = this;
+    const { parser } = connection;
+    for (;;) {
+      if (this.held !== undefined) {
+        const request = this.held;
+        const raw = this.heldRaw;
+        this.held = this.heldRaw = undefined;
+        if (!this.admit(request, raw)) return this.hold(request, raw);
+        connection.resume(PAUSED_BUFFER);
+      }
+      if (!connection.open || this.mustStop()) return;
+      const result = parser.next();
+      if (result === "more") return;
+      if (result === "error") return this.refuseFraming(parser.error as string);
+      if (!this.take(parser.args)) return;
+    }
+  }
+
+  /** Takes one parsed command; false when it is held. */
+  private take(args: readonly string[]): boolean {
+    const { connection, server } = this;
+    const route = server.router.find(args);
+    connection.commandCount += 1;
+    if (connection.replyMode === "skip-next") connection.replyMode = "skip";
+    else if (connection.replyMode === "skip") connection.replyMode = "on";
+    // CLIENT REPLY itself knows whether to answer.
+    const silent =
+      connection.replyMode !== "on" && (route instanceof ReplyError || route.spec.name !== "client|reply");
+    const session = { database: connection.database, version: connection.version, silent };
+    if (route instanceof ReplyError) {
+      if (connection.transaction !== undefined) connection.transaction.broken = true;
+      this.answerNow(new Request(args, UNKNOWN_ROUTE, session, connection.parser.rawBytes, 0), route);
+      return true;
+    }
+    const request = new Request(args, route, session, connection.parser.rawBytes, server.turn.nowMs());
+    // Only a write needs its bytes again; a read that comes to ride in the log encodes its words once more.
+    const raw = route.kind === "write" ? connection.parser.raw() : undefined;
+    if (this.admit(request, raw)) return true;
+    this.hold(request, raw);
+    return false;
+  }
+
+  private hold(request: Request, raw: Bytes | undefined): void {
+    this.held = request;
+    this.heldRaw = raw;
+    if (this.connection.parser.bufferedBytes > HELD_MAX_BYTES) this.connection.pause(PAUSED_BUFFER);
+  }
+
+  /** Starts a command; false when it must wait for others. */
+  private admit(request: Request, raw: Bytes | undefined): boolean {
+    const { connection, server } = this;
+    const { route } = request;
+    if (server.pause !== undefined && mustPause(server, connection, request)) return false;
+    const refused = refusal(connection, request);
+    if (refused !== undefined) {
+      if (connection.transaction !== undefined) connection.transaction.broken = true;
+      route.statistics.rejected += 1;
+      this.answerNow(request, refused);
+      return true;
+    }
+    if (connection.transaction !== undefined && route.session?.insideMulti !== true) {
+      this.answerNow(request, queueInTransaction(connection.transaction, request));
+      return true;
+    }
+    if (route.kind === "session") return this.admitSession(request);
+    const reading = this.gathered.length > 0 || this.active !== undefined;
+    if (route.kind === "read" && this.writesInFlight === 0) {
+      this.enqueue(request);
+      this.gathered.push(request);
+    } else if (reading || (route.kind === "read" && this.writesInFlight >= RIDING_MAX)) {
+      return false;
+    } else {
+      this.enqueue(request);
+      this.ride(request, raw);
+    }
+    return true;
+  }
+
+  private admitSession(request: Request): boolean {
+    const session = request.route.session as SessionCommand;
+    const reading = this.gathered.length > 0 || this.active !== undefined;
+    const writing = this.writesInFlight > 0;
+    if (session.after === "everything" && this.pendingCommands > 0) return false;
+    if (session.after === "reads" && reading) return false;
+    if ((session.after === "writes" || session.barrier === true) && writing) return false;
+    this.enqueue(request);
+    if (session.barrier === true) {
+      this.gathered.push(request);
+      return true;
+    }
+    const outcome = this.runSession(request);
+    if (outcome !== DEFERRED) this.settle(request, outcome);
+    return true;
+  }
+
+  /** Runs a command of the session; its failure is its reply. */
+  runSession(request: Request): Outcome | typeof DEFERRED {
+    const { connection, server } = this;
+    const session = request.route.session as SessionCommand;
+    try {
+      return session.run({
+        connection,
+        server,
+        args: request.args,
+        answer: (reply) => this.settle(request, reply),
+      });
+    } catch (error) {
+      if (error instanceof ReplyError) return error;
+      server.logger.log("error", "resp.command-failed", {
+        command: request.route.spec.name,
+        error: String(error),
+      });
+      return new ReplyError(`ERR internal error in '${request.route.spec.name}'`);
+    }
+  }
+
+  /** Puts a command into the log, ordered among this connection's writes. */
+  write(logged: KeyspaceCommand, encoded: Bytes, done: (reply: Reply) => void): void {
+    this.writesInFlight += 1;
+    this.server.node.write(logged, encoded, (reply) => {
+      this.writesInFlight -= 1;
+      done(reply);
+    });
+  }
+
+  private ride(request: Request, raw: Bytes | undefined): void {
+    const { database, args } = request;
+    const encoded = encodeCall(database, raw ?? encodeRequest(args));
+    this.write({ type: "call", database, args }, encoded, (reply) => this.settle(request, reply));
+  }
+
+  /** One barrier for all reads gathered so far; the next ones gather while it is under way. */
+  private askBarrier(): void {
+    if (this.active !== undefined || this.gathered.length === 0) return;
+    const batch = this.gathered;
+    this.active = batch;
+    this.gathered = [];
+    this.server.node.barrier((error) => this.finishReads(batch, error, 1));
+  }
+
+  private finishReads(batch: readonly Request[], error: ReplyError | undefined, attempt: number): void {
+    if (this.abandoned) return;
+    if (error !== undefined) {
+      for (const request of batch) this.settle(request, error);
+      return this.endBatch();
+    }
+    const outcomes: Outcome[] = [];
+    let outputBytes = 0;
+    for (const request of batch) {
+      const outcome = this.read(request);
+      if (outcome === TICK_NEEDED) break;
+      outcomes.push(outcome);
+      if (typeof outcome === "string") outputBytes += outcome.length;
+      else if (outcome !== null && typeof outcome === "object") outputBytes += ROUGH_AGGREGATE_BYTES;
+      if (outputBytes > BATCH_OUTPUT_MAX_BYTES) break;
+    }
+    if (!this.server.node.readStillValid()) {
+      if (attempt < BARRIER_ATTEMPTS) {
+        this.server.node.barrier((failed) => this.finishReads(batch, failed, attempt + 1));
+        return;
+      }
+      outcomes.length = 0;
+    }
+    for (const [index, outcome] of outcomes.entries()) this.settle(batch[index] as Request, outcome);
+    this.finishRest(batch.slice(outcomes.length), outputBytes > BATCH_OUTPUT_MAX_BYTES);
+  }
+
+  /** Reads of a batch that were not answered: a key was due, the lease kept ending, or the client must first read. */
+  private finishRest(rest: Request[], outputFull: boolean): void {
+    if (rest.length > 0 && outputFull && !this.abandoned) {
+      this.active = rest;
+      this.connection.flush();
+      if (this.connection.isPaused(PAUSED_OUTPUT)) this.waitingForOutput = true;
+      else this.server.node.barrier((error) => this.finishReads(rest, error, 1));
+      return;
+    }
+    for (const request of rest) {
+      if (request.route.kind === "session") this.settle(request, TRY_AGAIN);
+      else this.ride(request, undefined);
+    }
+    this.endBatch();
+  }
+
+  private endBatch(): void {
+    this.active = undefined;
+    // What gathered meanwhile must not overtake reads that went into the log.
+    if (this.writesInFlight > 0) {
+      const gathered = this.gathered;
+      this.gathered = [];
+      for (const request of gathered) {
+        if (request.route.kind === "session") this.settle(request, TRY_AGAIN);
+        else this.ride(request, undefined);
+      }
+    }
+    this.run();
+  }
+
+  private read(request: Request): Outcome | typeof TICK_NEEDED {
+    if (request.route.kind === "session") {
+      const outcome = this.runSession(request);
+      return outcome === DEFERRED ? TRY_AGAIN : outcome;
+    }
+    const { node } = this.server;
+    const { database, args } = request;
+    return node.machine.query({ type: "call", database, args }, node.logTimeMs());
+  }
+
+  private enqueue(request: Request): void {
+    const { connection } = this;
+    connection.lastCommand = request.route.spec.name;
+    this.server.statistics.commandsProcessed += 1;
+    request.route.statistics.calls += 1;
+    if (this.server.monitors.size > 0 && !request.route.hidden) this.server.monitor(connection, request);
+    this.slots.push(request);
+    this.pendingBytes += request.sizeBytes;
+  }
+
+  /** Answers at once what needs no work. */
+  private answerNow(request: Request, reply: Reply): void {
+    this.slots.push(request);
+    this.pendingBytes += request.sizeBytes;
+    this.settle(request, reply);
+  }
+
+  private settle(request: Request, outcome: Outcome): void {
+    if (this.abandoned) return;
+    const { statistics } = request.route;
+    const microseconds = (this.server.turn.nowMs() - request.arrivedMs) * 1000;
+    statistics.microseconds += microseconds;
+    if (outcome instanceof ReplyError) {
+      statistics.failed += 1;
+      this.server.statistics.errorReplies += 1;
+    }
+    this.server.slowLog.consider(this.connection, request, microseconds);
+    request.text = request.silent ? "" : encodeOutcome(outcome, request.version);
+    if (this.slots[this.head] === request) this.drain();
+    if (this.held !== undefined) this.run();
+  }
+
+  /** Sends the replies that are next in order. */
+  private drain(): void {
+    const { connection, slots } = this;
+    let text = "";
+    let head = this.head;
+    while (head < slots.length) {
+      const slot = slots[head] as Request;
+      if (slot.text === undefined) break;
+      text += slot.text;
+      this.pendingBytes -= slot.sizeBytes;
+      head += 1;
+    }
+    if (head === slots.length) {
+      slots.length = 0;
+      head = 0;
+    } else if (head >= 1024) {
+      slots.splice(0, head);
+      head = 0;
+    }
+    this.head = head;
+    connection.send(text);
+    if (slots.length === 0) connection.settled();
+    if (this.pendingCommands * 2 < PENDING_MAX && this.pendingBytes * 2 < PENDING_MAX_BYTES) {
+      connection.resume(PAUSED_PENDING);
+    }
+  }
+
+  /** Checks every bound before another command is taken. */
+  private mustStop(): boolean {
+    const { connection, server } = this;
+    if (this.pendingCommands >= PENDING_MAX || this.pendingBytes >= PENDING_MAX_BYTES) {
+      connection.pause(PAUSED_PENDING);
+    }
+    if (server.node.congested()) server.pauseUntilDrained(connection);
+    return connection.isPaused(STOP_READING);
+  }
+
+  /** Framing is lost: one error, then the end. */
+  private refuseFraming(error: string): void {
+    const { connection } = this;
+    this.server.statistics.errorReplies += 1;
+    const { database, version } = connection;
+    const request = new Request([], UNKNOWN_ROUTE, { database, version, silent: false }, 0, 0);
+    request.text = encodeReply(new ReplyError(`ERR ${error}`), connection.version);
+    this.slots.push(request);
+    if (this.slots[this.head] === request) this.drain();
+    connection.closeAfterReplies();
+  }
+}
+
+function encodeOutcome(outcome: Outcome, version: RespVersion): string {
+  if (outcome === NO_REPLY) return "";
+  try {
+    if (!(outcome instanceof SeveralReplies)) return encodeReply(outcome, version);
+    let text = "";
+    for (const reply of outcome.replies) text += encodeReply(reply, version);
+    return text;
+  } catch (error) {
+    // V8's strings end at 512 MiB; anything else is a defect and must not be hidden.
+    if (error instanceof RangeError) return encodeReply(TOO_LONG, version);
+    throw error;
+  }
+}

@@ -1,0 +1,50 @@
+/** One command of a client on its way to its reply. */
+import type { Reply } from "../../keyspace/reply.ts";
+import type { RespVersion } from "./reply-encoder.ts";
+import type { Route } from "./router.ts";
+
+/** The command answers later, through `Call.answer`. */
+export const DEFERRED: unique symbol = Symbol("deferred");
+/** The command sends nothing. */
+export const NO_REPLY: unique symbol = Symbol("no reply");
+
+/** Several replies to one command: SUBSCRIBE answers once for each channel. */
+export class SeveralReplies {
+  readonly replies: readonly Reply[];
+  constructor(replies: readonly Reply[]) {
+    this.replies = replies;
+  }
+}
+
+export type Outcome = Reply | SeveralReplies | typeof NO_REPLY;
+
+export class Request {
+  readonly args: readonly string[];
+  readonly route: Route;
+  /** Of the connection when the command came. */
+  readonly database: number;
+  readonly version: RespVersion;
+  /** CLIENT REPLY OFF or SKIP: carried out, not answered. */
+  readonly silent: boolean;
+  /** Bytes it took on the wire: what it counts for while it waits. */
+  readonly sizeBytes: number;
+  readonly arrivedMs: number;
+  /** The encoded reply, once there is one. */
+  text: string | undefined = undefined;
+
+  constructor(
+    args: readonly string[],
+    route: Route,
+    session: { readonly database: number; readonly version: RespVersion; readonly silent: boolean },
+    sizeBytes: number,
+    arrivedMs: number,
+  ) {
+    this.args = args;
+    this.route = route;
+    this.database = session.database;
+    this.version = session.version;
+    this.silent = session.silent;
+    this.sizeBytes = sizeBytes;
+    this.arrivedMs = arrivedMs;
+  }
+}

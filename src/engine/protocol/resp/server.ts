@@ -1,0 +1,188 @@
+/**
+ * protocol/resp: a node's door for the clients of Redis.
+ *
+ * `server` listens and ends; `connection` is one socket; `pipeline` keeps one connection's commands in order and carries
+ * them out on the node; `admission` refuses; `router` finds a command's row; `commands/` are the commands of the connection
+ * and the server, those of the data being the keyspace's; `turn` gathers output; `reply-encoder` writes it; `pubsub`,
+ * `clients`, `settings`, `slow-log` and `topology` are what they say. Any node takes any command: what must go to the
+ * leader is the node's business, not the client's.
+ */
+import { randomBytes } from "node:crypto";
+import type { AddressInfo, Server, Socket } from "node:net";
+import { createServer } from "node:net";
+import { QuorateError } from "../../../runtime/errors.ts";
+import type { Logger } from "../../../runtime/world.ts";
+import type { CommandTable } from "../../keyspace/command-table.ts";
+import { ReplyError } from "../../keyspace/reply.ts";
+import { Clients } from "./clients.ts";
+import { Connection } from "./connection.ts";
+import type { KeyspaceNode, ServerContext } from "./context.ts";
+import { emptyStatistics } from "./context.ts";
+import { monitorLine } from "./monitor.ts";
+import { PAUSED_CONGESTED } from "./pause-reasons.ts";
+import { PubSub } from "./pubsub.ts";
+import { encodeReply } from "./reply-encoder.ts";
+import { Router } from "./router.ts";
+import { sessionCommands } from "./session-commands.ts";
+import type { RespServerOptions } from "./settings.ts";
+import { ServerSettings } from "./settings.ts";
+import { SlowLog } from "./slow-log.ts";
+import { Turn } from "./turn.ts";
+
+const SWEEP_MS = 1000;
+const BACKLOG = 1024;
+
+export interface RespServerInput {
+  readonly node: KeyspaceNode;
+  /** The keyspace's table, which holds the rows of `SESSION_SPECS` too. */
+  readonly table: CommandTable;
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly options?: RespServerOptions;
+  readonly logger: Logger;
+}
+
+export interface RespServer {
+  readonly port: number;
+  /** The connections at this moment. */
+  connections(): readonly Connection[];
+  /** Ends every connection, and all timers; replies that are ready are not waited for. */
+  close(): Promise<void>;
+}
+
+/** Listens for clients. Rejects with PORT_IN_USE when another program has the port. */
+export async function startRespServer(input: RespServerInput): Promise<RespServer> {
+  const listener = createServer({ allowHalfOpen: true, noDelay: true });
+  const address = await listen(listener, input.host, input.port);
+  const { context, stop } = createContext(input, address);
+  input.node.onPublish((channel, message) => context.pubsub.deliver(channel, message));
+  listener.on("connection", (socket) => accept(socket, context));
+  listener.on("error", (error) => input.logger.log("error", "resp.listener", { error: error.message }));
+  let closing: Promise<void> | undefined;
+  return {
+    port: address.port,
+    connections: () => context.clients.all(),
+    close: () => {
+      closing ??= new Promise((resolve) => {
+        stop();
+        listener.close(() => resolve());
+        for (const connection of context.clients.all()) connection.destroy();
+      });
+      return closing;
+    },
+  };
+}
+
+function listen(listener: Server, host: string, port: number): Promise<{ host: string; port: number }> {
+  return new Promise((resolve, reject) => {
+    const refuse = (error: NodeJS.ErrnoException): void => {
+      const where = `${host}:${port}`;
+      const inUse = error.code === "EADDRINUSE";
+      const text = inUse
+        ? `another program listens on ${where}`
+        : `cannot listen on ${where}: ${error.message}`;
+      reject(new QuorateError(inUse ? "PORT_IN_USE" : "USAGE", text, { cause: error }));
+    };
+    listener.once("error", refuse);
+    listener.listen({ host, port, backlog: BACKLOG }, () => {
+      listener.off("error", refuse);
+      resolve({ host, port: (listener.address() as AddressInfo).port });
+    });
+  });
+}
+
+function createContext(
+  input: RespServerInput,
+  address: { host: string; port: number },
+): { readonly context: ServerContext; readonly stop: () => void } {
+  const { node, table, logger, options = {} } = input;
+  const waiting = new Set<Connection>();
+  let pauseTimer: NodeJS.Timeout | undefined;
+  const context: ServerContext = {
+    node,
+    router: new Router(table, sessionCommands(table.specs)),
+    settings: new ServerSettings(options),
+    clients: new Clients(),
+    pubsub: new PubSub(),
+    slowLog: new SlowLog(),
+    statistics: emptyStatistics(),
+    turn: new Turn(),
+    logger,
+    monitors: new Set(),
+    startedMs: Date.now(),
+    runId: randomBytes(20).toString("hex"),
+    address,
+    pause: undefined,
+    shutDown: options.shutDown,
+    transferLeadership: options.transferLeadership,
+    pauseUntilDrained: (connection) => {
+      connection.pause(PAUSED_CONGESTED);
+      waiting.add(connection);
+      if (waiting.size > 1) return;
+      node.onDrain(() => {
+        const resumed = [...waiting];
+        waiting.clear();
+        for (const each of resumed) each.resume(PAUSED_CONGESTED);
+      });
+    },
+    monitor: (connection, request) => {
+      const line = monitorLine(connection, request);
+      for (const watcher of context.monitors) watcher.pushText(line);
+    },
+    pauseChanged: () => {
+      clearTimeout(pauseTimer);
+      if (context.pause !== undefined) {
+        const leftMs = Math.max(0, context.pause.untilMs - Date.now());
+        pauseTimer = setTimeout(
+          () => {
+            context.pause = undefined;
+            context.pauseChanged();
+          },
+          Math.min(leftMs, 2 ** 31 - 1),
+        );
+        return;
+      }
+      for (const connection of context.clients.all()) connection.pipeline.run();
+    },
+  };
+  const sweeper = setInterval(sweeping(context), SWEEP_MS);
+  sweeper.unref();
+  const stop = (): void => {
+    clearInterval(sweeper);
+    clearTimeout(pauseTimer);
+  };
+  return { context, stop };
+}
+
+function accept(socket: Socket, context: ServerContext): void {
+  const { settings, statistics, clients } = context;
+  statistics.connectionsReceived += 1;
+  if (clients.size >= settings.maxClients) {
+    statistics.connectionsRejected += 1;
+    socket.on("error", () => socket.destroy());
+    socket.end(encodeReply(new ReplyError("ERR max number of clients reached"), 2), "latin1", () =>
+      socket.destroy(),
+    );
+    return;
+  }
+  if (settings.keepAliveSeconds > 0) socket.setKeepAlive(true, settings.keepAliveSeconds * 1000);
+  clients.add(new Connection(clients.takeId(), socket, context));
+}
+
+/** Once a second: ends what waited too long, and measures the rates that INFO shows. */
+function sweeping(context: ServerContext): () => void {
+  const { statistics } = context;
+  let before = { ...statistics };
+  return () => {
+    const nowMs = Date.now();
+    for (const connection of context.clients.all()) connection.sweep(nowMs);
+    const seconds = SWEEP_MS / 1000;
+    // A reset of the counters in between must not show as a negative rate.
+    const rate = (now: number, then: number): number => Math.max(0, now - then) / seconds;
+    statistics.commandsPerSecond = Math.round(rate(statistics.commandsProcessed, before.commandsProcessed));
+    statistics.inputKilobytesPerSecond = rate(statistics.inputBytes, before.inputBytes) / 1024;
+    statistics.outputKilobytesPerSecond = rate(statistics.outputBytes, before.outputBytes) / 1024;
+    before = { ...statistics };
+  };
+}

@@ -1,0 +1,29 @@
+/** The commands of an open transaction, and what it may gather. */
+import type { Reply } from "../../keyspace/reply.ts";
+import { QUEUED, ReplyError } from "../../keyspace/reply.ts";
+import type { Request } from "./request.ts";
+
+const QUEUE_MAX_BYTES = 128 << 20;
+const QUEUE_MAX = 1_000_000;
+
+const TOO_LARGE = new ReplyError("ERR the transaction is too large");
+
+export interface Transaction {
+  readonly queue: Request[];
+  queuedBytes: number;
+  /** A command was refused while queueing: EXEC will abort. */
+  broken: boolean;
+}
+
+/** Queues one command: +QUEUED. */
+export function queueInTransaction(transaction: Transaction, request: Request): Reply {
+  if (transaction.broken) return QUEUED;
+  transaction.queuedBytes += request.sizeBytes;
+  if (transaction.queuedBytes > QUEUE_MAX_BYTES || transaction.queue.length >= QUEUE_MAX) {
+    transaction.broken = true;
+    transaction.queue.length = 0;
+    return TOO_LARGE;
+  }
+  transaction.queue.push(request);
+  return QUEUED;
+}

@@ -1,0 +1,387 @@
+/** The same scripts against redis-server 7.0 and against this server: session commands, transactions, pub/sub, framing. */
+import type { WireReply } from "../../src/wire/resp/reply-parser.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startTestServer, type TestServer } from "../../src/engine/protocol/resp/local-node.testing.ts";
+import { plain, RespClient } from "../../src/engine/protocol/resp/resp-client.testing.ts";
+import { SESSION_SPECS } from "../../src/engine/protocol/resp/session-commands.ts";
+import { missingRedis, type RedisPeer, startRedis } from "./redis-peer.ts";
+
+const missing = missingRedis();
+if (missing !== undefined) console.log(`session conformance skipped: ${missing}`);
+
+let redis: RedisPeer;
+let ours: TestServer;
+
+beforeAll(async () => {
+  if (missing !== undefined) return;
+  redis = await startRedis();
+  ours = await startTestServer();
+});
+
+afterAll(async () => {
+  await redis?.stop();
+  await ours?.server.close();
+});
+
+/** Runs one script of raw lines on a connection; the replies as plain values. */
+async function run(port: number, lines: readonly string[], count: number): Promise<unknown[]> {
+  const client = await RespClient.open(port);
+  try {
+    for (const line of lines) client.send(line);
+    return (await client.take(count)).map(plain);
+  } finally {
+    client.close();
+  }
+}
+
+async function same(lines: readonly string[], count: number = lines.length): Promise<unknown[]> {
+  const inlined = lines.map((line) => (line.endsWith("\n") ? line : `${line}\r\n`));
+  const [theirs, mine] = await Promise.all([run(redis.port, inlined, count), run(ours.port, inlined, count)]);
+  expect(mine).toEqual(theirs);
+  return mine;
+}
+
+const compare = test.skipIf(missing !== undefined);
+
+compare("connection commands answer as Redis does", async () => {
+  await same([
+    "PING",
+    'PING "hello world"',
+    "PING a b",
+    "ECHO",
+    "ECHO x",
+    "SELECT 1",
+    "SELECT 16",
+    "SELECT -1",
+    "SELECT x",
+    "AUTH x",
+    "AUTH default x",
+    "AUTH other x",
+    "AUTH a b c",
+    "HELLO x",
+    "HELLO 4",
+    "HELLO 3 AUTH default",
+    "HELLO 2 SETNAME",
+    'HELLO 2 SETNAME "a b"',
+    "NOSUCH a b",
+    'NOSUCH "a\\nb"',
+    `NOSUCH ${"x".repeat(200)} y`,
+    "CLIENT",
+    "CLIENT NOSUCH",
+    "CLIENT GETNAME",
+    "CLIENT SETNAME n",
+    "CLIENT GETNAME",
+    'CLIENT SETNAME "n n"',
+    "CLIENT SETNAME",
+    "CLIENT GETREDIR",
+    "CLIENT NO-EVICT x",
+    "CLIENT NO-EVICT on",
+    "CLIENT KILL 1.1.1.1:1",
+    "CLIENT KILL ID 99999",
+    "CLIENT KILL ID 0",
+    "CLIENT KILL ID x",
+    "CLIENT KILL TYPE nosuch",
+    "CLIENT KILL USER nosuch",
+    "CLIENT KILL SKIPME yes ID",
+    "CLIENT KILL SKIPME maybe",
+    "CLIENT KILL LADDR 1.1.1.1:1 TYPE pubsub",
+    "CLIENT LIST TYPE nosuch",
+    "CLIENT LIST ID x",
+    "CLIENT LIST FOO",
+    "CLIENT UNBLOCK 99999",
+    "CLIENT UNBLOCK x",
+    "CLIENT UNBLOCK 1 foo",
+    "CLIENT PAUSE x",
+    "CLIENT PAUSE -1",
+    "CLIENT PAUSE 1 foo",
+    "CLIENT UNPAUSE",
+    "CLIENT REPLY foo",
+    "CLIENT TRACKING off",
+    "CLIENT TRACKINGINFO",
+    "CLIENT CACHING yes",
+    "CLIENT CACHING maybe",
+    "RESET",
+    "CLIENT GETNAME",
+    "READONLY x",
+    "QUIT",
+  ]);
+});
+
+compare("RESP3 replies have the same types", async () => {
+  await same(
+    [
+      "HELLO 3",
+      "CLIENT TRACKINGINFO",
+      "GET nosuch3",
+      "SET k3 v",
+      "GET k3",
+      "MULTI",
+      "GET k3",
+      "EXEC",
+      "SUBSCRIBE c3",
+      "PING",
+      "GET k3",
+      "UNSUBSCRIBE c3",
+      "PUBSUB NUMSUB c3",
+      "CONFIG GET maxmemory-policy",
+      "COMMAND DOCS nosuch",
+      "COMMAND INFO nosuch",
+      "WATCH w3",
+      "INCR w3",
+      "MULTI",
+      "INCR w3",
+      "EXEC",
+      "DEL k3 w3",
+    ].slice(1),
+  );
+});
+
+compare("transactions queue, abort, and watch as Redis's do", async () => {
+  await same([
+    "EXEC",
+    "DISCARD",
+    "MULTI",
+    "MULTI",
+    "SET t 1",
+    "INCR t",
+    "GET t",
+    "EXEC",
+    "MULTI",
+    "SET t",
+    "SET t 2",
+    "EXEC",
+    "GET t",
+    "MULTI",
+    "NOSUCH",
+    "EXEC",
+    "MULTI",
+    "HSET",
+    "DISCARD",
+    "MULTI",
+    "EXEC",
+    "MULTI",
+    "WATCH t",
+    "PING",
+    "ECHO x",
+    "EXEC",
+    "WATCH t",
+    "SET t 3",
+    "MULTI",
+    "GET t",
+    "EXEC",
+    "WATCH t",
+    "UNWATCH",
+    "SET t 4",
+    "MULTI",
+    "GET t",
+    "EXEC",
+    "WATCH t nosuch",
+    "MULTI",
+    "INCR t",
+    "UNWATCH",
+    "SELECT 3",
+    "SET other 1",
+    "SELECT 99",
+    "DBSIZE",
+    "EXEC",
+    "GET other",
+    "DEL other",
+    "SELECT 0",
+    "WATCH",
+    "WATCH absent",
+    "SET absent now",
+    "MULTI",
+    "PING",
+    "EXEC",
+    "MULTI",
+    "INCR t",
+    "HSET t a b",
+    "INCR t",
+    "EXEC",
+    "MULTI",
+    "PUBLISH nobody x",
+    "CLIENT GETNAME",
+    "CONFIG GET maxmemory",
+    "TYPE t",
+    "EXEC",
+    "MULTI",
+    "RESET",
+    "EXEC",
+    "DEL t absent",
+  ]);
+});
+
+compare("subscriptions answer and restrict as Redis's do", async () => {
+  await same(
+    [
+      "SUBSCRIBE a b a",
+      "PSUBSCRIBE p*",
+      "SSUBSCRIBE s1",
+      "PING",
+      "PING x",
+      "GET k",
+      "NOSUCH",
+      "UNSUBSCRIBE b",
+      "UNSUBSCRIBE nosuch",
+      "PUNSUBSCRIBE",
+      "SUNSUBSCRIBE",
+      "UNSUBSCRIBE",
+      "UNSUBSCRIBE",
+      "PUNSUBSCRIBE",
+      "SUNSUBSCRIBE",
+      "GET k",
+      "PUBSUB NUMSUB a b",
+      "PUBSUB NUMPAT",
+      "PUBSUB CHANNELS",
+      "PUBSUB SHARDCHANNELS",
+      "PUBSUB SHARDNUMSUB s1",
+      "PUBSUB NOSUCH",
+      "PUBLISH a",
+      "PUBLISH a m",
+      "SPUBLISH s1 m",
+      "SUBSCRIBE",
+      "SUBSCRIBE a",
+      "RESET",
+      "GET k",
+    ],
+    31,
+  );
+});
+
+compare("messages reach subscribers in RESP2 and RESP3 with the same bytes", async () => {
+  const script = async (port: number): Promise<unknown[]> => {
+    const two = await RespClient.open(port);
+    const three = await RespClient.open(port);
+    const publisher = await RespClient.open(port);
+    try {
+      three.send("HELLO 3\r\nSUBSCRIBE ch\r\nPSUBSCRIBE c* *h\r\nSSUBSCRIBE sh\r\n");
+      two.send("SUBSCRIBE ch\r\nPSUBSCRIBE c* *h\r\nSSUBSCRIBE sh\r\n");
+      await three.take(1);
+      const confirmed = [await two.take(4), await three.take(4)];
+      const counts = await publisher.pipeline(
+        "PUBLISH ch m1",
+        "PUBLISH cx m2",
+        "PUBLISH no m3",
+        "SPUBLISH sh m4",
+      );
+      // Redis has no order between two patterns that match the same message.
+      const sorted = (replies: readonly WireReply[]): WireReply[] =>
+        replies.toSorted((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b)));
+      const messages = [sorted(await two.take(5)), sorted(await three.take(5))];
+      const numbers = await publisher.pipeline(
+        "PUBSUB NUMSUB ch x",
+        "PUBSUB NUMPAT",
+        "PUBSUB SHARDNUMSUB sh",
+      );
+      return [...confirmed, counts, ...messages, numbers].map((replies) => replies.map(plain));
+    } finally {
+      for (const client of [two, three, publisher]) client.close();
+    }
+  };
+  expect(await script(ours.port)).toEqual(await script(redis.port));
+});
+
+compare("server commands refuse wrong arguments as Redis does", async () => {
+  await same([
+    "CONFIG",
+    "CONFIG GET",
+    "CONFIG GET maxmemory-policy",
+    "CONFIG GET nosuch",
+    "CONFIG SET nosuch 1",
+    "CONFIG SET timeout",
+    "CONFIG SET timeout x",
+    "CONFIG SET timeout 0 timeout 1",
+    "CONFIG SET maxmemory-policy allkeys-lru",
+    "CONFIG GET maxmemory-policy",
+    "CONFIG SET maxmemory-policy noeviction maxmemory 0",
+    "CONFIG REWRITE",
+    "CONFIG RESETSTAT",
+    "CONFIG NOSUCH",
+    "SLOWLOG RESET",
+    "SLOWLOG GET -2",
+    "SLOWLOG GET x",
+    "SLOWLOG LEN x",
+    "LATENCY LATEST",
+    "LATENCY HISTORY command",
+    "LATENCY RESET",
+    "MEMORY USAGE",
+    "MEMORY USAGE nosuch",
+    "MEMORY NOSUCH",
+    "COMMAND GETKEYS GET a",
+    "COMMAND GETKEYS MSET a 1 b 2",
+    "COMMAND GETKEYS PING",
+    "COMMAND GETKEYS NOSUCH a",
+    "COMMAND GETKEYS GET",
+    "COMMAND NOSUCH",
+    "WAIT 0 10",
+    "WAIT x 10",
+    "WAIT 0 -1",
+    "DEBUG",
+    "ROLE x",
+    "SHUTDOWN foo",
+    "FAILOVER foo",
+  ]);
+});
+
+compare("bad framing gets Redis's error and the end of the connection", async () => {
+  for (const bytes of [
+    "*3\r\n$3\r\nSET\r\n$1\r\nx\r\nfooz\r\n",
+    "*3000000000\r\n",
+    "*1\r\n$-10\r\n",
+    "*1\r\n$2000000000\r\n",
+    "*1\r\n$blabla\r\n",
+    '"unbalanced\r\n',
+    `PING\r\n\0${"x".repeat(70_000)}\r\n`,
+  ]) {
+    const ends = await Promise.all(
+      [redis.port, ours.port].map(async (port) => {
+        const client = await RespClient.open(port);
+        client.send(bytes);
+        await client.ended();
+        return client.replies.map(plain);
+      }),
+    );
+    expect(ends[1]).toEqual(ends[0]);
+  }
+});
+
+compare("CLIENT REPLY hides replies as in Redis", async () => {
+  await same(
+    [
+      "CLIENT REPLY SKIP",
+      "PING hidden",
+      "PING a",
+      "CLIENT REPLY OFF",
+      "PING hidden",
+      "CLIENT REPLY ON",
+      "PING b",
+    ],
+    3,
+  );
+});
+
+compare("the rows of session commands have Redis's arity, keys and flags", async () => {
+  const names = SESSION_SPECS.map(({ name }) => name);
+  const rows = async (port: number): Promise<Map<string, unknown>> => {
+    const client = await RespClient.open(port);
+    const found = new Map<string, unknown>();
+    const add = (reply: unknown): void => {
+      const [name, arity, flags, first, last, step, , , , subcommands] = reply as unknown[];
+      // Flags that say how Redis replicates or logs have no meaning here.
+      const kept = (flags as string[]).filter(
+        (flag) => !/skip_slowlog|skip_monitor|no_async_loading/.test(flag),
+      );
+      found.set(name as string, [arity, kept.sort(), first, last, step]);
+      for (const sub of (subcommands ?? []) as unknown[]) add(sub);
+    };
+    for (const reply of (await client.call("COMMAND", "INFO", ...names)) as unknown[]) {
+      if (reply !== null && !(reply as { type?: string }).type) add(plain(reply as never));
+    }
+    client.close();
+    return found;
+  };
+  const [theirs, mine] = [await rows(redis.port), await rows(ours.port)];
+  const shared = [...mine.keys()].filter((name) => theirs.has(name));
+  expect(shared.length).toBeGreaterThan(60);
+  for (const name of shared) expect([name, mine.get(name)]).toEqual([name, theirs.get(name)]);
+});
