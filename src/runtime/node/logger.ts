@@ -40,9 +40,14 @@ const COLOURS = { debug: "gray", info: "cyan", warn: "yellow", error: "red" } as
 function prettyLine(time: Date, level: LogLevel, event: string, fields: LogFields): string {
   const pairs = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => styleText("gray", `${name}=`) + prettyValue(value));
-  const head = `${styleText("gray", time.toISOString().slice(11, 23))} ${styleText(COLOURS[level], level.padEnd(5))}`;
+    .map(([name, value]) => paint("gray", `${name}=`) + prettyValue(value));
+  const head = `${paint("gray", time.toISOString().slice(11, 23))} ${paint(COLOURS[level], level.padEnd(5))}`;
   return [`${head} ${event}`, ...pairs].join(" ");
+}
+
+/** Plain where a person asked for it (https://no-color.org). */
+function paint(colour: "gray" | (typeof COLOURS)[LogLevel], text: string): string {
+  return process.env["NO_COLOR"] ? text : styleText(colour, text);
 }
 
 /** Quoted when it could be taken for something else, or could move the cursor of a terminal. */
