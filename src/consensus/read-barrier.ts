@@ -27,6 +27,7 @@ const ROUNDS_IN_FLIGHT = 2;
 
 export class ReadBarrier {
   private round: number;
+  private readonly firstRound: number;
   private readonly reuseRound: boolean;
   private waiting: WaitingRead[] = [];
   private readonly rounds: Round[] = [];
@@ -34,6 +35,7 @@ export class ReadBarrier {
 
   constructor(firstRound: number, reuseRound: boolean) {
     this.round = firstRound;
+    this.firstRound = firstRound;
     this.reuseRound = reuseRound;
   }
 
@@ -51,7 +53,7 @@ export class ReadBarrier {
 
   /** Starts a round; the waiting reads join it if `index` is known to be a safe point to read at. */
   begin(nowMs: number, index: Index | undefined): number {
-    this.round += this.reuseRound && this.rounds.length > 0 ? 0 : 1; // mutant: reuse-read-id
+    if (!this.reuseRound || this.round === this.firstRound) this.round += 1; // mutant: reuse-read-id
     const reads = index === undefined || this.waiting.length === 0 ? NONE : this.waiting;
     if (reads !== NONE) {
       this.waiting = [];

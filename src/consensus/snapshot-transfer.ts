@@ -11,14 +11,14 @@ export interface SnapshotReceiver {
   readonly from: NodeId;
   /** The driver stored the bytes up to here. */
   storedBytes: number;
-  /** The driver is storing a chunk. */
-  storing: boolean;
+  /** The driver is storing the bytes up to here; undefined: it is idle. */
+  storingTo: number | undefined;
   /** All is stored; the driver restores the state machine. */
   installing: boolean;
 }
 
 export function receiveSnapshot(snapshot: SnapshotMeta, from: NodeId): SnapshotReceiver {
-  return { snapshot, from, storedBytes: 0, storing: false, installing: false };
+  return { snapshot, from, storedBytes: 0, storingTo: undefined, installing: false };
 }
 
 /** True when the receiver is at this very snapshot of this sender. */

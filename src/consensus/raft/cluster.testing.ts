@@ -76,6 +76,30 @@ export interface Faults {
   change: number;
   compact: number;
   transfer: number;
+  /** How much of what befalls a machine befalls a leader. */
+  aim: number;
+  /** Entries per append are few, so that a leader can fall in the middle of sending them. */
+  appendMaxBytes: number;
+}
+
+/** Each seed draws its own mix, so that a rare combination is not drowned by a common one. */
+export function swarm(seed: number): Faults {
+  const random = randomFrom(seed ^ 0x5eed);
+  const some = (most: number): number => (random() < 0.5 ? 0 : random() * most);
+  return {
+    loss: some(0.2),
+    duplicate: some(0.2),
+    delayMs: 0.5 + some(20),
+    diskMs: 0.5 + some(15),
+    crash: some(0.05),
+    partition: some(0.04),
+    pause: some(0.03),
+    change: some(0.05),
+    compact: some(0.05),
+    transfer: some(0.03),
+    aim: some(1),
+    appendMaxBytes: random() < 0.5 ? 1 : 64,
+  };
 }
 
 export interface ClusterOptions {
@@ -103,7 +127,9 @@ export class Cluster {
   private readId = 0;
   private commandId = 0;
   private blocked: (from: string, to: string) => boolean = () => false;
-  faultsOn = true;
+  /** A partition may keep what is sent across it until this time, as a connection does, instead of losing it. */
+  private heldUntil = 0;
+  private faultsOn = true;
 
   constructor(options: ClusterOptions) {
     this.options = options;
@@ -227,7 +253,7 @@ export class Cluster {
     const options: ConsensusOptions = {
       ...DEFAULT_CONSENSUS_OPTIONS,
       snapshotChunkBytes: 8,
-      appendMaxBytes: 64,
+      appendMaxBytes: this.options.faults.appendMaxBytes,
       ...this.options.consensus,
       id: node.id,
       membership: this.founding(),
@@ -393,7 +419,9 @@ export class Cluster {
   private checkVouched(node: Node, message: RaftMessage): void {
     const { disk } = node;
     if (message.type === "appendReply") {
-      require(diskLast(disk) >= message.matchIndex, "acknowledged before durable");
+      // An answer of an earlier term may have been overtaken by the next leader's write; it tells of what was before.
+      const old = disk.term > message.term;
+      require(old || lastOf(disk).index >= message.matchIndex, "acknowledged before durable");
     }
     if (message.type === "voteReply" && message.granted) {
       const kept = disk.term > message.term || (disk.term === message.term && disk.votedFor !== undefined);
@@ -413,7 +441,13 @@ export class Cluster {
 
   private deliver(from: string, to: string, message: RaftMessage): void {
     const node = this.nodes.get(to);
-    if (node?.core === undefined || this.blocked(from, to)) return;
+    if (node?.core === undefined) return;
+    if (this.blocked(from, to)) {
+      if (this.heldUntil > this.now) {
+        this.at(this.heldUntil - this.now + this.random() * 40, () => this.deliver(from, to, message));
+      }
+      return;
+    }
     if (node.pausedUntil > this.now) {
       this.at(node.pausedUntil - this.now + 0.01, () => this.deliver(from, to, message));
       return;
@@ -422,6 +456,14 @@ export class Cluster {
   }
 
   private elected(node: Node, term: number): void {
+    if (this.chance(this.options.faults.aim)) {
+      // The hardest moment: a new leader whose first appends are on their way.
+      const { life } = node;
+      this.at(this.random() < 0.5 ? 0 : this.random() * 5 * this.options.faults.delayMs, () => {
+        if (this.random() < 0.5) this.partition(node);
+        else if (node.life === life) this.crash(node);
+      });
+    }
     const other = this.leaders.get(term);
     require(other === undefined || other === node.id, `two leaders in term ${term}`);
     this.leaders.set(term, node.id);
@@ -461,6 +503,16 @@ export class Cluster {
       );
     };
     require(isQuorum(node.membership, held), `${node.id} committed ${index} without a quorum`);
+    // And it is out of danger: nobody without it could win the votes of a quorum (Raft section 5.4.3).
+    for (const id of node.membership.voters) {
+      const last = lastOf(this.nodes.get(id)!.disk);
+      const wouldGet = (voter: string): boolean => {
+        const other = lastOf(this.nodes.get(voter)!.disk);
+        return last.term > other.term || (last.term === other.term && last.index >= other.index);
+      };
+      const safe = held(id) || !isQuorum(node.membership, wouldGet);
+      require(safe, `${node.id} committed ${index}, and ${id} could still be elected without it`);
+    }
   }
 
   /** What clients and operators do, and what befalls machines; calls itself again. */
@@ -470,14 +522,16 @@ export class Cluster {
     for (const node of nodes) {
       if (node.core === undefined || node.pausedUntil > this.now) continue;
       if (node.core.accepts(16) && this.random() < 0.7) this.propose(node);
-      if (this.random() < 0.3) this.read(node);
+      if (this.random() < 0.5) this.read(node);
       if (this.chance(faults.compact)) this.compact(node);
     }
     const running = nodes.filter((node) => node.core !== undefined);
-    const victim = this.pick(nodes);
+    const leaders = nodes.filter((node) => node.core?.status(this.now).role === "leader");
+    const aimed = leaders.length > 0 && this.chance(faults.aim);
+    const victim = this.pick(aimed ? leaders : nodes);
     if (this.chance(faults.crash) && victim.core !== undefined) this.crash(victim);
     if (this.chance(faults.pause)) victim.pausedUntil = this.now + this.random() * 900;
-    if (this.chance(faults.partition)) this.partition();
+    if (this.chance(faults.partition)) this.partition(aimed ? victim : undefined);
     if (this.chance(faults.transfer) && running.length > 0) {
       this.step(this.pick(running), (core, now) => core.step({ type: "transfer" }, now));
     }
@@ -516,17 +570,19 @@ export class Cluster {
     for (const old of disk.old.keys()) if (!snapshotsInUse.includes(old)) disk.old.delete(old);
   }
 
-  private partition(): void {
+  private partition(aimed: Node | undefined): void {
     const ids = [...this.nodes.keys()];
     const side = new Set(ids.filter(() => this.random() < 0.5));
     if (this.random() < 0.5) side.clear();
-    const lone = this.pick(ids);
+    const lone = aimed?.id ?? this.pick(ids);
     if (side.size === 0 && this.random() < 0.7) side.add(lone);
     const oneWay = this.random() < 0.3;
     const blocked = (from: string, to: string): boolean =>
       side.has(from) !== side.has(to) && (!oneWay || side.has(from));
     this.blocked = blocked;
-    this.at(100 + this.random() * 1500, () => {
+    const lastsMs = 100 + this.random() * (this.random() < 0.5 ? 500 : 1500);
+    this.heldUntil = this.random() < 0.4 ? this.now + lastsMs : 0;
+    this.at(lastsMs, () => {
       if (this.blocked === blocked) this.blocked = () => false;
     });
   }
@@ -562,8 +618,10 @@ function storeWrite(disk: Disk, write: DurableWrite): void {
   disk.entries.push(...write.entries!);
 }
 
-function diskLast(disk: Disk): number {
-  return Math.max(disk.snapshot?.meta.index ?? 0, disk.entries[disk.entries.length - 1]?.index ?? 0);
+function lastOf(disk: Disk): { index: number; term: number } {
+  const base = disk.snapshot?.meta ?? { index: 0, term: 0 };
+  const last = disk.entries[disk.entries.length - 1];
+  return last === undefined || last.index < base.index ? base : last;
 }
 
 function digestWith(digest: number, entry: Entry): number {

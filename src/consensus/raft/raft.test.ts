@@ -1,6 +1,6 @@
 /** Guarantees of the whole core under faults drawn from seeds. */
 import { expect, test } from "vitest";
-import { Cluster, randomFrom, type Faults } from "./cluster.testing.ts";
+import { Cluster, swarm, type Faults } from "./cluster.testing.ts";
 
 const QUIET: Faults = {
   loss: 0,
@@ -13,25 +13,9 @@ const QUIET: Faults = {
   change: 0,
   compact: 0,
   transfer: 0,
+  aim: 0,
+  appendMaxBytes: 64,
 };
-
-/** Each seed draws its own mix, so that a rare combination is not drowned by a common one. */
-function swarm(seed: number): Faults {
-  const random = randomFrom(seed ^ 0x5eed);
-  const some = (most: number): number => (random() < 0.5 ? 0 : random() * most);
-  return {
-    loss: some(0.2),
-    duplicate: some(0.2),
-    delayMs: 0.5 + some(20),
-    diskMs: 0.5 + some(15),
-    crash: some(0.05),
-    partition: some(0.04),
-    pause: some(0.03),
-    change: some(0.05),
-    compact: some(0.05),
-    transfer: some(0.03),
-  };
-}
 
 test("a healthy cluster elects one leader and commits what is proposed", () => {
   const cluster = new Cluster({ seed: 1, members: 3, spare: 0, faults: QUIET });

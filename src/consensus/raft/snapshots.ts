@@ -7,7 +7,7 @@ import type { NodeId } from "../../runtime/world.ts";
 import type { Index, SnapshotMeta } from "../consensus.ts";
 import type { SnapshotChunk, SnapshotReply } from "../message.ts";
 import type { Progress } from "../progress.ts";
-import { isSameTransfer, receiveSnapshot } from "../snapshot-transfer.ts";
+import { isSameTransfer, receiveSnapshot, type SnapshotReceiver } from "../snapshot-transfer.ts";
 import { heardFromLeader } from "./election.ts";
 import { learnCommit } from "./follower.ts";
 import { commitTo, send, startAfterSnapshot, type Raft } from "./state.ts";
@@ -88,31 +88,35 @@ export function compactLog(raft: Raft): void {
 export function onSnapshotChunk(raft: Raft, from: NodeId, message: SnapshotChunk): void {
   heardFromLeader(raft, from);
   const { snapshot, offset, chunk } = message;
-  const known = raft.receiver !== undefined && isSameTransfer(raft.receiver, snapshot, from);
-  const careless = raft.options.mutant === "accept-snapshot-behind-commit"; // mutant
-  if (snapshot.index <= raft.commitIndex && !careless && !known) {
+  if (isOvertaken(raft, snapshot)) {
     // Nothing new in it: what is committed here is at least as much, and the leader may go on from there.
+    if (raft.receiver?.installing !== true) raft.receiver = undefined;
     raft.replyDue = true;
     return;
   }
-  if (!known) {
+  if (raft.receiver === undefined || !isSameTransfer(raft.receiver, snapshot, from)) {
     // An installation under way is finished first: the state machine is in the middle of it.
     if (raft.receiver?.installing === true) return;
     raft.receiver = receiveSnapshot(snapshot, from);
   }
-  const receiver = raft.receiver!;
-  const next = offset === receiver.storedBytes && !receiver.storing && !receiver.installing;
-  const last = offset + chunk.length === snapshot.sizeBytes;
-  if (next && (chunk.length > 0 || snapshot.sizeBytes === 0) && offset + chunk.length <= snapshot.sizeBytes) {
-    receiver.storing = true;
+  const receiver = raft.receiver;
+  if (receiver.storingTo !== undefined) return; // Its answer comes when the chunk is stored.
+  const end = offset + chunk.length;
+  const isNext = offset === receiver.storedBytes && end <= snapshot.sizeBytes && !receiver.installing;
+  if (isNext && (chunk.length > 0 || snapshot.sizeBytes === 0)) {
+    receiver.storingTo = end;
     raft.effects.push({ type: "storeChunk", snapshot, offset, chunk });
-  } else if (!receiver.storing || !last) {
-    replyOffset(raft);
-  }
+  } else replyOffset(raft, receiver);
 }
 
-function replyOffset(raft: Raft): void {
-  const { snapshot, storedBytes, from } = raft.receiver!;
+/** Replaying what is committed already would take the state machine back in time. */
+function isOvertaken(raft: Raft, snapshot: SnapshotMeta): boolean {
+  if (raft.options.mutant === "accept-snapshot-behind-commit") return false; // mutant
+  return snapshot.index <= raft.commitIndex;
+}
+
+function replyOffset(raft: Raft, receiver: SnapshotReceiver): void {
+  const { snapshot, storedBytes, from } = receiver;
   if (raft.leader !== from) return;
   const { term } = raft;
   send(raft, from, { type: "snapshotReply", term, snapshotIndex: snapshot.index, offset: storedBytes });
@@ -122,14 +126,21 @@ function replyOffset(raft: Raft): void {
 export function onChunkStored(raft: Raft, snapshotIndex: Index, offset: number, valid: boolean): void {
   const { receiver } = raft;
   if (receiver === undefined || receiver.snapshot.index !== snapshotIndex) return;
-  receiver.storing = false;
+  if (valid && offset !== receiver.storingTo) return; // Of a transfer that was given up.
+  receiver.storingTo = undefined;
   receiver.installing = false;
   receiver.storedBytes = valid ? offset : 0;
-  if (valid && offset === receiver.snapshot.sizeBytes) {
+  if (isOvertaken(raft, receiver.snapshot)) {
+    // The log brought the same entries while the chunks were under way.
+    raft.receiver = undefined;
+    raft.replyDue = raft.leader === receiver.from;
+    return;
+  }
+  if (receiver.storedBytes === receiver.snapshot.sizeBytes && valid) {
     receiver.installing = true;
     raft.effects.push({ type: "install", snapshot: receiver.snapshot });
   }
-  replyOffset(raft);
+  replyOffset(raft, receiver);
 }
 
 /** The state machine holds the snapshot: the log goes on after it. */

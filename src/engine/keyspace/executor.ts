@@ -6,13 +6,16 @@ import type { Execution } from "./execution.ts";
 import type { Call } from "./keyspace-command.ts";
 import type { KeyspaceMachine } from "./machine.ts";
 import { TICK_NEEDED, type Moment } from "./moment.ts";
-import { OK, ReplyError, type Reply } from "./reply.ts";
+import { OK, OUT_OF_MEMORY, ReplyError, type Reply } from "./reply.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
 const NOT_IN_LOG: ReplyError = new ReplyError(
   "ERR This command is not allowed here: it belongs to a connection",
 );
 const NO_SUCH_DATABASE: ReplyError = new ReplyError("ERR DB index is out of range");
+const ABORTED_BY_MEMORY: ReplyError = new ReplyError(
+  `EXECABORT Transaction discarded because of: ${OUT_OF_MEMORY.message}`,
+);
 const WRITES_IN_QUERY: ReplyError = new ReplyError(
   "ERR Write commands are not allowed from read-only scripts.",
 );
@@ -67,33 +70,53 @@ export class Executor implements Execution {
 
   /** A client's command. Throws only TICK_NEEDED. */
   run(database: number, args: readonly string[]): Reply {
-    this.startRevision = this.moment.revision;
     this.nested = false;
-    return this.select(database) ? this.resolveAndExecute(args) : NO_SUCH_DATABASE;
+    if (!this.select(database)) return NO_SUCH_DATABASE;
+    const spec = this.keyspace.commands.resolve(args);
+    if (spec instanceof ReplyError) return spec;
+    if (!this.roomFor(spec)) return OUT_OF_MEMORY;
+    this.startRevision = this.moment.revision;
+    return this.execute(spec, args);
   }
 
-  /** The commands of a transaction: each one's reply or error, no rollback. Throws only TICK_NEEDED. */
+  /**
+   * The commands of a transaction: each one's reply or error, no rollback. As in Redis, memory is asked for once, before
+   * the first one. Throws only TICK_NEEDED.
+   */
   runAll(calls: readonly Call[]): Reply {
+    const { commands } = this.keyspace;
+    const growing = calls
+      .map(({ args }) => commands.find(args))
+      .find((spec) => spec?.flags.includes("denyoom"));
+    if (growing !== undefined && !this.roomFor(growing)) return ABORTED_BY_MEMORY;
     this.startRevision = this.moment.revision;
     const replies: Reply[] = [];
     for (const { database, args } of calls) {
       this.nested = true;
-      replies.push(this.select(database) ? this.resolveAndExecute(args) : NO_SUCH_DATABASE);
+      const spec = this.select(database) ? commands.resolve(args) : NO_SUCH_DATABASE;
+      replies.push(spec instanceof ReplyError ? spec : this.execute(spec, args));
     }
     return replies;
   }
 
   call(args: readonly string[]): Reply {
+    const spec = this.keyspace.commands.resolve(args);
+    if (spec instanceof ReplyError) return spec;
+    // A script that has changed something already runs to its end, as in Redis: half of it would be worse.
+    if (!this.changed && !this.roomFor(spec)) return OUT_OF_MEMORY;
     const wasNested = this.nested;
     this.nested = true;
-    const reply = this.resolveAndExecute(args);
+    const reply = this.execute(spec, args);
     this.nested = wasNested;
     return reply;
   }
 
-  private resolveAndExecute(args: readonly string[]): Reply {
-    const spec = this.keyspace.commands.resolve(args);
-    if (spec instanceof ReplyError) return spec;
+  private roomFor(spec: CommandSpec): boolean {
+    if (this.moment.reading || this.keyspace.settings.maxmemoryBytes === 0) return true;
+    return !this.keyspace.commands.hasFlag(spec, "denyoom") || this.keyspace.makeRoom();
+  }
+
+  private execute(spec: CommandSpec, args: readonly string[]): Reply {
     if (spec.execute === undefined) return this.connectionCommand(spec, args);
     if (this.moment.reading && this.keyspace.commands.hasFlag(spec, "write")) return WRITES_IN_QUERY;
     try {

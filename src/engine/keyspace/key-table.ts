@@ -50,6 +50,11 @@ export class KeyTable {
     return this.versions[slot]!;
   }
 
+  /** Estimated memory of the entry. */
+  bytesAt(slot: number): number {
+    return this.sizes[slot]!;
+  }
+
   /** The access stamp that this replica last gave the entry. Local: not part of the state. */
   accessAt(slot: number): number {
     return this.access[slot]!;

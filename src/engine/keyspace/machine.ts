@@ -5,12 +5,17 @@
  * same prefix hold the same state. What is local (access stamps, counters) never reaches the state or a logged reply.
  */
 import type { Bytes } from "../../runtime/bytes.ts";
+import { assert } from "../../runtime/errors.ts";
+import { ByteReader } from "../../wire/byte-reader.ts";
+import { ByteWriter } from "../../wire/byte-writer.ts";
 import { AccessClock } from "./access-clock.ts";
 import type { CollectionReaders } from "./collection-readers.ts";
 import { COLLECTION_READERS } from "./collection-readers.ts";
 import { decodeCommand, encodeCommand } from "./command-codec.ts";
 import { CommandTable } from "./command-table.ts";
 import type { CommandSpec } from "./command.ts";
+import { hashText, stir, stirNumber } from "./digest.ts";
+import { chooseVictims, makeRoom, usedBytesOf } from "./eviction.ts";
 import { Executor } from "./executor.ts";
 import type { KeyspaceCommand, WatchedKey } from "./keyspace-command.ts";
 import { DATABASE_COUNT, type Keyspace, type KeyspaceStatistics } from "./keyspace.ts";
@@ -19,6 +24,9 @@ import { NULL_ARRAY, OK, ReplyError, type Reply } from "./reply.ts";
 import type { ScriptEngine } from "./section.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { DEFAULT_SETTINGS, SETTING_ROWS, type KeyspaceSettings } from "./settings.ts";
+import { KeyspaceCut } from "./snapshot-cut.ts";
+import { corrupt, finishRecord, FORMAT, HEADER, SECTION, startRecord } from "./snapshot-format.ts";
+import { readSnapshot } from "./snapshot-restore.ts";
 import { StoredDatabase, type KeyCounters } from "./stored-database.ts";
 
 /** Keys that one tick may remove: about a millisecond's work. */
@@ -63,6 +71,7 @@ export class KeyspaceMachine implements Keyspace {
   private readonly executor: Executor;
   private readonly scripts: ScriptEngine | undefined;
   private readonly collections: CollectionReaders;
+  private cut: KeyspaceCut | undefined;
   /** When the last command of upkeep was handed out, log time; -Infinity once it was applied. */
   private upkeepSinceMs = -Infinity;
 
@@ -127,11 +136,58 @@ export class KeyspaceMachine implements Keyspace {
     return this.databases[database]?.versionOf(key) ?? 0;
   }
 
+  /** At the leader: a tick when keys are due, victims when memory runs out; at most one is under way at a time. */
   upkeep(nowMs: number): Bytes | undefined {
-    if (nowMs - this.upkeepSinceMs < UPKEEP_PATIENCE_MS) return undefined;
-    if (!this.anyDue(nowMs)) return undefined;
+    const sinceMs = nowMs - this.upkeepSinceMs;
+    if (sinceMs >= 0 && sinceMs < UPKEEP_PATIENCE_MS) return undefined;
+    const command = this.neededUpkeep(nowMs);
+    if (command === undefined) return undefined;
     this.upkeepSinceMs = nowMs;
-    return encodeCommand({ type: "expire", limit: EXPIRE_LIMIT });
+    return encodeCommand(command);
+  }
+
+  /** A consistent cut of the whole state as of now. At most one is open at a time. */
+  snapshot(): KeyspaceCut {
+    assert(this.cut === undefined, "one snapshot at a time");
+    const writer = new ByteWriter(64 * 1024);
+    this.writeHeader(writer);
+    const section = this.scripts?.section;
+    if (section !== undefined) {
+      const content = new ByteWriter();
+      section.write(content);
+      const start = startRecord(writer, SECTION);
+      writer.text(section.name).bytes(content.take());
+      finishRecord(writer, start);
+    }
+    const tables = this.databases.map((database) => database.table);
+    this.cut = new KeyspaceCut(tables, writer, () => (this.cut = undefined));
+    return this.cut;
+  }
+
+  /** Replaces the whole state. Throws DATA_CORRUPT when the bytes are not a whole snapshot or its digest does not fit. */
+  restore(chunks: Iterable<Bytes>): void {
+    const state = readSnapshot(chunks, this.collections);
+    this.cut?.close();
+    for (const database of this.databases) database.table = state.tables[database.index]!;
+    this.moment.revision = state.revision;
+    this.moment.logMs = this.moment.nowMs = state.logMs;
+    this.configure(state.settings);
+    const section = this.scripts?.section;
+    if (section !== undefined) {
+      const bytes = state.sections.get(section.name);
+      section.restore(bytes === undefined ? undefined : new ByteReader(bytes));
+    }
+    this.upkeepSinceMs = -Infinity;
+    if (this.digest() !== state.digest) throw corrupt("its digest does not fit its content");
+  }
+
+  digest(): number {
+    let digest = stirNumber(0, this.moment.revision);
+    for (const { table } of this.databases) digest = stir(stir(digest, table.digest), table.size);
+    for (const [name, row] of SETTING_ROWS)
+      digest = hashText(hashText(digest, name), row.read(this.settings));
+    if (this.scripts !== undefined) digest = stir(digest, this.scripts.section.digest());
+    return digest >>> 0;
   }
 
   swapDatabases(first: number, second: number): void {
@@ -148,9 +204,13 @@ export class KeyspaceMachine implements Keyspace {
 
   /** Deterministic estimate of the memory that all entries take. */
   usedBytes(): number {
-    let bytes = 0;
-    for (const database of this.databases) bytes += database.bytes;
-    return bytes;
+    return usedBytesOf(this.databases);
+  }
+
+  /** Before a command that needs memory is applied: false when it must be refused. */
+  makeRoom(): boolean {
+    if (this.settings.maxmemoryBytes === 0) return true;
+    return makeRoom(this.databases, this.settings, this.executor.random, () => this.counters.evicted++);
   }
 
   private delivering(reply: Reply): Reply {
@@ -165,8 +225,20 @@ export class KeyspaceMachine implements Keyspace {
     return watched.some(({ database, key, version }) => this.databases[database]?.versionOf(key) !== version);
   }
 
-  private anyDue(nowMs: number): boolean {
-    return this.databases.some((database) => database.table.due.firstDeadline() <= nowMs);
+  private neededUpkeep(nowMs: number): KeyspaceCommand | undefined {
+    if (this.databases.some((database) => database.table.due.firstDeadline() <= nowMs)) {
+      return { type: "expire", limit: EXPIRE_LIMIT };
+    }
+    const victims = chooseVictims(this.databases, this.settings, this.clock, this.moment.accessUnits);
+    return victims.length > 0 ? { type: "evict", victims } : undefined;
+  }
+
+  private writeHeader(writer: ByteWriter): void {
+    const start = startRecord(writer, HEADER);
+    writer.uint32(FORMAT).uint53(this.moment.revision).double(this.moment.logMs).uint32(this.digest());
+    writer.uint32(SETTING_ROWS.size);
+    for (const [name, row] of SETTING_ROWS) writer.text(name).text(row.read(this.settings));
+    finishRecord(writer, start);
   }
 
   private removeDue(limit: number): Reply {

@@ -56,10 +56,23 @@ export function narrow(exact: bigint): Integer {
 
 const DECIMAL_FORM = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 const HEX_FORM = /^[+-]?0x(?:[\da-f]+\.?[\da-f]*|\.[\da-f]+)(?:p[+-]?\d+)?$/i;
+/** What is zero as written, not by rounding. */
+const ZERO_FORM = /^[+-]?(?:0x)?[0.]+(?:[ep].*)?$/i;
 const INFINITE_FORM = /^([+-]?)inf(?:inity)?$/i;
 
-/** A double as strtod takes it, the whole text and no spaces; undefined for anything else and for nan. */
+/**
+ * A double as strtod takes it, the whole text and no spaces; undefined for anything else, for nan, and for what a double
+ * cannot hold: too large, or so small that it would be zero.
+ */
 export function parseDouble(text: string): number | undefined {
+  const value = readDouble(text);
+  if (value === undefined || INFINITE_FORM.test(text)) return value;
+  if (value === 0 && !ZERO_FORM.test(text)) return undefined;
+  return Number.isFinite(value) ? value : undefined;
+}
+
+/** As `parseDouble`, but what a double cannot hold becomes infinite or zero. */
+export function readDouble(text: string): number | undefined {
   if (DECIMAL_FORM.test(text)) return Number(text);
   const infinite = INFINITE_FORM.exec(text);
   if (infinite !== null) return infinite[1] === "-" ? -Infinity : Infinity;

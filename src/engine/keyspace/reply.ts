@@ -103,6 +103,7 @@ export const WRONG_TYPE: ReplyError = new ReplyError(
   "WRONGTYPE Operation against a key holding the wrong kind of value",
 );
 export const NOT_AN_INTEGER: ReplyError = new ReplyError("ERR value is not an integer or out of range");
+export const OUT_OF_RANGE: ReplyError = new ReplyError("ERR value is out of range");
 export const NOT_A_FLOAT: ReplyError = new ReplyError("ERR value is not a valid float");
 export const SYNTAX_ERROR: ReplyError = new ReplyError("ERR syntax error");
 export const NO_SUCH_KEY: ReplyError = new ReplyError("ERR no such key");

@@ -44,6 +44,14 @@ export class SortedSetValue implements Collection {
     for (const member of members) this.accounted += member.length;
   }
 
+  /** What a command computed, in order of insertion; its encoding is that of the whole. */
+  static fromScores(scores: ReadonlyMap<string, number>): SortedSetValue {
+    const members = [...scores.keys()];
+    const large = members.length > LISTPACK_ENTRIES || members.some((m) => m.length > LISTPACK_VALUE_BYTES);
+    const values = [...scores.values()];
+    return new SortedSetValue(members, large ? values : values.map((score) => score + 0), large);
+  }
+
   get size(): number {
     return this.table.size;
   }
@@ -62,10 +70,16 @@ export class SortedSetValue implements Collection {
     return position < 0 ? undefined : this.scores[position];
   }
 
-  /** Adds a member or changes its score; true when it is new. The score is a number, infinities included. */
-  set(member: string, score: number): boolean {
-    assert(!Number.isNaN(score), "a score that is not a number");
+  /**
+   * Adds a member or changes its score; true when it is new. The score is a number, infinities included. -0 becomes 0 in a
+   * small sorted set, whose encoding in Redis stores whole numbers as integers.
+   */
+  set(member: string, given: number): boolean {
+    assert(!Number.isNaN(given), "a score that is not a number");
     const position = this.table.positionOf(member);
+    if (position < 0 && (this.size >= LISTPACK_ENTRIES || member.length > LISTPACK_VALUE_BYTES))
+      this.large = true;
+    const score = this.large ? given : given + 0;
     if (position >= 0) {
       const before = this.scores[position] ?? 0;
       if (Object.is(before, score)) return false;
@@ -78,7 +92,6 @@ export class SortedSetValue implements Collection {
     this.scores.push(score);
     this.tree.insert(score, member);
     this.accounted += ENTRY_BYTES + member.length;
-    if (this.size > LISTPACK_ENTRIES || member.length > LISTPACK_VALUE_BYTES) this.large = true;
     return true;
   }
 

@@ -1,14 +1,11 @@
 /** Integer arguments with bounds, and the errors that Redis answers for them (`getRangeLongFromObjectOrReply`). */
-import { MAX_MEMBERS } from "../collections/member-table.ts";
 import { INT64_MAX, parseInteger } from "../numbers.ts";
-import { NOT_AN_INTEGER, ReplyError } from "../reply.ts";
+import { NOT_AN_INTEGER, OUT_OF_RANGE, ReplyError, SYNTAX_ERROR } from "../reply.ts";
 
 const NOT_POSITIVE: ReplyError = new ReplyError("ERR value is out of range, must be positive");
 const NOT_NEGATABLE: ReplyError = new ReplyError(
   `ERR value is out of range, value must between -${INT64_MAX} and ${INT64_MAX}`,
 );
-
-const OUT_OF_RANGE: ReplyError = new ReplyError("ERR value is out of range");
 
 /**
  * An integer of at least `minimum`. Beyond 2^53 it is the nearest double: these are counts and positions. Throws `wrong`
@@ -33,12 +30,14 @@ export function negatableArgument(text: string): number {
   return Number(value);
 }
 
-/**
- * How many random elements are asked for, negative: with repetition. Of these a reply holds at most as many as a
- * collection can; Redis would try to send any number.
- */
-export function countArgument(text: string): number {
-  const count = negatableArgument(text);
-  if (count < -MAX_MEMBERS || count > Number(INT64_MAX) / 2) throw OUT_OF_RANGE;
-  return count;
+/** The signed count of HRANDFIELD and ZRANDMEMBER and whether `word` follows it, which asks for pairs. */
+export function countArguments(
+  args: readonly string[],
+  word: string,
+): { readonly count: number; readonly paired: boolean } {
+  const count = negatableArgument(args[2]!);
+  const paired = args.length > 3;
+  if (args.length > 4 || (paired && args[3]!.toLowerCase() !== word)) throw SYNTAX_ERROR;
+  if (paired && Math.abs(count) > Number(INT64_MAX) / 2) throw OUT_OF_RANGE;
+  return { count, paired };
 }

@@ -31,6 +31,7 @@ function incrementByFloat(context: Execution, args: readonly string[]): string {
   const value = parseLongDouble(text ?? "0");
   const increment = parseLongDouble(args[2]!);
   if (value === undefined || increment === undefined) throw NOT_A_FLOAT;
+  if (value === "infinite" || increment === "infinite") throw NOT_FINITE;
   const sum = addLongDoubles(value, increment);
   if (sum === undefined) throw NOT_FINITE;
   const result = formatLongDouble(sum);

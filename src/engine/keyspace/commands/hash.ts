@@ -4,17 +4,8 @@ import type { CommandSpec } from "../command.ts";
 import type { Execution } from "../execution.ts";
 import { addLongDoubles, formatLongDouble, parseLongDouble } from "../long-double.ts";
 import { addIntegers, integerArgument, parseInteger } from "../numbers.ts";
-import {
-  MapReply,
-  NOT_A_FLOAT,
-  OK,
-  PairsReply,
-  ReplyError,
-  SYNTAX_ERROR,
-  wrongArguments,
-  type Reply,
-} from "../reply.ts";
-import { countArgument } from "./argument.ts";
+import { MapReply, NOT_A_FLOAT, OK, PairsReply, ReplyError, wrongArguments, type Reply } from "../reply.ts";
+import { countArguments } from "./argument.ts";
 import { scanCollection } from "./collection-scan.ts";
 import { randomPosition, randomPositions } from "./random-positions.ts";
 import { commandRows, GROW_FAST, READ, READ_FAST, WRITE_FAST } from "./rows.ts";
@@ -23,6 +14,7 @@ import { openToAdd, type Opened } from "./storing.ts";
 const NOT_INTEGER_VALUE: ReplyError = new ReplyError("ERR hash value is not an integer");
 const NOT_FLOAT_VALUE: ReplyError = new ReplyError("ERR hash value is not a float");
 const OVERFLOW: ReplyError = new ReplyError("ERR increment or decrement would overflow");
+const INFINITE_INCREMENT: ReplyError = new ReplyError("ERR value is NaN or Infinity");
 const NOT_FINITE: ReplyError = new ReplyError("ERR increment would produce NaN or Infinity");
 
 function read(context: Execution, args: readonly string[]): HashValue | undefined {
@@ -78,9 +70,11 @@ function increment(context: Execution, args: readonly string[]): Reply {
 function incrementByFloat(context: Execution, args: readonly string[]): Reply {
   const amount = parseLongDouble(args[3]!);
   if (amount === undefined) throw NOT_A_FLOAT;
+  if (amount === "infinite") throw INFINITE_INCREMENT;
   const { collection: hash, store } = open(context, args[1]!, 1);
   const value = parseLongDouble(hash.get(args[2]!) ?? "0");
   if (value === undefined) throw NOT_FLOAT_VALUE;
+  if (value === "infinite") throw NOT_FINITE;
   const sum = addLongDoubles(value, amount);
   if (sum === undefined) throw NOT_FINITE;
   const text = formatLongDouble(sum);
@@ -106,9 +100,7 @@ function randomFields(context: Execution, args: readonly string[]): Reply {
     const hash = read(context, args);
     return hash === undefined ? null : hash.fields[randomPosition(hash.size, context)]!;
   }
-  const count = countArgument(args[2]!);
-  const withValues = args.length > 3;
-  if (args.length > 4 || (withValues && args[3]!.toLowerCase() !== "withvalues")) throw SYNTAX_ERROR;
+  const { count, paired: withValues } = countArguments(args, "withvalues");
   const hash = read(context, args);
   if (hash === undefined) return [];
   const positions = randomPositions(hash.size, count, context);

@@ -9,6 +9,9 @@ import { OBJECT_COMMANDS } from "./object.ts";
 import { SCAN_COMMANDS } from "./scan.ts";
 import { SERVER_COMMANDS } from "./server.ts";
 import { STRING_RANGE_COMMANDS } from "./string-range.ts";
+import { LIST_COMMANDS } from "./list.ts";
+import { SET_COMMANDS } from "./set.ts";
+import { SORTED_SET_COMMANDS } from "./sorted-set.ts";
 import { STRING_COMMANDS } from "./string.ts";
 
 export const DATA_COMMANDS: readonly CommandSpec[] = [
@@ -22,4 +25,7 @@ export const DATA_COMMANDS: readonly CommandSpec[] = [
   ...SCAN_COMMANDS,
   ...OBJECT_COMMANDS,
   ...SERVER_COMMANDS,
+  ...LIST_COMMANDS,
+  ...SET_COMMANDS,
+  ...SORTED_SET_COMMANDS,
 ];

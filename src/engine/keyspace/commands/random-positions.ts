@@ -1,5 +1,7 @@
 /** Random choices among positions 0 to size - 1; chance comes from the log entry, equal on every replica. */
+import { MAX_MEMBERS } from "../collections/member-table.ts";
 import type { Execution } from "../execution.ts";
+import { OUT_OF_RANGE } from "../reply.ts";
 
 export type Chance = Pick<Execution, "random">;
 
@@ -28,9 +30,11 @@ export function distinctPositions(size: number, count: number, chance: Chance): 
 
 /**
  * The positions for a command's signed count, as SRANDMEMBER, HRANDFIELD and ZRANDMEMBER take it: positive asks for so many
- * distinct ones at most, negative for exactly so many with repetition.
+ * distinct ones at most, negative for exactly so many with repetition. Redis would send any number of those; here they are
+ * no more than a collection could hold. Throws OUT_OF_RANGE.
  */
 export function randomPositions(size: number, count: number, chance: Chance): number[] {
   if (count >= 0) return distinctPositions(size, count, chance);
+  if (-count > MAX_MEMBERS) throw OUT_OF_RANGE;
   return Array.from({ length: -count }, () => randomPosition(size, chance));
 }

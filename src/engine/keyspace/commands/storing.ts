@@ -1,6 +1,7 @@
 /** Opening a collection to add to it, whether or not its key exists, and storing what a command computed. */
 import { MAX_MEMBERS, TOO_MANY_MEMBERS } from "../collections/member-table.ts";
 import type { CollectionOf, CollectionType, Database } from "../database.ts";
+import type { Collection } from "../value.ts";
 
 /** A collection that is being added to: call `store` once it is changed, nothing if it is not. */
 export interface Opened<T extends CollectionType> {
@@ -10,7 +11,7 @@ export interface Opened<T extends CollectionType> {
 
 /**
  * The collection under the key, or an empty one that `store` puts there. `additions` is the greatest number of elements that
- * will be added. Throws WRONG_TYPE and TOO_MANY_MEMBERS, before anything is changed.
+ * will be added, which lists alone do not bound. Throws WRONG_TYPE and TOO_MANY_MEMBERS, before anything is changed.
  */
 export function openToAdd<T extends CollectionType>(
   database: Database,
@@ -20,18 +21,14 @@ export function openToAdd<T extends CollectionType>(
   create: () => CollectionOf<T>,
 ): Opened<T> {
   const existing = database.modify(key, type);
-  if ((existing?.size ?? 0) + additions > MAX_MEMBERS) throw TOO_MANY_MEMBERS;
+  if (type !== "list" && (existing?.size ?? 0) + additions > MAX_MEMBERS) throw TOO_MANY_MEMBERS;
   if (existing !== undefined) return { collection: existing, store: () => database.changed(key) };
   const collection = create();
   return { collection, store: () => database.set(key, collection) };
 }
 
 /** Puts a computed collection under a key, or removes the key when it is empty, as every …STORE does; gives its size. */
-export function storeResult<T extends CollectionType>(
-  database: Database,
-  key: string,
-  result: CollectionOf<T>,
-): number {
+export function storeResult(database: Database, key: string, result: Collection): number {
   if (result.size === 0) database.delete(key);
   else database.set(key, result);
   return result.size;

@@ -1,0 +1,91 @@
+/**
+ * `cluster.json` at the root of a data directory: which cluster it belongs to and where its nodes find each other. The
+ * nodes' own directories stand beside it, each with an identity of its own that the node checks.
+ */
+import fs from "node:fs";
+import { join } from "node:path";
+import { QuorateError } from "../runtime/errors.ts";
+import type { NodeId } from "../runtime/world.ts";
+
+const FILE = "cluster.json";
+const FORMAT = 1;
+
+export interface ClusterFile {
+  readonly clusterId: string;
+  /** Founding members and their peer addresses, "host:port". */
+  readonly members: Readonly<Record<NodeId, string>>;
+}
+
+/**
+ * What the directory says, or undefined when it is new or empty. Throws DATA_DIRECTORY_FOREIGN when it holds something
+ * else, DATA_DIRECTORY_UNUSABLE when it cannot be read or written. Changes nothing.
+ */
+export function readClusterFile(directory: string): ClusterFile | undefined {
+  if (!fs.existsSync(directory)) return undefined;
+  const names = attempt(directory, () => fs.readdirSync(directory));
+  attempt(directory, () =>
+    fs.accessSync(directory, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK),
+  );
+  if (names.length === 0) return undefined;
+  if (!names.includes(FILE)) {
+    throw foreign(directory, "is not empty and is not a data directory of Quorate");
+  }
+  const text = attempt(directory, () => fs.readFileSync(join(directory, FILE), "utf8"));
+  const parsed = parse(text);
+  if (!parsed) throw foreign(directory, `has a ${FILE} that this version does not understand`);
+  return parsed;
+}
+
+/** Creates the directory and its file; durable when it returns. */
+export function writeClusterFile(directory: string, content: ClusterFile): void {
+  attempt(directory, () => {
+    fs.mkdirSync(directory, { recursive: true });
+    const temporary = join(directory, `.${FILE}.new`);
+    fs.writeFileSync(temporary, `${JSON.stringify({ format: FORMAT, ...content }, undefined, 2)}\n`, {
+      flush: true,
+    });
+    fs.renameSync(temporary, join(directory, FILE));
+    syncDirectory(directory);
+  });
+}
+
+/** Creates a node's own directory, when it is not there yet. */
+export function makeNodeDirectory(directory: string): void {
+  attempt(directory, () => {
+    fs.mkdirSync(directory, { recursive: true });
+    fs.accessSync(directory, fs.constants.W_OK);
+  });
+}
+
+function syncDirectory(directory: string): void {
+  const descriptor = fs.openSync(directory, "r");
+  try {
+    fs.fsyncSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+function parse(text: string): ClusterFile | undefined {
+  try {
+    const value = JSON.parse(text) as Partial<ClusterFile> & { format?: number };
+    if (value.format !== FORMAT || typeof value.clusterId !== "string") return undefined;
+    if (typeof value.members !== "object" || value.members === null) return undefined;
+    return { clusterId: value.clusterId, members: value.members };
+  } catch {
+    return undefined;
+  }
+}
+
+export function foreign(directory: string, why: string): QuorateError {
+  return new QuorateError("DATA_DIRECTORY_FOREIGN", `${directory} ${why}; choose another with --data`);
+}
+
+function attempt<T>(directory: string, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new QuorateError("DATA_DIRECTORY_UNUSABLE", `${directory} cannot be used: ${reason}`, { cause });
+  }
+}

@@ -1,0 +1,44 @@
+/** What a supervisor and its node processes say to each other over Node.js's channel between parent and child. */
+import type { ErrorCode } from "../runtime/errors.ts";
+import type { LogLevel, NodeId } from "../runtime/world.ts";
+
+/** All a node process needs to run; sent over the channel, so that a password never stands in `ps`. */
+export interface NodeConfig {
+  readonly id: NodeId;
+  readonly clusterId: string;
+  /** Every founding member's peer address, "host:port". */
+  readonly members: Readonly<Record<NodeId, string>>;
+  /** A directory that exists, or "memory". */
+  readonly dataDir: string;
+  readonly host: string;
+  readonly respPort: number;
+  readonly httpPort: number;
+  readonly peerPort: number;
+  readonly consensus: "raft";
+  readonly durability: "always" | "everysec" | "memory";
+  readonly readMode: "barrier" | "lease";
+  readonly password: string | undefined;
+  readonly secret: string | undefined;
+  readonly logLevel: LogLevel;
+  readonly logFormat: "json" | "pretty";
+}
+
+export type ToNode =
+  | { readonly type: "start"; readonly config: NodeConfig }
+  | { readonly type: "status"; readonly id: number }
+  /** `handOver`: give leadership away first, somebody is left to take it. */
+  | { readonly type: "stop"; readonly handOver: boolean };
+
+export type FromNode =
+  /** The servers listen. */
+  | { readonly type: "ready" }
+  | { readonly type: "failed"; readonly code: ErrorCode; readonly message: string }
+  | { readonly type: "status"; readonly id: number; readonly status: NodeBrief };
+
+export interface NodeBrief {
+  readonly role: string;
+  readonly term: number;
+  readonly leader: NodeId | undefined;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+}

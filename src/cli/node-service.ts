@@ -1,0 +1,70 @@
+/** The child's side of a supervised node: starts when told, answers, stops in order, and never outlives its supervisor. */
+import { QuorateError, isQuorateError } from "../runtime/errors.ts";
+import type { FromNode, NodeBrief, NodeConfig, ToNode } from "./node-channel.ts";
+
+/** A node as its process sees it. */
+export interface ServedNode {
+  brief(): NodeBrief;
+  /** Ends every server; with `handOver`, gives leadership away first when this node has it. */
+  stop(handOver: boolean): Promise<void>;
+}
+
+/** Resolves to the exit code when the node was told to stop, lost its supervisor or got SIGTERM. Throws USAGE without one. */
+export function serveSupervisor(startNode: (config: NodeConfig) => Promise<ServedNode>): Promise<number> {
+  if (!process.send) throw new QuorateError("USAGE", "quorate node is started by quorate start, not by hand");
+  return new Promise((resolve) => {
+    let node: Promise<ServedNode> | undefined;
+    let ended = false;
+    const end = (handOver: boolean): void => {
+      if (ended) return;
+      ended = true;
+      void stopNode(node, handOver).then((code) => {
+        // The channel would keep this process alive.
+        if (process.connected) process.disconnect();
+        resolve(code);
+      });
+    };
+    // Ctrl-C reaches every process of the terminal; the supervisor decides what it means.
+    process.on("SIGINT", () => undefined);
+    process.on("SIGHUP", () => undefined);
+    process.on("SIGTERM", () => end(true));
+    process.on("disconnect", () => end(true));
+    process.on("message", (message) => {
+      const order = message as ToNode;
+      if (order.type === "start" && !node) {
+        node = startNode(order.config);
+        node.then(
+          () => tell({ type: "ready" }),
+          (error: unknown) => {
+            tell(failureOf(error));
+            end(false);
+          },
+        );
+      } else if (order.type === "status") {
+        void node?.then((served) => tell({ type: "status", id: order.id, status: served.brief() }));
+      } else if (order.type === "stop") {
+        end(order.handOver);
+      }
+    });
+  });
+}
+
+/** 0 when it stopped cleanly, 1 when it never ran or could not stop. */
+async function stopNode(node: Promise<ServedNode> | undefined, handOver: boolean): Promise<number> {
+  try {
+    await (await node)?.stop(handOver);
+    return 0;
+  } catch {
+    return 1;
+  }
+}
+
+function failureOf(error: unknown): FromNode {
+  const message = error instanceof Error ? error.message : String(error);
+  return { type: "failed", code: isQuorateError(error) ? error.code : "INVARIANT", message };
+}
+
+function tell(message: FromNode): void {
+  // The supervisor may be gone already; `disconnect` handles that.
+  if (process.connected) process.send?.(message, () => undefined);
+}

@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { parseCall } from "./parse.ts";
+import type { Verb } from "./verb.ts";
+
+const VERB: Verb = {
+  name: "start",
+  summary: "",
+  usage: [],
+  flags: [
+    { name: "nodes", value: "COUNT", help: "" },
+    { name: "data", value: "DIR", help: "" },
+    { name: "json", help: "" },
+    { name: "durability", value: "always|memory", help: "" },
+    { name: "password", value: "PASSWORD", environment: "QUORATE_TEST_PASSWORD", help: "" },
+  ],
+  positionals: { min: 0, max: 1 },
+  load: () => Promise.reject(new Error("not called")),
+};
+
+test("flags and positionals are read in either spelling", () => {
+  const call = parseCall(VERB, ["here", "--nodes", "3", "--data=/x=y", "--json"]);
+  expect(call.positionals).toEqual(["here"]);
+  expect(call.integer("nodes", { min: 1, max: 7 })).toBe(3);
+  expect(call.text("data")).toBe("/x=y");
+  expect(call.has("json")).toBe(true);
+  expect(call.text("durability")).toBeUndefined();
+});
+
+test.each([
+  [["--nods", "3"], "unknown flag --nods, did you mean --nodes?"],
+  [["--frobnicate"], "unknown flag --frobnicate"],
+  [["-n", "3"], "unknown flag -n"],
+  [["--nodes"], "--nodes needs a value: COUNT"],
+  [["--data", "--json"], "--data needs a value: DIR"],
+  [["--data="], "--data needs a value: DIR"],
+  [["--json=yes"], "--json takes no value"],
+  [["--json", "--json"], "--json is given twice"],
+  [["a", "b"], '"b" is not understood: start takes one argument'],
+])("%j is one clear line", (args, line) => {
+  expect(() => parseCall(VERB, args)).toThrow(line);
+});
+
+test("numbers and choices are checked", () => {
+  for (const wrong of ["0", "8", "-1", "3.5", "three", "1e1", "9".repeat(20)]) {
+    const call = parseCall(VERB, [`--nodes=${wrong}`]);
+    expect(() => call.integer("nodes", { min: 1, max: 7 })).toThrow(
+      /--nodes must be a whole number from 1 to 7/,
+    );
+  }
+  const call = parseCall(VERB, ["--durability", "often"]);
+  expect(() => call.choice("durability", ["always", "memory"])).toThrow(
+    '--durability must be always, memory, not "often"',
+  );
+});
+
+test("a flag may come from the environment, and the flag itself wins", () => {
+  process.env["QUORATE_TEST_PASSWORD"] = "from outside";
+  try {
+    expect(parseCall(VERB, []).text("password")).toBe("from outside");
+    expect(parseCall(VERB, ["--password", "given"]).text("password")).toBe("given");
+  } finally {
+    delete process.env["QUORATE_TEST_PASSWORD"];
+  }
+});

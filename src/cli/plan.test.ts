@@ -1,0 +1,169 @@
+import fs from "node:fs";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { LocalPlan, MemberPlan, Settings } from "./plan.ts";
+import { parseMembers, planLocalCluster, planMember } from "./plan.ts";
+
+const SETTINGS: Settings = {
+  consensus: "raft",
+  durability: "always",
+  readMode: "barrier",
+  password: undefined,
+  secret: undefined,
+  logLevel: "warn",
+  logFormat: "json",
+};
+
+let directory: string;
+beforeEach(() => {
+  directory = fs.mkdtempSync(join(tmpdir(), "quorate-plan-"));
+});
+afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
+
+function local(plan: Partial<LocalPlan> = {}): LocalPlan {
+  const data = join(directory, "data");
+  return {
+    nodes: 3,
+    host: "127.0.0.1",
+    respPort: 0,
+    httpPort: 0,
+    peerPort: 0,
+    data,
+    settings: SETTINGS,
+    ...plan,
+  };
+}
+
+test("three nodes get ports, directories and one identity, and find them again", async () => {
+  const first = await planLocalCluster(local());
+  expect(first.map(({ id }) => id)).toEqual(["n1", "n2", "n3"]);
+  const ports = first.flatMap(({ respPort, httpPort, peerPort }) => [respPort, httpPort, peerPort]);
+  expect(new Set(ports).size).toBe(9);
+  for (const { dataDir } of first) expect(fs.statSync(dataDir).isDirectory()).toBe(true);
+  const second = await planLocalCluster(local());
+  expect(second.map(({ clusterId, members, dataDir }) => ({ clusterId, members, dataDir }))).toEqual(
+    first.map(({ clusterId, members, dataDir }) => ({ clusterId, members, dataDir })),
+  );
+  expect(second.map(({ peerPort }) => peerPort)).toEqual(first.map(({ peerPort }) => peerPort));
+});
+
+test("further nodes count up from the ports that were given", async () => {
+  // Ports beyond the ephemeral range's start could be taken by anybody; these are rarely used by anything.
+  const nodes = await planLocalCluster(local({ respPort: 17_101, httpPort: 17_201, peerPort: 17_301 }));
+  expect(nodes.map(({ respPort }) => respPort)).toEqual([17_101, 17_102, 17_103]);
+  expect(nodes[2]?.members).toEqual({ n1: "127.0.0.1:17301", n2: "127.0.0.1:17302", n3: "127.0.0.1:17303" });
+});
+
+test("a taken port is found before anything is written", async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  try {
+    await expect(planLocalCluster(local({ nodes: 1, httpPort: port }))).rejects.toMatchObject({
+      code: "PORT_IN_USE",
+      message: `HTTP port of n1 127.0.0.1:${port} is in use; choose another with --http-port`,
+    });
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
+  expect(fs.readdirSync(directory)).toEqual([]);
+});
+
+test.each([
+  [
+    "ranges that overlap",
+    { respPort: 17_101, httpPort: 17_102 },
+    /RESP port of n2 and HTTP port of n1 would both be 17102/,
+  ],
+  ["ports that run out", { respPort: 65_535 }, /RESP port of n2 would be 65536, above 65535/],
+  ["an even number of nodes", { nodes: 2 }, /--nodes must be odd/],
+  ["a host of another machine", { host: "192.0.2.1", respPort: 17_101 }, /cannot be listened on/],
+])("%s are a usage error, and nothing is written", async (_what, plan, line) => {
+  await expect(planLocalCluster(local(plan))).rejects.toMatchObject({
+    code: "USAGE",
+    message: expect.stringMatching(line) as string,
+  });
+  expect(fs.readdirSync(directory)).toEqual([]);
+});
+
+test("a directory that holds something else is left as it is", async () => {
+  const data = join(directory, "data");
+  fs.mkdirSync(data);
+  fs.writeFileSync(join(data, "thesis.txt"), "years of work");
+  await expect(planLocalCluster(local())).rejects.toMatchObject({ code: "DATA_DIRECTORY_FOREIGN" });
+  expect(fs.readdirSync(data)).toEqual(["thesis.txt"]);
+});
+
+test("a directory of a cluster of another size is refused and left as it is", async () => {
+  await planLocalCluster(local());
+  const before = fs.readFileSync(join(directory, "data", "cluster.json"), "utf8");
+  await expect(planLocalCluster(local({ nodes: 1 }))).rejects.toMatchObject({
+    code: "DATA_DIRECTORY_FOREIGN",
+    message: expect.stringMatching(/belongs to a cluster of 3 \(n1, n2, n3\), not of 1/) as string,
+  });
+  expect(fs.readFileSync(join(directory, "data", "cluster.json"), "utf8")).toBe(before);
+});
+
+test("a path that cannot be a directory is one clear error", async () => {
+  fs.writeFileSync(join(directory, "file"), "");
+  for (const data of [join(directory, "file"), join(directory, "file", "below")]) {
+    await expect(planLocalCluster(local({ data }))).rejects.toMatchObject({
+      code: "DATA_DIRECTORY_UNUSABLE",
+    });
+  }
+});
+
+test("in memory nothing is written at all", async () => {
+  const [node] = await planLocalCluster(local({ nodes: 1, data: "memory" }));
+  expect(node?.dataDir).toBe("memory");
+  expect(fs.readdirSync(directory)).toEqual([]);
+});
+
+function member(plan: Partial<MemberPlan> = {}): MemberPlan {
+  return {
+    ...local({ respPort: 17_401, httpPort: 17_402, peerPort: undefined }),
+    host: undefined,
+    name: "n1",
+    cluster: "n1=127.0.0.1:17403,n2=10.0.0.2:16379,n3=10.0.0.3:16379",
+    ...plan,
+  };
+}
+
+test("nodes of several machines agree on the cluster's identity without talking, whatever the order of the list", async () => {
+  const one = await planMember(member());
+  expect(one).toMatchObject({
+    id: "n1",
+    host: "127.0.0.1",
+    peerPort: 17_403,
+    dataDir: join(directory, "data", "n1"),
+  });
+  const other = await planMember(
+    member({
+      name: "n1",
+      cluster: "n3=10.0.0.3:16379,n1=127.0.0.1:17403,n2=10.0.0.2:16379",
+      data: join(directory, "elsewhere"),
+    }),
+  );
+  expect(other.clusterId).toBe(one.clusterId);
+  await expect(planMember(member({ cluster: "n1=127.0.0.1:17403" }))).rejects.toMatchObject({
+    code: "DATA_DIRECTORY_FOREIGN",
+  });
+  await expect(planMember(member({ name: "n9" }))).rejects.toMatchObject({ code: "USAGE" });
+});
+
+test.each([
+  "",
+  "n1",
+  "n1=",
+  "n1=host",
+  "n1=host:99999",
+  "n1=a:1,n1=b:1",
+  "n1=a:1,n2=a:1",
+  "n 1=a:1",
+  "n1=a:1=b",
+])("the list %j is refused", (list) => {
+  expect(() => parseMembers(list)).toThrow(/--cluster|is not host:port/);
+});

@@ -1,0 +1,206 @@
+/**
+ * From flags to node configurations: ids, ports, directories, the cluster's identity. Everything that can be wrong is
+ * found here, before a process is started or a file is written.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { join, resolve } from "node:path";
+import { QuorateError } from "../runtime/errors.ts";
+import { joinAddress, splitAddress } from "../runtime/node/address.ts";
+import type { NodeId } from "../runtime/world.ts";
+import { foreign, makeNodeDirectory, readClusterFile, writeClusterFile } from "./cluster-file.ts";
+import type { NodeConfig } from "./node-channel.ts";
+import type { PortUse } from "./ports.ts";
+import { checkPorts, freePorts } from "./ports.ts";
+
+export const DEFAULT_PORTS = { resp: 6379, http: 9870, peer: 16379 } as const;
+const NODES_MAX = 7;
+
+/** What is the same for every node of a plan. */
+export type Settings = Pick<
+  NodeConfig,
+  "consensus" | "durability" | "readMode" | "password" | "secret" | "logLevel" | "logFormat"
+>;
+
+export interface LocalPlan {
+  /** 1, 3, 5 or 7. */
+  readonly nodes: number;
+  readonly host: string;
+  /** First ports; undefined: the default, 0: free ones. */
+  readonly respPort: number | undefined;
+  readonly httpPort: number | undefined;
+  readonly peerPort: number | undefined;
+  /** A directory or "memory". */
+  readonly data: string;
+  readonly settings: Settings;
+}
+
+export interface MemberPlan extends Omit<LocalPlan, "nodes" | "host"> {
+  readonly name: NodeId;
+  /** "n1=host:port,n2=host:port,…" */
+  readonly cluster: string;
+  /** Default: the host that the list gives this node. */
+  readonly host: string | undefined;
+}
+
+/** A whole cluster on this machine. Throws USAGE, PORT_IN_USE, DATA_DIRECTORY_FOREIGN, DATA_DIRECTORY_UNUSABLE. */
+export async function planLocalCluster(plan: LocalPlan): Promise<readonly NodeConfig[]> {
+  if (plan.nodes < 1 || plan.nodes > NODES_MAX || plan.nodes % 2 === 0) {
+    throw new QuorateError(
+      "USAGE",
+      `--nodes must be odd, from 1 to ${NODES_MAX}: an even number survives no more failures`,
+    );
+  }
+  const ids = Array.from({ length: plan.nodes }, (_, index) => `n${index + 1}`);
+  const root = plan.data === "memory" ? undefined : resolve(plan.data);
+  const stored = root === undefined ? undefined : readClusterFile(root);
+  const ports = await choosePorts(plan, ids.length, stored?.members);
+  const peerHost = plan.host === "0.0.0.0" || plan.host === "::" ? "127.0.0.1" : plan.host;
+  const founding = ids.map((id, at) => [id, joinAddress(peerHost, ports.peer[at] ?? 0)] as const);
+  // Peers find each other by what was written down when the cluster was founded.
+  const members = stored?.members ?? Object.fromEntries(founding);
+  if (root !== undefined && stored) checkMembers(root, members, ids, ports.peer);
+  const clusterId = stored?.clusterId ?? randomBytes(8).toString("hex");
+  const configs = ids.map((id, at): NodeConfig => ({
+    id,
+    clusterId,
+    members,
+    dataDir: root === undefined ? "memory" : join(root, id),
+    host: plan.host,
+    respPort: ports.resp[at] ?? 0,
+    httpPort: ports.http[at] ?? 0,
+    peerPort: ports.peer[at] ?? 0,
+    ...plan.settings,
+  }));
+  await settle(configs, root, stored !== undefined);
+  return configs;
+}
+
+/** One node of a cluster over several machines. */
+export async function planMember(plan: MemberPlan): Promise<NodeConfig> {
+  const members = parseMembers(plan.cluster);
+  const own = members[plan.name];
+  if (own === undefined) {
+    throw new QuorateError(
+      "USAGE",
+      `--name ${plan.name} is not in --cluster ${Object.keys(members).join(", ")}`,
+    );
+  }
+  const address = splitAddress(own);
+  const root = plan.data === "memory" ? undefined : resolve(plan.data);
+  const stored = root === undefined ? undefined : readClusterFile(root);
+  // All founders compute the same identity from the same list, without a word between them.
+  const clusterId = createHash("sha256").update(canonical(members)).digest("hex").slice(0, 16);
+  if (root !== undefined && stored && stored.clusterId !== clusterId) {
+    throw foreign(
+      root,
+      "belongs to another cluster than --cluster names (the founding list must stay as it was)",
+    );
+  }
+  const config: NodeConfig = {
+    id: plan.name,
+    clusterId,
+    members,
+    dataDir: root === undefined ? "memory" : join(root, plan.name),
+    host: plan.host ?? address.host,
+    respPort: plan.respPort ?? DEFAULT_PORTS.resp,
+    httpPort: plan.httpPort ?? DEFAULT_PORTS.http,
+    peerPort: plan.peerPort ?? address.port,
+    ...plan.settings,
+  };
+  await settle([config], root, stored !== undefined);
+  return config;
+}
+
+/** "n1=10.0.0.1:16379,n2=…": throws USAGE for a name or address that is none, or one given twice. */
+export function parseMembers(list: string): Readonly<Record<NodeId, string>> {
+  const members: Record<NodeId, string> = {};
+  for (const item of list.split(",")) {
+    const [name = "", address = "", ...rest] = item.split("=");
+    if (!/^[\w.-]{1,64}$/.test(name) || rest.length > 0) {
+      throw new QuorateError("USAGE", `--cluster takes name=host:port,…; "${item}" is none`);
+    }
+    if (Object.hasOwn(members, name)) throw new QuorateError("USAGE", `--cluster names ${name} twice`);
+    splitAddress(address);
+    if (Object.values(members).includes(address)) {
+      throw new QuorateError("USAGE", `--cluster gives ${address} to two nodes`);
+    }
+    members[name] = address;
+  }
+  return members;
+}
+
+async function settle(
+  configs: readonly NodeConfig[],
+  root: string | undefined,
+  known: boolean,
+): Promise<void> {
+  await checkPorts(configs.flatMap(portUses));
+  const [first] = configs;
+  if (root === undefined || !first) return;
+  if (!known) writeClusterFile(root, { clusterId: first.clusterId, members: first.members });
+  for (const { dataDir } of configs) makeNodeDirectory(dataDir);
+}
+
+function portUses({ id, host, respPort, httpPort, peerPort }: NodeConfig): readonly PortUse[] {
+  return [
+    { host, port: respPort, what: `RESP port of ${id}`, flag: "--port" },
+    { host, port: httpPort, what: `HTTP port of ${id}`, flag: "--http-port" },
+    { host, port: peerPort, what: `peer port of ${id}`, flag: "--peer-port" },
+  ];
+}
+
+interface ChosenPorts {
+  readonly resp: readonly number[];
+  readonly http: readonly number[];
+  readonly peer: readonly number[];
+}
+
+/** Counted up from the first, or free ones, which are looked for together so that none is found twice. */
+async function choosePorts(
+  plan: LocalPlan,
+  count: number,
+  stored: Readonly<Record<NodeId, string>> | undefined,
+): Promise<ChosenPorts> {
+  const free = [...(await freePorts(plan.host, 3 * count))];
+  const choose = (first: number | undefined, usual: number): readonly number[] =>
+    first === 0
+      ? free.splice(0, count)
+      : Array.from({ length: count }, (_, index) => (first ?? usual) + index);
+  const recorded = stored && Object.values(stored).map((address) => splitAddress(address).port);
+  return {
+    resp: choose(plan.respPort, DEFAULT_PORTS.resp),
+    http: choose(plan.httpPort, DEFAULT_PORTS.http),
+    peer: plan.peerPort || !recorded ? choose(plan.peerPort, DEFAULT_PORTS.peer) : recorded,
+  };
+}
+
+function checkMembers(
+  root: string,
+  members: Readonly<Record<NodeId, string>>,
+  ids: readonly NodeId[],
+  peerPorts: readonly number[],
+): void {
+  const names = Object.keys(members);
+  if (names.length !== ids.length || ids.some((id) => !Object.hasOwn(members, id))) {
+    throw foreign(
+      root,
+      `belongs to a cluster of ${names.length} (${names.join(", ")}), not of ${ids.length}`,
+    );
+  }
+  ids.forEach((id, at) => {
+    const port = splitAddress(members[id] ?? "").port;
+    if (port !== peerPorts[at]) {
+      throw new QuorateError(
+        "USAGE",
+        `${root} was founded with peer port ${port} for ${id}; leave --peer-port out`,
+      );
+    }
+  });
+}
+
+function canonical(members: Readonly<Record<NodeId, string>>): string {
+  return Object.entries(members)
+    .map(([name, address]) => `${name}=${address}`)
+    .sort()
+    .join(",");
+}

@@ -1,0 +1,227 @@
+/** `quorate start`: one node or a supervised local cluster, five lines to copy from, keys, and a clean end. */
+import { fileURLToPath } from "node:url";
+import { QuorateError } from "../runtime/errors.ts";
+import { LOG_LEVELS } from "../runtime/node/logger.ts";
+import { joinAddress } from "../runtime/node/address.ts";
+import { CTRL_C, onKeys } from "./keys.ts";
+import type { NodeConfig } from "./node-channel.ts";
+import type { Settings } from "./plan.ts";
+import { planLocalCluster, planMember } from "./plan.ts";
+import type { Paint } from "./style.ts";
+import { formatDuration, formatTable, paintFor } from "./style.ts";
+import type { SupervisorEvent } from "./supervisor.ts";
+import { Supervisor } from "./supervisor.ts";
+import type { Call } from "./verb.ts";
+import { packageVersion } from "./version.ts";
+
+/** How long the five lines wait for a leader; they are printed without one then, with a remark. */
+const LEADER_TIMEOUT_MS = 5000;
+const PORT_RANGE = { min: 0, max: 65_535 } as const;
+const INTERRUPTED_EXIT = 130;
+
+/** The program that a node process runs: this one. */
+export const NODE_ENTRY: string = fileURLToPath(new URL("main.js", import.meta.url));
+
+export async function start(call: Call): Promise<number> {
+  const configs = await planFrom(call);
+  const paint = paintFor(process.stdout);
+  const supervisor = new Supervisor({
+    nodes: configs,
+    entry: NODE_ENTRY,
+    restart: !call.has("no-restart"),
+    onEvent: (event) => {
+      if (event.type === "empty") end.giveUp();
+      else showEvent(event, paint);
+    },
+  });
+  const end = untilAskedToStop(supervisor);
+  const startedMs = performance.now();
+  await Promise.race([supervisor.start(), end.asked]);
+  if (!end.wasAsked()) {
+    const leader = await waitForLeader(supervisor, end.wasAsked);
+    process.stdout.write(banner(configs, performance.now() - startedMs, leader !== undefined, paint));
+    const releaseKeys = onKeys(process.stdin, (key) => pressed(key, supervisor, end.ask, paint));
+    await end.asked;
+    releaseKeys();
+  }
+  await supervisor.stop();
+  end.release();
+  return end.exitCode();
+}
+
+async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
+  const name = call.text("name");
+  const cluster = call.text("cluster");
+  const durability = call.choice("durability", ["always", "everysec", "memory"]) ?? "always";
+  const settings: Settings = {
+    consensus: call.choice("consensus", ["raft"]) ?? "raft",
+    durability,
+    readMode: call.choice("read-mode", ["barrier", "lease"]) ?? "barrier",
+    password: call.text("password"),
+    secret: call.text("secret"),
+    logLevel: call.choice("log-level", LOG_LEVELS) ?? "warn",
+    logFormat: process.stderr.isTTY ? "pretty" : "json",
+  };
+  const shared = {
+    respPort: call.integer("port", PORT_RANGE),
+    httpPort: call.integer("http-port", PORT_RANGE),
+    peerPort: call.integer("peer-port", PORT_RANGE),
+    data: call.text("data") ?? (durability === "memory" ? "memory" : "quorate-data"),
+    settings,
+  };
+  if (name === undefined && cluster === undefined) {
+    const nodes = call.integer("nodes", { min: 1, max: 7 }) ?? 1;
+    return planLocalCluster({ ...shared, nodes, host: call.text("host") ?? "127.0.0.1" });
+  }
+  if (name === undefined || cluster === undefined) {
+    throw new QuorateError("USAGE", "--name and --cluster belong together");
+  }
+  if (call.has("nodes"))
+    throw new QuorateError("USAGE", "--nodes starts local nodes; leave it out with --cluster");
+  return [await planMember({ ...shared, name, cluster, host: call.text("host") })];
+}
+
+async function waitForLeader(supervisor: Supervisor, giveUp: () => boolean): Promise<string | undefined> {
+  const deadline = performance.now() + LEADER_TIMEOUT_MS;
+  while (performance.now() < deadline && !giveUp()) {
+    const leader = await supervisor.leader();
+    if (leader) return leader.id;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return undefined;
+}
+
+function banner(configs: readonly NodeConfig[], tookMs: number, led: boolean, paint: Paint): string {
+  const [first] = configs;
+  if (!first) return "";
+  const urls = (scheme: string, port: (config: NodeConfig) => number): string =>
+    configs.map((config) => `${scheme}://${joinAddress(reachable(config.host), port(config))}`).join("  ");
+  const count = Object.keys(first.members).length;
+  const password = first.password === undefined ? "" : " -a PASSWORD";
+  const rows = [
+    ["RESP", urls("redis", (config) => config.respPort)],
+    ["HTTP", urls("http", (config) => config.httpPort)],
+    ["data", first.dataDir === "memory" ? "in memory only: gone when the nodes stop" : dataLine(configs)],
+    [
+      "nodes",
+      `${configs.map(({ id }) => id).join(" ")} of ${count}, ${first.consensus}, ${durabilityLine(first)}`,
+    ],
+    ["try", `redis-cli${hostFlag(first)} -p ${first.respPort}${password} set hello world`],
+  ];
+  const ready = led ? `ready in ${formatDuration(tookMs)}` : paint("yellow", "waits for a majority");
+  const hint = process.stdin.isTTY ? paint("dim", "  press h for help, Ctrl-C to stop") : "";
+  const lines = formatTable(rows.map(([name = "", value = ""]) => [`  ${paint("bold", name)}`, value]));
+  return `\n  ${paint("green", `Quorate ${packageVersion()}`)} ${ready}${hint}\n\n${lines}\n\n`;
+}
+
+function dataLine(configs: readonly NodeConfig[]): string {
+  const root = (configs[0]?.dataDir ?? "").replace(/\/[^/]+$/, "");
+  return configs.length === 1
+    ? (configs[0]?.dataDir ?? "")
+    : `${root}/{${configs.map(({ id }) => id).join(",")}}`;
+}
+
+function durabilityLine({ durability, members, dataDir }: NodeConfig): string {
+  const where = Object.keys(members).length === 1 ? "here" : "on a majority";
+  if (dataDir === "memory" || durability === "memory") return `memory: acknowledged when held ${where}`;
+  if (durability === "everysec") return `everysec: acknowledged when held ${where}, on disk within a second`;
+  return `always: acknowledged when on disk ${where}`;
+}
+
+function reachable(host: string): string {
+  return host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+}
+
+function hostFlag({ host }: NodeConfig): string {
+  const name = reachable(host);
+  return name === "127.0.0.1" || name === "localhost" ? "" : ` -h ${name}`;
+}
+
+function showEvent(event: Exclude<SupervisorEvent, { type: "empty" }>, paint: Paint): void {
+  switch (event.type) {
+    case "output":
+      process.stderr.write(`${paint("dim", `${event.id} |`)} ${event.line}\n`);
+      return;
+    case "up":
+      return;
+    case "died": {
+      const next =
+        event.restartMs === undefined ? "not started again" : `starting again in ${event.restartMs} ms`;
+      process.stderr.write(`${paint("yellow", `${event.id} ended (${event.how}), ${next}`)}\n`);
+      return;
+    }
+    case "failed":
+      process.stderr.write(`${paint("red", `${event.id} cannot run: ${event.error.message}`)}\n`);
+      return;
+  }
+}
+
+const KEY_HELP = "  h help   s status   k kill the leader (it comes back)   q quit\n";
+
+function pressed(key: string, supervisor: Supervisor, stop: () => void, paint: Paint): void {
+  if (key === "h") process.stdout.write(KEY_HELP);
+  else if (key === "q" || key === CTRL_C) stop();
+  else if (key === "k") void killLeader(supervisor, paint);
+  else if (key === "s") void showLeader(supervisor);
+}
+
+async function killLeader(supervisor: Supervisor, paint: Paint): Promise<void> {
+  const leader = await supervisor.leader();
+  if (!leader) {
+    process.stdout.write("  nobody leads at present\n");
+    return;
+  }
+  supervisor.kill(leader.id);
+  process.stdout.write(`  ${paint("red", `killed ${leader.id}`)}, the leader of term ${leader.term}\n`);
+  const killedMs = performance.now();
+  const next = await waitForLeader(supervisor, () => false);
+  const took = formatDuration(performance.now() - killedMs);
+  process.stdout.write(next ? `  ${next} leads after ${took}\n` : `  nobody leads after ${took}\n`);
+}
+
+async function showLeader(supervisor: Supervisor): Promise<void> {
+  const leader = await supervisor.leader();
+  process.stdout.write(
+    leader ? `  ${leader.id} leads in term ${leader.term}\n` : "  nobody leads at present\n",
+  );
+}
+
+/** Ctrl-C and SIGTERM once: a clean stop; again: everything is killed. */
+function untilAskedToStop(supervisor: Supervisor): {
+  readonly asked: Promise<void>;
+  readonly ask: () => void;
+  readonly wasAsked: () => boolean;
+  /** Nothing is left to supervise. */
+  readonly giveUp: () => void;
+  readonly exitCode: () => number;
+  readonly release: () => void;
+} {
+  let count = 0;
+  let gaveUp = false;
+  let resolveAsked: () => void = () => undefined;
+  const asked = new Promise<void>((resolve) => (resolveAsked = resolve));
+  const ask = (): void => {
+    count++;
+    if (count === 1) {
+      process.stderr.write("stopping; once more kills\n");
+      resolveAsked();
+    } else {
+      supervisor.killAll();
+    }
+  };
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of signals) process.on(signal, ask);
+  return {
+    asked,
+    ask,
+    wasAsked: () => count > 0 || gaveUp,
+    giveUp: () => {
+      gaveUp = true;
+      resolveAsked();
+    },
+    exitCode: () => (count > 1 ? INTERRUPTED_EXIT : Number(gaveUp)),
+    release: () => {
+      for (const signal of signals) process.off(signal, ask);
+    },
+  };
+}

@@ -1,0 +1,37 @@
+/** The shape of one act of the tour. A further act (files, a job, a transaction) is one more file and one line in tour.ts. */
+import type { Connection } from "./connection.ts";
+import type { Library } from "./documents.ts";
+
+/** What every act is given. */
+export interface Stage {
+  readonly library: Library;
+  /** A connection of its own that starts at the node with this number; closed with the stage. */
+  connect(node: number): Connection;
+  /** RESP URLs of all nodes. */
+  readonly urls: readonly string[];
+  /** True once the faults are over and every act may come to its end. */
+  readonly mayEnd: () => boolean;
+  /** Given when the tour is interrupted. */
+  readonly signal: AbortSignal;
+  /** A write was acknowledged to this writer: what the pauses are measured by. */
+  readonly acknowledged: (writer: string) => void;
+}
+
+export interface Finding {
+  readonly kind: "done" | "verified" | "measured";
+  readonly text: string;
+  /** False for a verification that failed. */
+  readonly ok: boolean;
+}
+
+export interface Act {
+  readonly title: string;
+  /** Works until its input is used up and `mayEnd` is true. */
+  run(): Promise<void>;
+  /** One line for the board, and how much of it is done (0…1) when that is known. */
+  progress(): { readonly text: string; readonly fraction?: number };
+  /** Compares what the store holds, asked at the node behind `connection`, with this act's own record. */
+  verify(connection: Connection): Promise<readonly string[]>;
+  /** After `verify` over every node; `complaints` are all that it returned. */
+  findings(complaints: readonly string[]): readonly Finding[];
+}

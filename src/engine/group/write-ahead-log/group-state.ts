@@ -1,0 +1,72 @@
+/** The little that each group's log needs to say again at the start of every segment, so that older ones can go. */
+import type { DurableWrite, Index, SnapshotMeta, Term } from "../../../consensus/consensus.ts";
+import { NO_BYTES } from "../../../runtime/bytes.ts";
+import { assert } from "../../../runtime/errors.ts";
+import { encodeSnapshotMeta } from "../snapshot-meta.ts";
+import type { LogRecord } from "./frame-builder.ts";
+import { ballotRecord } from "./frame-builder.ts";
+import type { GroupId } from "./frame.ts";
+import type { RecoveredGroup } from "./recovered.ts";
+
+export interface GroupState {
+  ballot: DurableWrite["ballot"];
+  /** `meta` is undefined when its mark was damaged: the snapshot's file has it. */
+  snapshot:
+    | { readonly index: Index; readonly term: Term; readonly meta: SnapshotMeta | undefined }
+    | undefined;
+  compactedBelow: Index;
+  /** Undefined after a snapshot mark: whether entries follow it depends on terms that only recovery compares. */
+  end: { readonly index: Index; readonly term: Term } | undefined;
+}
+
+export function emptyGroupState(): GroupState {
+  return { ballot: undefined, snapshot: undefined, compactedBelow: 0, end: { index: 0, term: 0 } };
+}
+
+export function groupStateOf(recovered: RecoveredGroup): GroupState {
+  const { term, votedFor, snapshot, snapshotMark, entries, compactedBelow, damage } = recovered;
+  const last = entries.at(-1);
+  return {
+    ballot: term > 0 || votedFor !== undefined ? { term, votedFor } : undefined,
+    snapshot: snapshotMark && { ...snapshotMark, meta: snapshot },
+    compactedBelow,
+    end:
+      damage === undefined
+        ? last && { index: last.index, term: last.term }
+        : { index: damage.lastIndex, term: damage.lastTerm },
+  };
+}
+
+/** Takes in a write that is about to become durable. Raises INVARIANT when its entries would leave a gap in the log. */
+export function noteWrite(state: GroupState, { ballot, snapshot, entries }: DurableWrite): void {
+  if (ballot !== undefined) state.ballot = ballot;
+  if (snapshot !== undefined) {
+    state.snapshot = { index: snapshot.index, term: snapshot.term, meta: snapshot };
+    state.end = undefined;
+  }
+  const first = entries?.[0];
+  if (entries === undefined || first === undefined) return;
+  assert(
+    state.end === undefined || first.index <= state.end.index + 1,
+    `entry ${first.index} leaves a gap in the log`,
+  );
+  entries.forEach((entry, at) => {
+    assert(entry.index === first.index + at, `entry ${entry.index} does not follow the one before it`);
+  });
+  state.end = entries.at(-1);
+}
+
+export function pushCheckpoint(records: LogRecord[], groups: ReadonlyMap<GroupId, GroupState>): void {
+  for (const [group, { ballot, snapshot, compactedBelow, end }] of groups) {
+    if (ballot !== undefined) records.push(ballotRecord(group, ballot));
+    const mark = { kind: 0, group, value: NO_BYTES };
+    if (snapshot !== undefined) {
+      const { index, term, meta } = snapshot;
+      const value = meta === undefined ? NO_BYTES : encodeSnapshotMeta(meta);
+      records.push({ ...mark, type: "snapshot", index, term, value });
+    }
+    if (compactedBelow > 0) records.push({ ...mark, type: "compaction", index: compactedBelow, term: 0 });
+    if (end !== undefined && end.index > 0)
+      records.push({ ...mark, type: "extent", index: end.index, term: end.term });
+  }
+}

@@ -1,0 +1,152 @@
+/** Reads a snapshot back into new tables; nothing of the old state is touched until all of it was read and its digest fits. */
+import type { Bytes } from "../../runtime/bytes.ts";
+import { isQuorateError } from "../../runtime/errors.ts";
+import { ByteReader } from "../../wire/byte-reader.ts";
+import type { CollectionReaders } from "./collection-readers.ts";
+import { KeyTable } from "./key-table.ts";
+import { DATABASE_COUNT } from "./keyspace.ts";
+import {
+  corrupt,
+  DATABASE,
+  END,
+  ENTRIES,
+  FORMAT,
+  HEADER,
+  readValue,
+  recordsOf,
+  SECTION,
+} from "./snapshot-format.ts";
+import type { Value } from "./value.ts";
+
+export interface RestoredState {
+  readonly revision: number;
+  readonly logMs: number;
+  /** The digest that the state must have. */
+  readonly digest: number;
+  readonly settings: readonly (readonly [name: string, value: string])[];
+  readonly sections: ReadonlyMap<string, Bytes>;
+  readonly tables: readonly KeyTable[];
+}
+
+interface EarlyEntry {
+  readonly key: string;
+  readonly value: Value;
+  readonly version: number;
+  readonly deadlineMs: number;
+}
+
+/** Fills a table slot by slot; what comes before its turn waits. */
+class TableLoad {
+  readonly table: KeyTable = new KeyTable();
+  private readonly early = new Map<number, EarlyEntry>();
+
+  add(slot: number, entry: EarlyEntry): void {
+    if (slot !== this.table.size) {
+      if (slot < this.table.size || this.early.has(slot)) throw corrupt(`slot ${slot} comes twice`);
+      this.early.set(slot, entry);
+      return;
+    }
+    this.insert(entry);
+    this.settle();
+  }
+
+  /** All slots must be there now. */
+  finish(size: number): void {
+    if (this.early.size > 0 || this.table.size !== size) throw corrupt("slots are missing");
+  }
+
+  private settle(): void {
+    if (this.early.size === 0) return;
+    for (;;) {
+      const entry = this.early.get(this.table.size);
+      if (entry === undefined) return;
+      this.early.delete(this.table.size);
+      this.insert(entry);
+    }
+  }
+
+  private insert({ key, value, version, deadlineMs }: EarlyEntry): void {
+    if (this.table.find(key) >= 0) throw corrupt("a key comes twice");
+    this.table.insert(key, value, version, deadlineMs);
+  }
+}
+
+/** Throws DATA_CORRUPT when the bytes are not one whole snapshot. */
+export function readSnapshot(chunks: Iterable<Bytes>, readers: CollectionReaders): RestoredState {
+  try {
+    return new SnapshotReader(readers).read(chunks);
+  } catch (error) {
+    if (isQuorateError(error) && error.code === "PROTOCOL") throw corrupt(error.message);
+    throw error;
+  }
+}
+
+class SnapshotReader {
+  private readonly readers: CollectionReaders;
+  private readonly loads = Array.from({ length: DATABASE_COUNT }, () => new TableLoad());
+  private readonly sizes = Array.from({ length: DATABASE_COUNT }, () => 0);
+  private readonly sections = new Map<string, Bytes>();
+  private header: Pick<RestoredState, "revision" | "logMs" | "digest" | "settings"> | undefined;
+  private database = 0;
+  private ended = false;
+
+  constructor(readers: CollectionReaders) {
+    this.readers = readers;
+  }
+
+  read(chunks: Iterable<Bytes>): RestoredState {
+    for (const record of recordsOf(chunks)) {
+      if (this.ended) throw corrupt("bytes after its end");
+      this.take(new ByteReader(record));
+    }
+    if (this.header === undefined || !this.ended) throw corrupt("it is not whole");
+    for (const [index, load] of this.loads.entries()) load.finish(this.sizes[index]!);
+    return { ...this.header, sections: this.sections, tables: this.loads.map((load) => load.table) };
+  }
+
+  private take(reader: ByteReader): void {
+    const kind = reader.uint8();
+    if (this.header === undefined && kind !== HEADER) throw corrupt("it does not start with its header");
+    switch (kind) {
+      case HEADER:
+        this.readHeader(reader);
+        break;
+      case SECTION:
+        this.sections.set(reader.text(), reader.bytes());
+        break;
+      case DATABASE:
+        this.database = reader.uint32();
+        if (this.database >= DATABASE_COUNT) throw corrupt(`database ${this.database}`);
+        this.sizes[this.database] = reader.uint32();
+        break;
+      case ENTRIES:
+        this.readEntries(reader);
+        break;
+      case END:
+        this.ended = true;
+        break;
+      default:
+        throw corrupt(`a record of unknown kind ${kind}`);
+    }
+    if (reader.remaining > 0) throw corrupt("a record is longer than its content");
+  }
+
+  private readHeader(reader: ByteReader): void {
+    const format = reader.uint32();
+    if (format !== FORMAT) throw corrupt(`format ${format}; this version reads ${FORMAT}`);
+    const [revision, logMs, digest] = [reader.uint53(), reader.double(), reader.uint32()];
+    const settings: [string, string][] = [];
+    for (let left = reader.uint32(); left > 0; left--) settings.push([reader.text(), reader.text()]);
+    this.header = { revision, logMs, digest, settings };
+  }
+
+  private readEntries(reader: ByteReader): void {
+    const load = this.loads[this.database]!;
+    let slot = reader.uint32();
+    for (let left = reader.uint32(); left > 0; left--) {
+      const key = reader.string();
+      const [version, deadlineMs] = [reader.uint53(), reader.double()];
+      load.add(slot++, { key, version, deadlineMs, value: readValue(reader, this.readers) });
+    }
+  }
+}
