@@ -1,7 +1,7 @@
 /** The command table: lookup by name without regard to case, subcommands, arity, and where the keys are. */
 import { assert } from "../../runtime/errors.ts";
 import type { CommandFlag, CommandSpec } from "./command.ts";
-import { ReplyError, wrongArguments } from "./reply.ts";
+import { echoed, ReplyError, wrongArguments } from "./reply.ts";
 
 /** How much of a client's arguments the error for an unknown command repeats. */
 const ECHOED_LENGTH = 128;
@@ -71,20 +71,16 @@ export class CommandTable {
 }
 
 export function unknownCommand(args: readonly string[]): ReplyError {
-  let echoed = "";
-  for (let i = 1; i < args.length && echoed.length < ECHOED_LENGTH; i++) {
-    echoed += `'${args[i]!.slice(0, ECHOED_LENGTH - echoed.length)}' `;
+  let beginning = "";
+  for (let i = 1; i < args.length && beginning.length < ECHOED_LENGTH; i++) {
+    beginning += `'${echoed(args[i]!, ECHOED_LENGTH - beginning.length)}' `;
   }
-  const name = (args[0] ?? "").slice(0, ECHOED_LENGTH);
-  return new ReplyError(oneLine(`ERR unknown command '${name}', with args beginning with: ${echoed}`));
+  const name = echoed(args[0] ?? "", ECHOED_LENGTH);
+  return new ReplyError(`ERR unknown command '${name}', with args beginning with: ${beginning}`);
 }
 
 export function unknownSubcommand(spec: CommandSpec, subcommand: string): ReplyError {
-  const shown = subcommand.slice(0, ECHOED_LENGTH);
-  return new ReplyError(oneLine(`ERR unknown subcommand '${shown}'. Try ${spec.name.toUpperCase()} HELP.`));
-}
-
-/** A line of RESP must not hold a line end that a client sent. */
-function oneLine(text: string): string {
-  return text.replaceAll(/[\r\n]/g, " ");
+  return new ReplyError(
+    `ERR unknown subcommand '${echoed(subcommand, ECHOED_LENGTH)}'. Try ${spec.name.toUpperCase()} HELP.`,
+  );
 }

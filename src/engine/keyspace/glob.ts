@@ -45,8 +45,9 @@ function matchFrom(search: Search, patternStart: number, textStart: number, dept
     }
     p++;
     t++;
+    // Only after something matched: as in Redis, an empty key matches no star but the lone one of KEYS and SCAN.
+    if (t === text.length) while (pattern[p] === "*") p++;
   }
-  if (t === text.length) while (pattern[p] === "*") p++;
   return p >= pattern.length && t === text.length;
 }
 

@@ -20,7 +20,7 @@ import { Executor } from "./executor.ts";
 import type { KeyspaceCommand, WatchedKey } from "./keyspace-command.ts";
 import { DATABASE_COUNT, type Keyspace, type KeyspaceStatistics } from "./keyspace.ts";
 import { Moment, TICK_NEEDED } from "./moment.ts";
-import { NULL_ARRAY, OK, ReplyError, type Reply } from "./reply.ts";
+import { echoed, NULL_ARRAY, OK, ReplyError, type Reply } from "./reply.ts";
 import type { ScriptEngine } from "./section.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { DEFAULT_SETTINGS, SETTING_ROWS, type KeyspaceSettings } from "./settings.ts";
@@ -262,7 +262,7 @@ export class KeyspaceMachine implements Keyspace {
     for (const [name, value] of settings) {
       const row = SETTING_ROWS.get(name.toLowerCase());
       if (row === undefined)
-        return new ReplyError(`ERR Unknown option or number of arguments for CONFIG SET - '${name}'`);
+        return new ReplyError(`ERR Unknown option or number of arguments for CONFIG SET - '${echoed(name)}'`);
       if (!row.write(changed, value)) {
         return new ReplyError(
           `ERR CONFIG SET failed (possibly related to argument '${name}') - ${row.allowed}`,

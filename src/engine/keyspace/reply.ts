@@ -116,3 +116,9 @@ export const OUT_OF_MEMORY: ReplyError = new ReplyError(
 export function wrongArguments(name: string): ReplyError {
   return new ReplyError(`ERR wrong number of arguments for '${name}' command`);
 }
+
+/** A client's text as an error line may repeat it: up to a zero byte, as C prints it, bounded, and on one line. */
+export function echoed(text: string, limit = 128): string {
+  const end = text.indexOf("\0");
+  return text.slice(0, end < 0 ? limit : Math.min(end, limit)).replaceAll(/[\r\n]/g, " ");
+}

@@ -1,7 +1,7 @@
 /** Expiry of any key: EXPIRE, TTL and their kin. */
 import type { CommandSpec } from "../command.ts";
 import type { Execution } from "../execution.ts";
-import { ReplyError, type Reply } from "../reply.ts";
+import { echoed, ReplyError, type Reply } from "../reply.ts";
 import { anyDeadlineArgument, type ExpiryUnit } from "./deadline.ts";
 import { ONE_KEY } from "./key-positions.ts";
 
@@ -17,7 +17,8 @@ function conditionsOf(args: readonly string[]): ReadonlySet<string> {
   const conditions = new Set<string>();
   for (const word of args.slice(3)) {
     const condition = word.toLowerCase();
-    if (!["nx", "xx", "gt", "lt"].includes(condition)) throw new ReplyError(`ERR Unsupported option ${word}`);
+    if (!["nx", "xx", "gt", "lt"].includes(condition))
+      throw new ReplyError(`ERR Unsupported option ${echoed(word)}`);
     conditions.add(condition);
   }
   if (conditions.has("nx") && conditions.size > 1) throw NX_NOT_ALONE;

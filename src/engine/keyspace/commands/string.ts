@@ -12,29 +12,41 @@ const EXPIRY_UNITS: ReadonlyMap<string, ExpiryUnit> = new Map([
   ["pxat", "unix-milliseconds"],
 ]);
 
-interface SetOptions {
+interface Options {
   condition: "nx" | "xx" | undefined;
   get: boolean;
   keepExpiry: boolean;
-  expireAtMs: number | undefined;
+  persist: boolean;
+  unit: ExpiryUnit | undefined;
+  amount: string;
 }
 
-function setOptions(context: Execution, args: readonly string[]): SetOptions {
-  const options: SetOptions = { condition: undefined, get: false, keepExpiry: false, expireAtMs: undefined };
-  let unit: ExpiryUnit | undefined;
-  let amount = "";
-  for (let i = 3; i < args.length; i++) {
+/** The words after the value of SET or the key of GETEX. A repeated unit is taken, and the last amount counts. */
+function optionsOf(args: readonly string[], command: "set" | "getex"): Options {
+  const options: Options = {
+    condition: undefined,
+    get: false,
+    keepExpiry: false,
+    persist: false,
+    unit: undefined,
+    amount: "",
+  };
+  const setting = command === "set";
+  for (let i = setting ? 3 : 2; i < args.length; i++) {
     const word = args[i]!.toLowerCase();
     const expiry = EXPIRY_UNITS.get(word);
-    if ((word === "nx" || word === "xx") && (options.condition ?? word) === word) options.condition = word;
-    else if (word === "get") options.get = true;
-    else if (word === "keepttl" && unit === undefined) options.keepExpiry = true;
-    else if (expiry !== undefined && unit === undefined && !options.keepExpiry && i + 1 < args.length) {
-      unit = expiry;
-      amount = args[++i]!;
+    const { unit } = options;
+    const kept = options.keepExpiry || options.persist;
+    if (setting && (word === "nx" || word === "xx") && (options.condition ?? word) === word) {
+      options.condition = word;
+    } else if (setting && word === "get") options.get = true;
+    else if (setting && word === "keepttl" && unit === undefined) options.keepExpiry = true;
+    else if (!setting && word === "persist" && unit === undefined) options.persist = true;
+    else if (expiry !== undefined && (unit ?? expiry) === expiry && !kept && i + 1 < args.length) {
+      options.unit = expiry;
+      options.amount = args[++i]!;
     } else throw SYNTAX_ERROR;
   }
-  if (unit !== undefined) options.expireAtMs = deadlineArgument(amount, unit, context.nowMs, "set");
   return options;
 }
 
@@ -46,7 +58,8 @@ function set(context: Execution, args: readonly string[]): Reply {
     database.set(key, value);
     return OK;
   }
-  const { condition, get, keepExpiry, expireAtMs } = setOptions(context, args);
+  const { condition, get, keepExpiry, unit, amount } = optionsOf(args, "set");
+  const expireAtMs = unit === undefined ? undefined : deadlineArgument(amount, unit, context.nowMs, "set");
   const old = get ? (database.readString(key) ?? null) : null;
   if (condition !== undefined && database.exists(key) !== (condition === "xx")) return old;
   store(context, key, value, expireAtMs, keepExpiry);
@@ -95,19 +108,13 @@ function getAndDelete(context: Execution, args: readonly string[]): Reply {
 }
 
 function getAndExpire(context: Execution, args: readonly string[]): Reply {
-  const word = args[2]?.toLowerCase();
-  const unit = EXPIRY_UNITS.get(word ?? "");
-  const expected = word === undefined ? 2 : unit === undefined ? 3 : 4;
-  if (args.length !== expected || (word !== undefined && unit === undefined && word !== "persist")) {
-    throw SYNTAX_ERROR;
-  }
-  const value = context.database.readString(args[1]!);
+  const { persist, unit, amount } = optionsOf(args, "getex");
+  const { database } = context;
+  const key = args[1]!;
+  const value = database.readString(key);
   if (value === undefined) return null;
-  if (unit !== undefined) {
-    context.database.expireAt(args[1]!, deadlineArgument(args[3]!, unit, context.nowMs, "getex"));
-  } else if (word === "persist" && context.database.expiryOf(args[1]!) !== undefined) {
-    context.database.expireAt(args[1]!, undefined);
-  }
+  if (unit !== undefined) database.expireAt(key, deadlineArgument(amount, unit, context.nowMs, "getex"));
+  else if (persist && database.expiryOf(key) !== undefined) database.expireAt(key, undefined);
   return value;
 }
 
