@@ -5,6 +5,7 @@
  * dropped here, so that impatience cannot multiply the load. (Copies from different terms are dropped at apply.)
  */
 import type { Bytes } from "../../runtime/bytes.ts";
+import type { NodeId } from "../../runtime/world.ts";
 import type { Batch } from "./batch.ts";
 import { encodeBatch } from "./batch.ts";
 
@@ -13,8 +14,8 @@ const INTAKE_MAX_BYTES = 64 * 1024 * 1024;
 export class Intake {
   private queue: Bytes[] = [];
   private queuedBytes = 0;
-  /** Session id to the highest number taken in during this leadership. */
-  private taken = new Map<number, number>();
+  /** Per session, the highest number taken in during this leadership. */
+  private taken = new Map<string, number>();
 
   get empty(): boolean {
     return this.queue.length === 0;
@@ -27,12 +28,13 @@ export class Intake {
   /** Takes a batch in; false when it is not needed or there is no room (its owner will ask again). */
   add(batch: Batch, encoded: Bytes | undefined): boolean {
     if (batch.kind === "commands") {
-      const highest = this.taken.get(batch.session) ?? 0;
+      const session = nameOf(batch.node, batch.session);
+      const highest = this.taken.get(session) ?? 0;
       if (batch.seq <= highest) return false;
       // A gap would only be refused at apply: wait until its owner sends from the missing number on.
       if (highest > 0 && batch.abandonedFrom > highest + 1) return false;
       if (this.queuedBytes > INTAKE_MAX_BYTES) return false;
-      this.taken.set(batch.session, batch.seq);
+      this.taken.set(session, batch.seq);
     }
     const bytes = encoded ?? encodeBatch(batch);
     this.queue.push(bytes);
@@ -41,8 +43,8 @@ export class Intake {
   }
 
   /** A batch of this session was refused at apply for a gap: its owner sends again, and must be let in. */
-  forget(session: number): void {
-    this.taken.delete(session);
+  forget(node: NodeId, session: number): void {
+    this.taken.delete(nameOf(node, session));
   }
 
   /** Up to `maxBytes` of batches, at least one. */
@@ -64,4 +66,9 @@ export class Intake {
     this.queuedBytes = 0;
     this.taken = new Map();
   }
+}
+
+/** Sessions that were opened in one entry share its index as their id: only with the node's name is it unique. */
+function nameOf(node: NodeId, session: number): string {
+  return `${session} ${node}`;
 }

@@ -481,7 +481,7 @@ export class Replica<Command, Reply, Message> {
   }
 
   private onGap(node: NodeId, session: number): void {
-    this.intake.forget(session);
+    this.intake.forget(node, session);
     if (node === this.options.id && session === this.session) this.resendNow = true;
   }
 

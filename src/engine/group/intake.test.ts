@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { NO_BYTES } from "../../runtime/bytes.ts";
+import type { Batch } from "./batch.ts";
+import { Intake } from "./intake.ts";
+
+const batch = (node: string, session: number, seq: number): Batch => ({
+  kind: "commands",
+  node,
+  session,
+  abandonedFrom: seq,
+  seq,
+  body: NO_BYTES,
+});
+
+test("a batch that its owner sends again is taken in once", () => {
+  const intake = new Intake();
+  expect(intake.add(batch("n1", 7, 1), undefined)).toBe(true);
+  expect(intake.add(batch("n1", 7, 1), undefined)).toBe(false);
+  expect(intake.take(1e6).length).toBe(1);
+});
+
+test("nodes whose sessions were opened in one entry do not stand in for each other", () => {
+  const intake = new Intake();
+  expect(intake.add(batch("n1", 7, 1), undefined)).toBe(true);
+  expect(intake.add(batch("n2", 7, 1), undefined)).toBe(true);
+  intake.forget("n1", 7);
+  expect(intake.add(batch("n1", 7, 1), undefined)).toBe(true);
+  expect(intake.add(batch("n2", 7, 1), undefined)).toBe(false);
+});
