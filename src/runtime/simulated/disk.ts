@@ -187,7 +187,8 @@ export class SimulatedDisk {
     Object.assign(this.options, CALM_DISK);
   }
 
-  private usedBytes(): number {
+  /** Sizes of all files. */
+  usedBytes(): number {
     let bytes = 0;
     for (const file of this.names.values()) bytes += file.size;
     return bytes;

@@ -193,6 +193,9 @@ export class SimulatedNetwork {
     for (const links of this.links.values()) {
       for (const link of links.values()) {
         link.slowness = 1;
+        // New frames need not queue behind what a slow link still carries.
+        link.lastDeliveryMs = this.scheduler.nowMs;
+        link.freeAtMs = this.scheduler.nowMs;
         if (link.blockade !== undefined) this.open(link.from, link.to);
       }
     }

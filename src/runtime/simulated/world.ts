@@ -32,6 +32,8 @@ export interface WorldHooks {
   readonly onFatal?: (machine: NodeId, error: Error) => void;
   /** An error left a callback of a process, which ended it. Default: the error leaves `Scheduler.step`. */
   readonly onUncaught?: (machine: NodeId, error: unknown) => void;
+  /** A process ended, in whatever way. */
+  readonly onEnd?: (machine: NodeId) => void;
   readonly onLog?: (machine: NodeId, level: LogLevel, event: string, fields: LogFields | undefined) => void;
 }
 
@@ -76,6 +78,8 @@ export class SimulatedMachine {
   wallOffsetMs: number;
   /** Lives begun so far. */
   starts = 0;
+  /** Pauses begun so far. */
+  pauses = 0;
   private readonly world: SimulatedWorld;
   private readonly clock: ClockOptions;
   private readonly random: SeededRandom;
@@ -150,6 +154,11 @@ export class SimulatedMachine {
     scheduler.after(0, () => process.deliver("input", () => main(world)));
   }
 
+  /** Hands an input from outside (a client's bytes) to the process: now, after its pause, or never. */
+  input(run: () => void): void {
+    this.process?.deliver("input", run);
+  }
+
   /** Ends the process as SIGKILL does: the machine, its page cache included, lives on. */
   kill(): void {
     if (!this.running) return;
@@ -166,6 +175,7 @@ export class SimulatedMachine {
   /** Stops the process as SIGSTOP does. */
   pause(): void {
     this.world.trace.record(this.world.scheduler.nowMs, this.id, "pause", 0);
+    this.pauses++;
     this.process?.pause();
   }
 
@@ -177,6 +187,7 @@ export class SimulatedMachine {
   private ended(how: string): void {
     this.world.trace.record(this.world.scheduler.nowMs, this.id, how, this.starts);
     this.disk.endProcess();
+    this.world.hooks.onEnd?.(this.id);
     this.world.network.reviewLinks(this.id);
   }
 }

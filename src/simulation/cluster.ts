@@ -1,0 +1,166 @@
+/** The simulated cluster: machines, the processes on them, and the supervisor that starts them again. */
+import type { Membership } from "../consensus/consensus.ts";
+import { QuorateError } from "../runtime/errors.ts";
+import { SimulatedWorld } from "../runtime/simulated/world.ts";
+import type { NodeId } from "../runtime/world.ts";
+import type { Life } from "./clients.ts";
+import { Invariants } from "./invariants.ts";
+import { mutateWorld } from "./mutants.ts";
+import type { Mutant } from "./mutants.ts";
+import { openStorage, startNode } from "./node-program.ts";
+import type { SimulatedNode, StorageKind, StorageModels } from "./node-program.ts";
+import type { Swarm } from "./swarm.ts";
+
+interface RunningNode {
+  readonly life: Life;
+  readonly node: SimulatedNode;
+  readonly onEnd: (() => void)[];
+}
+
+export class SimulatedCluster {
+  readonly world: SimulatedWorld;
+  readonly swarm: Swarm;
+  readonly invariants: Invariants;
+  readonly nodes: readonly NodeId[];
+  readonly founding: Membership;
+  /** Disks that may decay. */
+  readonly decaying: readonly NodeId[];
+  /** Why processes ended by themselves, and how often. */
+  readonly fatal: Map<string, number> = new Map();
+  private readonly mutant: Mutant | undefined;
+  private readonly storageKind: StorageKind;
+  private readonly models: StorageModels;
+  private readonly running = new Map<NodeId, RunningNode>();
+  /** Machines that stay off. */
+  private readonly retired = new Set<NodeId>();
+  private restartMs: number;
+
+  constructor(seed: number, swarm: Swarm, mutant: Mutant | undefined, storageKind: StorageKind) {
+    this.swarm = swarm;
+    this.mutant = mutant;
+    this.storageKind = storageKind;
+    this.restartMs = swarm.restartMs;
+    this.nodes = Array.from({ length: swarm.nodes }, (_, at) => `n${at + 1}`);
+    this.world = new SimulatedWorld(seed, swarm.network, {
+      onFatal: (node, error) => this.onFatal(node, error),
+      onUncaught: (node, error) => this.onUncaught(node, error),
+      onEnd: (node) => this.onEnd(node),
+    });
+    const { scheduler } = this.world;
+    this.invariants = new Invariants(() => `step ${scheduler.steps}, ${scheduler.nowMs.toFixed(3)} ms`);
+    const voters = this.nodes.slice(0, swarm.nodes - swarm.learners);
+    this.founding = {
+      voters,
+      outgoing: [],
+      learners: this.nodes.slice(voters.length),
+      addresses: Object.fromEntries(this.nodes.map((node) => [node, `${node}:16379`])),
+    };
+    this.decaying = this.world.random.split("decaying").shuffle(voters).slice(0, swarm.decaying);
+    this.models = new Map();
+    for (const node of this.nodes) this.addMachine(node);
+  }
+
+  start(): void {
+    for (const node of this.nodes) this.boot(node);
+  }
+
+  lifeOf(node: NodeId): Life | undefined {
+    return this.running.get(node)?.life;
+  }
+
+  /** The node of the running process, to look at. */
+  nodeOf(node: NodeId): SimulatedNode | undefined {
+    return this.running.get(node)?.node;
+  }
+
+  /** Who thinks that it leads, with the highest term. */
+  leader(): NodeId | undefined {
+    let leader: NodeId | undefined;
+    let highest = -1;
+    for (const [id, { node }] of this.running) {
+      const { role, term } = node.status().consensus;
+      if (role === "leader" && term > highest) [leader, highest] = [id, term];
+    }
+    return leader;
+  }
+
+  /** Does something in the running process of a node, as an operator's request would. */
+  command(node: NodeId | undefined, act: (running: SimulatedNode) => void): void {
+    if (node === undefined) return;
+    const running = this.running.get(node);
+    if (running !== undefined) this.world.machine(node).input(() => act(running.node));
+  }
+
+  /** The machine fails for good. */
+  retire(node: NodeId): void {
+    this.retired.add(node);
+    this.world.machine(node).losePower();
+  }
+
+  /** From now on, processes that ended start again soon. */
+  hurry(): void {
+    this.restartMs = 50;
+    for (const node of this.nodes) if (!this.retired.has(node)) this.restartLater(node);
+  }
+
+  private addMachine(node: NodeId): void {
+    const { swarm, world } = this;
+    const random = world.random.split(`machine options/${node}`);
+    world.addMachine(node, {
+      clock: {
+        rate: 1 + random.between(-1, 1) * swarm.clockDrift,
+        timerLatenessMs: swarm.timerLatenessMs,
+      },
+      wallOffsetMs: random.between(-1, 1) * swarm.wallErrorMs,
+      disk: swarm.disk,
+      mayDecay: this.decaying.includes(node),
+    });
+  }
+
+  private boot(id: NodeId): void {
+    const machine = this.world.machine(id);
+    if (machine.running || this.retired.has(id)) return;
+    machine.start((given) => {
+      const world = mutateWorld(given, this.mutant);
+      const { swarm, mutant, invariants, founding } = this;
+      const decayed = machine.disk.decays > 0;
+      const context = { id, world, founding, swarm, mutant, invariants, decayed };
+      openStorage(this.storageKind, context, this.models, this.world.random, (opened) => {
+        const node = startNode(context, opened);
+        const onEnd: (() => void)[] = [];
+        const life: Life = { node: id, door: node, onEnd: (callback) => void onEnd.push(callback) };
+        this.running.set(id, { life, node, onEnd });
+      });
+    });
+  }
+
+  private onEnd(node: NodeId): void {
+    const ended = this.running.get(node);
+    this.running.delete(node);
+    for (const callback of ended?.onEnd ?? []) callback();
+    this.restartLater(node);
+  }
+
+  private restartLater(node: NodeId): void {
+    const delayMs = this.world.random
+      .split(`restart/${node}/${this.world.scheduler.steps}`)
+      .exponential(this.restartMs);
+    this.world.scheduler.after(delayMs, () => this.boot(node));
+  }
+
+  private onFatal(node: NodeId, error: Error): void {
+    const code = error instanceof QuorateError ? error.code : error.message;
+    this.fatal.set(code, (this.fatal.get(code) ?? 0) + 1);
+    const cause = error.cause instanceof Error ? `: ${error.cause.stack ?? error.cause.message}` : "";
+    if (code === "INVARIANT")
+      this.invariants.fail(`${node} stopped on an invariant: ${error.message}${cause}`);
+    const lossy = this.world.machine(node).disk.decays > 0;
+    if (code === "DATA_CORRUPT" && !lossy)
+      this.invariants.fail(`${node} found its disk corrupt: ${error.message}`);
+  }
+
+  private onUncaught(node: NodeId, error: unknown): void {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.invariants.fail(`an error left ${node}: ${text}`);
+  }
+}

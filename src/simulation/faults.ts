@@ -1,0 +1,129 @@
+/**
+ * Who pulls which lever when: each kind of fault comes by itself, at random moments, until it is told to stop.
+ */
+import type { NodeId } from "../runtime/world.ts";
+import type { DiskOptions } from "../runtime/simulated/disk.ts";
+import type { SeededRandom } from "../runtime/simulated/random.ts";
+import type { SimulatedWorld } from "../runtime/simulated/world.ts";
+import type { FaultIntervals } from "./swarm.ts";
+
+export interface FaultTargets {
+  readonly world: SimulatedWorld;
+  readonly nodes: readonly NodeId[];
+  /** Disks that may decay. */
+  readonly decaying: readonly NodeId[];
+  /** What a disk is like between its faults. */
+  readonly disk: DiskOptions;
+  readonly leader: () => NodeId | undefined;
+  /** Asks the leader to hand over to `to`. */
+  readonly transfer: (to: NodeId) => void;
+  /** Asks the leader to change the voters to these; the others learn. */
+  readonly changeMembership: (voters: readonly NodeId[]) => void;
+}
+
+type Fault = (random: SeededRandom, targets: FaultTargets) => void;
+
+export class Faults {
+  /** How often each kind struck. */
+  readonly struck: Partial<Record<keyof FaultIntervals, number>> = {};
+  private readonly random: SeededRandom;
+  private readonly targets: FaultTargets;
+  private stopped = false;
+
+  constructor(random: SeededRandom, targets: FaultTargets) {
+    this.random = random;
+    this.targets = targets;
+  }
+
+  start(intervals: FaultIntervals): void {
+    for (const kind of Object.keys(intervals) as (keyof FaultIntervals)[]) {
+      const meanMs = intervals[kind];
+      if (meanMs !== undefined) this.next(kind, meanMs, this.random.split(kind));
+    }
+  }
+
+  stop(): void {
+    this.stopped = true;
+  }
+
+  private next(kind: keyof FaultIntervals, meanMs: number, random: SeededRandom): void {
+    const { world } = this.targets;
+    world.scheduler.after(random.exponential(meanMs), () => {
+      if (this.stopped) return;
+      this.struck[kind] = (this.struck[kind] ?? 0) + 1;
+      world.trace.record(world.scheduler.nowMs, "faults", kind, 0);
+      FAULTS[kind](random, this.targets);
+      this.next(kind, meanMs, random);
+    });
+  }
+}
+
+const FAULTS: Readonly<Record<keyof FaultIntervals, Fault>> = {
+  kill: (random, { world, nodes }) => world.machine(random.pick(nodes)).kill(),
+
+  powerLoss: (random, { world, nodes }) => world.machine(random.pick(nodes)).losePower(),
+
+  powerLossOfAll: (_, { world, nodes }) => {
+    for (const node of nodes) world.machine(node).losePower();
+  },
+
+  pause: (random, { world, nodes }) => {
+    const machine = world.machine(random.pick(nodes));
+    if (!machine.running || machine.paused) return;
+    machine.pause();
+    world.scheduler.after(random.pick([20, 300, 1000, 5000]) * random.float(), () => machine.resume());
+  },
+
+  partition: (random, { world, nodes }) => {
+    const side = random.shuffle(nodes).slice(0, random.integer(1, Math.max(1, nodes.length - 1)));
+    const blockade = random.chance(0.7) ? "drop" : "hold";
+    world.network.partition(side, blockade, random.pick(["both", "both", "outgoing", "incoming"]));
+    world.scheduler.after(random.exponential(random.pick([200, 1000, 3000])), () => world.network.heal());
+  },
+
+  cutLeaderOff: (random, { world, leader }) => {
+    const node = leader();
+    if (node === undefined) return;
+    world.network.partition(
+      [node],
+      random.chance(0.7) ? "drop" : "hold",
+      random.pick(["both", "outgoing", "incoming"]),
+    );
+    world.scheduler.after(random.exponential(1500), () => world.network.heal());
+  },
+
+  slowLink: (random, { world, nodes }) => {
+    const [from, to] = random.shuffle(nodes);
+    if (from === undefined || to === undefined) return;
+    world.network.slow(from, to, random.pick([10, 100, 1000]));
+    world.scheduler.after(random.exponential(1000), () => world.network.slow(from, to, 1));
+  },
+
+  dateJump: (random, { world, nodes }) => {
+    world.machine(random.pick(nodes)).wallOffsetMs +=
+      random.between(-1, 1) * random.pick([100, 10_000, 86_400_000]);
+  },
+
+  diskStall: (random, { world, nodes, disk }) => {
+    const { options } = world.machine(random.pick(nodes)).disk;
+    options.latencyMs = random.pick([50, 500]);
+    world.scheduler.after(random.exponential(1000), () => (options.latencyMs = disk.latencyMs));
+  },
+
+  diskFull: (random, { world, nodes }) => {
+    const { disk } = world.machine(random.pick(nodes));
+    disk.options.capacityBytes = disk.usedBytes() + random.integer(0, 4096);
+    world.scheduler.after(random.exponential(2000), () => (disk.options.capacityBytes = Infinity));
+  },
+
+  decay: (random, { world, decaying }) => {
+    if (decaying.length > 0)
+      world.machine(random.pick(decaying)).disk.decay(random.pick(["rot", "unreadable"]));
+  },
+
+  transfer: (random, { nodes, transfer }) => transfer(random.pick(nodes)),
+
+  membershipChange: (random, { nodes, changeMembership }) => {
+    changeMembership(random.shuffle(nodes).slice(0, random.integer(1, nodes.length)));
+  },
+};

@@ -1,0 +1,329 @@
+/**
+ * What must always hold, looked at after every step of every node, from outside and with a view of all nodes at once.
+ *
+ * The observer stands between a node and its parts: it sees what the core is told and says, when the log calls a write
+ * durable, what a restart recovers, and what the state machine is given. It only looks; the first broken invariant is kept.
+ *
+ *   one leader        at most one leader a term (Raft section 5.2, Election Safety)
+ *   complete leaders  a leader holds every entry that was committed in an earlier term (Leader Completeness)
+ *   one value         an entry that any node takes for committed is the same at every node, for ever (State Machine Safety)
+ *   durable first     an entry is committed only while a majority says that it is on its disk
+ *   durable is kept   what a log called durable is recovered after any crash, unless its disk may decay
+ *   equal states      replicas that applied the same prefix have the same digest
+ *   one application   every command is applied at one place of the log, and replicas apply in order, each place once
+ *   log time          never goes back, and is the same everywhere
+ *   monotone          commit and applied index of one process never go back
+ */
+import type {
+  Consensus,
+  DurableWrite,
+  Effect,
+  Entry,
+  Index,
+  Recovered,
+  Term,
+} from "../consensus/consensus.ts";
+import type { ReplicaStorage } from "../engine/group/storage.ts";
+import { encodeCommand } from "../engine/keyspace/command-codec.ts";
+import type { KeyspaceMachine } from "../engine/keyspace/machine.ts";
+import type { NodeId } from "../runtime/world.ts";
+import { crc32 } from "node:zlib";
+
+/** An entry that a node took for committed. */
+interface Chosen {
+  readonly term: Term;
+  readonly checksum: number;
+  readonly kind: Entry["kind"];
+  /** The term in which it was first seen committed. */
+  readonly committedInTerm: Term;
+}
+
+/** What a node's log has called durable. */
+interface DurableView {
+  term: Term;
+  votedFor: NodeId | undefined;
+  readonly entries: Map<Index, Term>;
+  snapshotIndex: Index;
+  /** Nothing below is kept. */
+  compactedBelow: Index;
+  /** Writes that are under way: after a crash they may count or not. */
+  readonly underWay: Set<DurableWrite>;
+}
+
+export class Invariants {
+  /** The first broken one, for a person. */
+  violation: string | undefined;
+  private readonly leaders = new Map<Term, NodeId>();
+  private readonly chosen = new Map<Index, Chosen>();
+  private readonly digests = new Map<Index, { digest: number; node: NodeId }>();
+  private readonly times = new Map<Index, number>();
+  private readonly places = new Map<string, string>();
+  private readonly durable = new Map<NodeId, DurableView>();
+  private readonly describeTime: () => string;
+
+  constructor(describeTime: () => string) {
+    this.describeTime = describeTime;
+  }
+
+  /** The highest index that any node took for committed. */
+  highestCommitted: Index = 0;
+  elections = 0;
+
+  fail(what: string): void {
+    this.violation ??= `${this.describeTime()}: ${what}`;
+  }
+
+  /** A process has read its disk. `decayed`: the disk may have lost what it called durable. */
+  recovered(node: NodeId, recovered: Recovered, decayed: boolean): void {
+    const before = this.durable.get(node);
+    if (before !== undefined && !decayed) this.checkKept(node, before, recovered);
+    this.durable.set(node, {
+      term: recovered.term,
+      votedFor: recovered.votedFor,
+      entries: new Map(recovered.entries.map((entry) => [entry.index, entry.term])),
+      snapshotIndex: recovered.snapshot?.index ?? 0,
+      compactedBelow: recovered.entries[0]?.index ?? (recovered.snapshot?.index ?? 0) + 1,
+      underWay: new Set(),
+    });
+  }
+
+  /** The node's disk was replaced by an empty one. */
+  forget(node: NodeId): void {
+    this.durable.delete(node);
+  }
+
+  observeStorage(node: NodeId, storage: ReplicaStorage): ReplicaStorage {
+    const view = (): DurableView => this.view(node);
+    return {
+      append: (write, done) => {
+        const mine = view();
+        mine.underWay.add(write);
+        storage.append(write, () => {
+          mine.underWay.delete(write);
+          applyWrite(mine, write);
+          done();
+        });
+      },
+      compact: (belowIndex) => {
+        const mine = view();
+        mine.compactedBelow = Math.max(mine.compactedBelow, belowIndex);
+        for (const index of mine.entries.keys()) if (index < belowIndex) mine.entries.delete(index);
+        storage.compact(belowIndex);
+      },
+      saveSnapshot: (snapshot, cut, done) => {
+        const mine = view();
+        storage.saveSnapshot(snapshot, cut, (error, saved) => {
+          if (saved !== undefined) mine.snapshotIndex = Math.max(mine.snapshotIndex, saved.index);
+          done(error, saved);
+        });
+      },
+      readChunk: (snapshot, offset, length) => storage.readChunk(snapshot, offset, length),
+      storeChunk: (snapshot, offset, chunk, done) => storage.storeChunk(snapshot, offset, chunk, done),
+      adoptSnapshot: (snapshot, done) => storage.adoptSnapshot(snapshot, done),
+      diskBytes: () => storage.diskBytes(),
+    };
+  }
+
+  observeConsensus<Message>(
+    node: NodeId,
+    core: Consensus<Message>,
+    machine: KeyspaceMachine,
+  ): Consensus<Message> {
+    let commitIndex = 0;
+    let appliedIndex = 0;
+    let term = 0;
+    const look = (effect: Effect<Message>): void => {
+      if (effect.type === "role") {
+        if (effect.term < term) this.fail(`${node} went from term ${term} back to ${effect.term}`);
+        term = effect.term;
+        if (effect.role === "leader") this.onLeader(node, effect.term, core);
+      } else if (effect.type === "commit") {
+        if (effect.upTo < commitIndex)
+          this.fail(`commit of ${node} went from ${commitIndex} to ${effect.upTo}`);
+        for (let index = commitIndex + 1; index <= effect.upTo; index++) this.onCommit(node, index, core);
+        commitIndex = Math.max(commitIndex, effect.upTo);
+      }
+    };
+    return {
+      step: (input, nowMs) => {
+        if (input.type === "applied") {
+          if (input.index < appliedIndex)
+            this.fail(`applied of ${node} went from ${appliedIndex} to ${input.index}`);
+          appliedIndex = input.index;
+          this.onApplied(node, input.index, machine.digest());
+        }
+        core.step(input, nowMs);
+      },
+      drain: () => {
+        const effects = core.drain();
+        for (const effect of effects) look(effect);
+        return effects;
+      },
+      status: (nowMs) => core.status(nowMs),
+      accepts: (bytes) => core.accepts(bytes),
+      leaseHolds: (nowMs) => core.leaseHolds(nowMs),
+      entry: (index) => core.entry(index),
+      membershipAt: (index) => core.membershipAt(index),
+    };
+  }
+
+  /** Watches what the machine is given. `unique`: true for a command that clients issue once in the whole run. */
+  observeMachine(node: NodeId, machine: KeyspaceMachine, unique: (text: string) => boolean): void {
+    let last = { index: 0, position: -1, timeMs: 0 };
+    const apply = machine.apply.bind(machine);
+    const restore = machine.restore.bind(machine);
+    machine.restore = (chunks) => {
+      restore(chunks);
+      last = { index: 0, position: -1, timeMs: 0 };
+    };
+    machine.apply = (command, at) => {
+      const inOrder = at.index > last.index || (at.index === last.index && at.position > last.position);
+      if (!inOrder)
+        this.fail(`${node} applied ${at.index}.${at.position} after ${last.index}.${last.position}`);
+      if (at.timeMs < last.timeMs) this.fail(`log time at ${node} went from ${last.timeMs} to ${at.timeMs}`);
+      const known = this.times.get(at.index);
+      if (known === undefined) this.times.set(at.index, at.timeMs);
+      else if (known !== at.timeMs) this.fail(`entry ${at.index} has the times ${known} and ${at.timeMs}`);
+      last = { index: at.index, position: at.position, timeMs: at.timeMs };
+      const text = encodeCommand(command).toString("latin1");
+      if (unique(text)) this.onUnique(node, text, `${at.index}.${at.position}`);
+      return apply(command, at);
+    };
+  }
+
+  private onUnique(node: NodeId, text: string, place: string): void {
+    const known = this.places.get(text);
+    if (known === undefined) this.places.set(text, place);
+    else if (known !== place) {
+      this.fail(
+        `${node} applied a command at ${place} that was applied at ${known}: ${JSON.stringify(text)}`,
+      );
+    }
+  }
+
+  private onLeader<Message>(node: NodeId, term: Term, core: Consensus<Message>): void {
+    const other = this.leaders.get(term);
+    if (other === node) return;
+    if (other !== undefined) this.fail(`term ${term} has two leaders: ${other} and ${node}`);
+    this.leaders.set(term, node);
+    this.elections++;
+    const { firstIndex, lastIndex } = core.status(0);
+    for (const [index, chosen] of this.chosen) {
+      if (index < firstIndex || chosen.committedInTerm >= term) continue;
+      const entry = index > lastIndex ? undefined : core.entry(index);
+      if (entry === undefined || entry.term !== chosen.term || crc32(entry.payload) !== chosen.checksum) {
+        this.fail(
+          `${node} leads term ${term} with ${entry === undefined ? "nothing" : `an entry of term ${entry.term}`} ` +
+            `at ${index}, where an entry of term ${chosen.term} was committed in term ${chosen.committedInTerm}`,
+        );
+        return;
+      }
+    }
+  }
+
+  private onCommit<Message>(node: NodeId, index: Index, core: Consensus<Message>): void {
+    this.highestCommitted = Math.max(this.highestCommitted, index);
+    const entry = core.entry(index);
+    if (entry === undefined) return; // Known by a snapshot.
+    const known = this.chosen.get(index);
+    const checksum = crc32(entry.payload);
+    if (known === undefined) {
+      const status = core.status(0);
+      const { kind } = entry;
+      this.chosen.set(index, { term: entry.term, checksum, kind, committedInTerm: status.term });
+      for (const voters of [status.membership.voters, status.membership.outgoing]) {
+        if (voters.length > 0) this.checkDurableFirst(node, entry, voters);
+      }
+    } else if (known.term !== entry.term || known.checksum !== checksum) {
+      this.fail(
+        `${node} took another entry for committed at ${index}: ` +
+          `term ${entry.term} ${entry.kind} instead of term ${known.term} ${known.kind}`,
+      );
+    }
+  }
+
+  private checkDurableFirst(node: NodeId, entry: Entry, voters: readonly NodeId[]): void {
+    const holders = voters.filter((voter) => {
+      const view = this.durable.get(voter);
+      if (view === undefined) return false;
+      return view.snapshotIndex >= entry.index || view.entries.get(entry.index) === entry.term;
+    });
+    if (holders.length * 2 > voters.length) return;
+    this.fail(
+      `${node} committed entry ${entry.index} of term ${entry.term}, which is durable only at ` +
+        `[${holders.join()}] of the voters [${voters.join()}]`,
+    );
+  }
+
+  private onApplied(node: NodeId, index: Index, digest: number): void {
+    const known = this.digests.get(index);
+    if (known === undefined) this.digests.set(index, { digest, node });
+    else if (known.digest !== digest) {
+      this.fail(`after entry ${index}, the states of ${known.node} and ${node} differ`);
+    }
+  }
+
+  private checkKept(node: NodeId, before: DurableView, recovered: Recovered): void {
+    if (recovered.term < before.term) {
+      this.fail(`${node} had made term ${before.term} durable and recovered term ${recovered.term}`);
+    }
+    const sameVote = recovered.votedFor === before.votedFor || before.votedFor === undefined;
+    if (recovered.term === before.term && !sameVote) {
+      this.fail(`${node} had voted for ${before.votedFor} in term ${before.term} and recovered another vote`);
+    }
+    const snapshotIndex = recovered.snapshot?.index ?? 0;
+    if (snapshotIndex < before.snapshotIndex) {
+      this.fail(`${node} had a snapshot at ${before.snapshotIndex} and recovered one at ${snapshotIndex}`);
+    }
+    // What a write under way was about to replace may be gone.
+    let sureBelow = Infinity;
+    for (const write of before.underWay) {
+      sureBelow = Math.min(sureBelow, write.entries?.[0]?.index ?? Infinity);
+      if (write.snapshot !== undefined) sureBelow = Math.min(sureBelow, write.snapshot.index + 1);
+    }
+    const found = new Map(recovered.entries.map((entry) => [entry.index, entry.term]));
+    for (const [index, term] of before.entries) {
+      if (index >= sureBelow || index <= snapshotIndex || index < before.compactedBelow) continue;
+      if (found.get(index) === term) continue;
+      this.fail(
+        `${node} had made entry ${index} of term ${term} durable and recovered ${found.get(index) ?? "nothing"}`,
+      );
+      return;
+    }
+  }
+
+  private view(node: NodeId): DurableView {
+    let view = this.durable.get(node);
+    if (view === undefined) {
+      view = {
+        term: 0,
+        votedFor: undefined,
+        entries: new Map(),
+        snapshotIndex: 0,
+        compactedBelow: 1,
+        underWay: new Set(),
+      };
+      this.durable.set(node, view);
+    }
+    return view;
+  }
+}
+
+function applyWrite(view: DurableView, write: DurableWrite): void {
+  if (write.ballot !== undefined) {
+    view.term = write.ballot.term;
+    view.votedFor = write.ballot.votedFor;
+  }
+  if (write.snapshot !== undefined) {
+    const { index: snapshotIndex, term } = write.snapshot;
+    view.snapshotIndex = Math.max(view.snapshotIndex, snapshotIndex);
+    // Entries that follow the snapshot stay (Raft section 7); others are dropped.
+    const follows = view.entries.get(snapshotIndex) === term;
+    for (const index of view.entries.keys())
+      if (!follows || index <= snapshotIndex) view.entries.delete(index);
+  }
+  const first = write.entries?.[0];
+  if (first === undefined) return;
+  for (const index of view.entries.keys()) if (index >= first.index) view.entries.delete(index);
+  for (const entry of write.entries ?? []) view.entries.set(entry.index, entry.term);
+}

@@ -1,0 +1,128 @@
+/**
+ * Deliberate bugs. Each is a mistake that real systems have made; a simulator that does not find it would not find the next
+ * one either. `simulate --mutant NAME` plants one; the score over all of them is published in docs/simulation.md.
+ */
+import type { ConsensusMutant } from "../consensus/consensus.ts";
+import type { Disk, World } from "../runtime/world.ts";
+
+export type Mutant =
+  | ConsensusMutant
+  | "forget-sessions-in-snapshot"
+  | "skip-directory-fsync"
+  | "skip-fsync"
+  | "read-without-barrier";
+
+export interface MutantDescription {
+  /** Seeds within which the sweep must find it; see docs/simulation.md for how many it took. */
+  readonly foundWithin: number;
+  /** What goes wrong, in a sentence. */
+  readonly mistake: string;
+  /** Who made it. */
+  readonly known: string;
+}
+
+export const MUTANTS: Readonly<Record<Mutant, MutantDescription>> = {
+  "vote-before-fsync": {
+    foundWithin: 100,
+    mistake: "A vote leaves before term and vote are on the disk; after a crash the node votes again.",
+    known: "several small Raft libraries keep term and vote in memory",
+  },
+  "ignore-last-log-term": {
+    foundWithin: 100,
+    mistake: "A candidate's log counts as up to date by its length alone.",
+    known: "skiff, lib/states/base.js",
+  },
+  "commit-old-term-by-counting": {
+    foundWithin: 400,
+    mistake: "A leader counts replicas of an entry of an earlier term as a commit (Raft section 5.4.2).",
+    known: "figure 8 of the Raft paper",
+  },
+  "truncate-without-conflict": {
+    foundWithin: 100,
+    mistake: "An append that was delayed cuts off entries that came after it and agree.",
+    known: "openraft, before 9540c904",
+  },
+  "count-learner-in-quorum": {
+    foundWithin: 400,
+    mistake: "A learner's acknowledgement counts towards the majority.",
+    known: "a membership change's usual mistake",
+  },
+  "reuse-read-id": {
+    foundWithin: 400,
+    mistake: "A read barrier's id is used again, and a late answer to the first confirms the second.",
+    known: "etcd #20418",
+  },
+  "lease-starts-at-reply": {
+    foundWithin: 400,
+    mistake: "The leader's lease runs from the arrival of a reply instead of the sending of the heartbeat.",
+    known: "openraft, docs/data/leader-lease.md, warns of it",
+  },
+  "accept-snapshot-behind-commit": {
+    foundWithin: 400,
+    mistake: "A snapshot that is older than what is applied replaces it.",
+    known: "raft implementations that trust the sender's index",
+  },
+  "forget-sessions-in-snapshot": {
+    foundWithin: 100,
+    mistake:
+      "A snapshot leaves out which batches were applied; after it is installed, a retry applies twice.",
+    known: "the classic omission of client sessions",
+  },
+  "skip-directory-fsync": {
+    foundWithin: 100,
+    mistake: "New file names are not made durable; a power failure takes whole segments away.",
+    known: "many storage engines (Pillai and others, OSDI 2014)",
+  },
+  "skip-fsync": {
+    foundWithin: 50,
+    mistake: "Writes are acknowledged from the page cache.",
+    known: "phxpaxos with iSyncInterval",
+  },
+  "read-without-barrier": {
+    foundWithin: 50,
+    mistake: "Reads are answered from the local replica without asking whether it is current.",
+    known: "etcd #741, redisraft",
+  },
+};
+
+export const MUTANT_NAMES: readonly Mutant[] = Object.keys(MUTANTS) as Mutant[];
+
+const ELSEWHERE: ReadonlySet<string> = new Set([
+  "forget-sessions-in-snapshot",
+  "skip-directory-fsync",
+  "skip-fsync",
+  "read-without-barrier",
+]);
+
+/** The mutant as the consensus core knows it, if it is one of the core's. */
+export function consensusMutant(mutant: Mutant | undefined): ConsensusMutant | undefined {
+  return mutant === undefined || ELSEWHERE.has(mutant) ? undefined : (mutant as ConsensusMutant);
+}
+
+/** The world as a node with this mutant uses it: a disk whose syncs are left out. */
+export function mutateWorld(world: World, mutant: Mutant | undefined): World {
+  const { disk } = world;
+  if (mutant === "skip-directory-fsync") {
+    const lazy: Disk = {
+      ...disk,
+      syncDirectory: (done) => void world.clock.setTimer(0, () => done(undefined)),
+    };
+    return { ...world, disk: lazy };
+  }
+  if (mutant !== "skip-fsync") return world;
+  const weaken = (open: Disk["open"]): Disk["open"] => {
+    return (name, done) =>
+      open(name, (error, file) => {
+        if (file === undefined) return done(error);
+        done(error, {
+          write: (position, chunks, _durable, written) => file.write(position, chunks, false, written),
+          sync: (synced) => void world.clock.setTimer(0, () => synced(undefined)),
+          truncate: (sizeBytes, truncated) => file.truncate(sizeBytes, truncated),
+          close: () => file.close(),
+        });
+      });
+  };
+  const create: Disk["create"] = (name, sizeBytes, done) =>
+    weaken((_, opened) => disk.create(name, sizeBytes, opened))(name, done);
+  return { ...world, disk: { ...disk, open: weaken((name, done) => disk.open(name, done)), create } };
+}

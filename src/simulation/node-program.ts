@@ -1,0 +1,117 @@
+/**
+ * The program that simulated machines run: production's node, put together as production does it, with the observer between
+ * its parts. Only the storage may be exchanged for its model.
+ */
+import type { Consensus, Membership, Recovered } from "../consensus/consensus.ts";
+import type { RaftMessage } from "../consensus/message.ts";
+import { createRaft, DEFAULT_CONSENSUS_OPTIONS } from "../consensus/raft/raft.ts";
+import { ClusterNode } from "../engine/cluster/node.ts";
+import type { ReplicaStorage } from "../engine/group/storage.ts";
+import { DATA_COMMANDS } from "../engine/keyspace/commands/index.ts";
+import type { KeyspaceCommand } from "../engine/keyspace/keyspace-command.ts";
+import { createKeyspace } from "../engine/keyspace/machine.ts";
+import type { KeyspaceMachine } from "../engine/keyspace/machine.ts";
+import type { Bytes } from "../runtime/bytes.ts";
+import type { NodeId, World } from "../runtime/world.ts";
+import type { MessageCodec } from "../engine/group/replica.ts";
+import { decodeMessage, encodeMessage } from "../engine/group/message-codec.ts";
+import { withChunk } from "../consensus/message.ts";
+import type { SeededRandom } from "../runtime/simulated/random.ts";
+import type { Invariants } from "./invariants.ts";
+import { ModelDisk } from "./model-storage.ts";
+import { consensusMutant } from "./mutants.ts";
+import type { Mutant } from "./mutants.ts";
+import type { Swarm } from "./swarm.ts";
+import { isUnique } from "./workload.ts";
+
+export type SimulatedNode = ClusterNode<KeyspaceCommand, KeyspaceMachine, RaftMessage>;
+
+export interface NodeContext {
+  readonly id: NodeId;
+  readonly world: World;
+  readonly founding: Membership;
+  readonly swarm: Swarm;
+  readonly mutant: Mutant | undefined;
+  readonly invariants: Invariants;
+  /** Whether the disk may have lost what it once called durable. */
+  readonly decayed: boolean;
+}
+
+/** What was read from the disk, and the storage to go on with. */
+export interface OpenedStorage {
+  readonly directory: string;
+  readonly storage: ReplicaStorage;
+  readonly recovered: Recovered;
+  readonly content: Iterable<Bytes> | undefined;
+}
+
+export const CLUSTER_ID = "0123456789abcdef";
+
+/** Starts the node; the process is ready when this returns. */
+export function startNode(context: NodeContext, opened: OpenedStorage): SimulatedNode {
+  const { id, world, swarm, mutant, invariants } = context;
+  const machine = createKeyspace({ commands: DATA_COMMANDS });
+  invariants.recovered(id, opened.recovered, context.decayed);
+  invariants.observeMachine(id, machine, isUnique);
+  const planted = consensusMutant(mutant);
+  const core: Consensus<RaftMessage> = createRaft(
+    {
+      ...DEFAULT_CONSENSUS_OPTIONS,
+      id,
+      membership: context.founding,
+      random: () => world.random.float(),
+      heartbeatIntervalMs: swarm.tuning.heartbeatIntervalMs,
+      appendWindow: swarm.appendWindow,
+      snapshotChunkBytes: swarm.snapshotChunkBytes,
+      readMode: swarm.readMode,
+      ...(planted === undefined ? {} : { mutant: planted }),
+    },
+    opened.recovered,
+    world.clock.monotonicMs(),
+  );
+  const { snapshot } = opened.recovered;
+  const node: SimulatedNode = new ClusterNode({
+    id,
+    clusterId: CLUSTER_ID,
+    directory: opened.directory,
+    world,
+    algorithm: "raft",
+    durability: "always",
+    consensus: invariants.observeConsensus(id, core, machine),
+    codec: messageCodec,
+    storage: invariants.observeStorage(id, opened.storage),
+    machine,
+    recovered:
+      snapshot === undefined || opened.content === undefined
+        ? undefined
+        : { index: snapshot.index, content: opened.content },
+    tuning: swarm.tuning,
+    forgetSessionsInSnapshot: mutant === "forget-sessions-in-snapshot",
+  });
+  node.start({});
+  return node;
+}
+
+export type StorageKind = "disk" | "model";
+export type StorageModels = Map<NodeId, ModelDisk>;
+
+/** Reads the disk and calls back once, unless the process ends first. */
+export function openStorage(
+  kind: StorageKind,
+  context: NodeContext,
+  models: StorageModels,
+  random: SeededRandom,
+  done: (opened: OpenedStorage) => void,
+): void {
+  const { id, world, swarm } = context;
+  if (kind === "disk") throw new Error("not yet");
+  let model = models.get(id);
+  if (model === undefined) models.set(id, (model = new ModelDisk(random.split(`model disk/${id}`))));
+  done({ directory: `directory of ${id}`, ...model.open(world.clock, swarm.disk.latencyMs) });
+}
+
+const messageCodec: MessageCodec<RaftMessage> = {
+  encode: encodeMessage,
+  decode: decodeMessage,
+  withChunk,
+};

@@ -1,0 +1,245 @@
+/**
+ * simulation: whole clusters of the real node code under every fault at once, judged from outside.
+ *
+ * A run has two phases. In the first everything fails at random while clients work; invariants are checked after every step,
+ * and at the end the clients' history is checked for linearizability. In the second a random majority is healed and what
+ * fails outside it fails for good; the majority must then make progress, agree, and answer within a bound. A run is a
+ * function of its seed: it is found again by `quorate simulate --seed N`. Rooms inside: `swarm` draws what a seed means,
+ * `cluster` runs the nodes, `faults` and `clients` act on them, `invariants` watch, `linearizability` judges, and `mutants`
+ * are the bugs that prove that all of this would find one.
+ */
+import { QuorateError } from "../runtime/errors.ts";
+import { SeededRandom } from "../runtime/simulated/random.ts";
+import type { NodeId } from "../runtime/world.ts";
+import { DATA_COMMANDS } from "../engine/keyspace/commands/index.ts";
+import { Clients } from "./clients.ts";
+import { SimulatedCluster } from "./cluster.ts";
+import { Faults } from "./faults.ts";
+import { checkLinearizability } from "./linearizability.ts";
+import type { Verdict } from "./linearizability.ts";
+import type { Mutant } from "./mutants.ts";
+import type { StorageKind } from "./node-program.ts";
+import { storeModel } from "./store-model.ts";
+import { drawSwarm } from "./swarm.ts";
+import type { Swarm, SwarmLimits } from "./swarm.ts";
+import { Workload } from "./workload.ts";
+
+export interface SimulationOptions extends SwarmLimits {
+  readonly mutant?: Mutant | undefined;
+  /** Default "disk": the real write-ahead log on a simulated disk. */
+  readonly storage?: StorageKind | undefined;
+  /** Called for every line of the trace. */
+  readonly onTrace?: ((timeMs: number, actor: string, what: string) => void) | undefined;
+}
+
+export interface SimulationResult {
+  readonly seed: number;
+  /** What went wrong first; undefined: nothing. */
+  readonly violation: string | undefined;
+  readonly phase: "safety" | "liveness" | "history" | "done";
+  readonly steps: number;
+  readonly virtualMs: number;
+  readonly traceHash: string;
+  readonly swarm: Swarm;
+  readonly operations: { readonly answered: number; readonly refused: number; readonly unknown: number };
+  readonly elections: number;
+  readonly committed: number;
+  readonly faults: Readonly<Record<string, number>>;
+  readonly fatal: Readonly<Record<string, number>>;
+  readonly verdict: Verdict | undefined;
+}
+
+/** Runs one seed to its end or its first violation. Never throws for what a run finds. */
+export function simulate(seed: number, options: SimulationOptions = {}): SimulationResult {
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new QuorateError("USAGE", "a seed is a whole number from 0 to 2^53");
+  }
+  return new Run(seed, options).result();
+}
+
+/** How long the healed majority has to make progress: several of the longest election timeouts, and catching up. */
+const PROGRESS_BOUND_MS = 60_000;
+
+class Run {
+  private readonly seed: number;
+  private readonly random: SeededRandom;
+  private readonly cluster: SimulatedCluster;
+  private readonly clients: Clients;
+  private readonly faults: Faults;
+  private phase: SimulationResult["phase"] = "safety";
+  private verdict: Verdict | undefined;
+
+  constructor(seed: number, options: SimulationOptions) {
+    this.seed = seed;
+    this.random = SeededRandom.fromSeed(seed);
+    const swarm = drawSwarm(this.random.split("swarm"), options);
+    const { mutant } = options;
+    const cluster = new SimulatedCluster(seed, swarm, mutant, options.storage ?? "disk");
+    this.cluster = cluster;
+    const { world, nodes, decaying } = cluster;
+    if (options.onTrace !== undefined) world.trace.listen(options.onTrace);
+    const known = new Set(DATA_COMMANDS.map((command) => command.name));
+    this.clients = new Clients({
+      world,
+      nodes,
+      random: this.random.split("clients"),
+      workload: new Workload(this.random.split("workload"), swarm.workload, (name) => known.has(name)),
+      count: swarm.workload.clients,
+      thinkMs: swarm.workload.thinkMs,
+      wander: swarm.workload.wander,
+      requestTimeoutMs: swarm.tuning.requestTimeoutMs,
+      readWithoutBarrier: mutant === "read-without-barrier",
+      lifeOf: (node) => cluster.lifeOf(node),
+      onSilence: (node, what) => cluster.invariants.fail(`${node} fell silent: ${what}`),
+    });
+    this.faults = new Faults(this.random.split("faults"), {
+      world,
+      nodes,
+      decaying,
+      disk: swarm.disk,
+      leader: () => cluster.leader(),
+      transfer: (to) => cluster.command(cluster.leader(), (node) => node.transferLeadership(to)),
+      changeMembership: (voters) => this.changeMembership(voters),
+    });
+  }
+
+  result(): SimulationResult {
+    const { cluster, clients, faults } = this;
+    const { world, swarm, invariants } = cluster;
+    this.allFaultsAtOnce();
+    if (invariants.violation === undefined) this.healMajority();
+    if (invariants.violation === undefined) this.judgeHistory();
+    if (invariants.violation === undefined) this.phase = "done";
+    return {
+      seed: this.seed,
+      violation: invariants.violation,
+      phase: this.phase,
+      steps: world.scheduler.steps,
+      virtualMs: world.scheduler.nowMs,
+      traceHash: world.trace.hash(),
+      swarm,
+      operations: clients.counts,
+      elections: invariants.elections,
+      committed: invariants.highestCommitted,
+      faults: faults.struck,
+      fatal: Object.fromEntries(cluster.fatal),
+      verdict: this.verdict,
+    };
+  }
+
+  private allFaultsAtOnce(): void {
+    const { cluster, clients, faults } = this;
+    cluster.start();
+    clients.start();
+    faults.start(cluster.swarm.faults);
+    this.runFor(cluster.swarm.phaseOneMs, () => false);
+  }
+
+  private healMajority(): void {
+    const { cluster, clients } = this;
+    this.phase = "liveness";
+    this.faults.stop();
+    const core = this.chooseCore();
+    const { world } = cluster;
+    world.trace.record(world.scheduler.nowMs, "faults", "healed", core.length, () => core.join());
+    world.network.heal();
+    Object.assign(world.network.options, {
+      loss: 0,
+      reorder: 0,
+      duplicate: 0,
+      falseBreak: 0,
+      breakNotice: 1,
+    });
+    const outside = cluster.nodes.filter((node) => !core.includes(node));
+    for (const node of outside) {
+      if (this.random.chance(0.5)) cluster.retire(node);
+      else world.network.partition([node]);
+    }
+    for (const node of core) {
+      const machine = world.machine(node);
+      machine.disk.heal();
+      machine.resume();
+    }
+    cluster.hurry();
+    // Clients work on for a while; then each node of the core must answer, and all of them must agree.
+    this.runFor(2_000, () => false);
+    clients.stop();
+    const answered = new Set<NodeId>();
+    for (const node of core) this.probe(node, () => answered.add(node));
+    const recovered = this.runFor(PROGRESS_BOUND_MS, () => answered.size === core.length && this.agree(core));
+    if (!recovered) this.failProgress(core, answered);
+    // What was under way gets its answers.
+    this.runFor(cluster.swarm.tuning.requestTimeoutMs * 1.2 + 3_000, () => false);
+  }
+
+  /** Writes through a node until it answers. */
+  private probe(node: NodeId, done: () => void): void {
+    this.clients.ask(node, { command: ["INCR", "probe"] }, (answered) => {
+      if (answered) done();
+      else this.cluster.world.scheduler.after(100, () => this.probe(node, done));
+    });
+  }
+
+  private agree(core: readonly NodeId[]): boolean {
+    const indexes = new Set(core.map((node) => this.cluster.nodeOf(node)?.status().appliedIndex));
+    return indexes.size === 1 && !indexes.has(undefined);
+  }
+
+  private failProgress(core: readonly NodeId[], answered: ReadonlySet<NodeId>): void {
+    const states = core.map((id) => {
+      const node = this.cluster.nodeOf(id);
+      if (node === undefined) return `${id} does not run`;
+      const { consensus, appliedIndex } = node.status();
+      const { role, term, leader, commitIndex, lastIndex } = consensus;
+      const answers = answered.has(id) ? "answers" : "does not answer";
+      return `${id} ${answers}: ${role} in term ${term} under ${leader}, applied ${appliedIndex}, commit ${commitIndex}, last ${lastIndex}`;
+    });
+    this.cluster.invariants.fail(
+      `no progress within ${PROGRESS_BOUND_MS} ms after the majority ${core.join()} was healed:\n  ${states.join("\n  ")}`,
+    );
+  }
+
+  /**
+   * A majority of the voters whose disks kept everything, perhaps with others. After changes of membership, whose outcome
+   * nobody knows for certain from outside, all nodes are healed.
+   */
+  private chooseCore(): readonly NodeId[] {
+    const { cluster } = this;
+    const { voters, learners } = cluster.founding;
+    if (cluster.swarm.faults.membershipChange !== undefined) return cluster.nodes;
+    const random = this.random.split("core");
+    const sound = random.shuffle(voters.filter((node) => !cluster.decaying.includes(node)));
+    const majority = Math.floor(voters.length / 2) + 1;
+    const core = sound.slice(0, random.integer(majority, sound.length));
+    for (const learner of learners) if (random.chance(0.5)) core.push(learner);
+    return core.sort();
+  }
+
+  private changeMembership(voters: readonly NodeId[]): void {
+    const { cluster } = this;
+    const learners = cluster.nodes.filter((node) => !voters.includes(node));
+    cluster.command(cluster.leader(), (node) =>
+      node.changeMembership({ voters, learners, addresses: cluster.founding.addresses }, () => undefined),
+    );
+  }
+
+  private judgeHistory(): void {
+    this.phase = "history";
+    this.verdict = checkLinearizability(storeModel({ driftMax: 0.02 }), this.clients.finish());
+    if (this.verdict.violation !== undefined) this.cluster.invariants.fail(this.verdict.violation.report);
+  }
+
+  /** Runs virtual time until `until` holds, a violation, or the end; true when `until` held. */
+  private runFor(durationMs: number, until: () => boolean): boolean {
+    const { scheduler } = this.cluster.world;
+    const endMs = scheduler.nowMs + durationMs;
+    while (this.cluster.invariants.violation === undefined) {
+      if (until()) return true;
+      if (!scheduler.stepUntil(endMs)) {
+        scheduler.runUntil(endMs);
+        return false;
+      }
+    }
+    return false;
+  }
+}
