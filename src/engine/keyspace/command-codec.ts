@@ -1,5 +1,5 @@
 /**
- * Commands as bytes in the log. A client's command is the bytes of its own RESP array behind six bytes of ours: what was
+ * Commands as bytes in the log. A client's command is the bytes of its own RESP array behind five bytes of ours: what was
  * parsed once is not encoded again, only copied.
  *
  *   call       1, database u32, RESP array
@@ -9,6 +9,7 @@
  *   configure  5, count u32, {name, value}…
  */
 import type { Bytes } from "../../runtime/bytes.ts";
+import { allocateBytes } from "../../runtime/bytes.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
 import { ByteWriter } from "../../wire/byte-writer.ts";
@@ -29,9 +30,25 @@ const ZERO = 48;
 /** A header's length digits; a longer one is not a length. */
 const MAX_DIGITS = 10;
 
+/** Bytes of ours before the RESP array of a call. */
+export const CALL_HEADER_BYTES = 5;
+
+/**
+ * A call with room for its RESP array of `respBytes` behind the header: the caller fills it in, so that a client's bytes
+ * are copied once. From the shared pool: the log copies it into its batch at once.
+ */
+export function startCall(database: number, respBytes: number): Bytes {
+  const call = allocateBytes(CALL_HEADER_BYTES + respBytes);
+  call[0] = CALL;
+  call.writeUInt32LE(database, 1);
+  return call;
+}
+
 /** A call whose client sent `resp`: one RESP array of bulk strings, whole. Copies it. */
 export function encodeCall(database: number, resp: Uint8Array): Bytes {
-  return new ByteWriter(5 + resp.length).uint8(CALL).uint32(database).raw(resp).take();
+  const call = startCall(database, resp.length);
+  call.set(resp, CALL_HEADER_BYTES);
+  return call;
 }
 
 export interface EncodedCall {

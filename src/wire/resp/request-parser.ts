@@ -133,6 +133,16 @@ export class RequestParser {
     return this.inline ? encodeRequest(this.args) : this.buffer.subarray(this.rawStart, this.rawEnd);
   }
 
+  /** True when the command just given out came as an inline line, so that its array form is not at hand. */
+  get cameInline(): boolean {
+    return this.inline;
+  }
+
+  /** Copies what `raw` shows, for a command that did not come inline. */
+  copyRaw(target: Bytes, offset: number): void {
+    this.buffer.copy(target, offset, this.rawStart, this.rawEnd);
+  }
+
   /** How many bytes `raw` has (for an inline command: as it was sent). */
   get rawBytes(): number {
     return this.rawEnd - this.rawStart;

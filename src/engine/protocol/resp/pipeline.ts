@@ -11,7 +11,7 @@
  */
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { encodeRequest } from "../../../wire/resp/request-encoder.ts";
-import { encodeCall } from "../../keyspace/command-codec.ts";
+import { CALL_HEADER_BYTES, encodeCall, startCall } from "../../keyspace/command-codec.ts";
 import type { KeyspaceCommand } from "../../keyspace/keyspace-command.ts";
 import { TICK_NEEDED } from "../../keyspace/moment.ts";
 import type { Reply } from "../../keyspace/reply.ts";
@@ -72,7 +72,6 @@ export class Pipeline {
   private gathered: Request[] = [];
   private active: Request[] | undefined;
   private held: Request | undefined;
-  private heldRaw: Bytes | undefined;
   private running = false;
   private again = false;
   private abandoned = false;
@@ -115,7 +114,6 @@ export class Pipeline {
     this.slots = [];
     this.head = 0;
     this.held = undefined;
-    this.heldRaw = undefined;
     this.gathered = [];
   }
 
@@ -132,9 +130,8 @@ export class Pipeline {
     for (;;) {
       if (this.held !== undefined) {
         const request = this.held;
-        const raw = this.heldRaw;
-        this.held = this.heldRaw = undefined;
-        if (!this.admit(request, raw)) return this.hold(request, raw);
+        this.held = undefined;
+        if (!this.admit(request, false)) return this.hold(request);
         connection.resume(PAUSED_BUFFER);
       }
       if (!connection.open || this.mustStop()) return;
@@ -162,21 +159,18 @@ export class Pipeline {
       return true;
     }
     const request = new Request(args, route, session, connection.parser.rawBytes, server.turn.nowMs());
-    // Only a write needs its bytes again; a read that comes to ride in the log encodes its words once more.
-    const raw = route.kind === "write" ? connection.parser.raw() : undefined;
-    if (this.admit(request, raw)) return true;
-    this.hold(request, raw);
+    if (this.admit(request, true)) return true;
+    this.hold(request);
     return false;
   }
 
-  private hold(request: Request, raw: Bytes | undefined): void {
+  private hold(request: Request): void {
     this.held = request;
-    this.heldRaw = raw;
     if (this.connection.parser.bufferedBytes > HELD_MAX_BYTES) this.connection.pause(PAUSED_BUFFER);
   }
 
-  /** Starts a command; false when it must wait for others. */
-  private admit(request: Request, raw: Bytes | undefined): boolean {
+  /** Starts a command; false when it must wait for others. `fresh`: the parser still has its bytes. */
+  private admit(request: Request, fresh: boolean): boolean {
     const { connection, server } = this;
     const { route } = request;
     if (server.pause !== undefined && mustPause(server, connection, request)) return false;
@@ -200,7 +194,7 @@ export class Pipeline {
       return false;
     } else {
       this.enqueue(request);
-      this.ride(request, raw);
+      this.ride(request, fresh);
     }
     return true;
   }
@@ -252,9 +246,16 @@ export class Pipeline {
     });
   }
 
-  private ride(request: Request, raw: Bytes | undefined): void {
+  private ride(request: Request, fresh: boolean): void {
     const { database, args } = request;
-    const encoded = encodeCall(database, raw ?? encodeRequest(args));
+    const { parser } = this.connection;
+    let encoded: Bytes;
+    if (fresh && !parser.cameInline) {
+      encoded = startCall(database, parser.rawBytes);
+      parser.copyRaw(encoded, CALL_HEADER_BYTES);
+    } else {
+      encoded = encodeCall(database, encodeRequest(args));
+    }
     this.write({ type: "call", database, args }, encoded, (reply) => this.settle(request, reply));
   }
 
@@ -305,7 +306,7 @@ export class Pipeline {
     }
     for (const request of rest) {
       if (request.route.kind === "session") this.settle(request, TRY_AGAIN);
-      else this.ride(request, undefined);
+      else this.ride(request, false);
     }
     this.endBatch();
   }
@@ -318,7 +319,7 @@ export class Pipeline {
       this.gathered = [];
       for (const request of gathered) {
         if (request.route.kind === "session") this.settle(request, TRY_AGAIN);
-        else this.ride(request, undefined);
+        else this.ride(request, false);
       }
     }
     this.run();
@@ -360,7 +361,8 @@ export class Pipeline {
       statistics.failed += 1;
       this.server.statistics.errorReplies += 1;
     }
-    this.server.slowLog.consider(this.connection, request, microseconds);
+    const { slowLog } = this.server;
+    if (microseconds >= slowLog.thresholdMicroseconds) slowLog.add(this.connection, request, microseconds);
     request.text = request.silent ? "" : encodeOutcome(outcome, request.version);
     if (this.slots[this.head] === request) this.drain();
     if (this.held !== undefined) this.run();

@@ -22,8 +22,9 @@ export class SlowLog {
   private entries: SlowCommand[] = [];
   private nextId = 0;
 
-  consider(connection: Connection, request: Request, microseconds: number): void {
-    if (microseconds < this.thresholdMicroseconds || this.thresholdMicroseconds < 0) return;
+  /** A command that took at least the threshold. */
+  add(connection: Connection, request: Request, microseconds: number): void {
+    if (this.thresholdMicroseconds < 0) return;
     this.entries.unshift({
       id: this.nextId,
       atSeconds: Math.floor(Date.now() / 1000),

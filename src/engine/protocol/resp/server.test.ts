@@ -1,0 +1,315 @@
+import { connect } from "node:net";
+import fc from "fast-check";
+import { afterEach, expect, test } from "vitest";
+import type { TestNodeOptions, TestServer } from "./local-node.testing.ts";
+import { startTestServer, TestNode } from "./local-node.testing.ts";
+import { plain, RespClient } from "./resp-client.testing.ts";
+import { startRespServer } from "./server.ts";
+import type { RespServerOptions } from "./settings.ts";
+
+const ends: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+async function serve(
+  options: TestNodeOptions & { readonly server?: RespServerOptions } = {},
+): Promise<TestServer> {
+  const started = await startTestServer(options);
+  ends.push(() => started.server.close());
+  return started;
+}
+
+async function open(started: TestServer): Promise<RespClient> {
+  const client = await RespClient.open(started.port);
+  ends.push(() => client.close());
+  return client;
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+test("a taken port is refused with PORT_IN_USE", async () => {
+  const started = await serve();
+  const node = new TestNode();
+  const again = startRespServer({
+    node,
+    table: node.machine.commands,
+    host: "127.0.0.1",
+    port: started.port,
+    logger: { log: () => undefined },
+  });
+  await expect(again).rejects.toMatchObject({ code: "PORT_IN_USE" });
+});
+
+test("close ends every connection and leaves no handle open", async () => {
+  const started = await startTestServer();
+  const clients = await Promise.all([1, 2, 3].map(() => RespClient.open(started.port)));
+  await clients[0]!.call("SUBSCRIBE", "c");
+  await clients[1]!.call("CLIENT", "PAUSE", "100000");
+  clients[2]!.send("SET a 1\r\n");
+  await started.server.close();
+  await Promise.all(clients.map((client) => client.ended()));
+  const open = process.getActiveResourcesInfo().filter((kind) => /TCPServer|TCPSocketWrap/.test(kind));
+  expect(open).toEqual([]);
+});
+
+test("nothing but the handshake is taken before the password", async () => {
+  const started = await serve({ server: { password: "secret" } });
+  const client = await open(started);
+  const replies = await client.pipeline(
+    "GET a",
+    "HELLO 3",
+    "AUTH wrong",
+    "AUTH nobody secret",
+    "PING",
+    "AUTH secret",
+    "PING",
+  );
+  expect(replies.map(plain)).toEqual([
+    "-NOAUTH Authentication required.",
+    expect.stringMatching(/^-NOAUTH HELLO must be called/),
+    "-WRONGPASS invalid username-password pair or user is disabled.",
+    "-WRONGPASS invalid username-password pair or user is disabled.",
+    "-NOAUTH Authentication required.",
+    "+OK",
+    "+PONG",
+  ]);
+  const other = await open(started);
+  expect(plain((await other.pipeline("HELLO 3 AUTH default secret SETNAME me"))[0]!)).toHaveProperty("map");
+  expect((await other.pipeline("CLIENT GETNAME", "RESET", "PING")).map(plain)).toEqual([
+    "me",
+    "+RESET",
+    "-NOAUTH Authentication required.",
+  ]);
+});
+
+test("an unknown client cannot make the server hold much before the password", async () => {
+  const client = await open(await serve({ server: { password: "secret" } }));
+  client.send("*100\r\n");
+  expect((await client.take(1)).map(plain)).toEqual([
+    "-ERR Protocol error: unauthenticated multibulk length",
+  ]);
+  await client.ended();
+});
+
+test("a password that is set later asks new connections, and lets those in be", async () => {
+  const started = await serve();
+  const client = await open(started);
+  await client.call("CONFIG", "SET", "requirepass", "later");
+  expect(plain(await client.call("PING"))).toBe("+PONG");
+  expect(plain(await (await open(started)).call("PING"))).toBe("-NOAUTH Authentication required.");
+});
+
+test("one client too many is told so and let go", async () => {
+  const started = await serve({ server: { maxClients: 2 } });
+  const [first] = [await open(started), await open(started)];
+  await first.call("PING");
+  const third = await open(started);
+  expect((await third.take(1)).map(plain)).toEqual(["-ERR max number of clients reached"]);
+  await third.ended();
+});
+
+test("an idle connection ends after the timeout, a subscriber stays", async () => {
+  const started = await serve({ server: { idleTimeoutMs: 500 } });
+  const idle = await open(started);
+  const listening = await open(started);
+  await listening.call("SUBSCRIBE", "c");
+  await idle.ended();
+  expect(listening.closed).toBe(false);
+});
+
+test("settings take effect or are refused", async () => {
+  const started = await serve();
+  const client = await open(started);
+  expect(plain(await client.call("CONFIG", "SET", "proto-max-bulk-len", "1mb", "slowlog-max-len", "3"))).toBe(
+    "+OK",
+  );
+  expect(await client.call("CONFIG", "GET", "proto-max-bulk-len")).toEqual(["proto-max-bulk-len", "1048576"]);
+  // The second of two is wrong: the first keeps its old value.
+  expect(plain(await client.call("CONFIG", "SET", "timeout", "7", "maxclients", "0"))).toMatch(
+    /^-ERR CONFIG SET failed \(possibly related to argument 'maxclients'\)/,
+  );
+  expect(await client.call("CONFIG", "GET", "timeout")).toEqual(["timeout", "0"]);
+  expect(plain(await client.call("CONFIG", "SET", "appendonly", "yes"))).toMatch(/fixed at 'no'/);
+  expect(plain(await client.call("CONFIG", "SET", "maxmemory", "10mb", "timeout", "1"))).toMatch(/^-ERR/);
+  expect(plain(await client.call("CONFIG", "SET", "maxmemory", "10mb"))).toBe("+OK");
+  expect(started.node.machine.settings.maxmemoryBytes).toBe(10 << 20);
+  client.send("*2\r\n$3\r\nGET\r\n$1048577\r\n");
+  expect((await client.take(1)).map(plain)).toEqual(["-ERR Protocol error: invalid bulk length"]);
+});
+
+test("a subscriber that does not read is let go at the limit, and the publisher is not held up", async () => {
+  const started = await serve();
+  const slow = await open(started);
+  const publisher = await open(started);
+  await publisher.call("CONFIG", "SET", "client-output-buffer-limit", "pubsub 4mb 0 0");
+  await slow.call("SUBSCRIBE", "c");
+  slow.socket.pause();
+  const message = "x".repeat(1 << 20);
+  let receivers: unknown = 1;
+  for (let sent = 0; sent < 200 && receivers === 1; sent += 1) {
+    receivers = await publisher.call("PUBLISH", "c", message);
+  }
+  expect(receivers).toBe(0);
+  expect(await publisher.call("PUBSUB", "NUMSUB", "c")).toEqual(["c", 0]);
+  expect(started.complaints.join()).toMatch(/output-limit/);
+});
+
+test("CLIENT PAUSE WRITE holds writes back and lets reads through; UNPAUSE lets them go", async () => {
+  const started = await serve();
+  const [writer, other] = [await open(started), await open(started)];
+  await other.call("CLIENT", "PAUSE", "100000", "WRITE");
+  writer.send("GET a\r\nSET a 1\r\nGET a\r\n");
+  expect((await writer.take(1)).map(plain)).toEqual([null]);
+  await pause(30);
+  expect(writer.replies).toEqual([]);
+  expect(plain(await other.call("GET a"))).toBe(null);
+  expect(plain(await other.call("CLIENT UNPAUSE"))).toBe("+OK");
+  expect((await writer.take(2)).map(plain)).toEqual(["+OK", "1"]);
+});
+
+test("CLIENT PAUSE ends by itself", async () => {
+  const client = await open(await serve());
+  expect((await client.pipeline("CLIENT PAUSE 50", "SET a 1", "GET a")).map(plain)).toEqual([
+    "+OK",
+    "+OK",
+    "1",
+  ]);
+});
+
+test("WATCH breaks EXEC when another client changed the key, also by expiry", async () => {
+  const started = await serve();
+  const [mine, other] = [await open(started), await open(started)];
+  await mine.call("WATCH k");
+  await other.call("SET k 1");
+  expect((await mine.pipeline("MULTI", "SET k 2", "EXEC", "GET k")).map(plain)).toEqual([
+    "+OK",
+    "+QUEUED",
+    "*-1",
+    "1",
+  ]);
+  await other.call("SET", "k", "1", "PX", "20");
+  await mine.call("WATCH k");
+  await pause(40);
+  expect((await mine.pipeline("MULTI", "SELECT 3", "SET k 2", "EXEC", "DBSIZE")).map(plain)).toEqual([
+    "+OK",
+    "+QUEUED",
+    "+QUEUED",
+    "*-1",
+    0,
+  ]);
+});
+
+test("WATCH, MULTI and EXEC in one pipeline behave as one by one", async () => {
+  const client = await open(await serve({ timing: () => 2 }));
+  const replies = await client.pipeline(
+    "SET k 1",
+    "WATCH k",
+    "MULTI",
+    "INCR k",
+    "EXEC",
+    "WATCH k",
+    "INCR k",
+    "MULTI",
+    "INCR k",
+    "EXEC",
+    "GET k",
+  );
+  expect(replies.map(plain)).toEqual([
+    "+OK",
+    "+OK",
+    "+OK",
+    "+QUEUED",
+    [2],
+    "+OK",
+    3,
+    "+OK",
+    "+QUEUED",
+    "*-1",
+    "3",
+  ]);
+});
+
+test("MONITOR shows what others send, quoted", async () => {
+  const started = await serve();
+  const [watcher, other] = [await open(started), await open(started)];
+  expect(plain(await watcher.call("MONITOR"))).toBe("+OK");
+  await other.call("SET", "a", '1"\n\xff');
+  await other.call("AUTH", "secret", "hidden");
+  await other.call("GET", "a");
+  const lines = (await watcher.take(2)).map((reply) => plain(reply) as string);
+  expect(lines[0]).toMatch(/^\+\d+\.\d{6} \[0 127\.0\.0\.1:\d+\] "SET" "a" "1\\"\\n\\xff"$/);
+  expect(lines[1]).toMatch(/"GET" "a"$/);
+});
+
+test("CLIENT KILL ends the one, CLIENT LIST shows the rest", async () => {
+  const started = await serve();
+  const [first, second] = [await open(started), await open(started)];
+  const id = await second.call("CLIENT ID");
+  expect(await first.call("CLIENT", "KILL", "ID", String(id))).toBe(1);
+  await second.ended();
+  await first.until(() => started.server.connections().length === 1, "one connection");
+  expect(await first.call("CLIENT LIST")).toMatch(/^id=\d+ addr=127\.0\.0\.1:\d+ .* cmd=client\|list .*\n$/);
+});
+
+test("INFO tells the node, its role and what durability means", async () => {
+  const started = await serve();
+  const client = await open(started);
+  await client.call("SET", "a", "1", "EX", "100");
+  const info = (await client.call("INFO")) as string;
+  for (const line of [
+    "redis_version:7.0.15",
+    "cluster_enabled:0",
+    "role:master",
+    "loading:0",
+    "maxmemory_policy:noeviction",
+    "node_id:n1",
+    "durability:memory",
+    "db0:keys=1,expires=1,avg_ttl=0",
+  ]) {
+    expect(info).toContain(`${line}\r\n`);
+  }
+  expect(await client.call("INFO commandstats")).toMatch(/cmdstat_set:calls=1,/);
+  expect(await client.call("INFO nosuch")).toBe("");
+});
+
+test("any garbage is answered or ended, and the server serves the next client", async () => {
+  const started = await serve({ timing: () => 0 });
+  const words = [
+    "SET",
+    "GET",
+    "MULTI",
+    "EXEC",
+    "a",
+    "CLIENT",
+    "LIST",
+    "SUBSCRIBE",
+    "HELLO",
+    "3",
+    "CONFIG",
+    "WATCH",
+  ];
+  const piece = fc.oneof(
+    fc.uint8Array({ maxLength: 20 }).map((bytes) => String.fromCharCode(...bytes)),
+    fc.constantFrom("*", "$", "\r\n", "*1\r\n$4\r\nPING\r\n", "*2\r\n", "$-1\r\n", "RESET\r\n", '"', "\0"),
+    fc.array(fc.constantFrom(...words), { maxLength: 4 }).map((line) => `${line.join(" ")}\r\n`),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(piece, { maxLength: 15 }), async (pieces) => {
+      const socket = connect({ port: started.port, host: "127.0.0.1" });
+      const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+      socket.on("error", () => undefined);
+      socket.resume();
+      for (const bytes of pieces) socket.write(bytes, "latin1");
+      socket.end();
+      // It always ends by itself: what cannot be finished is not waited for.
+      await closed;
+    }),
+    { numRuns: 300 },
+  );
+  const client = await open(started);
+  expect(plain(await client.call("PING"))).toBe("+PONG");
+  await client.until(() => started.server.connections().length === 1, "all others to be gone");
+  expect(started.complaints).toEqual([]);
+});
