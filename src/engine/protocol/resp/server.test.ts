@@ -247,7 +247,7 @@ test("CLIENT KILL ends the one, CLIENT LIST shows the rest", async () => {
   const started = await serve();
   const [first, second] = [await open(started), await open(started)];
   const id = await second.call("CLIENT ID");
-  expect(await first.call("CLIENT", "KILL", "ID", String(id))).toBe(1);
+  expect(await first.call("CLIENT", "KILL", "ID", String(id as number))).toBe(1);
   await second.ended();
   await first.until(() => started.server.connections().length === 1, "one connection");
   expect(await first.call("CLIENT LIST")).toMatch(/^id=\d+ addr=127\.0\.0\.1:\d+ .* cmd=client\|list .*\n$/);
