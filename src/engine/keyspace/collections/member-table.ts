@@ -11,10 +11,11 @@
  * (https://redis.io/docs/latest/commands/scan/#scan-guarantees).
  */
 import { assert } from "../../../runtime/errors.ts";
+import { INDEX_CAPACITY, PositionIndex } from "../position-index.ts";
 import { ReplyError } from "../reply.ts";
 
-/** JavaScript's Map holds at most 2^24 entries; a command that would pass this bound is refused whole. */
-export const MAX_MEMBERS = 16_000_000;
+/** What one index holds at most: a command that would pass this bound is refused whole. */
+export const MAX_MEMBERS: number = INDEX_CAPACITY;
 
 export const TOO_MANY_MEMBERS: ReplyError = new ReplyError(
   `ERR a hash, set or sorted set holds at most ${MAX_MEMBERS} elements`,
@@ -29,12 +30,14 @@ export const EMPTY_BYTES = 160;
 
 export class MemberTable {
   private readonly list: string[];
-  private readonly positions: Map<string, number>;
+  private readonly positions = new PositionIndex();
 
   constructor(members: readonly string[] = []) {
     this.list = [...members];
-    this.positions = new Map(this.list.map((member, position) => [member, position]));
-    assert(this.positions.size === this.list.length, "a member occurs twice");
+    for (const [position, member] of this.list.entries()) {
+      assert(this.positions.get(member) < 0, "a member occurs twice");
+      this.positions.add(member, position);
+    }
   }
 
   get size(): number {
@@ -47,12 +50,12 @@ export class MemberTable {
   }
 
   has(member: string): boolean {
-    return this.positions.has(member);
+    return this.positions.get(member) >= 0;
   }
 
   /** The member's position, or -1. */
   positionOf(member: string): number {
-    return this.positions.get(member) ?? -1;
+    return this.positions.get(member);
   }
 
   at(position: number): string {
@@ -64,20 +67,20 @@ export class MemberTable {
   /** Adds a member that is not there, at position `size`. */
   add(member: string): void {
     if (this.list.length >= MAX_MEMBERS) throw TOO_MANY_MEMBERS;
-    this.positions.set(member, this.list.length);
+    this.positions.add(member, this.list.length);
     this.list.push(member);
   }
 
   /** Removes a member and answers the position that the last member now fills, or -1 when it was not there. */
   remove(member: string): number {
     const gap = this.positions.get(member);
-    if (gap === undefined) return -1;
+    if (gap < 0) return -1;
     this.positions.delete(member);
     const last = this.list.pop();
     assert(last !== undefined, "a position beyond the table");
     if (last !== member) {
       this.list[gap] = last;
-      this.positions.set(last, gap);
+      this.positions.move(last, gap);
     }
     return gap;
   }
