@@ -69,9 +69,10 @@ export class KeyTable {
     const slot = this.keys.length;
     this.observer?.beforeChange(slot);
     if (slot >= this.versions.length) this.grow();
+    // First, because it alone can fail: at V8's limit for a Map.
+    this.index.set(key, slot);
     this.keys.push(key);
     this.values.push(value);
-    this.index.add(key, slot);
     this.sizes[slot] = 0;
     this.digests[slot] = 0;
     if (deadlineMs !== 0) this.due.set(slot, deadlineMs);
@@ -129,7 +130,7 @@ export class KeyTable {
     if (slot === last) return;
     this.keys[slot] = key;
     this.values[slot] = value;
-    this.index.move(key, slot);
+    this.index.set(key, slot);
     this.due.move(last, slot);
     this.versions[slot] = this.versions[last]!;
     this.sizes[slot] = this.sizes[last]!;

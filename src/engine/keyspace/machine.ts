@@ -29,8 +29,8 @@ import { corrupt, finishRecord, FORMAT, HEADER, SECTION, startRecord } from "./s
 import { readSnapshot } from "./snapshot-restore.ts";
 import { StoredDatabase, type KeyCounters } from "./stored-database.ts";
 
-/** Keys that one tick may remove: about a millisecond's work. */
-const EXPIRE_LIMIT = 1000;
+/** Keys that one tick may remove: about two milliseconds of work. */
+const EXPIRE_LIMIT = 500;
 /** After so long a command of upkeep that was not applied counts as lost. */
 const UPKEEP_PATIENCE_MS = 1000;
 
