@@ -102,13 +102,12 @@ export class Connection implements Flushable {
   /** Appends encoded bytes to what leaves at the end of the turn. */
   send(text: string): void {
     if (text === "" || this.socket.destroyed) return;
+    // Never joined beyond the bound: two long replies together could be longer than a string can be.
+    if (this.out.length + text.length > GATHER_MAX_BYTES) this.writeOut();
     this.out += text;
-    if (!this.flushing) {
-      this.flushing = true;
-      this.server.turn.flushLater(this);
-    } else if (this.out.length > GATHER_MAX_BYTES) {
-      this.writeOut();
-    }
+    if (this.flushing) return;
+    this.flushing = true;
+    this.server.turn.flushLater(this);
   }
 
   /** A message that no command asked for (pub/sub, MONITOR): sent whatever CLIENT REPLY says. */
@@ -143,7 +142,9 @@ export class Connection implements Flushable {
     if ((this.pausedFor & reason) === 0) return;
     this.pausedFor &= ~reason;
     this.pipeline.run();
-    if (this.pausedFor === 0 && this.open) this.socket.resume();
+    if (this.pausedFor !== 0 || !this.open) return;
+    this.socket.resume();
+    this.settled();
   }
 
   isPaused(reasons: number): boolean {
@@ -208,7 +209,8 @@ export class Connection implements Flushable {
 
   private finishIfDone(): void {
     if (this.pipeline.busy || this.out !== "") return;
-    if (this.closing || this.inputEnded) {
+    // After a half close, commands may still be in the parser while the client takes the replies before them.
+    if (this.closing || (this.inputEnded && this.pausedFor === 0)) {
       this.closing = true;
       if (this.closingSinceMs === 0) this.closingSinceMs = Date.now();
       if (!this.socket.destroyed && !this.socket.writableEnded) this.socket.end(() => this.socket.destroy());

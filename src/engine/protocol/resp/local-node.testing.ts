@@ -87,6 +87,10 @@ export class TestNode implements KeyspaceNode {
     this.waitingForDrain.push(callback);
   }
 
+  get drainCallbacks(): number {
+    return this.waitingForDrain.length;
+  }
+
   drain(): void {
     this.isCongested = false;
     for (const callback of this.waitingForDrain.splice(0)) callback();

@@ -174,3 +174,32 @@ test("a client that leaves with commands in flight does no harm", async () => {
   expect(await other.call("PING")).toEqual({ type: "status", text: "PONG" });
   expect(started.complaints).toEqual([]);
 });
+
+test("commands behind a half close are answered even when the client is slow to take replies", async () => {
+  const started = await serve({ timing: () => 5 });
+  const client = await open(started);
+  await client.call("SET", "big", "x".repeat(1 << 20));
+  client.socket.pause();
+  client.socket.end(`INCR n\r\n${"GET big\r\n".repeat(40)}INCR n\r\n${"GET big\r\n".repeat(40)}INCR n\r\n`);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  client.socket.resume();
+  const replies = await client.take(83);
+  expect([replies[0], replies[41], replies[82]]).toEqual([1, 2, 3]);
+});
+
+test("congestion asks the node for one call back, however often it is met", async () => {
+  const started = await serve();
+  const client = await open(started);
+  started.node.isCongested = true;
+  for (let sent = 0; sent < 20; sent += 1) {
+    client.send("SET a 1\r\n");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const other = await open(started);
+  other.send("SET b 1\r\n");
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect(started.node.drainCallbacks).toBe(1);
+  started.node.drain();
+  expect(await client.take(20)).toHaveLength(20);
+  expect(await other.take(1)).toHaveLength(1);
+});

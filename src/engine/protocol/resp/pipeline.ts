@@ -20,18 +20,14 @@ import { mustPause, refusal } from "./admission.ts";
 import type { Connection } from "./connection.ts";
 import type { ServerContext } from "./context.ts";
 import { PAUSED_BUFFER, PAUSED_CONGESTED, PAUSED_OUTPUT, PAUSED_PENDING } from "./pause-reasons.ts";
-import type { RespVersion } from "./reply-encoder.ts";
-import { encodeReply } from "./reply-encoder.ts";
+import { ReplyQueue } from "./reply-queue.ts";
 import type { Outcome } from "./request.ts";
-import { DEFERRED, NO_REPLY, Request, SeveralReplies } from "./request.ts";
+import { DEFERRED, Request } from "./request.ts";
 import type { Route } from "./router.ts";
 import type { SessionCommand } from "./session-command.ts";
 import { row } from "./session-command.ts";
 import { queueInTransaction } from "./transaction-queue.ts";
 
-/** A connection's own commands in flight, and their bytes, before its socket is left unread. */
-const PENDING_MAX = 16_384;
-const PENDING_MAX_BYTES = 64 << 20;
 /** Bytes that may gather behind a held command before the socket is left unread. */
 const HELD_MAX_BYTES = 256 << 10;
 /** Replies of one batch of reads beyond this wait until the client took them. */
@@ -45,7 +41,6 @@ const RIDING_MAX = 256;
 const ROUGH_AGGREGATE_BYTES = 4096;
 
 const TRY_AGAIN = new ReplyError("TRYAGAIN The read could not be made in order, try again");
-const TOO_LONG = new ReplyError("ERR the reply is longer than a string can be");
 /** Of requests that name no command. */
 const UNKNOWN_ROUTE: Route = {
   spec: row("unknown", -1, "", "generic", "", ""),
@@ -63,10 +58,7 @@ const STOP_READING = PAUSED_CONGESTED | PAUSED_PENDING | PAUSED_OUTPUT;
 export class Pipeline {
   private readonly connection: Connection;
   private readonly server: ServerContext;
-  /** Commands whose replies have not left, oldest at `head`. */
-  private slots: Request[] = [];
-  private head = 0;
-  private pendingBytes = 0;
+  private readonly replies: ReplyQueue;
   private writesInFlight = 0;
   /** Reads gathered for the next barrier, and those whose barrier is under way. */
   private gathered: Request[] = [];
@@ -81,15 +73,16 @@ export class Pipeline {
   constructor(connection: Connection) {
     this.connection = connection;
     this.server = connection.server;
+    this.replies = new ReplyQueue(connection);
   }
 
   /** True while a command waits for its reply or its turn. */
   get busy(): boolean {
-    return this.head < this.slots.length || this.held !== undefined;
+    return this.replies.pending > 0 || this.held !== undefined;
   }
 
   get pendingCommands(): number {
-    return this.slots.length - this.head;
+    return this.replies.pending;
   }
 
   /** Carries out what the parser has, as far as order and back-pressure allow. */
@@ -111,8 +104,7 @@ export class Pipeline {
   /** The connection is gone: what is in the log takes its course, nobody is told. */
   abandon(): void {
     this.abandoned = true;
-    this.slots = [];
-    this.head = 0;
+    this.replies.clear();
     this.held = undefined;
     this.gathered = [];
   }
@@ -338,96 +330,43 @@ export class Pipeline {
   private enqueue(request: Request): void {
     const { connection } = this;
     connection.lastCommand = request.route.spec.name;
-    this.server.statistics.commandsProcessed += 1;
+    this.count(request);
+    this.replies.add(request);
+  }
+
+  /** Notes that a command is being carried out; one of a transaction, at EXEC. */
+  count(request: Request): void {
+    const { server } = this;
+    server.statistics.commandsProcessed += 1;
     request.route.statistics.calls += 1;
-    if (this.server.monitors.size > 0 && !request.route.hidden) this.server.monitor(connection, request);
-    this.slots.push(request);
-    this.pendingBytes += request.sizeBytes;
+    if (server.monitors.size > 0 && !request.route.hidden) server.monitor(this.connection, request);
   }
 
   /** Answers at once what needs no work. */
   private answerNow(request: Request, reply: Reply): void {
-    this.slots.push(request);
-    this.pendingBytes += request.sizeBytes;
+    this.replies.add(request);
     this.settle(request, reply);
   }
 
   private settle(request: Request, outcome: Outcome): void {
     if (this.abandoned) return;
-    const { statistics } = request.route;
-    const microseconds = (this.server.turn.nowMs() - request.arrivedMs) * 1000;
-    statistics.microseconds += microseconds;
-    if (outcome instanceof ReplyError) {
-      statistics.failed += 1;
-      this.server.statistics.errorReplies += 1;
-    }
-    const { slowLog } = this.server;
-    if (microseconds >= slowLog.thresholdMicroseconds) slowLog.add(this.connection, request, microseconds);
-    request.text = request.silent ? "" : encodeOutcome(outcome, request.version);
-    if (this.slots[this.head] === request) this.drain();
+    this.replies.settle(request, outcome);
     if (this.held !== undefined) this.run();
-  }
-
-  /** Sends the replies that are next in order. */
-  private drain(): void {
-    const { connection, slots } = this;
-    let text = "";
-    let head = this.head;
-    while (head < slots.length) {
-      const slot = slots[head] as Request;
-      if (slot.text === undefined) break;
-      text += slot.text;
-      this.pendingBytes -= slot.sizeBytes;
-      head += 1;
-    }
-    if (head === slots.length) {
-      slots.length = 0;
-      head = 0;
-    } else if (head >= 1024) {
-      slots.splice(0, head);
-      head = 0;
-    }
-    this.head = head;
-    connection.send(text);
-    if (slots.length === 0) connection.settled();
-    if (this.pendingCommands * 2 < PENDING_MAX && this.pendingBytes * 2 < PENDING_MAX_BYTES) {
-      connection.resume(PAUSED_PENDING);
-    }
   }
 
   /** Checks every bound before another command is taken. */
   private mustStop(): boolean {
     const { connection, server } = this;
-    if (this.pendingCommands >= PENDING_MAX || this.pendingBytes >= PENDING_MAX_BYTES) {
-      connection.pause(PAUSED_PENDING);
-    }
+    if (this.replies.full) connection.pause(PAUSED_PENDING);
     if (server.node.congested()) server.pauseUntilDrained(connection);
     return connection.isPaused(STOP_READING);
   }
 
   /** Framing is lost: one error, then the end. */
   private refuseFraming(error: string): void {
-    const { connection } = this;
-    this.server.statistics.errorReplies += 1;
-    const { database, version } = connection;
+    const { database, version } = this.connection;
     const request = new Request([], UNKNOWN_ROUTE, { database, version, silent: false }, 0, 0);
-    request.text = encodeReply(new ReplyError(`ERR ${error}`), connection.version);
-    this.slots.push(request);
-    if (this.slots[this.head] === request) this.drain();
-    connection.closeAfterReplies();
-  }
-}
-
-function encodeOutcome(outcome: Outcome, version: RespVersion): string {
-  if (outcome === NO_REPLY) return "";
-  try {
-    if (!(outcome instanceof SeveralReplies)) return encodeReply(outcome, version);
-    let text = "";
-    for (const reply of outcome.replies) text += encodeReply(reply, version);
-    return text;
-  } catch (error) {
-    // V8's strings end at 512 MiB; anything else is a defect and must not be hidden.
-    if (error instanceof RangeError) return encodeReply(TOO_LONG, version);
-    throw error;
+    this.answerNow(request, new ReplyError(`ERR ${error}`));
+    this.connection.closeAfterReplies();
   }
 }

@@ -98,6 +98,7 @@ function createContext(
 ): { readonly context: ServerContext; readonly stop: () => void } {
   const { node, table, logger, options = {} } = input;
   const waiting = new Set<Connection>();
+  let drainAwaited = false;
   let pauseTimer: NodeJS.Timeout | undefined;
   const context: ServerContext = {
     node,
@@ -119,8 +120,10 @@ function createContext(
     pauseUntilDrained: (connection) => {
       connection.pause(PAUSED_CONGESTED);
       waiting.add(connection);
-      if (waiting.size > 1) return;
+      if (drainAwaited) return;
+      drainAwaited = true;
       node.onDrain(() => {
+        drainAwaited = false;
         const resumed = [...waiting];
         waiting.clear();
         for (const each of resumed) each.resume(PAUSED_CONGESTED);

@@ -60,6 +60,7 @@ function exec({ connection, answer }: Call): Reply | typeof DEFERRED {
   const watched = [...connection.watched.values()];
   discardTransaction(connection);
   if (transaction.broken) return ABORTED;
+  for (const request of transaction.queue) connection.pipeline.count(request);
   const before = connection.database;
   const plan = planned(connection, transaction.queue);
   if (plan.calls.length === 0 && watched.length === 0) return assemble(connection, plan.steps, []);

@@ -1,0 +1,119 @@
+/** The commands of a connection whose replies have not left, in order; each is counted when it is answered. */
+import { ReplyError } from "../../keyspace/reply.ts";
+import type { Connection } from "./connection.ts";
+import { PAUSED_PENDING } from "./pause-reasons.ts";
+import { encodeReply } from "./reply-encoder.ts";
+import type { Outcome, Request } from "./request.ts";
+import { NO_REPLY, SeveralReplies } from "./request.ts";
+
+/** A connection's own commands in flight, and their bytes, before its socket is left unread. */
+const PENDING_MAX = 16_384;
+const PENDING_MAX_BYTES = 64 << 20;
+/** Replies are joined up to here before they go to the connection. */
+const JOIN_MAX_BYTES = 64 << 10;
+/** Answered entries that may stay at the front of the list before it is cut. */
+const ANSWERED_MAX = 1024;
+
+const NOT_ENCODABLE = new ReplyError("ERR internal error: the reply of this command cannot be written");
+const TOO_LONG = new ReplyError("ERR the reply is longer than a string can be");
+
+export class ReplyQueue {
+  private readonly connection: Connection;
+  /** Oldest unanswered at `head`. */
+  private slots: Request[] = [];
+  private head = 0;
+  private pendingBytes = 0;
+
+  constructor(connection: Connection) {
+    this.connection = connection;
+  }
+
+  /** Commands that wait for their reply, or for the replies before it. */
+  get pending(): number {
+    return this.slots.length - this.head;
+  }
+
+  get full(): boolean {
+    return this.pending >= PENDING_MAX || this.pendingBytes >= PENDING_MAX_BYTES;
+  }
+
+  add(request: Request): void {
+    this.slots.push(request);
+    this.pendingBytes += request.sizeBytes;
+  }
+
+  clear(): void {
+    this.slots = [];
+    this.head = 0;
+    this.pendingBytes = 0;
+  }
+
+  /** Answers a command; its reply leaves when those before it have left. */
+  settle(request: Request, outcome: Outcome): void {
+    const { server } = this.connection;
+    const { statistics, hidden } = request.route;
+    const microseconds = (server.turn.nowMs() - request.arrivedMs) * 1000;
+    statistics.microseconds += microseconds;
+    if (outcome instanceof ReplyError) {
+      statistics.failed += 1;
+      server.statistics.errorReplies += 1;
+    }
+    // Not of commands that may hold passwords.
+    if (microseconds >= server.slowLog.thresholdMicroseconds && !hidden) {
+      server.slowLog.add(this.connection, request, microseconds);
+    }
+    request.text = request.silent ? "" : this.encode(request, outcome);
+    if (this.slots[this.head] === request) this.drain();
+  }
+
+  private encode(request: Request, outcome: Outcome): string {
+    if (outcome === NO_REPLY) return "";
+    const { version } = request;
+    try {
+      if (!(outcome instanceof SeveralReplies)) return encodeReply(outcome, version);
+      let text = "";
+      for (const reply of outcome.replies) text += encodeReply(reply, version);
+      return text;
+    } catch (error) {
+      // V8's strings end at 512 MiB. Anything else is a defect of one command, and no reason to stop the node.
+      if (error instanceof RangeError) return encodeReply(TOO_LONG, version);
+      const command = request.route.spec.name;
+      this.connection.server.logger.log("error", "resp.reply-not-encodable", {
+        command,
+        error: String(error),
+      });
+      return encodeReply(NOT_ENCODABLE, version);
+    }
+  }
+
+  /** Sends the replies that are next in order. */
+  private drain(): void {
+    const { connection, slots } = this;
+    let text = "";
+    let head = this.head;
+    while (head < slots.length) {
+      const slot = slots[head] as Request;
+      if (slot.text === undefined) break;
+      if (text.length + slot.text.length > JOIN_MAX_BYTES) {
+        connection.send(text);
+        text = "";
+      }
+      text += slot.text;
+      this.pendingBytes -= slot.sizeBytes;
+      head += 1;
+    }
+    if (head === slots.length) {
+      slots.length = 0;
+      head = 0;
+    } else if (head >= ANSWERED_MAX) {
+      slots.splice(0, head);
+      head = 0;
+    }
+    this.head = head;
+    connection.send(text);
+    if (slots.length === 0) connection.settled();
+    if (this.pending * 2 < PENDING_MAX && this.pendingBytes * 2 < PENDING_MAX_BYTES) {
+      connection.resume(PAUSED_PENDING);
+    }
+  }
+}
