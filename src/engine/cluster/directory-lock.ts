@@ -1,0 +1,65 @@
+/**
+ * One process per data directory. Two that write one log would destroy it, so the second is turned away.
+ *
+ * The lock is a listening local socket whose name is made from the directory's device and inode: the system takes it back
+ * when the process ends, however it ends, and a directory reached by two paths is still one. On Linux the name is abstract
+ * (no file, seen in the same network namespace); elsewhere it is a file in the temporary directory.
+ */
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import { connect, createServer } from "node:net";
+import type { Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { QuorateError } from "../../runtime/errors.ts";
+
+/** Gives the lock back. */
+export type ReleaseLock = () => Promise<void>;
+
+/** Rejects with DATA_DIRECTORY_IN_USE while another process holds it. */
+export async function lockDirectory(directory: string): Promise<ReleaseLock> {
+  const name = lockName(directory);
+  const server = await tryListen(name);
+  if (server) return () => close(server);
+  // A file may be left by a process that was killed; then nobody answers behind it.
+  if (!name.startsWith("\0") && !(await answers(name))) {
+    fs.rmSync(name, { force: true });
+    const second = await tryListen(name);
+    if (second) return () => close(second);
+  }
+  throw new QuorateError("DATA_DIRECTORY_IN_USE", `another process uses ${directory}`);
+}
+
+function lockName(directory: string): string {
+  const { dev, ino } = fs.statSync(directory, { bigint: true });
+  const name = `quorate-${createHash("sha256").update(`${dev}:${ino}`).digest("hex").slice(0, 32)}`;
+  return process.platform === "linux" ? `\0${name}` : join(tmpdir(), `${name}.lock`);
+}
+
+function tryListen(name: string): Promise<Server | undefined> {
+  const server = createServer((socket) => socket.destroy());
+  // It must not keep a process alive that has nothing else to do.
+  server.unref();
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EADDRINUSE") resolve(undefined);
+      else reject(error);
+    });
+    server.listen(name, () => resolve(server));
+  });
+}
+
+function answers(name: string): Promise<boolean> {
+  const socket = connect(name);
+  return new Promise((resolve) => {
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}
