@@ -37,7 +37,7 @@ function exampleNode(barrier: Barrier): ObservedNode {
       lastIndex: 42,
       membership: { voters: ["n1", "n2", "n3"], outgoing: [], learners: [], addresses: {} },
       progress: new Map([
-        ["n2", { matchIndex: 41, nextIndex: 42, state: "replicate", inflightBytes: 0, silentMs: 20 }],
+        ["n2", { matchIndex: 37, nextIndex: 38, state: "replicate", inflightBytes: 0, silentMs: 20 }],
       ]),
       snapshotsInUse: [],
     },
@@ -124,7 +124,7 @@ test("the metrics are what Prometheus reads: every sample has a type, and the fi
   expect(text).toContain('quorate_role{group="g0",role="leader"} 1\n');
   expect(text).toContain('quorate_commit_index{group="g0"} 40\n');
   expect(text).toContain('quorate_log_entries{group="g0"} 32\n');
-  expect(text).toContain('quorate_peer_match_index{group="g0",peer="n2"} 41\n');
+  expect(text).toContain('quorate_peer_match_index{group="g0",peer="n2"} 37\n');
   const typed = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]));
   for (const sample of text.split("\n").filter((line) => line !== "" && !line.startsWith("#"))) {
     expect(sample).toMatch(/^[a-z_]+(\{([a-z_]+="[^"]*",?)*\})? [-+\d.e]+$/);

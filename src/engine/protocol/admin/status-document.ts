@@ -29,7 +29,7 @@ export interface NodeEntry {
   readonly dataDir: string | null;
   readonly commitIndex: number | null;
   readonly appliedIndex: number | null;
-  /** Entries committed by the group that this node has not applied. */
+  /** Entries committed by the group that this node is not known to hold; up to half a second old, fresh at the leader. */
   readonly lag: number | null;
   readonly diskBytes: number | null;
 }
@@ -55,7 +55,10 @@ export function statusDocument(node: ObservedNode): StatusDocument {
   return {
     cluster: node.clusterId,
     askedNode: node.id,
-    nodes: members.map((member) => nodeEntry(member, commitIndex)),
+    nodes: members.map((member) => {
+      const matchIndex = status.consensus.progress.get(member.id)?.matchIndex ?? 0;
+      return nodeEntry(member, commitIndex, matchIndex);
+    }),
     groups: [
       {
         id: GROUP_ID,
@@ -70,7 +73,8 @@ export function statusDocument(node: ObservedNode): StatusDocument {
   };
 }
 
-function nodeEntry(member: MemberView, commitIndex: number): NodeEntry {
+function nodeEntry(member: MemberView, commitIndex: number, matchIndex: number): NodeEntry {
+  const held = member.appliedIndex === undefined ? undefined : Math.max(member.appliedIndex, matchIndex);
   return {
     id: member.id,
     pid: member.pid ?? null,
@@ -81,7 +85,7 @@ function nodeEntry(member: MemberView, commitIndex: number): NodeEntry {
     dataDir: member.dataDir ?? null,
     commitIndex: member.commitIndex ?? null,
     appliedIndex: member.appliedIndex ?? null,
-    lag: member.appliedIndex === undefined ? null : Math.max(0, commitIndex - member.appliedIndex),
+    lag: held === undefined ? null : Math.max(0, commitIndex - held),
     diskBytes: member.diskBytes ?? null,
   };
 }

@@ -7,6 +7,7 @@ import { CONFIG_FAMILY } from "./commands/config.ts";
 import { CONNECTION_COMMANDS } from "./commands/connection.ts";
 import { INFO_COMMANDS } from "./commands/info.ts";
 import { PUBSUB_COMMANDS, PUBSUB_FAMILY } from "./commands/pubsub.ts";
+import { QUORATE_FAMILY } from "./commands/quorate.ts";
 import {
   DEBUG_FAMILY,
   LATENCY_FAMILY,
@@ -41,6 +42,7 @@ const FAMILIES = [
   LATENCY_FAMILY,
   MEMORY_WITH_USAGE,
   PUBSUB_FAMILY,
+  QUORATE_FAMILY,
   SLOWLOG_FAMILY,
 ] as const;
 
