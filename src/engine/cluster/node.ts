@@ -25,7 +25,7 @@ export interface ClusterNodeOptions<Command, Machine extends StateMachine<Comman
   readonly clusterId: string;
   /** Identity of the data directory (or of this process, without one): hexadecimal, 12 digits or more. */
   readonly directory: string;
-  readonly world: World;
+  readonly world: Omit<World, "disk">;
   /** What log time follows; a test may push it. Default: the world's clock. */
   readonly timeSource?: Clock;
   readonly algorithm: "raft" | "paxos";

@@ -5,7 +5,7 @@ import type { Clock, Timer } from "../world.ts";
 /** The longest delay that setTimeout takes; above it would fire at once. */
 const TIMEOUT_MAX_MS = 2 ** 31 - 1;
 /** How often callbacks of a turn's end may schedule further ones before the rest waits for the next turn. */
-const ROUNDS_MAX = 32;
+const ROUNDS_MAX = 4;
 
 /** The clock of this machine. Several may exist; each has an end of turn of its own. */
 export function createClock(): Clock {
