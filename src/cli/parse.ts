@@ -65,7 +65,7 @@ function count(number: number): string {
 export function unknown(what: string, given: string, known: readonly string[]): string {
   const near = known
     .map((name) => ({ name, distance: editDistance(given, name) }))
-    .filter(({ name, distance }) => distance <= Math.max(1, Math.floor(name.length / 3)))
+    .filter(({ name, distance }) => distance <= Math.max(1, Math.floor(name.length / 2.5)))
     .sort((left, right) => left.distance - right.distance)[0];
   return `unknown ${what} ${given}${near ? `, did you mean ${near.name}?` : ""}`;
 }

@@ -53,6 +53,9 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
   const name = call.text("name");
   const cluster = call.text("cluster");
   const durability = call.choice("durability", ["always", "everysec", "memory"]) ?? "always";
+  if (durability === "memory" && call.has("data")) {
+    throw new QuorateError("USAGE", "--durability memory keeps nothing on disk; leave --data out");
+  }
   const settings: Settings = {
     consensus: call.choice("consensus", ["raft"]) ?? "raft",
     durability,

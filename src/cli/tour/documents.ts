@@ -29,9 +29,11 @@ export interface Library {
 
 /** The text files under `path`; without one, the documents of the installed dependencies. Throws USAGE when there are none. */
 export function readLibrary(path: string | undefined, dependencies: string): Library {
-  const directory = resolve(path ?? dependencies);
   const wanted = path === undefined ? isDocument : (): boolean => true;
-  if (!fs.existsSync(directory)) throw new QuorateError("USAGE", `there is no ${directory}`);
+  const named = resolve(path ?? dependencies);
+  if (!fs.existsSync(named)) throw new QuorateError("USAGE", `there is no ${named}`);
+  // The root may be a link; links below it are not followed.
+  const directory = fs.realpathSync(named);
   const documents: Document[] = [];
   let bytes = 0;
   let words = 0;
