@@ -173,3 +173,17 @@ test("a snapshot that is cut short or damaged is refused, never half believed", 
   // What only repeats the database of a run, or the log time, is not covered by the digest: the file's checksum is.
   expect(accepted).toBeLessThan(whole!.length / 11 / 20);
 });
+
+test("a collection that holds another content of the same size shows in the digest after a few changes", () => {
+  const digests = ["left", "rite"].map((word) => {
+    const machine = create();
+    const apply = (...line: string[]): void => {
+      const command = { type: "call", database: 0, args: line } as const;
+      machine.apply(command, { index: 1, position: 0, timeMs: 1000, seed: 1 });
+    };
+    apply("HSET", "h", "field", word);
+    for (let n = 0; n < 40; n++) apply("HINCRBY", "h", "count", "1");
+    return machine.digest();
+  });
+  expect(digests[0]).not.toBe(digests[1]);
+});

@@ -118,7 +118,7 @@ export class Executor implements Execution {
 
   private execute(spec: CommandSpec, args: readonly string[]): Reply {
     if (spec.execute === undefined) return this.connectionCommand(spec, args);
-    if (this.moment.reading && this.keyspace.commands.hasFlag(spec, "write")) return WRITES_IN_QUERY;
+    if (this.moment.reading && !this.keyspace.commands.readsOnly(spec)) return WRITES_IN_QUERY;
     try {
       return spec.execute(this, args);
     } catch (error) {

@@ -170,6 +170,7 @@ export class KeyspaceMachine implements Keyspace {
     this.cut?.close();
     for (const database of this.databases) database.table = state.tables[database.index]!;
     this.moment.revision = state.revision;
+    this.moment.audit.digest = state.auditDigest | 0;
     this.moment.logMs = this.moment.nowMs = state.logMs;
     this.configure(state.settings);
     const section = this.scripts?.section;
@@ -182,7 +183,7 @@ export class KeyspaceMachine implements Keyspace {
   }
 
   digest(): number {
-    let digest = stirNumber(0, this.moment.revision);
+    let digest = stir(stirNumber(0, this.moment.revision), this.moment.audit.digest);
     for (const { table } of this.databases) digest = stir(stir(digest, table.digest), table.size);
     for (const [name, row] of SETTING_ROWS)
       digest = hashText(hashText(digest, name), row.read(this.settings));
@@ -235,7 +236,8 @@ export class KeyspaceMachine implements Keyspace {
 
   private writeHeader(writer: ByteWriter): void {
     const start = startRecord(writer, HEADER);
-    writer.uint32(FORMAT).uint53(this.moment.revision).double(this.moment.logMs).uint32(this.digest());
+    writer.uint32(FORMAT).uint53(this.moment.revision).double(this.moment.logMs);
+    writer.uint32(this.moment.audit.digest >>> 0).uint32(this.digest());
     writer.uint32(SETTING_ROWS.size);
     for (const [name, row] of SETTING_ROWS) writer.text(name).text(row.read(this.settings));
     finishRecord(writer, start);

@@ -1,5 +1,7 @@
 /** What the databases share while a command runs: the time it may know, whether it may change anything, and the revision. */
 
+import { ValueAudit } from "./value-audit.ts";
+
 /** Thrown by a read that meets a key which is due by the reader's clock but not yet by the log. */
 export const TICK_NEEDED: unique symbol = Symbol("tick needed");
 
@@ -15,6 +17,8 @@ export class Moment {
   reading = false;
   /** Counts changes of keys; a key's version is the revision of its last change. Equal on every replica. */
   revision = 0;
+  /** What collections held at sampled changes; part of the state. */
+  readonly audit: ValueAudit = new ValueAudit();
   /** `nowMs` in units of the access clock, 32 bits. */
   accessUnits = 0;
 

@@ -21,6 +21,7 @@ import type { Value } from "./value.ts";
 export interface RestoredState {
   readonly revision: number;
   readonly logMs: number;
+  readonly auditDigest: number;
   /** The digest that the state must have. */
   readonly digest: number;
   readonly settings: readonly (readonly [name: string, value: string])[];
@@ -86,7 +87,7 @@ class SnapshotReader {
   private readonly loads = Array.from({ length: DATABASE_COUNT }, () => new TableLoad());
   private readonly sizes = Array.from({ length: DATABASE_COUNT }, () => 0);
   private readonly sections = new Map<string, Bytes>();
-  private header: Pick<RestoredState, "revision" | "logMs" | "digest" | "settings"> | undefined;
+  private header: Omit<RestoredState, "sections" | "tables"> | undefined;
   private database = 0;
   private ended = false;
 
@@ -134,10 +135,11 @@ class SnapshotReader {
   private readHeader(reader: ByteReader): void {
     const format = reader.uint32();
     if (format !== FORMAT) throw corrupt(`format ${format}; this version reads ${FORMAT}`);
-    const [revision, logMs, digest] = [reader.uint53(), reader.double(), reader.uint32()];
+    const [revision, logMs] = [reader.uint53(), reader.double()];
+    const [auditDigest, digest] = [reader.uint32(), reader.uint32()];
     const settings: [string, string][] = [];
     for (let left = reader.uint32(); left > 0; left--) settings.push([reader.text(), reader.text()]);
-    this.header = { revision, logMs, digest, settings };
+    this.header = { revision, logMs, auditDigest, digest, settings };
   }
 
   private readEntries(reader: ByteReader): void {

@@ -85,7 +85,10 @@ export class StoredDatabase implements Database {
     assert(typeof value !== "string", "changed: the value is a collection");
     const version = ++this.moment.revision;
     if (value.size === 0) this.table.remove(slot);
-    else this.table.account(slot, version);
+    else {
+      this.table.account(slot, version);
+      this.moment.audit.consider(version, value);
+    }
   }
 
   set(
