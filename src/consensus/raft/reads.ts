@@ -40,6 +40,7 @@ export function startRound(raft: Raft, leadership: Leadership, all: boolean): vo
   for (const peer of leadership.peers.values()) {
     if (!all && !isVoter(raft.membership, peer.id)) continue;
     send(raft, peer.id, { type: "heartbeat", term, round, commitIndex });
+    peer.commitSent = commitIndex;
   }
 }
 

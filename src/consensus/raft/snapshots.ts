@@ -42,7 +42,8 @@ export function onSnapshotReply(raft: Raft, peer: Progress, message: SnapshotRep
   if (message.offset !== sending.offset) {
     sending.offset = message.offset;
     sending.progressMs = raft.nowMs;
-    sending.sentMs = undefined;
+    // All of it is there: the peer answers when it is installed, and is asked again only after a while.
+    sending.sentMs = message.offset === sending.snapshot.sizeBytes ? raft.nowMs : undefined;
   }
 }
 
