@@ -47,7 +47,10 @@ export interface DurableWrite {
   readonly ballot?: { readonly term: Term; readonly votedFor: NodeId | undefined };
   /** Entries to store; whatever was stored at `entries[0].index` and after is replaced. */
   readonly entries?: readonly Entry[];
-  /** The log now starts after this snapshot; stored entries that do not follow it are dropped. */
+  /**
+   * The log now starts after this snapshot. Comes before `entries` of the same write. If the stored entry at
+   * `snapshot.index` has `snapshot.term`, those behind it stay; otherwise every stored entry is dropped.
+   */
   readonly snapshot?: SnapshotMeta;
 }
 

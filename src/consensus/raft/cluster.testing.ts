@@ -72,6 +72,8 @@ export interface Faults {
   diskMs: number;
   crash: number;
   partition: number;
+  /** How many partitions keep what is sent across them, as connections do, instead of losing it. */
+  hold: number;
   pause: number;
   change: number;
   compact: number;
@@ -93,6 +95,7 @@ export function swarm(seed: number): Faults {
     diskMs: 0.5 + some(15),
     crash: some(0.05),
     partition: some(0.04),
+    hold: 0.4,
     pause: some(0.03),
     change: some(0.05),
     compact: some(0.05),
@@ -449,7 +452,7 @@ export class Cluster {
       return;
     }
     if (node.pausedUntil > this.now) {
-      this.at(node.pausedUntil - this.now + 0.01, () => this.deliver(from, to, message));
+      this.at(node.pausedUntil - this.now + 0.01 + this.random(), () => this.deliver(from, to, message));
       return;
     }
     this.step(node, (core, now) => core.step({ type: "message", from, message }, now));
@@ -530,7 +533,7 @@ export class Cluster {
     const aimed = leaders.length > 0 && this.chance(faults.aim);
     const victim = this.pick(aimed ? leaders : nodes);
     if (this.chance(faults.crash) && victim.core !== undefined) this.crash(victim);
-    if (this.chance(faults.pause)) victim.pausedUntil = this.now + this.random() * 900;
+    if (this.chance(faults.pause)) this.pause(victim);
     if (this.chance(faults.partition)) this.partition(aimed ? victim : undefined);
     if (this.chance(faults.transfer) && running.length > 0) {
       this.step(this.pick(running), (core, now) => core.step({ type: "transfer" }, now));
@@ -570,6 +573,17 @@ export class Cluster {
     for (const old of disk.old.keys()) if (!snapshotsInUse.includes(old)) disk.old.delete(old);
   }
 
+  /** What came meanwhile waits in its sockets, messages and reads of clients alike. */
+  private pause(node: Node): void {
+    const lastsMs = this.random() * 900;
+    node.pausedUntil = this.now + lastsMs;
+    for (let reads = 0; reads < 3; reads += 1) {
+      this.at(lastsMs + 0.01 + this.random(), () => {
+        if (node.core !== undefined && node.pausedUntil <= this.now) this.read(node);
+      });
+    }
+  }
+
   private partition(aimed: Node | undefined): void {
     const ids = [...this.nodes.keys()];
     const side = new Set(ids.filter(() => this.random() < 0.5));
@@ -581,7 +595,7 @@ export class Cluster {
       side.has(from) !== side.has(to) && (!oneWay || side.has(from));
     this.blocked = blocked;
     const lastsMs = 100 + this.random() * (this.random() < 0.5 ? 500 : 1500);
-    this.heldUntil = this.random() < 0.4 ? this.now + lastsMs : 0;
+    this.heldUntil = this.random() < this.options.faults.hold ? this.now + lastsMs : 0;
     this.at(lastsMs, () => {
       if (this.blocked === blocked) this.blocked = () => false;
     });

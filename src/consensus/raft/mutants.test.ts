@@ -16,7 +16,11 @@ interface Search {
 
 const SEARCHES: Readonly<Record<ConsensusMutant, Search>> = {
   "vote-before-fsync": { seeds: 5, faults: {} },
-  "ignore-last-log-term": { seeds: 60, faults: { aim: 0.5 } },
+  // Leaders are cut off with entries of their own, again and again.
+  "ignore-last-log-term": {
+    seeds: 60,
+    faults: { aim: 0.8, partition: 0.06, hold: 0, crash: 0, pause: 0, change: 0, compact: 0, delayMs: 3 },
+  },
   // Figure 8 of the paper: leaders fall in the middle of catching others up, one entry at a time.
   "commit-old-term-by-counting": {
     seeds: 60,
@@ -26,8 +30,9 @@ const SEARCHES: Readonly<Record<ConsensusMutant, Search>> = {
   "count-learner-in-quorum": { seeds: 10, faults: { change: 0.05 } },
   "reuse-read-id": { seeds: 30, faults: { partition: 0.03 } },
   "lease-starts-at-reply": {
-    seeds: 60,
-    faults: { partition: 0.03, aim: 0, delayMs: 20, compact: 0, change: 0 },
+    seeds: 100,
+    // A leader that was paused wakes to old answers, and to reads.
+    faults: { aim: 0.7, pause: 0.03, crash: 0, partition: 0, delayMs: 20, compact: 0, change: 0 },
     consensus: { readMode: "lease" },
   },
   "accept-snapshot-behind-commit": {
@@ -45,7 +50,13 @@ function hunt(
   for (let seed = 1; seed <= search.seeds; seed += 1) {
     const consensus: Partial<ConsensusOptions> = { ...search.consensus, ...(mutant && { mutant }) };
     const faults = { ...swarm(seed), ...search.faults };
-    const cluster = new Cluster({ seed, members: 3 + (seed % 3), spare: seed % 3, faults, consensus });
+    const cluster = new Cluster({
+      seed,
+      members: 3 + (seed % 3),
+      spare: faults.change > 0 ? 2 : 0,
+      faults,
+      consensus,
+    });
     try {
       cluster.run(8000);
     } catch (error) {

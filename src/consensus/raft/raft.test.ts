@@ -9,6 +9,7 @@ const QUIET: Faults = {
   diskMs: 1,
   crash: 0,
   partition: 0,
+  hold: 0,
   pause: 0,
   change: 0,
   compact: 0,

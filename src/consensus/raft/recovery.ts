@@ -6,7 +6,7 @@ import { FailureDetector, TickGauge } from "../failure-detector.ts";
 import { Log } from "../log.ts";
 import { decodeMembership, MembershipHistory } from "../membership.ts";
 import { becomePreCandidate } from "./roles.ts";
-import { idleRole, tellRole, type Raft } from "./state.ts";
+import { idleRole, recordSnapshot, tellRole, type Raft } from "./state.ts";
 
 export function recover(options: ConsensusOptions, recovered: Recovered, nowMs: number): Raft {
   const log = recoverLog(recovered);
@@ -56,6 +56,11 @@ export function recover(options: ConsensusOptions, recovered: Recovered, nowMs: 
   };
   raft.role = idleRole(raft);
   raft.effects.push({ type: "membership", membership: raft.membership });
+  const stored = recovered.entries[recovered.entries.length - 1]?.index ?? 0;
+  // What the disk holds does not lead to the snapshot: it must not be found in front of what is stored from now on.
+  if (recovered.snapshot !== undefined && stored > 0 && log.entry(stored) === undefined) {
+    recordSnapshot(raft, recovered.snapshot);
+  }
   tellRole(raft);
   const { voters, outgoing } = raft.membership;
   if (outgoing.length === 0 && voters.length === 1 && voters[0] === raft.id) becomePreCandidate(raft);

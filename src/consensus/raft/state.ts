@@ -195,8 +195,13 @@ export function startAfterSnapshot(raft: Raft, snapshot: SnapshotMeta): void {
     adoptMembership(raft);
   }
   durability.stableIndex = Math.max(durability.stableIndex, snapshot.index);
+  recordSnapshot(raft, snapshot);
+}
+
+/** Tells the disk that its log starts after `snapshot`. */
+export function recordSnapshot(raft: Raft, snapshot: SnapshotMeta): void {
   openWrite(raft);
-  durability.snapshot = snapshot;
+  raft.durability.snapshot = snapshot;
 }
 
 function adoptMembership(raft: Raft): void {
