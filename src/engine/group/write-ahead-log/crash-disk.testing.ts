@@ -53,15 +53,15 @@ export class TestClock implements Clock {
   run(disk: TestDisk, forMs = 0): void {
     const untilMs = this.nowMs + forMs;
     for (;;) {
-      const callback = this.turn.shift();
-      if (callback !== undefined) callback();
-      else if (!disk.completeOne()) {
-        const next = this.timers.sort((left, right) => left.atMs - right.atMs)[0];
-        if (next === undefined || next.atMs > untilMs) break;
-        this.timers.shift();
-        this.nowMs = Math.max(this.nowMs, next.atMs);
-        next.callback();
-      }
+      const turn = this.turn;
+      this.turn = [];
+      for (const callback of turn) callback();
+      if (disk.completeOne() || this.turn.length > 0) continue;
+      const next = this.timers.sort((left, right) => left.atMs - right.atMs)[0];
+      if (next === undefined || next.atMs > untilMs) break;
+      this.timers.shift();
+      this.nowMs = Math.max(this.nowMs, next.atMs);
+      next.callback();
     }
     this.nowMs = untilMs;
   }
