@@ -1,0 +1,68 @@
+/** What EVAL and FCALL share: counting keys, what flags allow, and running with the selected database put back. */
+import { countedKeys } from "../commands/rows.ts";
+import { parseInteger } from "../numbers.ts";
+import type { Execution } from "../execution.ts";
+import { NOT_AN_INTEGER, ReplyError } from "../reply.ts";
+import type { Reply } from "../reply.ts";
+import type { ScriptFlag, ScriptHost } from "./lua-engine.ts";
+import { ScriptStopped } from "./lua-engine.ts";
+import { scriptHost } from "./script-host.ts";
+import type { LogSink } from "./script-host.ts";
+
+/** The arguments after "numkeys", which is at index 2. */
+export const findScriptKeys: (args: readonly string[]) => readonly number[] = countedKeys(2);
+
+export interface KeysAndArguments {
+  readonly keys: readonly string[];
+  readonly args: readonly string[];
+}
+
+/** Splits EVAL's or FCALL's arguments. Throws ReplyError. */
+export function splitKeys(
+  args: readonly string[],
+  notInteger: ReplyError = NOT_AN_INTEGER,
+): KeysAndArguments {
+  const count = parseInteger(args[2]!);
+  if (count === undefined) throw notInteger;
+  if (count > args.length - 3)
+    throw new ReplyError("ERR Number of keys can't be greater than number of args");
+  if (count < 0) throw new ReplyError("ERR Number of keys can't be negative");
+  return { keys: args.slice(3, 3 + Number(count)), args: args.slice(3 + Number(count)) };
+}
+
+/**
+ * Runs a script. `flags` undefined: one without a shebang line, of which nothing is known before it runs.
+ * `readOnlyCommand`: called by EVAL_RO, EVALSHA_RO or FCALL_RO.
+ */
+export function runScript(
+  execution: Execution,
+  flags: readonly ScriptFlag[] | undefined,
+  readOnlyCommand: boolean,
+  log: LogSink,
+  run: (host: ScriptHost) => Reply,
+): Reply {
+  const noWrites = flags?.includes("no-writes") ?? false;
+  if (flags !== undefined) {
+    const { settings } = execution.keyspace;
+    const full =
+      settings.maxmemoryBytes > 0 && execution.keyspace.statistics().usedBytes > settings.maxmemoryBytes;
+    if (full && !flags.includes("allow-oom")) {
+      return new ReplyError(
+        "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+      );
+    }
+    if (readOnlyCommand && !noWrites) {
+      return new ReplyError("ERR Can not execute a script with write flag using *_ro command.");
+    }
+  }
+  const database = execution.databaseIndex;
+  const readOnly = readOnlyCommand || noWrites || execution.reading;
+  try {
+    return run(scriptHost(execution, readOnly, log));
+  } catch (error) {
+    if (error instanceof ScriptStopped) return error.reply;
+    throw error;
+  } finally {
+    execution.select(database);
+  }
+}

@@ -1,0 +1,69 @@
+import { isDeepStrictEqual } from "node:util";
+
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+
+import { DATA_COMMANDS } from "../../src/engine/keyspace/commands/index.ts";
+import { testKeyspace } from "../../src/engine/keyspace/keyspace.testing.ts";
+import type { TestKeyspace } from "../../src/engine/keyspace/keyspace.testing.ts";
+import { loadScriptEngine } from "../../src/engine/scripting/script-engine.ts";
+import { plainReply } from "./plain-reply.ts";
+import { hasReference, startReference } from "./redis-reference.ts";
+import type { Reference } from "./redis-reference.ts";
+import {
+  BINARY_CASES,
+  COMMAND_CASES,
+  ERROR_CASES,
+  JSON_CASES,
+  LIBRARY_CASES,
+  REPLY_CASES,
+} from "./scripting-cases.ts";
+import type { Case } from "./scripting-cases.ts";
+
+const present = hasReference();
+if (!present) console.log("skipped: no redis-server 7.0 on this machine to compare scripts with");
+
+describe.skipIf(!present).each([2, 3] as const)(
+  "scripts reply as redis-server 7.0 does, RESP%i",
+  (protocol) => {
+    let reference: Reference;
+    let keyspace: TestKeyspace;
+
+    beforeAll(async () => {
+      reference = await startReference(protocol);
+    });
+    afterAll(async () => {
+      await reference.stop();
+    });
+    beforeEach(async () => {
+      keyspace = testKeyspace(DATA_COMMANDS, { scripts: await loadScriptEngine() });
+    });
+
+    async function clear(): Promise<void> {
+      for (const args of [["flushall"], ["set", "k", "v"]]) {
+        await reference.send(args);
+        keyspace.run(args[0]!, ...args.slice(1));
+      }
+    }
+
+    const groups: readonly [string, readonly Case[]][] = [
+      ["values", REPLY_CASES],
+      ["commands", COMMAND_CASES],
+      ["errors and sandbox", ERROR_CASES],
+      ["libraries", LIBRARY_CASES],
+      ["cjson", JSON_CASES],
+      ["cmsgpack, struct and bit", BINARY_CASES],
+    ];
+    test.each(groups)("%s", async (_, cases) => {
+      const differences: string[] = [];
+      for (const given of cases) {
+        const [script, ...rest] = typeof given === "string" ? [given, "0"] : given;
+        await clear();
+        const args = ["eval", script, ...rest];
+        const expected = await reference.send(args);
+        const got = plainReply(keyspace.run(...args), protocol);
+        if (!isDeepStrictEqual(got, expected)) differences.push(JSON.stringify({ script, expected, got }));
+      }
+      expect(differences).toEqual([]);
+    });
+  },
+);
