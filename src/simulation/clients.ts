@@ -154,6 +154,7 @@ export class Clients {
     done: (seen: { values: (string | null)[]; versions: WatchedKey[] } | undefined) => void,
   ): void {
     this.request<{ values: (string | null)[]; versions: WatchedKey[] } | undefined>(
+      `WATCH ${keys.join(" ")}`,
       random,
       node,
       undefined,
@@ -194,6 +195,7 @@ export class Clients {
     this.recorded.set(operation, true);
     const command = commandOf(input, versions ?? []);
     this.request<Ending>(
+      JSON.stringify(input),
       random,
       node,
       { type: "failed", outcome: "not-applied" },
@@ -228,6 +230,7 @@ export class Clients {
    * breaks or patience ends.
    */
   private request<Result>(
+    what: string,
     random: SeededRandom,
     node: NodeId,
     refused: Result,
@@ -247,13 +250,14 @@ export class Clients {
     const machine = world.machine(node);
     const sentMs = world.scheduler.nowMs;
     const pausesBefore = machine.pauses;
-    const patienceMs = requestTimeoutMs * 1.1 + 2_000;
+    // A read may wait once for its barrier and once more for the log.
+    const patienceMs = requestTimeoutMs * 2.2 + 2_000;
     const patience = world.scheduler.after(patienceMs, () => {
       // A node that ran all the while must have answered: with an error, if with nothing better.
       if (machine.pauses === pausesBefore && !machine.paused && this.options.lifeOf(node) !== undefined) {
         this.options.onSilence(
           node,
-          `no answer within ${patienceMs} ms to a request of ${sentMs.toFixed(1)}`,
+          `no answer within ${patienceMs} ms to ${what}, sent at ${sentMs.toFixed(1)}`,
         );
       }
       finish(lost);

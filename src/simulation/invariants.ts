@@ -20,6 +20,7 @@ import type {
   Effect,
   Entry,
   Index,
+  Membership,
   Recovered,
   Term,
 } from "../consensus/consensus.ts";
@@ -231,9 +232,7 @@ export class Invariants {
       const status = core.status(0);
       const { kind } = entry;
       this.chosen.set(index, { term: entry.term, checksum, kind, committedInTerm: status.term });
-      for (const voters of [status.membership.voters, status.membership.outgoing]) {
-        if (voters.length > 0) this.checkDurableFirst(node, entry, voters);
-      }
+      this.checkDurableFirst(node, entry, [status.membership, core.membershipAt(index)]);
     } else if (known.term !== entry.term || known.checksum !== checksum) {
       this.fail(
         `${node} took another entry for committed at ${index}: ` +
@@ -242,16 +241,20 @@ export class Invariants {
     }
   }
 
-  private checkDurableFirst(node: NodeId, entry: Entry, voters: readonly NodeId[]): void {
-    const holders = voters.filter((voter) => {
+  /** `memberships`: that of now and, since acknowledgements may have come before a change, that of the entry itself. */
+  private checkDurableFirst(node: NodeId, entry: Entry, memberships: readonly Membership[]): void {
+    const holds = (voter: NodeId): boolean => {
       const view = this.durable.get(voter);
       if (view === undefined) return false;
       return view.snapshotIndex >= entry.index || view.entries.get(entry.index) === entry.term;
-    });
-    if (holders.length * 2 > voters.length) return;
+    };
+    const majority = (voters: readonly NodeId[]): boolean =>
+      voters.length === 0 || voters.filter(holds).length * 2 > voters.length;
+    if (memberships.some(({ voters, outgoing }) => majority(voters) && majority(outgoing))) return;
+    const voters = memberships[0]?.voters ?? [];
     this.fail(
       `${node} committed entry ${entry.index} of term ${entry.term}, which is durable only at ` +
-        `[${holders.join()}] of the voters [${voters.join()}]`,
+        `[${voters.filter(holds).join()}] of the voters [${voters.join()}]`,
     );
   }
 

@@ -13,7 +13,7 @@ interface Waiter {
 }
 
 interface Round {
-  readonly waiters: readonly Waiter[];
+  waiters: readonly Waiter[];
   readonly askedMs: number;
   /** Known once the barrier was confirmed: the index that must be applied first. */
   index: number | undefined;
@@ -82,14 +82,21 @@ export class Barriers {
     return this.lastByLease;
   }
 
-  /** Rounds without an answer are asked again under a new id; waiters that are too old get an error. */
+  /**
+   * Rounds without an answer are asked again under a new id. Waiters that are too old get an error, also those whose
+   * barrier was confirmed: this node may be cut off before it has applied what they wait for.
+   */
   expire(askedBeforeMs: number, sinceBeforeMs: number): void {
     for (const [id, round] of this.rounds) {
       if (round.index === undefined && round.askedMs < askedBeforeMs) this.failed(id);
     }
-    const late = this.gathering.filter((waiter) => waiter.sinceMs < sinceBeforeMs);
-    if (late.length === 0) return;
-    this.gathering = this.gathering.filter((waiter) => waiter.sinceMs >= sinceBeforeMs);
+    const late: Waiter[] = [];
+    const keepYoung = (waiters: readonly Waiter[]): Waiter[] =>
+      waiters.filter((waiter) => waiter.sinceMs >= sinceBeforeMs || !late.push(waiter));
+    this.gathering = keepYoung(this.gathering);
+    for (const round of this.rounds.values()) {
+      if (round.index !== undefined) round.waiters = keepYoung(round.waiters);
+    }
     const error = new QuorateError("NO_QUORUM", "no majority confirmed the read in time");
     for (const waiter of late) waiter.done(error);
   }
