@@ -53,5 +53,40 @@ test("a follower's estimate is never ahead of the leader: a late arrival does no
   log.observe(1_700_000_000_000);
   clock.mono += 100;
   log.observe(1_700_000_000_050); // 50 ms late
-  expect(log.estimateMs()).toBe(1_700_000_000_100);
+  expect(log.estimateMs()).toBeLessThanOrEqual(1_700_000_000_100);
+  expect(log.estimateMs()).toBeGreaterThan(1_700_000_000_097);
+});
+
+test("a new leader does not lean towards its wall clock for the time before it led", () => {
+  const clock = fakeClock();
+  clock.mono = 864_000_000; // ten days after its machine started
+  const log = new LogClock(clock);
+  log.observe(1_600_000_000_000); // a year behind the wall clock
+  log.leaderChanged();
+  expect(log.stamp()).toBe(1_600_000_000_000);
+});
+
+test("what a leader promised does not end early, though an earlier leader knew log time better", () => {
+  const clock = fakeClock();
+  const log = new LogClock(clock);
+  log.observe(1_700_000_000_000);
+  clock.mono += 1_000;
+  // The second leader's log time lags by 400 ms; its deadlines count from there.
+  log.leaderChanged();
+  log.observe(1_700_000_000_600);
+  clock.mono += 1_000;
+  log.leaderChanged();
+  expect(log.stamp()).toBeLessThanOrEqual(1_700_000_001_600);
+});
+
+test("a follower whose clock runs fast does not get ahead of the leader over the days", () => {
+  const clock = fakeClock();
+  const log = new LogClock(clock);
+  let leaderMs = 1_700_000_000_000;
+  for (let second = 0; second < 1_000; second++) {
+    log.observe(leaderMs);
+    leaderMs += 1_000;
+    clock.mono += 1_004;
+  }
+  expect(log.estimateMs() - leaderMs).toBeLessThan(20);
 });

@@ -4,20 +4,28 @@
  * It never goes backwards and advances with the leader's *monotonic* clock. Every node keeps, from the entries that reach
  * it while they are fresh, the offset between log time and its own monotonic clock; the offset is never ahead of the
  * leader's (a stamp is older when it arrives), so a new leader goes on where the old one stopped and a fail-over may
- * lengthen a lease or an expiry, never shorten it, whatever the wall clocks say. Only a node that heard no live entry
- * since its process began (the whole cluster was down) takes its wall clock. A leader leans towards its wall clock by at
- * most one part in two thousand, so that EXPIREAT stays true over months.
+ * lengthen a lease or an expiry, never shorten it, whatever the wall clocks say. For that, an offset must be measured on the
+ * leader that gave the latest deadlines: a leader that knows log time only late would otherwise be followed by one that
+ * knows it better, and what it promised would end early. Only a node that heard no live entry since its process began (the
+ * whole cluster was down) takes its wall clock. A leader leans towards its wall clock by at most one part in two thousand,
+ * so that EXPIREAT stays true over months.
  */
 import type { Clock } from "../../runtime/world.ts";
 
 const SLEW = 0.0005;
+/** How much faster than the leader's this node's monotonic clock may run, as a fraction. */
+const DRIFT_MAX = 0.01;
 
 export class LogClock {
   private readonly clock: Clock;
   private lastStampMs = 0;
   /** log time minus monotonic time; undefined until a live stamp was seen. */
   private offsetMs: number | undefined;
-  private slewedAtMs = 0;
+  private observedAtMs = 0;
+  /** The offset was measured on an earlier leader. */
+  private leaderIsNew = false;
+  /** Undefined before the first stamp of this leadership. */
+  private slewedAtMs: number | undefined;
 
   constructor(clock: Clock) {
     this.clock = clock;
@@ -28,11 +36,24 @@ export class LogClock {
     this.lastStampMs = Math.max(this.lastStampMs, stampMs);
   }
 
-  /** A stamp of an entry that has just arrived from the leader. */
+  /** Another node leads, or this one does: from now on, the stamps of this leadership are the measure. */
+  leaderChanged(): void {
+    this.leaderIsNew = true;
+    this.slewedAtMs = undefined;
+  }
+
+  /**
+   * A stamp of an entry that has just arrived from the leader. The one that was least late is the best measure; it ages, in
+   * case this node's clock is the faster one.
+   */
   observe(stampMs: number): void {
     this.recover(stampMs);
-    const offset = stampMs - this.clock.monotonicMs();
-    if (this.offsetMs === undefined || offset > this.offsetMs) this.offsetMs = offset;
+    const nowMs = this.clock.monotonicMs();
+    const offset = stampMs - nowMs;
+    if (this.offsetMs === undefined || this.leaderIsNew) this.offsetMs = offset;
+    else this.offsetMs = Math.max(offset, this.offsetMs - (nowMs - this.observedAtMs) * DRIFT_MAX);
+    this.observedAtMs = nowMs;
+    this.leaderIsNew = false;
   }
 
   /** The stamp for the next entry (at the leader). */
@@ -57,7 +78,7 @@ export class LogClock {
   private slew(nowMs: number): void {
     const offset = this.offsetMs ?? 0;
     const behindMs = this.clock.wallMs() - (nowMs + offset);
-    const limitMs = Math.max(0, nowMs - this.slewedAtMs) * SLEW;
+    const limitMs = Math.max(0, nowMs - (this.slewedAtMs ?? nowMs)) * SLEW;
     this.offsetMs = offset + Math.max(-limitMs, Math.min(limitMs, behindMs));
   }
 }

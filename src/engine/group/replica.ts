@@ -459,6 +459,7 @@ export class Replica<Command, Reply, Message> {
     this.leader = leader;
     if (changed) {
       this.intake.reset();
+      this.logClock.leaderChanged();
       if (role === "leader") this.recoverLogTime();
       if (leader !== undefined) this.submitAll();
     }
