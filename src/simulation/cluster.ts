@@ -46,8 +46,7 @@ export class SimulatedCluster {
       onUncaught: (node, error) => this.onUncaught(node, error),
       onEnd: (node) => this.onEnd(node),
     });
-    const { scheduler } = this.world;
-    this.invariants = new Invariants(() => `step ${scheduler.steps}, ${scheduler.nowMs.toFixed(3)} ms`);
+    this.invariants = new Invariants(this.world.scheduler);
     const voters = this.nodes.slice(0, swarm.nodes - swarm.learners);
     this.founding = {
       voters,

@@ -27,6 +27,7 @@ import type {
 import type { ReplicaStorage } from "../engine/group/storage.ts";
 import { encodeCommand } from "../engine/keyspace/command-codec.ts";
 import type { KeyspaceMachine } from "../engine/keyspace/machine.ts";
+import type { Scheduler } from "../runtime/simulated/scheduler.ts";
 import type { NodeId } from "../runtime/world.ts";
 import { crc32 } from "node:zlib";
 
@@ -60,18 +61,23 @@ export class Invariants {
   private readonly times = new Map<Index, number>();
   private readonly places = new Map<string, string>();
   private readonly durable = new Map<NodeId, DurableView>();
-  private readonly describeTime: () => string;
+  private readonly scheduler: Scheduler;
 
-  constructor(describeTime: () => string) {
-    this.describeTime = describeTime;
+  constructor(scheduler: Scheduler) {
+    this.scheduler = scheduler;
   }
 
   /** The highest index that any node took for committed. */
   highestCommitted: Index = 0;
   elections = 0;
+  /**
+   * When a process began to lead that had heard no entry in its life: it takes log time from its wall clock, which may be
+   * wrong (`engine/group/log-clock.ts`). Virtual milliseconds.
+   */
+  readonly timeJumps: number[] = [];
 
   fail(what: string): void {
-    this.violation ??= `${this.describeTime()}: ${what}`;
+    this.violation ??= `step ${this.scheduler.steps}, ${this.now().toFixed(3)} ms: ${what}`;
   }
 
   /** A process has read its disk. `decayed`: the disk may have lost what it called durable. */
@@ -133,11 +139,15 @@ export class Invariants {
     let commitIndex = 0;
     let appliedIndex = 0;
     let term = 0;
+    let heardEntry = false;
     const look = (effect: Effect<Message>): void => {
       if (effect.type === "role") {
         if (effect.term < term) this.fail(`${node} went from term ${term} back to ${effect.term}`);
         term = effect.term;
         if (effect.role === "leader") this.onLeader(node, effect.term, core);
+        if (effect.role === "leader" && !heardEntry) this.timeJumps.push(this.now());
+      } else if (effect.type === "write") {
+        heardEntry ||= effect.write.entries?.some((entry) => entry.kind === "command") ?? false;
       } else if (effect.type === "commit") {
         if (effect.upTo < commitIndex)
           this.fail(`commit of ${node} went from ${commitIndex} to ${effect.upTo}`);
@@ -190,6 +200,10 @@ export class Invariants {
       if (unique(text)) this.onUnique(node, text, `${at.index}.${at.position}`);
       return apply(command, at);
     };
+  }
+
+  private now(): number {
+    return this.scheduler.nowMs;
   }
 
   private onUnique(node: NodeId, text: string, place: string): void {

@@ -225,7 +225,10 @@ class Run {
 
   private judgeHistory(): void {
     this.phase = "history";
-    this.verdict = checkLinearizability(storeModel({ driftMax: 0.02 }), this.clients.finish());
+    this.verdict = checkLinearizability(
+      storeModel({ timeJumps: this.cluster.invariants.timeJumps }),
+      this.clients.finish(),
+    );
     if (this.verdict.violation !== undefined) this.cluster.invariants.fail(this.verdict.violation.report);
   }
 

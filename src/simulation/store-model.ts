@@ -39,6 +39,8 @@ export type StoreState = ReadonlyMap<string, Stored>;
 export interface StoreModelOptions {
   /** How much earlier than its time to live a key may go, as a fraction, for the drift of clocks. Default 0.02. */
   readonly driftMax?: number;
+  /** Times at which log time may have jumped ahead: keys that were stored before may go from then on. Ascending. */
+  readonly timeJumps?: readonly number[];
 }
 
 type Mutable = Map<string, Stored>;
@@ -50,7 +52,7 @@ const NOT_A_NUMBER = { error: "ERR" } as const;
 const READS: ReadonlySet<string> = new Set(["GET", "MGET", "EXISTS", "LRANGE", "LLEN", "STRLEN"]);
 
 export function storeModel(options: StoreModelOptions = {}): Model<StoreState, StoreInput, StoreReply> {
-  const driftMax = options.driftMax ?? 0.02;
+  const { driftMax = 0.02, timeJumps = [] } = options;
   return {
     name: "store",
     init: () => new Map(),
@@ -58,7 +60,8 @@ export function storeModel(options: StoreModelOptions = {}): Model<StoreState, S
       const next: StoreState[] = [];
       for (const before of withDeaths(state, operation)) {
         const after: Mutable = new Map(before);
-        const lives = (ms: number): number => operation.startMs + ms * (1 - driftMax);
+        const jumpMs = timeJumps.find((each) => each >= operation.startMs) ?? Infinity;
+        const lives = (ms: number): number => Math.min(jumpMs, operation.startMs + ms * (1 - driftMax));
         const reply = carryOut(after, operation, lives);
         if (reply === undefined) continue;
         if (operation.output === undefined || sameReply(reply, operation.output)) next.push(after);

@@ -207,7 +207,9 @@ export class SimulatedNetwork {
     let size = 0;
     for (const part of parts) size += part.length;
     if (random.chance(options.falseBreak)) this.breakLink(from, to);
-    if (link.queuedBytes + size > options.queueMaxBytes || random.chance(options.loss)) return;
+    // A frame that is larger than the whole queue still goes out when nothing waits before it.
+    const full = link.queuedBytes > 0 && link.queuedBytes + size > options.queueMaxBytes;
+    if (full || random.chance(options.loss)) return;
     const leavesMs = Math.max(scheduler.nowMs, link.freeAtMs) + size / options.bytesPerMs;
     link.freeAtMs = leavesMs;
     const arrivesMs =
