@@ -1,4 +1,5 @@
 /** Elections: when to campaign, whom to vote for, who has won (Raft section 5.2, 5.4.1; thesis 4.2.3, 6.4.1, 9.6). */
+import { assert } from "../../runtime/errors.ts";
 import type { NodeId } from "../../runtime/world.ts";
 import type { PreVote, PreVoteReply, TimeoutNow, Vote, VoteReply } from "../message.ts";
 import { countVotes } from "../quorum.ts";
@@ -11,6 +12,7 @@ const SUSPECT_DELAY_MAX_MS = 20;
 
 /** A message of the leader of this term arrived. */
 export function heardFromLeader(raft: Raft, leader: NodeId): void {
+  assert(raft.role !== "leader", `two leaders in term ${raft.term}: ${raft.id} and ${leader}`);
   if (raft.leader !== leader || raft.role !== "follower") becomeFollower(raft, raft.term, leader);
   raft.detector.heard(raft.nowMs);
   raft.leaderHeardMs = raft.nowMs;
@@ -21,6 +23,8 @@ export function heardFromLeader(raft: Raft, leader: NodeId): void {
 /** Campaigns if the leader was silent for too long, or a campaign came to nothing. */
 export function tickElection(raft: Raft, late: boolean): void {
   if (!mayCampaign(raft)) return;
+  // Its own vote is bound by the same promise as the votes it gives.
+  if (raft.options.readMode === "lease" && leaderSeemsAlive(raft)) return;
   if (raft.candidacy !== undefined) {
     if (raft.nowMs >= raft.candidacy.deadlineMs) becomePreCandidate(raft);
     return;

@@ -77,7 +77,7 @@ function step(raft: Raft, input: Input<RaftMessage>, nowMs: number): void {
     case "changeMembership":
       return onChangeMembership(raft, input);
     case "applied":
-      assert(input.index <= raft.commitTold, `applied ${input.index}, committed ${raft.commitTold}`);
+      assert(input.index <= raft.commitIndex, `applied ${input.index}, committed ${raft.commitIndex}`);
       raft.appliedIndex = Math.max(raft.appliedIndex, input.index);
       return;
     case "compact":

@@ -23,7 +23,7 @@ type ChangeInput = Extract<Input<RaftMessage>, { type: "changeMembership" }>;
 
 export function onChangeMembership(raft: Raft, input: ChangeInput): void {
   const { id, voters, learners, addresses } = input;
-  const goal = { voters, learners, addresses };
+  const goal = { voters, learners, addresses: { ...raft.membership.addresses, ...addresses } };
   const refused = refuseChange(raft) ?? refuseGoal(goal);
   if (refused !== undefined) {
     raft.effects.push({ type: "membershipChange", id, refused });
