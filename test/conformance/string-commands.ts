@@ -148,6 +148,41 @@ const lines: readonly ((dice: Dice, key: () => string) => Line)[] = [
   (dice) => ["HSET", "hash", dice.pick(["f", "g"]), "v"],
 ];
 
+/** Of these SORT is asked; the weights are under "w:*" and "h:*". */
+const SORTED = ["numbers", "words", "mixed", "members", "ranked", "a", "none"];
+
+/** What SORT sorts: sent once to both sides, before `randomSortLine`. */
+export const SORT_FIXTURES: readonly Line[] = [
+  ["RPUSH", "numbers", "3", "1", "2", "10", "-5", "1.5", "1e3", "10"],
+  ["RPUSH", "words", "pear", "apple", "Fig", "apple", "\xff", ""],
+  ["RPUSH", "mixed", "1", "x", "2"],
+  ["SADD", "members", "7", "8", "9", "5"],
+  ["ZADD", "ranked", "3", "30", "1", "20", "2", "10"],
+  ["MSET", "w:3", "9", "w:1", "1", "w:2", "5", "w:10", "abc", "w:7", "0", "w:apple", "zz", "w:pear", "aa"],
+  ["HSET", "h:1", "f", "5"],
+  ["HSET", "h:2", "f", "4"],
+  ["HSET", "h:8", "f", "-1"],
+];
+
+export function randomSortLine(dice: Dice): Line {
+  const name = dice.pick(["SORT", "SORT", "SORT", "SORT_RO"]);
+  const options = dice.some(0, 4, () => "").flatMap(() => sortOption(dice));
+  return [name, dice.pick(SORTED), ...options];
+}
+
+function sortOption(dice: Dice): Line {
+  return dice.pick<Line>([
+    ["ALPHA"],
+    ["DESC"],
+    ["ASC"],
+    ["LIMIT", dice.pick(["0", "1", "3", "-1", "100", "x"]), dice.pick(["2", "-1", "0", "100"])],
+    ["BY", dice.pick(["nosort", "w:*", "h:*->f", "*", "h:*->"])],
+    ["GET", dice.pick(["#", "w:*", "h:*->f", "none", "h:*->", "h:*"])],
+    ["STORE", dice.pick(["sorted", "sorted2"])],
+    [dice.pick(["BY", "LIMIT", "GET", "STORE", "nope"])],
+  ]);
+}
+
 function value(dice: Dice): string {
   return dice.pick(dice.chance(0.5) ? TEXTS : INTEGERS);
 }

@@ -8,6 +8,7 @@ import { LCS_COMMANDS } from "./lcs.ts";
 import { OBJECT_COMMANDS } from "./object.ts";
 import { SCAN_COMMANDS } from "./scan.ts";
 import { SERVER_COMMANDS } from "./server.ts";
+import { SORT_COMMANDS } from "./sort.ts";
 import { STRING_RANGE_COMMANDS } from "./string-range.ts";
 import { LIST_COMMANDS } from "./list.ts";
 import { SET_COMMANDS } from "./set.ts";
@@ -23,6 +24,7 @@ export const DATA_COMMANDS: readonly CommandSpec[] = [
   ...KEY_COMMANDS,
   ...EXPIRY_COMMANDS,
   ...SCAN_COMMANDS,
+  ...SORT_COMMANDS,
   ...OBJECT_COMMANDS,
   ...SERVER_COMMANDS,
   ...LIST_COMMANDS,
