@@ -54,8 +54,9 @@ export function narrow(exact: bigint): Integer {
   return Number.isSafeInteger(number) ? number : exact;
 }
 
-const DECIMAL_FORM = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
-const HEX_FORM = /^[+-]?0x(?:[\da-f]+\.?[\da-f]*|\.[\da-f]+)(?:p[+-]?\d+)?$/i;
+// No two parts that follow each other match the same characters: a hostile text costs its length, not the square of it.
+const DECIMAL_FORM = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
+const HEX_FORM = /^[+-]?0x(?:[\da-f]+(?:\.[\da-f]*)?|\.[\da-f]+)(?:p[+-]?\d+)?$/i;
 /** What is zero as written, not by rounding. */
 const ZERO_FORM = /^[+-]?(?:0x)?[0.]+(?:[ep].*)?$/i;
 const INFINITE_FORM = /^([+-]?)inf(?:inity)?$/i;

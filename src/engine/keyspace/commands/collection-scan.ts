@@ -5,7 +5,7 @@ import { indexArgument } from "../numbers.ts";
 import { ReplyError, SYNTAX_ERROR, type Reply } from "../reply.ts";
 
 const INVALID_CURSOR: ReplyError = new ReplyError("ERR invalid cursor");
-const CURSOR_FORM = /^(?:[+-]?\d+)?$/;
+const CURSOR_FORM = /^(?:[+-]?\d{1,40})?$/;
 const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
 const DEFAULT_COUNT = 10;
 
