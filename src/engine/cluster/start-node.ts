@@ -1,0 +1,222 @@
+/**
+ * A whole node of the real world: the disk and the network opened, the group recovered, the servers listening. The lines
+ * of `startNode` are the parts of a node in the order in which they come to life; `stop` is the same backwards.
+ */
+import type { Consensus, ConsensusOptions } from "../../consensus/consensus.ts";
+import { withChunk } from "../../consensus/message.ts";
+import type { RaftMessage } from "../../consensus/message.ts";
+import { DEFAULT_CONSENSUS_OPTIONS, createRaft } from "../../consensus/raft/raft.ts";
+import type { Bytes } from "../../runtime/bytes.ts";
+import { joinAddress } from "../../runtime/node/address.ts";
+import type { TcpNetwork } from "../../runtime/node/network.ts";
+import { openTcpNetwork } from "../../runtime/node/network.ts";
+import type { LocalWorld } from "../../runtime/node/world.ts";
+import { openLocalWorld } from "../../runtime/node/world.ts";
+import type { Clock, Logger, NodeId, World } from "../../runtime/world.ts";
+import { decodeMessage, encodeMessage } from "../group/message-codec.ts";
+import { DATA_COMMANDS } from "../keyspace/commands/index.ts";
+import type { KeyspaceCommand } from "../keyspace/keyspace-command.ts";
+import { createKeyspace } from "../keyspace/machine.ts";
+import type { KeyspaceMachine } from "../keyspace/machine.ts";
+import type { AdminServer } from "../protocol/admin/admin-server.ts";
+import { startAdminServer } from "../protocol/admin/admin-server.ts";
+import type { RespServer } from "../protocol/resp/server.ts";
+import { startRespServer } from "../protocol/resp/server.ts";
+import { SESSION_SPECS } from "../protocol/resp/session-commands.ts";
+import { createMetrics } from "./metrics.ts";
+import type { Metrics } from "./metrics.ts";
+import { ClusterNode, DEFAULT_REPLICA_TUNING } from "./node.ts";
+import type { NodeStatus } from "./local-node.ts";
+import type { NodeStorage } from "./node-storage.ts";
+import { openNodeStorage } from "./node-storage.ts";
+
+export interface StartNodeOptions {
+  readonly id: NodeId;
+  readonly clusterId: string;
+  /** Every founding member's peer address, "host:port"; this node's own included. */
+  readonly members: Readonly<Record<NodeId, string>>;
+  /** A directory that exists, or "memory". */
+  readonly dataDir: string;
+  readonly host: string;
+  /** 0 takes a free one, for each of the three. */
+  readonly respPort: number;
+  readonly httpPort: number;
+  readonly peerPort: number;
+  readonly durability: NodeStatus["durability"];
+  /** Default "barrier". */
+  readonly readMode?: ConsensusOptions["readMode"];
+  /** Asked of clients. Default: none. */
+  readonly password?: string;
+  /** Shared by the nodes. Default: none. */
+  readonly secret?: string;
+  readonly logger: Logger;
+  /** What becomes of the process when it cannot go on. Default: exit code 1. */
+  readonly onFatal?: (error: Error) => void;
+}
+
+export interface RunningNode {
+  readonly id: NodeId;
+  readonly respPort: number;
+  readonly httpPort: number;
+  status(): NodeStatus;
+  /** Ends every server and closes the files. With `handOver`, first gives leadership away, within two seconds. */
+  stop(options: { readonly handOver: boolean }): Promise<void>;
+}
+
+type KeyspaceClusterNode = ClusterNode<KeyspaceCommand, KeyspaceMachine, RaftMessage>;
+
+/** Rejects with PORT_IN_USE, DATA_DIRECTORY_FOREIGN, DATA_DIRECTORY_UNUSABLE, DATA_CORRUPT; nothing stays open then. */
+export async function startNode(options: StartNodeOptions): Promise<RunningNode> {
+  const local = openLocalWorld(options.logger, options.onFatal);
+  const metrics = createMetrics();
+  const closers: (() => Promise<void> | void)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    const kept = await openNodeStorage({ ...options, ...local, algorithm: "raft", metrics });
+    closers.push(() => kept.close());
+    const network = await openNetwork(options, local);
+    closers.push(() => {
+      network.close();
+      return network.closed;
+    });
+    const node = createNode(options, kept, { ...local, network });
+    node.start({ pid: process.pid });
+    closers.push(() => node.stop());
+    const admin = await startAdminServer({ host: options.host, port: options.httpPort, node, metrics });
+    closers.push(() => admin.close());
+    const resp = await openResp(options, node);
+    closers.push(() => resp.close());
+    advertise(options, node, resp, admin);
+    registerServers(metrics, resp, network);
+    return {
+      id: options.id,
+      respPort: resp.port,
+      httpPort: admin.port,
+      status: () => node.status(),
+      async stop({ handOver }) {
+        if (handOver) await handOverLeadership(node, local.clock);
+        await closeAll();
+      },
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+function openNetwork(options: StartNodeOptions, local: LocalWorld): Promise<TcpNetwork> {
+  const { id, clusterId, host, peerPort, secret } = options;
+  return openTcpNetwork({
+    id,
+    clusterId,
+    host,
+    port: peerPort,
+    ...local,
+    ...(secret === undefined ? {} : { secret }),
+  });
+}
+
+function createNode(
+  options: StartNodeOptions,
+  kept: NodeStorage,
+  world: Omit<World, "disk">,
+): KeyspaceClusterNode {
+  const { recovered, content } = kept;
+  const ids = Object.keys(options.members);
+  const consensus: Consensus<RaftMessage> = createRaft(
+    {
+      ...DEFAULT_CONSENSUS_OPTIONS,
+      id: options.id,
+      membership: { voters: ids, outgoing: [], learners: [], addresses: options.members },
+      random: () => world.random.float(),
+      readMode: options.readMode ?? "barrier",
+    },
+    recovered,
+    world.clock.monotonicMs(),
+  );
+  const machine = createKeyspace({ commands: [...DATA_COMMANDS, ...SESSION_SPECS] });
+  return new ClusterNode({
+    id: options.id,
+    clusterId: options.clusterId,
+    directory: kept.directory,
+    world,
+    algorithm: "raft",
+    durability: options.durability,
+    consensus,
+    codec: {
+      encode: encodeMessage,
+      decode: decodeMessage,
+      withChunk: (message, chunk) => withChunk(message, chunk as Bytes),
+    },
+    storage: kept.storage,
+    machine,
+    recovered:
+      recovered.snapshot === undefined || content === undefined
+        ? undefined
+        : { index: recovered.snapshot.index, content },
+    tuning: DEFAULT_REPLICA_TUNING,
+  });
+}
+
+function openResp(options: StartNodeOptions, node: KeyspaceClusterNode): Promise<RespServer> {
+  return startRespServer({
+    node,
+    table: node.machine.commands,
+    host: options.host,
+    port: options.respPort,
+    logger: options.logger,
+    options: {
+      ...(options.password === undefined ? {} : { password: options.password }),
+      transferLeadership: (to) => node.transferLeadership(to),
+    },
+  });
+}
+
+function advertise(
+  options: StartNodeOptions,
+  node: KeyspaceClusterNode,
+  resp: RespServer,
+  admin: AdminServer,
+): void {
+  node.advertise({
+    resp: joinAddress(options.host, resp.port),
+    http: joinAddress(options.host, admin.port),
+    ...(options.dataDir === "memory" ? {} : { dataDir: options.dataDir }),
+  });
+}
+
+function registerServers(metrics: Metrics, resp: RespServer, network: TcpNetwork): void {
+  metrics.gauge(
+    "quorate_client_connections",
+    "Clients connected over RESP.",
+    () => resp.connections().length,
+  );
+  metrics.gauge("quorate_peer_links", "Peers with a standing link.", () => network.stats().linksUp);
+  metrics.total("quorate_peer_sent_bytes_total", "Bytes sent to peers.", () => network.stats().sentBytes);
+  metrics.total(
+    "quorate_peer_received_bytes_total",
+    "Bytes from peers.",
+    () => network.stats().receivedBytes,
+  );
+  metrics.total("quorate_peer_dropped_frames_total", "Frames not sent: the peer was away or slow.", () => {
+    return network.stats().droppedFrames;
+  });
+}
+
+const HAND_OVER_TIMEOUT_MS = 2000;
+
+/** Resolves when another leads, or nobody could take over in time. */
+function handOverLeadership(node: KeyspaceClusterNode, clock: Clock): Promise<void> {
+  if (node.status().consensus.role !== "leader") return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = clock.setTimer(HAND_OVER_TIMEOUT_MS, resolve);
+    node.onRoleChange((role) => {
+      if (role === "leader") return;
+      timer.cancel();
+      resolve();
+    });
+    node.transferLeadership();
+  });
+}
