@@ -6,7 +6,58 @@ const CLIENT_FLAGS: readonly Flag[] = [
   { name: "password", value: "PASSWORD", environment: "QUORATE_PASSWORD", help: "the cluster's password" },
 ];
 
+const NODE_FLAGS: readonly Flag[] = [
+  { name: "host", value: "HOST", help: "the address to listen on; default 127.0.0.1" },
+  { name: "port", value: "PORT", help: "RESP port of the first node, further nodes count up; default 6379" },
+  { name: "http-port", value: "PORT", help: "HTTP port of the first node; default 9870" },
+  { name: "peer-port", value: "PORT", help: "port for the other nodes; default 16379" },
+  { name: "data", value: "DIR", help: "where data is kept; default ./quorate-data" },
+  { name: "consensus", value: "raft", choices: ["raft"], help: "the consensus algorithm; default raft" },
+  {
+    name: "durability",
+    value: "always|everysec|memory",
+    choices: ["always", "everysec", "memory"],
+    help: "when a write is acknowledged: on a majority's disks (default), in their memory, or without files",
+  },
+  {
+    name: "read-mode",
+    value: "barrier|lease",
+    choices: ["barrier", "lease"],
+    help: "how a read is kept linearizable: a round per read (default) or the leader's lease",
+  },
+  {
+    name: "password",
+    value: "PASSWORD",
+    environment: "QUORATE_PASSWORD",
+    help: "clients must give it (AUTH)",
+  },
+  { name: "secret", value: "SECRET", environment: "QUORATE_SECRET", help: "nodes must share it to join" },
+  {
+    name: "log-level",
+    value: "debug|info|warn|error",
+    choices: ["debug", "info", "warn", "error"],
+    help: "what the nodes log to standard error; default warn",
+  },
+];
+
 export const VERBS: readonly Verb[] = [
+  {
+    name: "start",
+    summary: "start one node or a supervised local cluster",
+    usage: [
+      "start [--nodes 3] [--data DIR]",
+      "start --name n1 --cluster n1=host:port,n2=host:port,n3=host:port",
+    ],
+    flags: [
+      { name: "nodes", value: "COUNT", help: "nodes on this machine: 1, 3, 5 or 7; default 1" },
+      { name: "name", value: "NAME", help: "this machine's node of a cluster over several machines" },
+      { name: "cluster", value: "LIST", help: "all its founding nodes: name=host:peerPort,…" },
+      ...NODE_FLAGS,
+      { name: "no-restart", help: "do not start a node again that died" },
+    ],
+    positionals: { min: 0, max: 0 },
+    load: async () => (await import("./start.ts")).start,
+  },
   {
     name: "status",
     summary: "show nodes, roles, terms and lag of a running cluster",
@@ -14,5 +65,25 @@ export const VERBS: readonly Verb[] = [
     flags: [...CLIENT_FLAGS, { name: "json", help: "the same for scripts" }],
     positionals: { min: 0, max: 0 },
     load: async () => (await import("./status.ts")).status,
+  },
+  {
+    name: "tour",
+    summary: "the guided main job: three nodes, real work, a killed leader, everything verified",
+    usage: ["tour [PATH] [--keep]"],
+    flags: [
+      { name: "keep", help: "leave the cluster running and print how to talk to it" },
+      { name: "data", value: "DIR", help: "an empty directory for the nodes; default a temporary one" },
+    ],
+    positionals: { min: 0, max: 1 },
+    load: async () => (await import("./tour.ts")).tour,
+  },
+  {
+    name: "node",
+    summary: "one node process, started by the supervisor",
+    usage: ["node NAME"],
+    flags: [],
+    positionals: { min: 1, max: 1 },
+    internal: true,
+    load: async () => (await import("./node-process.ts")).nodeProcess,
   },
 ];

@@ -1,0 +1,28 @@
+/** `quorate node`: the process of one node, under a supervisor. */
+import { startNode } from "../engine/cluster/start-node.ts";
+import { createLogger } from "../runtime/node/logger.ts";
+import type { NodeConfig } from "./node-channel.ts";
+import type { ServedNode } from "./node-service.ts";
+import { serveSupervisor } from "./node-service.ts";
+
+export function nodeProcess(): Promise<number> {
+  return serveSupervisor(serve);
+}
+
+async function serve(config: NodeConfig): Promise<ServedNode> {
+  const { logLevel, logFormat, password, secret, consensus: _, ...place } = config;
+  const node = await startNode({
+    ...place,
+    ...(password === undefined ? {} : { password }),
+    ...(secret === undefined ? {} : { secret }),
+    logger: createLogger({ level: logLevel, format: logFormat, fields: { node: config.id } }),
+  });
+  return {
+    brief() {
+      const { consensus, appliedIndex } = node.status();
+      const { role, term, leader, commitIndex } = consensus;
+      return { role, term, leader, commitIndex, appliedIndex };
+    },
+    stop: (handOver) => node.stop({ handOver }),
+  };
+}

@@ -1,0 +1,148 @@
+import fs from "node:fs";
+import { join } from "node:path";
+import { createClient } from "redis";
+import { afterEach, expect, test } from "vitest";
+import { cleanUp, isAlive, run, scratch, startCluster, statusOf, until } from "./program.ts";
+
+const CASE_TIMEOUT_MS = 60_000;
+
+afterEach(cleanUp);
+
+/** One command through a connection of its own. */
+async function ask(url: string, ...args: string[]): Promise<unknown> {
+  const client = createClient({ url, socket: { reconnectStrategy: false, connectTimeout: 2000 } });
+  client.on("error", () => undefined);
+  await client.connect();
+  try {
+    return await client.sendCommand(args);
+  } finally {
+    client.destroy();
+  }
+}
+
+test(
+  "a node that is killed comes back within two seconds, and the cluster goes on meanwhile",
+  async () => {
+    const { program, urls, url } = await startCluster(["--nodes", "3", "--data", join(scratch(), "data")]);
+    const before = await statusOf(url);
+    expect(before.nodes.map(({ id }) => id)).toEqual(["n1", "n2", "n3"]);
+    expect(before.groups).toMatchObject([{ algorithm: "raft", durability: "always", refusing: null }]);
+    for (const node of before.nodes) {
+      expect(node).toMatchObject({ pid: expect.any(Number) as number, resp: expect.any(String) as string });
+      expect(fs.existsSync(node.dataDir ?? "")).toBe(true);
+    }
+    await ask(url, "SET", "kept", "yes");
+
+    const leader = before.nodes.find(({ id }) => id === before.groups[0]?.leader);
+    const other = urls.find((each) => !each.endsWith(leader?.resp ?? "?")) ?? "";
+    process.kill(leader?.pid ?? 0, "SIGKILL");
+    const killedMs = performance.now();
+    const revived = await until("another process of the killed node", 5000, async () => {
+      const { nodes } = await statusOf(other);
+      const again = nodes.find(({ id }) => id === leader?.id);
+      return again?.pid !== leader?.pid && again?.role !== "unreachable" ? again : undefined;
+    });
+    // Two seconds for the process; the rest is what it takes to ask.
+    expect(performance.now() - killedMs).toBeLessThan(4000);
+    expect(isAlive(revived.pid ?? 0)).toBe(true);
+    expect(program.stderr()).toContain(`${leader?.id ?? "?"} ended (SIGKILL), starting again`);
+    for (const each of urls) expect(await ask(each, "GET", "kept")).toBe("yes");
+  },
+  CASE_TIMEOUT_MS,
+);
+
+test(
+  "Ctrl-C stops every process cleanly with exit code 0, and the data is there at the next start",
+  async () => {
+    const data = join(scratch(), "data");
+    const first = await startCluster(["--nodes", "3", "--data", data]);
+    await ask(first.url, "SET", "kept", "yes");
+    const { nodes } = await statusOf(first.url);
+    first.program.kill("SIGINT");
+    const ended = await first.program.ended;
+    expect(ended).toMatchObject({ code: 0 });
+    expect(ended.stderr).toBe("stopping; once more kills\n");
+    expect(nodes.map(({ pid }) => isAlive(pid ?? 0))).toEqual([false, false, false]);
+    const second = await startCluster(["--nodes", "3", "--data", data]);
+    expect(await ask(second.url, "GET", "kept")).toBe("yes");
+    second.program.kill("SIGTERM");
+    expect(await second.program.ended).toMatchObject({ code: 0 });
+  },
+  CASE_TIMEOUT_MS,
+);
+
+test(
+  "nodes do not outlive a supervisor that was killed",
+  async () => {
+    const { program, url } = await startCluster(["--nodes", "3", "--durability", "memory"]);
+    const { nodes } = await statusOf(url);
+    program.kill("SIGKILL");
+    await program.ended;
+    await until("the nodes to end", 10_000, () => nodes.every(({ pid }) => !isAlive(pid ?? 0)) || undefined);
+  },
+  CASE_TIMEOUT_MS,
+);
+
+test(
+  "with --no-restart a node that dies stays dead, and nothing left to supervise is exit code 1",
+  async () => {
+    const { program, url } = await startCluster(["--durability", "memory", "--no-restart"]);
+    const { nodes } = await statusOf(url);
+    process.kill(nodes[0]?.pid ?? 0, "SIGKILL");
+    const { code, stderr } = await program.ended;
+    expect(code).toBe(1);
+    expect(stderr).toContain("n1 ended (SIGKILL), not started again");
+  },
+  CASE_TIMEOUT_MS,
+);
+
+test(
+  "a node's directory that was put into another cluster is refused and not touched",
+  async () => {
+    const root = scratch();
+    for (const name of ["one", "two"]) {
+      const { program } = await startCluster(["--data", join(root, name)]);
+      program.kill("SIGTERM");
+      await program.ended;
+    }
+    fs.rmSync(join(root, "two", "n1"), { recursive: true });
+    fs.cpSync(join(root, "one", "n1"), join(root, "two", "n1"), { recursive: true });
+    const before = fs.readdirSync(join(root, "two", "n1"));
+    const ports = ["--port", "0", "--http-port", "0"];
+    const { code, stderr } = await run(["start", "--data", join(root, "two"), ...ports]);
+    expect(code).toBe(1);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(stderr).toMatch(/another|belongs/);
+    expect(fs.readdirSync(join(root, "two", "n1"))).toEqual(before);
+  },
+  CASE_TIMEOUT_MS,
+);
+
+test(
+  "a password is asked of every client, and is not shown in the list of processes",
+  async () => {
+    const { url } = await startCluster(["--durability", "memory", "--password", "open sesame"]);
+    const refused = await run(["status", "--url", url]);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/wants another password/);
+    const allowed = await run(["status", "--url", url, "--json"], { QUORATE_PASSWORD: "open sesame" });
+    expect(allowed.code).toBe(0);
+    const { nodes } = JSON.parse(allowed.stdout) as { nodes: { pid: number }[] };
+    expect(fs.readFileSync(`/proc/${nodes[0]?.pid ?? 0}/cmdline`, "utf8")).not.toContain("sesame");
+  },
+  CASE_TIMEOUT_MS,
+);
+
+test(
+  "health, metrics and status are at the HTTP address that is printed",
+  async () => {
+    const { program } = await startCluster(["--durability", "memory"]);
+    const [http = ""] = program.stdout().match(/http:\/\/[\d.:]+/) ?? [];
+    expect((await fetch(`${http}/healthz`)).status).toBe(200);
+    expect(await (await fetch(`${http}/metrics`)).text()).toContain(
+      'quorate_role{group="g0",role="leader"} 1',
+    );
+    expect(await (await fetch(`${http}/status`)).json()).toMatchObject({ askedNode: "n1" });
+  },
+  CASE_TIMEOUT_MS,
+);
