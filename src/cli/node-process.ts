@@ -1,5 +1,5 @@
 /** `quorate node`: the process of one node, under a supervisor. */
-import { startNode } from "../engine/cluster/start-node.ts";
+import { startNode } from "../engine/start-node.ts";
 import { createLogger } from "../runtime/node/logger.ts";
 import type { NodeConfig } from "./node-channel.ts";
 import type { ServedNode } from "./node-service.ts";

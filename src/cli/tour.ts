@@ -4,6 +4,7 @@
  *
  * An act is a file under `tour/`; a further one is a line in `ACTS`.
  */
+import { setMaxListeners } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -139,6 +140,8 @@ async function perform(
   const startedMs = performance.now();
   const failure = new AbortController();
   const signal = AbortSignal.any([outer, failure.signal]);
+  // Everybody who waits listens to it; the usual limit of ten is a guess at leaks.
+  setMaxListeners(0, signal);
   const pauses = createPauses();
   const connections: Connection[] = [];
   let mayEnd = false;

@@ -13,8 +13,8 @@ export interface Stage {
   readonly mayEnd: () => boolean;
   /** Given when the tour is interrupted. */
   readonly signal: AbortSignal;
-  /** A write was acknowledged to this writer: what the pauses are measured by. */
-  readonly acknowledged: (writer: string) => void;
+  /** A write was acknowledged. `writer`: who, if it writes without a rest, so that its gaps are the cluster's pauses. */
+  readonly acknowledged: (writer?: string) => void;
 }
 
 export interface Finding {

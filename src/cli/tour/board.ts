@@ -26,10 +26,13 @@ export function createBoard(
     output.write(`${erase()}${above}${lines.map((line) => `${line}\n`).join("")}`);
     drawn = lines.length;
   };
-  const timer = setInterval(
-    () => (inPlace ? redraw() : void output.write(`${summary()}\n`)),
-    inPlace ? REDRAW_MS : PLAIN_MS,
-  );
+  let printed = "";
+  const print = (): void => {
+    const line = summary();
+    if (line !== printed) output.write(`${line}\n`);
+    printed = line;
+  };
+  const timer = setInterval(() => (inPlace ? redraw() : print()), inPlace ? REDRAW_MS : PLAIN_MS);
   return {
     note(line) {
       if (inPlace && !ended) redraw(`${line}\n`);
@@ -40,7 +43,7 @@ export function createBoard(
       ended = true;
       clearInterval(timer);
       if (inPlace) redraw();
-      else output.write(`${summary()}\n`);
+      else print();
     },
   };
 }

@@ -34,12 +34,7 @@ export function cacheAct(stage: Stage): Act {
   const complaints: string[] = [];
   let gone = 0;
 
-  const look = async (
-    writer: string,
-    connection: Connection,
-    other: Connection,
-    entry: Entry,
-  ): Promise<void> => {
+  const look = async (connection: Connection, other: Connection, entry: Entry): Promise<void> => {
     const key = cacheKey(entry.document.name);
     const value = await connection.untilDone((client) => client.get(key));
     const seenMs = performance.now();
@@ -60,7 +55,7 @@ export function cacheAct(stage: Stage): Act {
       client.set(key, content, { expiration: { type: "PX", value: TTL_MS } }),
     );
     entry.setSentMs = sentMs;
-    stage.acknowledged(writer);
+    stage.acknowledged();
   };
 
   const work = async (number: number): Promise<void> => {
@@ -69,7 +64,7 @@ export function cacheAct(stage: Stage): Act {
     const own = stage.library.documents.filter((_, at) => at % READERS === number).map(newEntry);
     for (let turn = 0; own.length > 0 && !(stage.mayEnd() && turn >= own.length); turn++) {
       const entry = own[popular(turn, own.length)];
-      if (entry) await look(`cache ${number}`, connection, other, entry);
+      if (entry) await look(connection, other, entry);
       await pause(PAUSE_MS, stage.signal);
     }
   };

@@ -77,7 +77,7 @@ export function counterAct(stage: Stage): Act {
     // A refusal after a lost answer does not tell whether the first try was accepted before a later token came.
     const sure = Number(accepted) === 1 || connection.statistics.unknown === unknownBefore;
     turn.outcome = !sure ? "unsure" : Number(accepted) === 1 ? "acknowledged" : "fenced";
-    if (turn.outcome === "acknowledged") stage.acknowledged(`worker ${worker}`);
+    if (turn.outcome === "acknowledged") stage.acknowledged();
     await connection.untilDone((client) =>
       client.eval(RELEASE, { keys: [LOCK], arguments: [`${attempt}#${token}`] }),
     );

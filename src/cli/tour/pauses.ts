@@ -1,8 +1,8 @@
 /** How long writes paused around a fault: for each writer, the gap between its acknowledgements in which the fault lies. */
 
 export interface Pauses {
-  /** Call at every acknowledged write. */
-  acknowledged(writer: string): void;
+  /** Call at every acknowledged write; with the writer's name if it writes without a rest. */
+  acknowledged(writer?: string): void;
   /** Call at the moment of a fault. */
   fault(): void;
   /** Acknowledged writes or pipelines in all. */
@@ -18,6 +18,7 @@ export function createPauses(now: () => number = () => performance.now()): Pause
   return {
     acknowledged(writer) {
       total++;
+      if (writer === undefined) return;
       const at = now();
       for (const { waiting, gaps } of faults) {
         const before = waiting.get(writer);

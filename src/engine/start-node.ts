@@ -2,31 +2,33 @@
  * A whole node of the real world: the disk and the network opened, the group recovered, the servers listening. The lines
  * of `startNode` are the parts of a node in the order in which they come to life; `stop` is the same backwards.
  */
-import type { Consensus, ConsensusOptions } from "../../consensus/consensus.ts";
-import { withChunk } from "../../consensus/message.ts";
-import type { RaftMessage } from "../../consensus/message.ts";
-import { DEFAULT_CONSENSUS_OPTIONS, createRaft } from "../../consensus/raft/raft.ts";
-import type { Bytes } from "../../runtime/bytes.ts";
-import { joinAddress } from "../../runtime/node/address.ts";
-import type { TcpNetwork } from "../../runtime/node/network.ts";
-import { openTcpNetwork } from "../../runtime/node/network.ts";
-import type { LocalWorld } from "../../runtime/node/world.ts";
-import { openLocalWorld } from "../../runtime/node/world.ts";
-import type { Clock, Logger, NodeId, World } from "../../runtime/world.ts";
-import { decodeMessage, encodeMessage } from "../group/message-codec.ts";
-import { DATA_COMMANDS } from "../keyspace/commands/index.ts";
-import type { KeyspaceCommand } from "../keyspace/keyspace-command.ts";
-import { createKeyspace } from "../keyspace/machine.ts";
-import type { KeyspaceMachine } from "../keyspace/machine.ts";
-import type { AdminServer } from "../protocol/admin/admin-server.ts";
-import { startAdminServer } from "../protocol/admin/admin-server.ts";
-import type { RespServer } from "../protocol/resp/server.ts";
-import { startRespServer } from "../protocol/resp/server.ts";
-import { SESSION_SPECS } from "../protocol/resp/session-commands.ts";
-import { createMetrics } from "./metrics.ts";
-import type { Metrics } from "./metrics.ts";
-import { ClusterNode, DEFAULT_REPLICA_TUNING } from "./node.ts";
-import type { NodeStatus } from "./local-node.ts";
+import type { Consensus, ConsensusOptions } from "../consensus/consensus.ts";
+import { withChunk } from "../consensus/message.ts";
+import type { RaftMessage } from "../consensus/message.ts";
+import { DEFAULT_CONSENSUS_OPTIONS, createRaft } from "../consensus/raft/raft.ts";
+import type { Bytes } from "../runtime/bytes.ts";
+import { joinAddress } from "../runtime/node/address.ts";
+import type { TcpNetwork } from "../runtime/node/network.ts";
+import { openTcpNetwork } from "../runtime/node/network.ts";
+import type { LocalWorld } from "../runtime/node/world.ts";
+import { openLocalWorld } from "../runtime/node/world.ts";
+import type { Clock, Logger, NodeId, World } from "../runtime/world.ts";
+import { decodeMessage, encodeMessage } from "./group/message-codec.ts";
+import { DATA_COMMANDS } from "./keyspace/commands/index.ts";
+import type { KeyspaceCommand } from "./keyspace/keyspace-command.ts";
+import { createKeyspace } from "./keyspace/machine.ts";
+import type { KeyspaceMachine } from "./keyspace/machine.ts";
+import type { ScriptEngine } from "./keyspace/section.ts";
+import type { AdminServer } from "./protocol/admin/admin-server.ts";
+import { startAdminServer } from "./protocol/admin/admin-server.ts";
+import type { RespServer } from "./protocol/resp/server.ts";
+import { startRespServer } from "./protocol/resp/server.ts";
+import { SESSION_SPECS } from "./protocol/resp/session-commands.ts";
+import { loadScriptEngine } from "./scripting/script-engine.ts";
+import { createMetrics } from "./cluster/metrics.ts";
+import type { Metrics } from "./cluster/metrics.ts";
+import { ClusterNode, DEFAULT_REPLICA_TUNING } from "./cluster/node.ts";
+import type { NodeStatus } from "./cluster/local-node.ts";
 import type { NodeStorage } from "./node-storage.ts";
 import { openNodeStorage } from "./node-storage.ts";
 
@@ -81,7 +83,8 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
       network.close();
       return network.closed;
     });
-    const node = createNode(options, kept, { ...local, network });
+    const scripts = await loadScriptEngine();
+    const node = createNode(options, kept, scripts, { ...local, network });
     node.start({ pid: process.pid });
     closers.push(() => node.stop());
     const admin = await startAdminServer({ host: options.host, port: options.httpPort, node, metrics });
@@ -121,6 +124,7 @@ function openNetwork(options: StartNodeOptions, local: LocalWorld): Promise<TcpN
 function createNode(
   options: StartNodeOptions,
   kept: NodeStorage,
+  scripts: ScriptEngine,
   world: Omit<World, "disk">,
 ): KeyspaceClusterNode {
   const { recovered, content } = kept;
@@ -136,7 +140,7 @@ function createNode(
     recovered,
     world.clock.monotonicMs(),
   );
-  const machine = createKeyspace({ commands: [...DATA_COMMANDS, ...SESSION_SPECS] });
+  const machine = createKeyspace({ commands: [...DATA_COMMANDS, ...SESSION_SPECS], scripts });
   return new ClusterNode({
     id: options.id,
     clusterId: options.clusterId,

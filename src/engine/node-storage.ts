@@ -1,21 +1,21 @@
 /** Opens what a node keeps: its directory checked and locked, log and snapshots recovered; or memory, which keeps nothing. */
 import { randomBytes } from "node:crypto";
-import type { Recovered } from "../../consensus/consensus.ts";
-import type { Bytes } from "../../runtime/bytes.ts";
-import { openNodeDisk } from "../../runtime/node/disk.ts";
-import type { Clock, Logger, NodeId, Random } from "../../runtime/world.ts";
-import { recoverGroup } from "../group/group-recovery.ts";
-import { createMemoryStorage } from "../group/memory-storage.ts";
-import { replicaStorage } from "../group/replica-storage.ts";
-import { SnapshotStore, loadSnapshots } from "../group/snapshot-store.ts";
-import type { ReplicaStorage } from "../group/storage.ts";
-import type { OpenedLog, WriteAheadLogOptions } from "../group/write-ahead-log/write-ahead-log.ts";
-import { openWriteAheadLog } from "../group/write-ahead-log/write-ahead-log.ts";
-import type { DirectoryOwner } from "./directory-identity.ts";
-import { claimDirectory, markFounded } from "./directory-identity.ts";
-import { lockDirectory } from "./directory-lock.ts";
-import { measureDisk } from "./measured-disk.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Recovered } from "../consensus/consensus.ts";
+import type { Bytes } from "../runtime/bytes.ts";
+import { openNodeDisk } from "../runtime/node/disk.ts";
+import type { Clock, Logger, NodeId, Random } from "../runtime/world.ts";
+import { recoverGroup } from "./group/group-recovery.ts";
+import { createMemoryStorage } from "./group/memory-storage.ts";
+import { replicaStorage } from "./group/replica-storage.ts";
+import { SnapshotStore, loadSnapshots } from "./group/snapshot-store.ts";
+import type { ReplicaStorage } from "./group/storage.ts";
+import type { OpenedLog, WriteAheadLogOptions } from "./group/write-ahead-log/write-ahead-log.ts";
+import { openWriteAheadLog } from "./group/write-ahead-log/write-ahead-log.ts";
+import type { DirectoryOwner } from "./cluster/directory-identity.ts";
+import { claimDirectory, markFounded } from "./cluster/directory-identity.ts";
+import { lockDirectory } from "./cluster/directory-lock.ts";
+import { measureDisk } from "./cluster/measured-disk.ts";
+import type { Metrics } from "./cluster/metrics.ts";
 
 /** The one group that holds every key. */
 const GROUP = 0;
