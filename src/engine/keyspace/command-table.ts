@@ -10,6 +10,7 @@ export class CommandTable {
   readonly specs: readonly CommandSpec[];
   private readonly byName = new Map<string, CommandSpec>();
   private readonly flags = new Map<CommandSpec, ReadonlySet<CommandFlag>>();
+  private readonly reading = new Set<CommandSpec>();
 
   constructor(specs: readonly CommandSpec[]) {
     this.specs = specs;
@@ -43,8 +44,7 @@ export class CommandTable {
 
   /** True when a command changes nothing, so that it may be answered from one replica without the log. */
   readsOnly(spec: CommandSpec): boolean {
-    if (this.hasFlag(spec, "readonly")) return true;
-    return (spec.docs.group === "server" || spec.docs.group === "connection") && !this.hasFlag(spec, "write");
+    return this.reading.has(spec);
   }
 
   hasFlag(spec: CommandSpec, flag: CommandFlag): boolean {
@@ -66,7 +66,12 @@ export class CommandTable {
     assert(name === name.toLowerCase(), `command name in lower case: ${name}`);
     assert(!this.byName.has(name), `one command of each name: ${name}`);
     this.byName.set(name, spec);
+    // Most clients write names in capitals: found without making a lower-case copy.
+    this.byName.set(name.toUpperCase(), spec);
     this.flags.set(spec, new Set(spec.flags));
+    const { flags, docs } = spec;
+    const harmless = docs.group === "server" || docs.group === "connection";
+    if (flags.includes("readonly") || (harmless && !flags.includes("write"))) this.reading.add(spec);
   }
 }
 

@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
+import type { StateMachine } from "../group/state-machine.ts";
+import type { KeyspaceCommand } from "./keyspace-command.ts";
 import { testKeyspace } from "./keyspace.testing.ts";
 import { TICK_NEEDED } from "./moment.ts";
-import { OK, ReplyError } from "./reply.ts";
+import { OK, ReplyError, type Reply } from "./reply.ts";
 
 test("a string reads back as it was stored, in its own database", () => {
   const keyspace = testKeyspace();
@@ -37,4 +39,14 @@ test("floats add with 80 bits, as in Redis", () => {
   expect(keyspace.run("INCRBYFLOAT a 0.2")).toBe("3.3");
   expect(keyspace.run("INCRBYFLOAT a -3.3")).toBe("0");
   expect(keyspace.run("INCRBYFLOAT b 5.0e3")).toBe("5000");
+});
+
+test("the keyspace is what a replicated log replicates", () => {
+  const machine: StateMachine<KeyspaceCommand, Reply> = testKeyspace().machine;
+  const copy: StateMachine<KeyspaceCommand, Reply> = testKeyspace().machine;
+  const cut = machine.snapshot();
+  copy.restore([cut.next(1 << 20)!]);
+  cut.close();
+  expect(copy.digest()).toBe(machine.digest());
+  expect(machine.snapshot().next(64)).toBeDefined();
 });
