@@ -114,8 +114,9 @@ export class Clients {
       if (this.stopped) return;
       const target = random.chance(wander) ? random.pick(nodes) : node;
       this.carryOut(client, random, target, workload.next(), (failed) => {
-        // After a failure a real client tries another node.
-        this.next(client, random, failed ? random.pick(nodes) : target);
+        // After a failure a real client waits a little and tries another node.
+        if (!failed) return this.next(client, random, target);
+        world.scheduler.after(random.exponential(20), () => this.next(client, random, random.pick(nodes)));
       });
     });
   }
@@ -127,10 +128,11 @@ export class Clients {
     task: Task,
     done: (failed: boolean) => void,
   ): void {
-    if (task.type === "plain") {
-      this.perform(client, random, node, task.input, undefined, (ending) => done(ending.type === "failed"));
-      return;
-    }
+    const end = (ending: Ending): void => {
+      if (ending.type === "failed" && ending.outcome !== "not-applied") task.unknown();
+      done(ending.type === "failed");
+    };
+    if (task.type === "plain") return this.perform(client, random, node, task.input, undefined, end);
     this.watch(random, node, task.keys, (seen) => {
       if (seen === undefined) return done(true);
       const transaction = task.transaction(seen.values);
@@ -139,9 +141,7 @@ export class Clients {
       // The transaction may go through another node than the one that was read: versions are part of the state.
       const target = random.chance(0.3) ? random.pick(this.options.nodes) : node;
       this.options.world.scheduler.after(random.exponential(this.options.thinkMs), () => {
-        this.perform(client, random, target, input, seen.versions, (ending) =>
-          done(ending.type === "failed"),
-        );
+        this.perform(client, random, target, input, seen.versions, end);
       });
     });
   }
@@ -249,7 +249,7 @@ export class Clients {
     const latencyMs = (): number => 0.05 + random.exponential(0.2);
     const machine = world.machine(node);
     const sentMs = world.scheduler.nowMs;
-    const pausesBefore = machine.pauses;
+    const pausesBefore = machine.paused ? -1 : machine.pauses;
     // A read may wait once for its barrier and once more for the log.
     const patienceMs = requestTimeoutMs * 2.2 + 2_000;
     const patience = world.scheduler.after(patienceMs, () => {

@@ -154,6 +154,8 @@ export class SimulatedCluster {
     if (code === "INVARIANT")
       this.invariants.fail(`${node} stopped on an invariant: ${error.message}${cause}`);
     const lossy = this.world.machine(node).disk.decays > 0;
+    // It lost what it had acknowledged, and must not come back under its name.
+    if (code === "DATA_CORRUPT" && lossy) this.retired.add(node);
     if (code === "DATA_CORRUPT" && !lossy)
       this.invariants.fail(`${node} found its disk corrupt: ${error.message}`);
   }

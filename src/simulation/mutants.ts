@@ -102,13 +102,6 @@ export function consensusMutant(mutant: Mutant | undefined): ConsensusMutant | u
 /** The world as a node with this mutant uses it: a disk whose syncs are left out. */
 export function mutateWorld(world: World, mutant: Mutant | undefined): World {
   const { disk } = world;
-  if (mutant === "skip-directory-fsync") {
-    const lazy: Disk = {
-      ...disk,
-      syncDirectory: (done) => void world.clock.setTimer(0, () => done(undefined)),
-    };
-    return { ...world, disk: lazy };
-  }
   if (mutant !== "skip-fsync") return world;
   const weaken = (open: Disk["open"]): Disk["open"] => {
     return (name, done) =>

@@ -6,7 +6,11 @@ import type { Consensus, Membership, Recovered } from "../consensus/consensus.ts
 import type { RaftMessage } from "../consensus/message.ts";
 import { createRaft, DEFAULT_CONSENSUS_OPTIONS } from "../consensus/raft/raft.ts";
 import { ClusterNode } from "../engine/cluster/node.ts";
+import { recoverGroup } from "../engine/group/group-recovery.ts";
+import { replicaStorage } from "../engine/group/replica-storage.ts";
+import { loadSnapshots, SnapshotStore } from "../engine/group/snapshot-store.ts";
 import type { ReplicaStorage } from "../engine/group/storage.ts";
+import { openWriteAheadLog } from "../engine/group/write-ahead-log/write-ahead-log.ts";
 import { DATA_COMMANDS } from "../engine/keyspace/commands/index.ts";
 import type { KeyspaceCommand } from "../engine/keyspace/keyspace-command.ts";
 import { createKeyspace } from "../engine/keyspace/machine.ts";
@@ -104,10 +108,36 @@ export function openStorage(
   done: (opened: OpenedStorage) => void,
 ): void {
   const { id, world, swarm } = context;
-  if (kind === "disk") throw new Error("not yet");
+  const directory = `directory of ${id}`;
+  if (kind === "disk") return openDisk(context, directory, done);
   let model = models.get(id);
   if (model === undefined) models.set(id, (model = new ModelDisk(random.split(`model disk/${id}`))));
-  done({ directory: `directory of ${id}`, ...model.open(world.clock, swarm.disk.latencyMs) });
+  done({ directory, ...model.open(world.clock, swarm.disk.latencyMs) });
+}
+
+const GROUP = 0;
+
+/** The write-ahead log and the snapshot files, as production opens them. */
+function openDisk(context: NodeContext, directory: string, done: (opened: OpenedStorage) => void): void {
+  const { world, swarm, mutant } = context;
+  const { disk, clock, random, logger } = world;
+  const fatal = (error: Error): never => world.fatal(error);
+  const planted = mutant === "skip-directory-fsync" ? { mutant } : {};
+  const options = { disk, clock, random, logger, fatal, segmentBytes: swarm.segmentBytes, ...planted };
+  openWriteAheadLog(options, (error, opened) => {
+    if (opened === undefined) return fatal(error ?? new Error("the log did not open"));
+    const loaded = loadSnapshots(disk, GROUP);
+    const { recovered, snapshot, damage } = recoverGroup(opened.recovered.get(GROUP), loaded);
+    // A replica that lost what it had acknowledged must not take part again under its name.
+    if (damage !== undefined) return fatal(damage.error);
+    const snapshots = new SnapshotStore({ disk, clock, logger, fatal, group: GROUP, ...planted }, loaded);
+    done({
+      directory,
+      storage: replicaStorage(opened.log, GROUP, snapshots),
+      recovered,
+      content: snapshot && snapshots.chunks(snapshot.meta),
+    });
+  });
 }
 
 const messageCodec: MessageCodec<RaftMessage> = {

@@ -3,9 +3,9 @@ import { simulate } from "./simulation.ts";
 
 test("the same seed twice gives the same trace, another seed another one", () => {
   const [first, second, other] = [
-    simulate(1, { storage: "model" }),
-    simulate(1, { storage: "model" }),
-    simulate(2, { storage: "model" }),
+    simulate(1, { nodes: 3 }),
+    simulate(1, { nodes: 3 }),
+    simulate(2, { nodes: 3 }),
   ];
   expect(first.traceHash).toBe(second.traceHash);
   expect(first.steps).toBe(second.steps);
@@ -13,7 +13,7 @@ test("the same seed twice gives the same trace, another seed another one", () =>
 });
 
 test("a run commits and answers, and its history is judged", () => {
-  const result = simulate(1, { storage: "model" });
+  const result = simulate(1, { nodes: 3 });
   expect(result.violation).toBeUndefined();
   expect(result.phase).toBe("done");
   expect(result.operations.answered).toBeGreaterThan(100);
@@ -22,8 +22,7 @@ test("a run commits and answers, and its history is judged", () => {
 
 test("reads without a barrier are found out", () => {
   const found = Array.from({ length: 50 }, (_, seed) => seed).some(
-    (seed) =>
-      simulate(seed, { storage: "model", nodes: 3, mutant: "read-without-barrier" }).violation !== undefined,
+    (seed) => simulate(seed, { nodes: 3, mutant: "read-without-barrier" }).violation !== undefined,
   );
   expect(found).toBe(true);
 });

@@ -228,6 +228,7 @@ class Run {
     this.verdict = checkLinearizability(
       storeModel({ timeJumps: this.cluster.invariants.timeJumps }),
       this.clients.finish(),
+      { maxConfigurations: 50_000 },
     );
     if (this.verdict.violation !== undefined) this.cluster.invariants.fail(this.verdict.violation.report);
   }

@@ -294,11 +294,18 @@ function put(state: Mutable, key: string, value: string): void {
   state.set(key, { value, goneNotBeforeMs: undefined });
 }
 
+const stateKeys = new WeakMap<StoreState, string>();
+
+/** Kept per state: the search asks for it again and again. */
 function keyOf(state: StoreState): string {
+  let key = stateKeys.get(state);
+  if (key !== undefined) return key;
   const rows = [...state].sort(([left], [right]) => (left < right ? -1 : 1));
-  return JSON.stringify(
-    rows.map(([key, { value, goneNotBeforeMs }]) => [key, value, goneNotBeforeMs ?? null]),
+  key = JSON.stringify(
+    rows.map(([name, { value, goneNotBeforeMs }]) => [name, value, goneNotBeforeMs ?? null]),
   );
+  stateKeys.set(state, key);
+  return key;
 }
 
 function sameReply(left: StoreReply, right: StoreReply): boolean {

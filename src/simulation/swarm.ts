@@ -153,7 +153,7 @@ function drawWorkload(random: SeededRandom): WorkloadOptions {
     clients: random.integer(1, 8),
     thinkMs: random.pick([1, 5, 20, 100]),
     families: random.pick([1, 2, 5]),
-    familyOperations: random.pick([15, 40, 80]),
+    familyOperations: random.pick([15, 25, 40]),
     wander: random.pick([0, 0.1, 1]),
   };
 }

@@ -16,10 +16,19 @@ interface Family {
   readonly kind: FamilyKind;
   readonly name: string;
   operationsLeft: number;
+  unknownLeft: number;
 }
 
+/** After so many operations of unknown outcome a family is left: each may double the work of the checker. */
+const UNKNOWN_MAX = 4;
+
 /** What a client does next. `watch`: read these keys under WATCH first, then `transaction` builds on their values. */
-export type Task =
+export type Task = Work & {
+  /** The client must say when the outcome of the operation is unknown. */
+  readonly unknown: () => void;
+};
+
+type Work =
   | { readonly type: "plain"; readonly input: StoreInput }
   | {
       readonly type: "watch";
@@ -47,6 +56,10 @@ export class Workload {
   next(): Task {
     const family = this.family();
     family.operationsLeft--;
+    return { ...this.workOn(family), unknown: () => void family.unknownLeft-- };
+  }
+
+  private workOn(family: Family): Work {
     switch (family.kind) {
       case "string":
         return plain(this.stringCommand(family.name));
@@ -70,11 +83,16 @@ export class Workload {
   }
 
   private family(): Family {
-    this.families = this.families.filter((family) => family.operationsLeft > 0);
+    this.families = this.families.filter((family) => family.operationsLeft > 0 && family.unknownLeft > 0);
     while (this.families.length < this.options.families) {
       const kind = this.random.pick(this.kinds);
       const name = `${kind}${++this.familiesBegun}`;
-      this.families.push({ kind, name, operationsLeft: this.options.familyOperations });
+      this.families.push({
+        kind,
+        name,
+        operationsLeft: this.options.familyOperations,
+        unknownLeft: UNKNOWN_MAX,
+      });
     }
     return this.random.pick(this.families);
   }
@@ -127,7 +145,7 @@ export class Workload {
     }
   }
 
-  private pairTask(name: string): Task {
+  private pairTask(name: string): Work {
     const [left, right] = [`${name}:a`, `${name}:b`];
     switch (this.random.integer(0, 4)) {
       case 0: {
@@ -165,7 +183,7 @@ export class Workload {
   }
 
   /** A lock with a fencing token, as clients build it: the holder is who got OK, its token is the counter's value. */
-  private lockTask(name: string): Task {
+  private lockTask(name: string): Work {
     const [lock, token] = [`${name}:lock`, `${name}:token`];
     switch (this.random.integer(0, 4)) {
       case 0:
@@ -189,7 +207,7 @@ export class Workload {
     }
   }
 
-  private watchTask(name: string): Task {
+  private watchTask(name: string): Work {
     const keys = [`${name}:a`, `${name}:b`];
     if (this.random.chance(0.3)) return plain(["SET", this.random.pick(keys), this.value()]);
     const value = this.value();
@@ -204,7 +222,7 @@ export class Workload {
   }
 }
 
-function plain(command: readonly string[]): Task {
+function plain(command: readonly string[]): Work {
   return { type: "plain", input: { command } };
 }
 
