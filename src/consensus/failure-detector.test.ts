@@ -30,4 +30,8 @@ test("a tick is late when it comes much later than ticks usually do, not when al
   expect(gauge.tick(125)).toBe(false);
   expect(gauge.tick(1125)).toBe(true);
   expect(gauge.tick(1150)).toBe(false);
+  const slow = new TickGauge(25, 125, 0);
+  const late = Array.from({ length: 10 }, (_, at) => slow.tick(200 * (at + 1)));
+  expect(late.slice(0, 1)).toEqual([true]);
+  expect(late.slice(5)).not.toContain(true);
 });

@@ -75,7 +75,9 @@ export class TickGauge {
   tick(nowMs: number): boolean {
     const gapMs = nowMs - this.lastMs;
     const late = gapMs > Math.max(4 * this.usualGapMs, this.lateMs);
-    if (!late) this.usualGapMs += (gapMs - this.usualGapMs) * NEWEST_SAMPLE_WEIGHT;
+    // Bounded, so that one long pause does not hide the next; a machine that is always slow becomes usual after a few.
+    const sampleMs = Math.min(gapMs, 4 * this.usualGapMs);
+    this.usualGapMs += (sampleMs - this.usualGapMs) * NEWEST_SAMPLE_WEIGHT;
     this.lastMs = nowMs;
     return late;
   }

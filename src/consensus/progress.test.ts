@@ -1,0 +1,62 @@
+import { expect, test } from "vitest";
+import { FailureDetector } from "./failure-detector.ts";
+import { Progress } from "./progress.ts";
+
+function peerAt(nextIndex: number): Progress {
+  return new Progress("n2", nextIndex, new FailureDetector(50, 250, 2000, 0));
+}
+
+function replicating(matchIndex: number): Progress {
+  const peer = peerAt(matchIndex + 1);
+  peer.acknowledge(matchIndex);
+  return peer;
+}
+
+test("a new peer is probed with one append at a time, and replicated to once it agrees", () => {
+  const peer = peerAt(11);
+  expect(peer.hasRoom(3)).toBe(true);
+  peer.sent(12, 100, 0);
+  expect([peer.state, peer.hasRoom(3), peer.nextIndex]).toEqual(["probe", false, 11]);
+  peer.acknowledge(12);
+  expect([peer.state, peer.hasRoom(3), peer.nextIndex]).toEqual(["replicate", true, 13]);
+});
+
+test("appends follow each other up to the window, and an answer frees all that it covers", () => {
+  const peer = replicating(10);
+  for (const last of [11, 12, 13]) peer.sent(last, 100, 0);
+  expect([peer.hasRoom(3), peer.nextIndex, peer.view(0).inflightBytes]).toEqual([false, 14, 300]);
+  peer.acknowledge(12);
+  expect([peer.hasRoom(3), peer.nextIndex, peer.view(0).inflightBytes]).toEqual([true, 14, 100]);
+});
+
+test("a refusal moves the probe back, at most to what the peer surely has", () => {
+  const peer = replicating(10);
+  for (const last of [11, 12]) peer.sent(last, 1, 0);
+  peer.reject(11, 3);
+  expect([peer.state, peer.nextIndex, peer.hasRoom(3)]).toEqual(["probe", 11, true]);
+});
+
+test("a refusal that is old changes nothing", () => {
+  const peer = replicating(10);
+  peer.reject(9, 3);
+  expect([peer.state, peer.nextIndex]).toEqual(["replicate", 11]);
+  const probing = peerAt(20);
+  probing.reject(12, 3);
+  expect(probing.nextIndex).toBe(20);
+});
+
+test("an append is lost when it was not received for long; not while it waits for the peer's disk", () => {
+  const peer = replicating(10);
+  peer.sent(11, 1, 1000);
+  expect(peer.isLost(10, 125, 1100)).toBe(false);
+  expect(peer.isLost(10, 125, 1125)).toBe(true);
+  expect(peer.isLost(11, 125, 9000)).toBe(false);
+});
+
+test("an acknowledged snapshot ends the transfer, and the log goes on behind it", () => {
+  const membership = { voters: [], outgoing: [], learners: [], addresses: {} };
+  const peer = peerAt(5);
+  peer.startSnapshot({ index: 20, term: 2, membership, sizeBytes: 9 }, 0);
+  peer.acknowledge(20);
+  expect([peer.state, peer.sending, peer.nextIndex]).toEqual(["replicate", undefined, 21]);
+});
