@@ -25,6 +25,8 @@ export interface Execution {
    * returned as a ReplyError, never thrown. A database selected inside stays selected for later calls of this execution.
    */
   call(args: readonly string[]): Reply;
+  /** Runs `body`; when it throws, everything that it changed is taken back before the error goes on. Not nested. */
+  atomically<T>(body: () => T): T;
   /** Selects a database for the rest of this execution; false when the index is out of range. */
   select(index: number): boolean;
 }

@@ -1,5 +1,5 @@
 /** Runs commands against the databases: alone, inside a transaction, or called by another command. */
-import { isQuorateError } from "../../runtime/errors.ts";
+import { assert, isQuorateError } from "../../runtime/errors.ts";
 import type { CommandSpec } from "./command.ts";
 import type { Database } from "./database.ts";
 import type { Execution } from "./execution.ts";
@@ -8,6 +8,7 @@ import type { KeyspaceMachine } from "./machine.ts";
 import { TICK_NEEDED, type Moment } from "./moment.ts";
 import { OK, OUT_OF_MEMORY, ReplyError, type Reply } from "./reply.ts";
 import type { SeededRandom } from "./seeded-random.ts";
+import { UndoLog } from "./undo-log.ts";
 
 const NOT_IN_LOG: ReplyError = new ReplyError(
   "ERR This command is not allowed here: it belongs to a connection",
@@ -58,6 +59,26 @@ export class Executor implements Execution {
 
   publish(channel: string, message: string): void {
     this.published.push({ channel, message });
+  }
+
+  atomically<T>(body: () => T): T {
+    const { moment } = this;
+    if (moment.reading) return body();
+    assert(moment.undo === undefined, "one undo log at a time");
+    const undo = new UndoLog();
+    const published = this.published.length;
+    moment.undo = undo;
+    try {
+      const result = body();
+      moment.undo = undefined;
+      undo.commit();
+      return result;
+    } catch (error) {
+      moment.undo = undefined;
+      undo.rollback();
+      this.published.length = published;
+      throw error;
+    }
   }
 
   select(index: number): boolean {

@@ -194,7 +194,11 @@ export class KeyspaceMachine implements Keyspace {
   swapDatabases(first: number, second: number): void {
     const left = this.databases[first]!;
     const right = this.databases[second]!;
-    [left.table, right.table] = [right.table, left.table];
+    const exchange = (): void => {
+      [left.table, right.table] = [right.table, left.table];
+    };
+    this.moment.undo?.record(exchange);
+    exchange();
     this.moment.revision++;
   }
 

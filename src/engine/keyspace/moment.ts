@@ -1,5 +1,6 @@
 /** What the databases share while a command runs: the time it may know, whether it may change anything, and the revision. */
 
+import type { UndoLog } from "./undo-log.ts";
 import { ValueAudit } from "./value-audit.ts";
 
 /** Thrown by a read that meets a key which is due by the reader's clock but not yet by the log. */
@@ -19,6 +20,8 @@ export class Moment {
   revision = 0;
   /** What collections held at sampled changes; part of the state. */
   readonly audit: ValueAudit = new ValueAudit();
+  /** While set, every change records what takes it back: a script runs that may yet be stopped. */
+  undo: UndoLog | undefined = undefined;
   /** `nowMs` in units of the access clock, 32 bits. */
   accessUnits = 0;
 

@@ -5,7 +5,7 @@ import type { CollectionOf, CollectionType, Database } from "./database.ts";
 import { KeyTable } from "./key-table.ts";
 import { TICK_NEEDED, type Moment } from "./moment.ts";
 import { WRONG_TYPE } from "./reply.ts";
-import type { Value } from "./value.ts";
+import type { Collection, Value } from "./value.ts";
 
 /** How many random slots are tried before RANDOMKEY looks at all of them for one that is not due. */
 const RANDOM_TRIES = 64;
@@ -73,7 +73,10 @@ export class StoredDatabase implements Database {
   modify<T extends CollectionType>(key: string, type: T): CollectionOf<T> | undefined {
     this.assertWriting();
     const collection = this.readCollection(key, type);
-    if (collection !== undefined) this.table.observer?.beforeChange(this.table.find(key));
+    if (collection !== undefined) {
+      this.table.observer?.beforeChange(this.table.find(key));
+      this.moment.undo?.watch(collection, () => this.recount(key, collection));
+    }
     return collection;
   }
 
@@ -84,8 +87,10 @@ export class StoredDatabase implements Database {
     const value = this.table.values[slot]!;
     assert(typeof value !== "string", "changed: the value is a collection");
     const version = ++this.moment.revision;
-    if (value.size === 0) this.table.remove(slot);
-    else {
+    if (value.size === 0) {
+      this.recordBefore(key, slot);
+      this.table.remove(slot);
+    } else {
       this.table.account(slot, version);
       this.moment.audit.consider(version, value);
     }
@@ -106,6 +111,7 @@ export class StoredDatabase implements Database {
     const version = ++this.moment.revision;
     const units = this.moment.accessUnits;
     const slot = this.live(key);
+    this.recordBefore(key, slot);
     if (slot < 0) {
       table.stampAccess(table.insert(key, value, version, deadline), this.clock.fresh(units));
       return;
@@ -119,6 +125,7 @@ export class StoredDatabase implements Database {
     this.assertWriting();
     const slot = this.live(key);
     if (slot < 0) return false;
+    this.recordBefore(key, slot);
     this.moment.revision++;
     this.table.remove(slot);
     return true;
@@ -143,6 +150,7 @@ export class StoredDatabase implements Database {
     this.assertWriting();
     const slot = this.live(key);
     if (slot < 0) return false;
+    this.recordBefore(key, slot);
     const version = ++this.moment.revision;
     if (atMs !== undefined && atMs <= this.moment.nowMs) this.table.remove(slot);
     else this.table.setDeadline(slot, atMs ?? 0, version);
@@ -207,6 +215,10 @@ export class StoredDatabase implements Database {
   flush(): void {
     this.assertWriting();
     if (this.table.size === 0) return;
+    const { table } = this;
+    this.moment.undo?.record(() => {
+      this.table = table;
+    });
     this.moment.revision++;
     this.table = new KeyTable();
   }
@@ -244,6 +256,35 @@ export class StoredDatabase implements Database {
     this.moment.revision++;
     this.counters.expired++;
     this.table.remove(slot);
+  }
+
+  /** Tells an open undo log what the key holds before it is changed; `slot` -1: nothing. */
+  private recordBefore(key: string, slot: number): void {
+    const { undo } = this.moment;
+    if (undo === undefined) return;
+    const value = slot < 0 ? undefined : this.table.values[slot]!;
+    const deadline = slot < 0 ? 0 : this.table.due.deadlineOf(slot);
+    undo.record(() => this.putBack(key, value, deadline));
+  }
+
+  private putBack(key: string, value: Value | undefined, deadline: number): void {
+    const { table, moment } = this;
+    const slot = table.find(key);
+    const version = ++moment.revision;
+    if (value === undefined) {
+      if (slot >= 0) table.remove(slot);
+    } else if (slot >= 0) table.replace(slot, value, version, deadline);
+    else {
+      table.stampAccess(table.insert(key, value, version, deadline), this.clock.fresh(moment.accessUnits));
+    }
+  }
+
+  /** After a collection was put back as it was: version, memory and digest of its entry, if it still has one. */
+  private recount(key: string, collection: Collection): void {
+    const slot = this.table.find(key);
+    if (slot >= 0 && this.table.values[slot] === collection) {
+      this.table.account(slot, ++this.moment.revision);
+    }
   }
 
   private assertWriting(): void {

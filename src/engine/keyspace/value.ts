@@ -8,12 +8,19 @@ import type { ByteWriter } from "../../wire/byte-writer.ts";
 
 export type ValueType = "string" | "hash" | "list" | "set" | "zset";
 
+/** Where a change leaves what takes it back; see `undo-log.ts`. */
+export interface UndoRecorder {
+  record(step: () => void): void;
+}
+
 export interface Collection {
   readonly type: Exclude<ValueType, "string">;
   /** Number of elements; a collection that reaches 0 is removed with its key. */
   readonly size: number;
   /** Deterministic estimate of the memory it takes, maintained as it changes. */
   readonly bytes: number;
+  /** While set, every change in place records its inverse here. */
+  undo: UndoRecorder | undefined;
   /** What OBJECT ENCODING answers, by Redis 7.0's default thresholds. */
   encoding(): string;
   clone(): Collection;

@@ -42,6 +42,8 @@ const DEFAULTS: Readonly<JsonOptions> = {
   precision: 14,
 };
 
+/** Deeper nesting is refused whatever a script configures: far below what any machine's stack holds. */
+const NESTING_MOST = 1000;
 const INT_MAX = 0x7fff_ffff;
 const ESCAPES: readonly string[] = Array.from({ length: 256 }, (_, code) => {
   const named = { 8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 34: '\\"', 47: "\\/", 92: "\\\\" }[
@@ -130,7 +132,7 @@ export function jsonLibrary(m: LuaMachine): JsonLibrary {
         break;
       case TYPE_TABLE: {
         const nested = depth + 1;
-        if (nested > options.encodeMaxDepth || lua.lua_checkstack(L, 3) === 0) {
+        if (nested > Math.min(options.encodeMaxDepth, NESTING_MOST) || lua.lua_checkstack(L, 3) === 0) {
           m.fail(L, `Cannot serialise, excessive nesting (${nested})`);
         }
         const length = arrayLength(L, options);
@@ -204,7 +206,7 @@ export function jsonLibrary(m: LuaMachine): JsonLibrary {
       L,
       at,
       m.lastLength,
-      options.decodeMaxDepth,
+      Math.min(options.decodeMaxDepth, NESTING_MOST),
       options.decodeInvalidNumbers,
     );
     reader.readDocument();

@@ -350,4 +350,5 @@ class Unpacker {
   }
 }
 
-const MAX_UNPACK_DEPTH = 2000;
+/** Nesting of what is unpacked: far below what any machine's stack holds. */
+const MAX_UNPACK_DEPTH = 500;

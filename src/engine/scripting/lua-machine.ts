@@ -40,6 +40,8 @@ export class ScriptAbort {
 /** A copy of the arena that runs start from. */
 export type Image = Uint8Array;
 
+/** What a call of a JavaScript function costs beside what it does. */
+const CALL_STEPS = 8;
 /** Instructions between two calls of the count hook: also the most that a coroutine can run uncounted. */
 export const HOOK_INTERVAL = 1000;
 const SCRATCH_BYTES = 1 << 16;
@@ -270,7 +272,11 @@ export class LuaMachine {
   /** Makes functions known, so that they can be pushed. */
   define(functions: readonly LuaFunction[]): void {
     const shape = { parameters: 1, results: 1 } as const;
-    const first = this.defineCallbacks(functions.map((call) => ({ shape, call })));
+    const counted = (call: LuaFunction) => (L: LuaState) => {
+      this.charge(CALL_STEPS);
+      return call(L);
+    };
+    const first = this.defineCallbacks(functions.map((call) => ({ shape, call: counted(call) })));
     for (const [i, fn] of functions.entries()) this.functionIndex.set(fn, first + i);
   }
 

@@ -8,16 +8,20 @@ import { toInteger } from "./string-library.ts";
 
 const STACK_LIMIT_ERROR: ReplyError = new ReplyError("ERR reached lua stack limit");
 
+/** Tables inside tables: far below what any machine's stack holds. */
+const MAX_DEPTH = 1000;
+
 /** The value on top of the stack, which is taken off. */
-export function takeReply(m: LuaMachine, L: LuaState, resp: 2 | 3): Reply {
+export function takeReply(m: LuaMachine, L: LuaState, resp: 2 | 3, depth = 0): Reply {
   const { lua } = m;
   // Four places are the most that one level of nesting needs.
-  const reply = lua.lua_checkstack(L, 4) === 0 ? STACK_LIMIT_ERROR : replyAtTop(m, L, resp);
+  const deep = depth > MAX_DEPTH || lua.lua_checkstack(L, 4) === 0;
+  const reply = deep ? STACK_LIMIT_ERROR : replyAtTop(m, L, resp, depth);
   lua.lua_settop(L, -2);
   return reply;
 }
 
-function replyAtTop(m: LuaMachine, L: LuaState, resp: 2 | 3): Reply {
+function replyAtTop(m: LuaMachine, L: LuaState, resp: 2 | 3, depth: number): Reply {
   const { lua } = m;
   m.charge(1);
   switch (lua.lua_type(L, -1)) {
@@ -33,7 +37,7 @@ function replyAtTop(m: LuaMachine, L: LuaState, resp: 2 | 3): Reply {
       return Number.isSafeInteger(value) ? value : BigInt(value);
     }
     case TYPE_TABLE:
-      return tableReply(m, L, resp);
+      return tableReply(m, L, resp, depth + 1);
     default:
       return null;
   }
@@ -46,7 +50,7 @@ function rawField(m: LuaMachine, L: LuaState, name: string): number {
   return m.lua.lua_type(L, -1);
 }
 
-function tableReply(m: LuaMachine, L: LuaState, resp: 2 | 3): Reply {
+function tableReply(m: LuaMachine, L: LuaState, resp: 2 | 3, depth: number): Reply {
   const { lua } = m;
   const top = lua.lua_gettop(L);
   const pop = <T>(value: T): T => {
@@ -69,29 +73,29 @@ function tableReply(m: LuaMachine, L: LuaState, resp: 2 | 3): Reply {
     }
   }
   lua.lua_settop(L, top);
-  if (rawField(m, L, "map") === TYPE_TABLE) return pop(new MapReply(pairsOf(m, L, resp, true)));
+  if (rawField(m, L, "map") === TYPE_TABLE) return pop(new MapReply(pairsOf(m, L, resp, depth, true)));
   lua.lua_settop(L, top);
-  if (rawField(m, L, "set") === TYPE_TABLE) return pop(new SetReply(pairsOf(m, L, resp, false)));
+  if (rawField(m, L, "set") === TYPE_TABLE) return pop(new SetReply(pairsOf(m, L, resp, depth, false)));
   lua.lua_settop(L, top);
   const items: Reply[] = [];
   for (let position = 1; ; position++) {
     lua.lua_rawgeti(L, -1, position);
     if (lua.lua_type(L, -1) === TYPE_NIL) return pop(items);
-    items.push(takeReply(m, L, resp));
+    items.push(takeReply(m, L, resp, depth));
   }
 }
 
 /** Keys and values, or keys only, of the table on top. */
-function pairsOf(m: LuaMachine, L: LuaState, resp: 2 | 3, withValues: boolean): Reply[] {
+function pairsOf(m: LuaMachine, L: LuaState, resp: 2 | 3, depth: number, withValues: boolean): Reply[] {
   const { lua } = m;
   const items: Reply[] = [];
   lua.lua_pushnil(L);
   while (lua.lua_next(L, -2) !== 0) {
     const valueAt = lua.lua_gettop(L);
     lua.lua_pushvalue(L, -2);
-    items.push(takeReply(m, L, resp));
+    items.push(takeReply(m, L, resp, depth));
     lua.lua_settop(L, valueAt);
-    if (withValues) items.push(takeReply(m, L, resp));
+    if (withValues) items.push(takeReply(m, L, resp, depth));
     else lua.lua_settop(L, -2);
   }
   return items;

@@ -15,8 +15,8 @@ export interface MatchHost {
 }
 
 const MAX_CAPTURES = 32;
-/** Nested quantifiers and captures; V8's stack holds many more. */
-const MAX_DEPTH = 5000;
+/** Quantifiers and captures that a match may nest, as in Lua 5.2: far below what any machine's stack holds. */
+const MAX_DEPTH = 200;
 export const CAPTURE_POSITION = -2;
 const CAPTURE_OPEN = -1;
 /** Steps of matching between two charges. */

@@ -31,7 +31,7 @@ export const LOADING_CONSTANTS: Readonly<Record<string, number | string>> = {
 export const CONSTANTS: Readonly<Record<string, number | string>> = { ...LOADING_CONSTANTS, ...REPLICATION };
 
 /** Work of one command, in steps, on top of what its reply costs. */
-const COMMAND_STEPS = 50;
+const COMMAND_STEPS = 200;
 
 export function redisFunctions(m: LuaMachine, context: RunContext): Record<string, LuaFunction> {
   const { lua } = m;

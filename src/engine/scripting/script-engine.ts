@@ -255,5 +255,5 @@ function stoppedReply(abort: ScriptAbort, name: string, limits: Limits): ReplyEr
     memory: `it used more than ${limits.memoryBytes} bytes of memory`,
     stack: "it nested too deeply",
   }[abort.reason];
-  return new ReplyError(`ERR Error running script ${name}, stopped because ${what}`);
+  return new ReplyError(`ERR Error running script ${name}, stopped because ${what}; its changes are undone`);
 }

@@ -283,7 +283,7 @@ export function stringFunctions(
     const at = m.checkBytes(L, 1);
     const length = m.lastLength;
     // The count is a C int.
-    const count = Number(BigInt.asIntN(32, BigInt(checkInteger(m, L, 2))));
+    const count = checkInteger(m, L, 2) | 0;
     const total = length * Math.max(count, 0);
     if (total > MAX_STRING_BYTES || total > m.limits.memoryBytes) m.outOfMemory();
     m.charge(total >> 4);

@@ -1,7 +1,7 @@
 /** A hash: fields to values, in order of insertion (a removal moves the last field into the gap). */
 import type { ByteReader } from "../../../wire/byte-reader.ts";
 import type { ByteWriter } from "../../../wire/byte-writer.ts";
-import type { Collection } from "../value.ts";
+import type { Collection, UndoRecorder } from "../value.ts";
 import { EMPTY_BYTES, MemberTable, removeAtGap, SLOT_BYTES, STRING_OVERHEAD_BYTES } from "./member-table.ts";
 
 /** Redis 7.0's hash-max-listpack-entries and -value: beyond either the encoding is "hashtable", and stays so. */
@@ -11,6 +11,7 @@ const ENTRY_BYTES = SLOT_BYTES + 2 * STRING_OVERHEAD_BYTES;
 
 export class HashValue implements Collection {
   readonly type = "hash";
+  undo: UndoRecorder | undefined = undefined;
   private readonly table: MemberTable;
   private readonly column: string[];
   private large: boolean;
@@ -56,10 +57,13 @@ export class HashValue implements Collection {
     if (field.length > LISTPACK_VALUE_BYTES || value.length > LISTPACK_VALUE_BYTES) this.large = true;
     const position = this.table.positionOf(field);
     if (position >= 0) {
-      this.accounted += value.length - (this.column[position] ?? "").length;
+      const before = this.column[position] ?? "";
+      this.undo?.record(() => this.set(field, before));
+      this.accounted += value.length - before.length;
       this.column[position] = value;
       return false;
     }
+    this.undo?.record(() => this.delete(field));
     this.table.add(field);
     this.column.push(value);
     this.accounted += ENTRY_BYTES + field.length + value.length;
@@ -70,7 +74,9 @@ export class HashValue implements Collection {
   delete(field: string): boolean {
     const gap = this.table.remove(field);
     if (gap < 0) return false;
-    this.accounted -= ENTRY_BYTES + field.length + (this.column[gap] ?? "").length;
+    const value = this.column[gap] ?? "";
+    this.undo?.record(() => this.set(field, value));
+    this.accounted -= ENTRY_BYTES + field.length + value.length;
     removeAtGap(this.column, gap);
     return true;
   }

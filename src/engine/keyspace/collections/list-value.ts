@@ -9,7 +9,7 @@
 import { assert } from "../../../runtime/errors.ts";
 import type { ByteReader } from "../../../wire/byte-reader.ts";
 import type { ByteWriter } from "../../../wire/byte-writer.ts";
-import type { Collection } from "../value.ts";
+import type { Collection, UndoRecorder } from "../value.ts";
 import { EMPTY_BYTES, STRING_OVERHEAD_BYTES } from "./member-table.ts";
 
 const BLOCK = 128;
@@ -18,6 +18,7 @@ const FEW_REMOVALS = 8;
 
 export class ListValue implements Collection {
   readonly type = "list";
+  undo: UndoRecorder | undefined = undefined;
   /** The first elements, the very first one last. Shorter than BLOCK. */
   private head: string[] = [];
   /** The middle: every block holds exactly BLOCK elements. */
@@ -50,6 +51,7 @@ export class ListValue implements Collection {
   replace(index: number, element: string): void {
     const before = this.at(index);
     assert(before !== undefined, "no element at this index");
+    this.undo?.record(() => this.replace(index, before));
     this.accounted += element.length - before.length;
     if (index < this.head.length) {
       this.head[this.head.length - 1 - index] = element;
@@ -82,6 +84,7 @@ export class ListValue implements Collection {
   }
 
   pushHead(element: string): void {
+    this.undo?.record(() => this.popHead());
     this.accounted += STRING_OVERHEAD_BYTES + element.length;
     this.head.push(element);
     if (this.head.length < BLOCK) return;
@@ -90,6 +93,7 @@ export class ListValue implements Collection {
   }
 
   pushTail(element: string): void {
+    this.undo?.record(() => this.popTail());
     this.accounted += STRING_OVERHEAD_BYTES + element.length;
     this.tail.push(element);
     this.flushTail();
@@ -102,7 +106,9 @@ export class ListValue implements Collection {
       this.head = first.reverse();
       if (this.head.length === 0) return undefined;
     }
-    return this.released(this.head.pop());
+    const element = this.head.pop()!;
+    this.undo?.record(() => this.pushHead(element));
+    return this.released(element);
   }
 
   popTail(): string | undefined {
@@ -111,12 +117,15 @@ export class ListValue implements Collection {
       this.tail = last ?? this.head.splice(0, Math.ceil(this.head.length / 2)).reverse();
       if (this.tail.length === 0) return undefined;
     }
-    return this.released(this.tail.pop());
+    const element = this.tail.pop()!;
+    this.undo?.record(() => this.pushTail(element));
+    return this.released(element);
   }
 
   /** Puts an element before the one at `index`; `index` = size appends. */
   insert(index: number, element: string): void {
     assert(index >= 0 && index <= this.size, "an insertion outside the list");
+    this.undo?.record(() => this.removeAt(index));
     const inner = index - this.head.length;
     this.accounted += STRING_OVERHEAD_BYTES + element.length;
     if (inner < 0) {
@@ -179,6 +188,7 @@ export class ListValue implements Collection {
   private removeAt(index: number): void {
     const removed = this.at(index);
     assert(removed !== undefined, "no element at this index");
+    this.undo?.record(() => this.insert(index, removed));
     const inner = index - this.head.length;
     this.released(removed);
     if (inner < 0) {
@@ -209,15 +219,23 @@ export class ListValue implements Collection {
   }
 
   private rebuild(elements: readonly string[]): void {
+    const { undo } = this;
+    if (undo !== undefined) {
+      const before = this.slice(0, this.size);
+      undo.record(() => this.rebuild(before));
+      // Taken back as a whole, not element by element.
+      this.undo = undefined;
+    }
     this.head = [];
     this.blocks = [];
     this.tail = [];
     this.accounted = EMPTY_BYTES;
     for (const element of elements) this.pushTail(element);
+    this.undo = undo;
   }
 
-  private released(element: string | undefined): string | undefined {
-    if (element !== undefined) this.accounted -= STRING_OVERHEAD_BYTES + element.length;
+  private released(element: string): string {
+    this.accounted -= STRING_OVERHEAD_BYTES + element.length;
     return element;
   }
 }

@@ -1,7 +1,7 @@
 /** A set: distinct members in order of insertion (a removal moves the last member into the gap). */
 import type { ByteReader } from "../../../wire/byte-reader.ts";
 import type { ByteWriter } from "../../../wire/byte-writer.ts";
-import type { Collection } from "../value.ts";
+import type { Collection, UndoRecorder } from "../value.ts";
 import { EMPTY_BYTES, MemberTable, SLOT_BYTES, STRING_OVERHEAD_BYTES } from "./member-table.ts";
 
 /** Redis 7.0's set-max-intset-entries: integers only and at most so many are an "intset"; a "hashtable" stays one. */
@@ -12,6 +12,7 @@ const INT64_DIGITS = "9223372036854775807";
 
 export class SetValue implements Collection {
   readonly type = "set";
+  undo: UndoRecorder | undefined = undefined;
   private readonly table: MemberTable;
   private integers: boolean;
   private accounted: number;
@@ -48,6 +49,7 @@ export class SetValue implements Collection {
   /** True when the member is new. */
   add(member: string): boolean {
     if (this.table.has(member)) return false;
+    this.undo?.record(() => this.delete(member));
     this.table.add(member);
     this.accounted += ENTRY_BYTES + member.length;
     if (this.integers && (this.size > INTSET_ENTRIES || !isInt64(member))) this.integers = false;
@@ -56,6 +58,7 @@ export class SetValue implements Collection {
 
   delete(member: string): boolean {
     if (this.table.remove(member) < 0) return false;
+    this.undo?.record(() => this.add(member));
     this.accounted -= ENTRY_BYTES + member.length;
     return true;
   }

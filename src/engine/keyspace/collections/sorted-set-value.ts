@@ -6,7 +6,7 @@
 import { assert } from "../../../runtime/errors.ts";
 import type { ByteReader } from "../../../wire/byte-reader.ts";
 import type { ByteWriter } from "../../../wire/byte-writer.ts";
-import type { Collection } from "../value.ts";
+import type { Collection, UndoRecorder } from "../value.ts";
 import { EMPTY_BYTES, MemberTable, removeAtGap, SLOT_BYTES, STRING_OVERHEAD_BYTES } from "./member-table.ts";
 import { precedes, ScoreTree } from "./score-tree.ts";
 
@@ -23,6 +23,7 @@ export interface ScoredMember {
 
 export class SortedSetValue implements Collection {
   readonly type = "zset";
+  undo: UndoRecorder | undefined = undefined;
   private readonly table: MemberTable;
   private readonly scores: number[];
   private readonly tree: ScoreTree;
@@ -83,11 +84,13 @@ export class SortedSetValue implements Collection {
     if (position >= 0) {
       const before = this.scores[position] ?? 0;
       if (Object.is(before, score)) return false;
+      this.undo?.record(() => this.set(member, before));
       this.scores[position] = score;
       this.tree.remove(before, member);
       this.tree.insert(score, member);
       return false;
     }
+    this.undo?.record(() => this.delete(member));
     this.table.add(member);
     this.scores.push(score);
     this.tree.insert(score, member);
@@ -98,7 +101,9 @@ export class SortedSetValue implements Collection {
   delete(member: string): boolean {
     const gap = this.table.remove(member);
     if (gap < 0) return false;
-    this.tree.remove(this.scores[gap] ?? 0, member);
+    const score = this.scores[gap] ?? 0;
+    this.undo?.record(() => this.set(member, score));
+    this.tree.remove(score, member);
     removeAtGap(this.scores, gap);
     this.accounted -= ENTRY_BYTES + member.length;
     return true;

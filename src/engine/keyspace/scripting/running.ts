@@ -58,7 +58,7 @@ export function runScript(
   const database = execution.databaseIndex;
   const readOnly = readOnlyCommand || noWrites || execution.reading;
   try {
-    return run(scriptHost(execution, readOnly, log));
+    return execution.atomically(() => run(scriptHost(execution, readOnly, log)));
   } catch (error) {
     if (error instanceof ScriptStopped) return error.reply;
     throw error;
