@@ -24,14 +24,15 @@ interface Leaf {
   next: Leaf | undefined;
 }
 
+/** Beside each child stand its number of entries and its smallest entry, so that a descent reads few scattered places. */
 interface Inner {
   readonly kind: "inner";
   readonly children: Node[];
-  /** Entries in the subtree. */
+  readonly counts: number[];
+  readonly lowScores: number[];
+  readonly lowMembers: string[];
+  /** Entries in the subtree: the sum of `counts`. */
   entries: number;
-  /** The smallest entry of the subtree. */
-  lowScore: number;
-  lowMember: string;
 }
 
 type Node = Leaf | Inner;
@@ -85,7 +86,7 @@ export class ScoreTree {
     let index = place.index;
     for (let leaf: Leaf | undefined = place.leaf; leaf !== undefined; leaf = leaf.next, index = 0) {
       for (; index < leaf.members.length; index++) {
-        if (!visit(memberAt(leaf, index), scoreAt(leaf, index))) return;
+        if (!visit(leaf.members[index]!, leaf.scores[index]!)) return;
       }
     }
   }
@@ -96,7 +97,7 @@ export class ScoreTree {
     let index = place.index;
     for (let leaf: Leaf | undefined = place.leaf; leaf !== undefined;) {
       for (; index >= 0; index--) {
-        if (!visit(memberAt(leaf, index), scoreAt(leaf, index))) return;
+        if (!visit(leaf.members[index]!, leaf.scores[index]!)) return;
       }
       leaf = leaf.previous;
       index = leaf === undefined ? -1 : leaf.members.length - 1;
@@ -144,27 +145,17 @@ function newLeaf(scores: number[] = [], members: string[] = [], previous?: Leaf,
   return { kind: "leaf", scores, members, previous, next };
 }
 
-function newInner(children: Node[]): Inner {
-  const inner: Inner = { kind: "inner", children, entries: 0, lowScore: 0, lowMember: "" };
-  for (const child of children) inner.entries += entriesOf(child);
-  refreshLow(inner);
+function newInner(children: readonly Node[]): Inner {
+  const inner: Inner = { kind: "inner", children: [], counts: [], lowScores: [], lowMembers: [], entries: 0 };
+  for (const child of children) {
+    inner.entries += entriesOf(child);
+    insertChild(inner, inner.children.length, child);
+  }
   return inner;
 }
 
 function entriesOf(node: Node): number {
   return node.kind === "leaf" ? node.members.length : node.entries;
-}
-
-function memberAt(leaf: Leaf, index: number): string {
-  const member = leaf.members[index];
-  assert(member !== undefined, "no entry at this place");
-  return member;
-}
-
-function scoreAt(leaf: Leaf, index: number): number {
-  const score = leaf.scores[index];
-  assert(score !== undefined, "no entry at this place");
-  return score;
 }
 
 function childAt(inner: Inner, index: number): Node {
@@ -173,18 +164,27 @@ function childAt(inner: Inner, index: number): Node {
   return child;
 }
 
-function lowScoreOf(node: Node): number {
-  return node.kind === "leaf" ? scoreAt(node, 0) : node.lowScore;
+function insertChild(inner: Inner, index: number, child: Node): void {
+  inner.children.splice(index, 0, child);
+  inner.counts.splice(index, 0, 0);
+  inner.lowScores.splice(index, 0, 0);
+  inner.lowMembers.splice(index, 0, "");
+  refreshChild(inner, index);
 }
 
-function lowMemberOf(node: Node): string {
-  return node.kind === "leaf" ? memberAt(node, 0) : node.lowMember;
+function removeChild(inner: Inner, index: number): void {
+  inner.children.splice(index, 1);
+  inner.counts.splice(index, 1);
+  inner.lowScores.splice(index, 1);
+  inner.lowMembers.splice(index, 1);
 }
 
-function refreshLow(inner: Inner): void {
-  const first = childAt(inner, 0);
-  inner.lowScore = lowScoreOf(first);
-  inner.lowMember = lowMemberOf(first);
+/** Notes what stands beside a child anew, after a change below it. */
+function refreshChild(inner: Inner, index: number): void {
+  const child = childAt(inner, index);
+  inner.counts[index] = entriesOf(child);
+  inner.lowScores[index] = (child.kind === "leaf" ? child.scores : child.lowScores)[0]!;
+  inner.lowMembers[index] = (child.kind === "leaf" ? child.members : child.lowMembers)[0]!;
 }
 
 /** The first index in a leaf whose entry does not precede (score, member). */
@@ -193,7 +193,7 @@ function indexInLeaf(leaf: Leaf, score: number, member: string): number {
   let high = leaf.members.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (precedes(scoreAt(leaf, middle), memberAt(leaf, middle), score, member)) low = middle + 1;
+    if (precedes(leaf.scores[middle]!, leaf.members[middle]!, score, member)) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -205,8 +205,7 @@ function childFor(inner: Inner, score: number, member: string): number {
   let high = inner.children.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const child = childAt(inner, middle);
-    if (precedes(score, member, lowScoreOf(child), lowMemberOf(child))) high = middle;
+    if (precedes(score, member, inner.lowScores[middle]!, inner.lowMembers[middle]!)) high = middle;
     else low = middle + 1;
   }
   return low - 1;
@@ -218,13 +217,21 @@ function insertInto(node: Node, score: number, member: string): Node | undefined
   const index = childFor(node, score, member);
   const sibling = insertInto(childAt(node, index), score, member);
   node.entries += 1;
-  if (index === 0) refreshLow(node);
+  refreshChild(node, index);
   if (sibling === undefined) return undefined;
-  node.children.splice(index + 1, 0, sibling);
+  insertChild(node, index + 1, sibling);
   if (node.children.length <= CAPACITY) return undefined;
   const appended = index + 2 === node.children.length && isLast(sibling);
-  const right = newInner(node.children.splice(appended ? CAPACITY : CAPACITY / 2));
-  node.entries -= right.entries;
+  return splitInner(node, appended ? CAPACITY : CAPACITY / 2);
+}
+
+/** Moves the children from `from` on into a new node. */
+function splitInner(inner: Inner, from: number): Inner {
+  const right = newInner(inner.children.splice(from));
+  inner.counts.splice(from);
+  inner.lowScores.splice(from);
+  inner.lowMembers.splice(from);
+  inner.entries -= right.entries;
   return right;
 }
 
@@ -258,15 +265,14 @@ function removeFrom(node: Node, score: number, member: string): void {
   const index = childFor(node, score, member);
   removeFrom(childAt(node, index), score, member);
   node.entries -= 1;
-  if (entriesOf(childAt(node, index)) === 0) dropChild(node, index);
-  else if (!mergeIfSmall(node, index)) mergeIfSmall(node, index - 1);
-  if (index === 0 && node.children.length > 0) refreshLow(node);
-}
-
-function dropChild(inner: Inner, index: number): void {
-  const child = childAt(inner, index);
-  if (child.kind === "leaf") unlink(child);
-  inner.children.splice(index, 1);
+  const child = childAt(node, index);
+  if (entriesOf(child) === 0) {
+    if (child.kind === "leaf") unlink(child);
+    removeChild(node, index);
+    return;
+  }
+  refreshChild(node, index);
+  if (!mergeIfSmall(node, index)) mergeIfSmall(node, index - 1);
 }
 
 function unlink(leaf: Leaf): void {
@@ -286,10 +292,11 @@ function mergeIfSmall(inner: Inner, index: number): boolean {
     unlink(right);
   } else if (left.kind === "inner" && right.kind === "inner") {
     if (left.children.length + right.children.length > MERGED_AT_MOST) return false;
-    left.children.push(...right.children);
+    for (const child of right.children) insertChild(left, left.children.length, child);
     left.entries += right.entries;
   }
-  inner.children.splice(index + 1, 1);
+  removeChild(inner, index + 1);
+  refreshChild(inner, index);
   return true;
 }
 
@@ -302,18 +309,17 @@ function seek(root: Node, holds: (score: number, member: string) => boolean): Pl
     let high = node.children.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const child = childAt(node, middle);
-      if (holds(lowScoreOf(child), lowMemberOf(child))) low = middle + 1;
+      if (holds(node.lowScores[middle]!, node.lowMembers[middle]!)) low = middle + 1;
       else high = middle;
     }
-    for (let before = 0; before < low - 1; before++) rank += entriesOf(childAt(node, before));
+    for (let before = 0; before < low - 1; before++) rank += node.counts[before]!;
     node = childAt(node, low - 1);
   }
   let index = 0;
   let end = node.members.length;
   while (index < end) {
     const middle = (index + end) >>> 1;
-    if (holds(scoreAt(node, middle), memberAt(node, middle))) index = middle + 1;
+    if (holds(node.scores[middle]!, node.members[middle]!)) index = middle + 1;
     else end = middle;
   }
   return { leaf: node, index, rank: rank + index };
@@ -326,12 +332,8 @@ function placeOf(root: Node, rank: number): Place {
   let index = rank;
   while (node.kind === "inner") {
     let number = 0;
-    let child = childAt(node, 0);
-    for (; index >= entriesOf(child); child = childAt(node, number)) {
-      index -= entriesOf(child);
-      number += 1;
-    }
-    node = child;
+    while (index >= node.counts[number]!) index -= node.counts[number++]!;
+    node = childAt(node, number);
   }
   return { leaf: node, index, rank };
 }

@@ -82,7 +82,9 @@ function select(zset: SortedSetValue, ranks: Ranks, options: Options): ScoredMem
 
 export function entriesReply(entries: readonly ScoredMember[], withScores: boolean): Reply {
   if (!withScores) return entries.map((entry) => entry.member);
-  return new PairsReply(entries.flatMap(({ member, score }) => [member, new DoubleReply(score)]));
+  const items: Reply[] = [];
+  for (const { member, score } of entries) items.push(member, new DoubleReply(score));
+  return new PairsReply(items);
 }
 
 export function range(preset: Preset) {
