@@ -3,16 +3,18 @@
  *
  * V8 grows a Map by copying all of it, which for a million keys stops everything for a tenth of a second, and refuses more
  * than 2^24 entries; sixteen of them push both limits out. Keys that agree in the chosen characters share a Map, which is
- * no worse than one Map for all.
+ * no worse than one Map for all. Keys that come and go, such as locks, stay cheap: see `position-index.ts`.
  */
+import { PositionIndex } from "./position-index.ts";
+
 const MAPS = 16;
 
 export class KeyIndex {
-  private readonly maps: readonly Map<string, number>[] = Array.from({ length: MAPS }, () => new Map());
+  private readonly maps: readonly PositionIndex[] = Array.from({ length: MAPS }, () => new PositionIndex());
 
   /** The slot, or -1. */
   get(key: string): number {
-    return this.mapOf(key).get(key) ?? -1;
+    return this.mapOf(key).get(key);
   }
 
   set(key: string, slot: number): void {
@@ -23,7 +25,7 @@ export class KeyIndex {
     this.mapOf(key).delete(key);
   }
 
-  private mapOf(key: string): Map<string, number> {
+  private mapOf(key: string): PositionIndex {
     const { length } = key;
     if (length === 0) return this.maps[0]!;
     const last = key.charCodeAt(length - 1);

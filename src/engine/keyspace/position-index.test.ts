@@ -9,17 +9,17 @@ test("it answers as a map does, whatever comes and goes", () => {
       const index = new PositionIndex();
       const model = new Map<string, number>();
       for (let n = 0; n < first; n++) {
-        index.add(`t${n}`, n);
+        index.set(`t${n}`, n);
         model.set(`t${n}`, n);
       }
       for (const [at, [add, n]] of steps.entries()) {
         const text = `t${n}`;
         expect(index.get(text)).toBe(model.get(text) ?? -1);
         if (!model.has(text)) {
-          index.add(text, at);
+          index.set(text, at);
           model.set(text, at);
         } else if (add) {
-          index.move(text, at);
+          index.set(text, at);
           model.set(text, at);
         } else {
           index.delete(text);
@@ -36,10 +36,10 @@ test("it answers as a map does, whatever comes and goes", () => {
 
 test("strings that come and go leave nothing behind that grows", () => {
   const index = new PositionIndex();
-  for (let n = 0; n < 10_000; n++) index.add(`t${n}`, n);
+  for (let n = 0; n < 10_000; n++) index.set(`t${n}`, n);
   const entries = (index as unknown as { entries: Map<string, number> }).entries;
   for (let n = 0; n < 50_000; n++) {
-    index.add(`u${n}`, n);
+    index.set(`u${n}`, n);
     index.delete(`u${n}`);
   }
   expect(entries.size).toBeLessThanOrEqual(11_024);

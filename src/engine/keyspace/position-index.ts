@@ -19,11 +19,12 @@ export class PositionIndex {
   private readonly entries = new Map<string, number>();
   private ring: (string | undefined)[] | undefined;
   private cursor = 0;
-  private present = 0;
+  /** How many entries are marked absent. */
+  private absent = 0;
 
   /** How many strings have a position; keep it within INDEX_CAPACITY. */
   get size(): number {
-    return this.present;
+    return this.entries.size - this.absent;
   }
 
   /** The position, or -1. */
@@ -32,42 +33,40 @@ export class PositionIndex {
     return entry === undefined || entry < 0 ? -1 : entry;
   }
 
-  /** Adds a string that is absent. */
-  add(text: string, position: number): void {
-    this.present += 1;
-    if (this.ring !== undefined) {
+  /** Gives a string, present or not, this position. */
+  set(text: string, position: number): void {
+    if (this.absent > 0) {
       const entry = this.entries.get(text);
-      if (entry !== undefined) this.ring[-1 - entry] = undefined;
+      if (entry !== undefined && entry < 0) {
+        this.ring![-1 - entry] = undefined;
+        this.absent -= 1;
+      }
     }
-    this.entries.set(text, position);
-  }
-
-  /** Gives a string that is present another position. */
-  move(text: string, position: number): void {
     this.entries.set(text, position);
   }
 
   /** Removes a string that is present. */
   delete(text: string): void {
-    this.present -= 1;
-    if (this.present < SMALL) {
+    if (this.size <= SMALL) {
       this.forget();
       this.entries.delete(text);
       return;
     }
     this.ring ??= [];
     const pushedOut = this.ring[this.cursor];
-    if (pushedOut !== undefined) this.entries.delete(pushedOut);
+    if (pushedOut === undefined) this.absent += 1;
+    else this.entries.delete(pushedOut);
     this.ring[this.cursor] = text;
     this.entries.set(text, -1 - this.cursor);
     this.cursor = (this.cursor + 1) % RING;
   }
 
-  /** A table that became small drops its ring. */
+  /** An index that became small drops its ring. */
   private forget(): void {
     if (this.ring === undefined) return;
     for (const text of this.ring) if (text !== undefined) this.entries.delete(text);
     this.ring = undefined;
     this.cursor = 0;
+    this.absent = 0;
   }
 }

@@ -36,7 +36,7 @@ export class MemberTable {
     this.list = [...members];
     for (const [position, member] of this.list.entries()) {
       assert(this.positions.get(member) < 0, "a member occurs twice");
-      this.positions.add(member, position);
+      this.positions.set(member, position);
     }
   }
 
@@ -67,7 +67,7 @@ export class MemberTable {
   /** Adds a member that is not there, at position `size`. */
   add(member: string): void {
     if (this.list.length >= MAX_MEMBERS) throw TOO_MANY_MEMBERS;
-    this.positions.add(member, this.list.length);
+    this.positions.set(member, this.list.length);
     this.list.push(member);
   }
 
@@ -80,7 +80,7 @@ export class MemberTable {
     assert(last !== undefined, "a position beyond the table");
     if (last !== member) {
       this.list[gap] = last;
-      this.positions.move(last, gap);
+      this.positions.set(last, gap);
     }
     return gap;
   }
