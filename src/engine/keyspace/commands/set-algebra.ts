@@ -4,7 +4,7 @@ import type { Execution } from "../execution.ts";
 import { ReplyError, SetReply, SYNTAX_ERROR, type Reply } from "../reply.ts";
 import { atLeastArgument, positiveArgument } from "./argument.ts";
 import { NUMKEYS_NOT_POSITIVE } from "./list-ends.ts";
-import { storeResult } from "./storing.ts";
+import { orderedAfter, storeResult } from "./storing.ts";
 
 const TOO_MANY_KEYS: ReplyError = new ReplyError("ERR Number of keys can't be greater than number of args");
 export const NEGATIVE_LIMIT: ReplyError = new ReplyError("ERR LIMIT can't be negative");
@@ -49,8 +49,12 @@ export function combine(operation: Operation) {
 
 export function combineAndStore(operation: Operation) {
   return (context: Execution, args: readonly string[]): Reply => {
-    const result = resultOf(operation, setsAt(context, args.slice(2)));
-    return storeResult(context.database, args[1]!, result);
+    const { database } = context;
+    const found = resultOf(operation, setsAt(context, args.slice(2)));
+    const result = new SetValue();
+    const members = orderedAfter(database.peek(args[1]!), found.members, (member) => found.has(member));
+    for (const member of members) result.add(member);
+    return storeResult(database, args[1]!, result);
   };
 }
 

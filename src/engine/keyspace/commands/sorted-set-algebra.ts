@@ -8,7 +8,7 @@ import { ReplyError, SYNTAX_ERROR, WRONG_TYPE, type Reply } from "../reply.ts";
 import { positiveArgument } from "./argument.ts";
 import { NEGATIVE_LIMIT } from "./set-algebra.ts";
 import { entriesReply } from "./sorted-set-range.ts";
-import { storeResult } from "./storing.ts";
+import { orderedAfter, storeResult } from "./storing.ts";
 
 const NOT_A_WEIGHT: ReplyError = new ReplyError("ERR weight value is not a float");
 
@@ -153,7 +153,10 @@ export function combineAndStore(operation: Operation, name: string) {
   const weights = operation !== "difference";
   return (context: Execution, args: readonly string[]): Reply => {
     const request = readRequest(context, args, 2, name, { weights });
-    const result = SortedSetValue.fromScores(compute(operation, request));
+    const scores = compute(operation, request);
+    const present = context.database.peek(args[1]!);
+    const members = orderedAfter(present, [...scores.keys()], (member) => scores.has(member));
+    const result = SortedSetValue.fromScores(new Map(members.map((member) => [member, scores.get(member)!])));
     return storeResult(context.database, args[1]!, result);
   };
 }

@@ -1,7 +1,7 @@
 /** Opening a collection to add to it, whether or not its key exists, and storing what a command computed. */
 import { MAX_MEMBERS, TOO_MANY_MEMBERS } from "../collections/member-table.ts";
 import type { CollectionOf, CollectionType, Database } from "../database.ts";
-import type { Collection } from "../value.ts";
+import type { Collection, Value } from "../value.ts";
 
 /** A collection that is being added to: call `store` once it is changed, nothing if it is not. */
 export interface Opened<T extends CollectionType> {
@@ -25,6 +25,21 @@ export function openToAdd<T extends CollectionType>(
   if (existing !== undefined) return { collection: existing, store: () => database.changed(key) };
   const collection = create();
   return { collection, store: () => database.set(key, collection) };
+}
+
+/**
+ * The members of a result in the order that keeps a scan of the key's present collection complete: those that stay come
+ * first, in their old order, so that none moves to a higher position (`collections/member-table.ts`).
+ */
+export function orderedAfter(
+  present: Value | undefined,
+  members: readonly string[],
+  has: (member: string) => boolean,
+): readonly string[] {
+  if (present === undefined || typeof present === "string" || !("members" in present)) return members;
+  const before = present.members as readonly string[];
+  const staying = new Set(before.filter(has));
+  return staying.size === 0 ? members : [...staying, ...members.filter((member) => !staying.has(member))];
 }
 
 /** Puts a computed collection under a key, or removes the key when it is empty, as every …STORE does; gives its size. */
