@@ -248,7 +248,12 @@ export class Pipeline {
     } else {
       encoded = encodeCall(database, encodeRequest(args));
     }
-    this.write({ type: "call", database, args }, encoded, (reply) => this.settle(request, reply));
+    // As `write`, with one function fewer for each command.
+    this.writesInFlight += 1;
+    this.server.node.write({ type: "call", database, args }, encoded, (reply) => {
+      this.writesInFlight -= 1;
+      this.settle(request, reply);
+    });
   }
 
   /** One barrier for all reads gathered so far; the next ones gather while it is under way. */
