@@ -9,10 +9,11 @@ export function nodeProcess(): Promise<number> {
   return serveSupervisor(serve);
 }
 
-async function serve(config: NodeConfig): Promise<ServedNode> {
+async function serve(config: NodeConfig, onFatal: (error: Error) => void): Promise<ServedNode> {
   const { logLevel, logFormat, password, secret, consensus: _, ...place } = config;
   const node = await startNode({
     ...place,
+    onFatal,
     ...(password === undefined ? {} : { password }),
     ...(secret === undefined ? {} : { secret }),
     logger: createLogger({ level: logLevel, format: logFormat, fields: { node: config.id } }),

@@ -9,8 +9,11 @@ export interface ServedNode {
   stop(handOver: boolean): Promise<void>;
 }
 
+/** `onFatal`: for when the node cannot go on; tells the supervisor why and ends the process. */
+export type StartServedNode = (config: NodeConfig, onFatal: (error: Error) => void) => Promise<ServedNode>;
+
 /** Resolves to the exit code when the node was told to stop, lost its supervisor or got SIGTERM. Throws USAGE without one. */
-export function serveSupervisor(startNode: (config: NodeConfig) => Promise<ServedNode>): Promise<number> {
+export function serveSupervisor(startNode: StartServedNode): Promise<number> {
   if (!process.send) throw new QuorateError("USAGE", "quorate node is started by quorate start, not by hand");
   return new Promise((resolve) => {
     let node: Promise<ServedNode> | undefined;
@@ -32,7 +35,7 @@ export function serveSupervisor(startNode: (config: NodeConfig) => Promise<Serve
     process.on("message", (message) => {
       const order = message as ToNode;
       if (order.type === "start" && !node) {
-        node = startNode(order.config);
+        node = startNode(order.config, endAtOnce);
         node.then(
           () => tell({ type: "ready" }),
           (error: unknown) => {
@@ -62,6 +65,12 @@ async function stopNode(node: Promise<ServedNode> | undefined, handOver: boolean
 function failureOf(error: unknown): FromNode {
   const message = error instanceof Error ? error.message : String(error);
   return { type: "failed", code: isQuorateError(error) ? error.code : "INVARIANT", message };
+}
+
+/** The message is in the channel's buffer when `send` returns, so that ending at once does not lose it. */
+function endAtOnce(error: Error): never {
+  tell(failureOf(error));
+  process.exit(1);
 }
 
 function tell(message: FromNode): void {

@@ -134,18 +134,21 @@ async function settle(
   root: string | undefined,
   known: boolean,
 ): Promise<void> {
-  await checkPorts(configs.flatMap(portUses));
+  await checkPorts(configs.flatMap((config) => portUses(config, known)));
   const [first] = configs;
   if (root === undefined || !first) return;
   if (!known) writeClusterFile(root, { clusterId: first.clusterId, members: first.members });
   for (const { dataDir } of configs) makeNodeDirectory(dataDir);
 }
 
-function portUses({ id, host, respPort, httpPort, peerPort }: NodeConfig): readonly PortUse[] {
+function portUses(config: NodeConfig, known: boolean): readonly PortUse[] {
+  const { id, host, respPort, httpPort, peerPort } = config;
+  // A cluster that was founded keeps its peer ports: when one is taken, it is most likely by that cluster itself.
+  const peerAdvice = known ? "does this cluster run already?" : "choose another with --peer-port";
   return [
-    { host, port: respPort, what: `RESP port of ${id}`, flag: "--port" },
-    { host, port: httpPort, what: `HTTP port of ${id}`, flag: "--http-port" },
-    { host, port: peerPort, what: `peer port of ${id}`, flag: "--peer-port" },
+    { host, port: peerPort, what: `peer port of ${id}`, advice: peerAdvice },
+    { host, port: respPort, what: `RESP port of ${id}`, advice: "choose another with --port" },
+    { host, port: httpPort, what: `HTTP port of ${id}`, advice: "choose another with --http-port" },
   ];
 }
 

@@ -8,8 +8,8 @@ export interface PortUse {
   readonly port: number;
   /** For the error line: "RESP port of n1". */
   readonly what: string;
-  /** The flag that chooses another. */
-  readonly flag: string;
+  /** What to do about it: "choose another with --port". */
+  readonly advice: string;
 }
 
 /** Throws PORT_IN_USE or USAGE with one clear line when any of the ports cannot be listened on. */
@@ -20,10 +20,10 @@ export async function checkPorts(uses: readonly PortUse[]): Promise<void> {
     if (other)
       throw new QuorateError(
         "USAGE",
-        `${use.what} and ${other.what} would both be ${use.port}; move one with ${use.flag}`,
+        `${use.what} and ${other.what} would both be ${use.port}; ${use.advice}`,
       );
     if (use.port > 65535)
-      throw new QuorateError("USAGE", `${use.what} would be ${use.port}, above 65535; lower ${use.flag}`);
+      throw new QuorateError("USAGE", `${use.what} would be ${use.port}, above 65535; ${use.advice}`);
     taken.set(use.port, use);
   }
   for (const use of uses) {
@@ -37,17 +37,10 @@ export async function checkPorts(uses: readonly PortUse[]): Promise<void> {
 function refusal(use: PortUse, error: NodeJS.ErrnoException): QuorateError {
   const place = `${use.host}:${use.port}`;
   if (error.code === "EADDRINUSE") {
-    return new QuorateError(
-      "PORT_IN_USE",
-      `${use.what} ${place} is in use; choose another with ${use.flag}`,
-      { cause: error },
-    );
+    return new QuorateError("PORT_IN_USE", `${use.what} ${place} is in use; ${use.advice}`, { cause: error });
   }
   if (error.code === "EACCES") {
-    return new QuorateError(
-      "USAGE",
-      `${use.what} ${place} is not allowed to this user; choose another with ${use.flag}`,
-    );
+    return new QuorateError("USAGE", `${use.what} ${place} is not allowed to this user; ${use.advice}`);
   }
   return new QuorateError("USAGE", `${use.what} ${place} cannot be listened on: ${error.message}`, {
     cause: error,

@@ -2,7 +2,8 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { createClient } from "redis";
 import { afterEach, expect, test } from "vitest";
-import { cleanUp, isAlive, run, scratch, startCluster, statusOf, until } from "./program.ts";
+import { freePorts } from "../../src/cli/ports.ts";
+import { cleanUp, isAlive, launch, run, scratch, startCluster, statusOf, until } from "./program.ts";
 
 const CASE_TIMEOUT_MS = 60_000;
 
@@ -79,6 +80,91 @@ test(
     program.kill("SIGKILL");
     await program.ended;
     await until("the nodes to end", 10_000, () => nodes.every(({ pid }) => !isAlive(pid ?? 0)) || undefined);
+  },
+  CASE_TIMEOUT_MS,
+);
+
+test(
+  "a second Ctrl-C kills what does not stop",
+  async () => {
+    const { program, url } = await startCluster(["--nodes", "3", "--durability", "memory"]);
+    const { nodes } = await statusOf(url);
+    const stuck = nodes.find(({ role }) => role === "follower")?.pid ?? 0;
+    process.kill(stuck, "SIGSTOP");
+    program.kill("SIGINT");
+    await until(
+      "the first Ctrl-C to be heard",
+      5000,
+      () => program.stderr().includes("stopping") || undefined,
+    );
+    program.kill("SIGINT");
+    const killedMs = performance.now();
+    expect((await program.ended).code).toBe(130);
+    expect(performance.now() - killedMs).toBeLessThan(3000);
+    expect(nodes.map(({ pid }) => isAlive(pid ?? 0))).toEqual([false, false, false]);
+  },
+  CASE_TIMEOUT_MS,
+);
+
+test(
+  "a node that lost its memory is turned away by its peers, which is said once and not tried again",
+  async () => {
+    const { program, url, urls } = await startCluster(["--nodes", "3", "--durability", "memory"]);
+    for (let turn = 0; turn < 20; turn++) await ask(url, "SET", `key ${turn}`, "x");
+    const { nodes } = await statusOf(url);
+    const victim = nodes.find(({ role }) => role === "follower");
+    process.kill(victim?.pid ?? 0, "SIGKILL");
+    await until(
+      "the refusal",
+      15_000,
+      () => /cannot run: .*refused this node/.test(program.stderr()) || undefined,
+    );
+    const other = urls.find((each) => !each.endsWith(victim?.resp ?? "?")) ?? "";
+    expect(await ask(other, "GET", "key 19")).toBe("x");
+  },
+  CASE_TIMEOUT_MS,
+);
+
+test(
+  "one data directory is not used twice",
+  async () => {
+    const data = join(scratch(), "data");
+    await startCluster(["--data", data]);
+    const { code, stderr } = await run(["start", "--data", data, "--port", "0", "--http-port", "0"]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^quorate: peer port of n1 .+ is in use; does this cluster run already\?\n$/);
+  },
+  CASE_TIMEOUT_MS,
+);
+
+test(
+  "three starts with --name and --cluster, as on three machines, are one cluster",
+  async () => {
+    const ports = await freePorts("127.0.0.1", 9);
+    const list = ["n1", "n2", "n3"].map((id, at) => `${id}=127.0.0.1:${ports[at] ?? 0}`).join(",");
+    const root = scratch();
+    for (const [at, id] of ["n1", "n2", "n3"].entries()) {
+      const place = [
+        "--port",
+        String(ports[3 + at]),
+        "--http-port",
+        String(ports[6 + at]),
+        "--data",
+        join(root, id),
+      ];
+      launch(["start", "--name", id, "--cluster", list, ...place]);
+    }
+    const urls = ports.slice(3, 6).map((port) => `redis://127.0.0.1:${port}`);
+    await until("a write through every node", 30_000, async () => {
+      const replies = await Promise.all(urls.map((url) => ask(url, "SET", url, "x").catch(() => undefined)));
+      return replies.every((reply) => reply === "OK") || undefined;
+    });
+    const { nodes } = await statusOf(urls[0] ?? "");
+    expect(nodes.map(({ id, role }) => [id, role === "unreachable"])).toEqual([
+      ["n1", false],
+      ["n2", false],
+      ["n3", false],
+    ]);
   },
   CASE_TIMEOUT_MS,
 );
