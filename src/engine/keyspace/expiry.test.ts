@@ -113,3 +113,18 @@ test("a query that would write is refused, and changes nothing", () => {
   expect(keyspace.query("SET a 1")).toMatchObject({ message: expect.stringMatching(/^ERR Write commands/) });
   expect(keyspace.run("EXISTS a")).toBe(0);
 });
+
+test("of many keys that are due at once, a tick takes the same ones on a restored replica", () => {
+  const keyspace = testKeyspace();
+  for (let n = 0; n < 300; n++) keyspace.run("SET", `k${(n * 37) % 300}`, "v", "PX", "50");
+  for (let n = 0; n < 300; n += 3) keyspace.run("DEL", `k${n}`);
+  for (let n = 0; n < 100; n++) keyspace.run("SET", `l${n}`, "v", "PX", "50");
+  const restored = testKeyspace();
+  restored.machine.restore([keyspace.machine.snapshot().next(1 << 20)!]);
+  for (const each of [keyspace, restored]) each.nowMs = 1_000_050;
+  for (let ticks = 0; ticks < 10; ticks++) {
+    for (const each of [keyspace, restored]) expect(each.apply({ type: "expire", limit: 7 })).toBe(7);
+    expect(restored.machine.digest()).toBe(keyspace.machine.digest());
+    expect(restored.run("KEYS", "*")).toEqual(keyspace.run("KEYS", "*"));
+  }
+});
