@@ -5,6 +5,7 @@ import type { Bytes } from "../../../runtime/bytes.ts";
 import { seededRandom } from "./crash-disk.testing.ts";
 import type { TestLog } from "./log-test.testing.ts";
 import { close, entries, entry, openLog, reopen, tryOpen } from "./log-test.testing.ts";
+import { segmentName } from "./segment.ts";
 import type { GroupId, RecoveredGroup, WriteAheadLogOptions } from "./write-ahead-log.ts";
 
 interface Step {
@@ -210,4 +211,42 @@ test("the sweep notices a log that skips the directory's fsync", () => {
   const left = disk.crashed(disk.events.length, true, seededRandom(1), 0);
   expect(reopen(disk, OPTIONS).recovered.size).toBe(2);
   expect(left.size).toBe(0);
+});
+
+test("frames that were cut do not come back behind the frames that are written in their place", () => {
+  const first = openLog(undefined, { durability: "everysec" });
+  for (let index = 1; index <= 4; index++) {
+    first.log.append(1, entries(index, index, 1), () => undefined);
+    first.run();
+  }
+  // The power fails before the sync: the second of four frames is lost, the later two are not.
+  const image = first.disk.image();
+  (image.get(segmentName(1)) as Bytes).fill(0, 1024 + 512, 1024 + 1024);
+  const second = openLog(image);
+  expect(second.recovered.get(1)?.entries).toHaveLength(1);
+  second.log.append(1, entries(2, 2, 2), () => undefined);
+  second.run();
+  const third = openLog(second.disk.image());
+  expect(third.recovered.get(1)?.entries.map(({ index, term }) => [index, term])).toEqual([
+    [1, 1],
+    [2, 2],
+  ]);
+});
+
+test("what no seal covers is written and synced again before the log is open", () => {
+  const first = openLog();
+  first.log.append(1, entries(1, 1, 1), () => undefined);
+  first.run();
+  const { disk } = reopen(first.disk);
+  const done = disk.events.flatMap((event) => (event.at === "complete" ? [event.operation] : []));
+  const rewritten = done.findIndex((operation) => operation.type === "write" && operation.position === 1024);
+  const frame = first.disk.read(segmentName(1), 1024, 512);
+  expect(done[rewritten]).toMatchObject({ bytes: frame });
+  expect(done.slice(rewritten).some(({ type }) => type === "sync")).toBe(true);
+  first.run(100);
+  const sealed = reopen(first.disk).disk.events;
+  const positions = sealed.flatMap((event) =>
+    event.at === "complete" && event.operation.type === "write" ? [event.operation.position] : [],
+  );
+  expect(positions).not.toContain(1024);
 });
