@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Entry } from "../../consensus/consensus.ts";
 import { recoverGroup } from "./group-recovery.ts";
 import type { LoadedSnapshots, StoredSnapshot } from "./snapshot-store.ts";
-import { entry } from "./write-ahead-log/log-test.testing.ts";
+import { entry, openLog, reopen } from "./write-ahead-log/log-test.testing.ts";
 import type { RecoveredGroup } from "./write-ahead-log/write-ahead-log.ts";
 
 const membership = { voters: ["n1"], outgoing: [], learners: [], addresses: {} };
@@ -47,7 +47,25 @@ test("the log continues the newest snapshot, with the entries that were kept bef
 
 test("a snapshot that was put in place before its mark was written replaces a log that does not reach or match it", () => {
   expect(recoverGroup(log({ entries: range(1, 4, 2) }), only(snapshot(9, 5))).recovered.entries).toEqual([]);
-  expect(recoverGroup(log({ entries: range(1, 12, 2) }), only(snapshot(9, 5))).recovered.entries).toEqual([]);
+  const conflicting = recoverGroup(log({ entries: range(1, 12, 2) }), only(snapshot(9, 5)));
+  expect(conflicting).toMatchObject({ recovered: { entries: [] }, missingMark: { index: 9 } });
+  const marked = { snapshotMark: { index: 9, term: 5 }, compactedBelow: 10 };
+  expect(recoverGroup(log(marked), only(snapshot(9, 5))).missingMark).toBeUndefined();
+});
+
+test("after a crash before the mark, the log goes on behind the snapshot once the mark is written", () => {
+  const first = openLog();
+  first.log.append(1, { entries: range(1, 4, 2) }, () => undefined);
+  first.run();
+  const second = reopen(first.disk);
+  const { missingMark } = recoverGroup(second.recovered.get(1), only(snapshot(9, 5)));
+  expect(missingMark?.index).toBe(9);
+  if (missingMark !== undefined) second.log.append(1, { snapshot: missingMark }, () => undefined);
+  second.log.append(1, { entries: range(10, 11, 5) }, () => undefined);
+  second.run();
+  const third = recoverGroup(reopen(second.disk).recovered.get(1), only(snapshot(9, 5)));
+  expect(indexes(third.recovered.entries)).toEqual([10, 11]);
+  expect(third).toMatchObject({ missingMark: undefined, damage: undefined });
 });
 
 test("a damaged newest snapshot is replaced by an older one while the log covers the gap", () => {

@@ -1,5 +1,5 @@
 /** Joins what the log and the snapshot files say of a group into what its consensus core starts from. */
-import type { Entry, Recovered } from "../../consensus/consensus.ts";
+import type { Entry, Recovered, SnapshotMeta } from "../../consensus/consensus.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { LoadedSnapshots, StoredSnapshot } from "./snapshot-store.ts";
 import type { GroupDamage, RecoveredGroup } from "./write-ahead-log/write-ahead-log.ts";
@@ -9,6 +9,11 @@ export interface GroupRecovery {
   readonly recovered: Recovered;
   /** The snapshot whose content the state machine must be given first. */
   readonly snapshot: StoredSnapshot | undefined;
+  /**
+   * To be appended to the log before anything else: the process died between putting this snapshot in place and writing the
+   * mark that starts the log anew. Without it the next entry would leave a gap.
+   */
+  readonly missingMark: SnapshotMeta | undefined;
   /** Set when something acknowledged is unreadable: the group may not vote freely or lead before its peers replaced it. */
   readonly damage: RecoveryDamage | undefined;
 }
@@ -32,17 +37,15 @@ export interface RecoveryDamage {
 export function recoverGroup(log: RecoveredGroup | undefined, snapshots: LoadedSnapshots): GroupRecovery {
   const snapshot = snapshots.intact[0];
   const index = snapshot?.meta.index ?? 0;
+  const intactLog = { snapshot, missingMark: undefined, damage: undefined };
   const base = { term: log?.term ?? 0, votedFor: log?.votedFor, snapshot: snapshot?.meta };
-  if (log === undefined && snapshots.damaged.length === 0) {
-    return { recovered: { ...base, entries: [] }, snapshot, damage: undefined };
-  }
   const needed = neededFrom(log, snapshots);
   if (needed > index + 1) {
     const damage = snapshotDamage(log, snapshots, needed - 1);
-    return { recovered: { ...base, entries: [] }, snapshot, damage };
+    return { ...intactLog, recovered: { ...base, entries: [] }, damage };
   }
   if (log === undefined || conflicts(log, snapshot)) {
-    return { recovered: { ...base, entries: [] }, snapshot, damage: undefined };
+    return { ...intactLog, recovered: { ...base, entries: [] }, missingMark: snapshot?.meta };
   }
   const intact = [...log.entries, ...(log.damage?.intactAfter ?? [])];
   const lost = log.damage?.entries.filter((each) => each.index > index) ?? [];
@@ -50,7 +53,7 @@ export function recoverGroup(log: RecoveredGroup | undefined, snapshots: LoadedS
   const entries = unbroken(intact, Math.min(index + 1, firstLost)).filter((each) => each.index < firstLost);
   const intactAfter = intact.filter((each) => each.index > firstLost);
   const damage = log.damage && { ...log.damage, entries: lost, intactAfter };
-  return { recovered: { ...base, entries }, snapshot, damage: logDamage(damage) };
+  return { ...intactLog, recovered: { ...base, entries }, damage: logDamage(damage) };
 }
 
 /** The first index whose entry the log holds or should hold: everything before it must be in a snapshot. */
@@ -71,7 +74,8 @@ function neededFrom(log: RecoveredGroup | undefined, snapshots: LoadedSnapshots)
 function conflicts(log: RecoveredGroup, snapshot: StoredSnapshot | undefined): boolean {
   if (snapshot === undefined) return false;
   const { index, term } = snapshot.meta;
-  const last = log.damage?.lastIndex ?? log.entries.at(-1)?.index ?? 0;
+  const end = log.snapshotMark?.index ?? 0;
+  const last = Math.max(log.damage?.lastIndex ?? log.entries.at(-1)?.index ?? 0, end, log.compactedBelow - 1);
   if (last < index) return true;
   const stored = [...log.entries, ...(log.damage?.intactAfter ?? []), ...(log.damage?.entries ?? [])];
   const own = stored.find((each) => each.index === index);

@@ -16,42 +16,56 @@ export interface RecordReading {
 /** A frame that is lost altogether reads as one lost record. */
 const LOST: RecordReading = { header: undefined, source: "lost", value: undefined };
 
+/** Small frames are read in one piece, which their entries then share: thousands of tiny buffers are dear to collect. */
+const WHOLE_MAX_BYTES = 256 << 10;
+
 export function readFrame(place: FramePlace, sealing: Sealing): readonly RecordReading[] {
-  const copies = copiedDirectory(place);
-  const own = ownDirectory(place);
-  const count = place.head?.recordCount ?? (copies && copies.length / RECORD_HEADER_BYTES);
+  const { position, frameBytes, head, file, sequence } = place;
+  const whole = frameBytes > WHOLE_MAX_BYTES ? undefined : file.reader.copy(position, frameBytes);
+  const bytesAt: BytesAt = (offset, length) => {
+    // A length of zero: the frame is missing, and nobody knows how long it was.
+    if (offset + length > frameBytes) return undefined;
+    if (whole !== undefined) return whole.subarray(offset, offset + length);
+    return file.reader.copy(position + offset, length);
+  };
+  const own = head && bytesAt(FRAME_HEAD_BYTES, head.recordCount * RECORD_HEADER_BYTES);
+  const headers = Array.from(
+    { length: head?.recordCount ?? 0 },
+    (_, record) => own && readRecordHeader(own, record * RECORD_HEADER_BYTES, sequence, sealing),
+  );
+  // The copies are only looked at where something is damaged.
+  const damaged = head === undefined || headers.includes(undefined);
+  const copies = damaged ? copiedHeaders(place, sealing) : [];
+  const count = head?.recordCount ?? copies?.length;
   if (count === undefined) return [LOST];
-  const readings: RecordReading[] = [];
-  for (let record = 0; record < count; record++) {
-    const at = record * RECORD_HEADER_BYTES;
-    let source: HeaderSource = "own";
-    let header = own && readRecordHeader(own, at, place.sequence, sealing);
-    if (header === undefined && copies !== undefined) {
-      source = "copy";
-      header = readRecordHeader(copies, at, place.sequence, sealing);
-    }
-    if (header === undefined) readings.push(LOST);
-    else readings.push({ header, source, value: readValue(place, header, sealing) });
-  }
-  return readings;
+  return Array.from({ length: count }, (_, record): RecordReading => {
+    const header = headers[record] ?? copies?.[record];
+    if (header === undefined) return LOST;
+    const source: HeaderSource = headers[record] === undefined ? "copy" : "own";
+    return { header, source, value: readValue(bytesAt, header, sealing) };
+  });
 }
 
-function ownDirectory({ head, file, position }: FramePlace): Bytes | undefined {
-  return head && file.reader.copy(position + FRAME_HEAD_BYTES, head.recordCount * RECORD_HEADER_BYTES);
-}
-
-/** This frame's record headers as the next frame repeats them. */
-function copiedDirectory({ head, next, sequence }: FramePlace): Bytes | undefined {
+/** This frame's record headers as the next frame repeats them; undefined when that frame cannot tell. */
+function copiedHeaders(place: FramePlace, sealing: Sealing): (RecordHeader | undefined)[] | undefined {
+  const { head, next, sequence } = place;
   if (next === undefined || next.head.sequence !== sequence + 1) return undefined;
   const { recordCount, previousCount, position } = next.head;
   if (head !== undefined && head.recordCount !== previousCount) return undefined;
   const start = position + FRAME_HEAD_BYTES + recordCount * RECORD_HEADER_BYTES;
-  return next.file.reader.copy(start, previousCount * RECORD_HEADER_BYTES);
+  const copies = next.file.reader.copy(start, previousCount * RECORD_HEADER_BYTES);
+  return (
+    copies &&
+    Array.from({ length: previousCount }, (_, record) =>
+      readRecordHeader(copies, record * RECORD_HEADER_BYTES, sequence, sealing),
+    )
+  );
 }
 
-function readValue(place: FramePlace, header: RecordHeader, { salt, checksum }: Sealing): Bytes | undefined {
+type BytesAt = (offset: number, length: number) => Bytes | undefined;
+
+function readValue(bytesAt: BytesAt, header: RecordHeader, { salt, checksum }: Sealing): Bytes | undefined {
   if (header.valueBytes === 0) return NO_BYTES;
-  if (header.valueOffset + header.valueBytes > place.frameBytes) return undefined;
-  const value = place.file.reader.copy(place.position + header.valueOffset, header.valueBytes);
+  const value = bytesAt(header.valueOffset, header.valueBytes);
   return value !== undefined && checksum(value, salt) === header.valueChecksum ? value : undefined;
 }
