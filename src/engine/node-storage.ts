@@ -1,5 +1,5 @@
 /** Opens what a node keeps: its directory checked and locked, log and snapshots recovered; or memory, which keeps nothing. */
-import { randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { Recovered } from "../consensus/consensus.ts";
 import type { Bytes } from "../runtime/bytes.ts";
 import { openNodeDisk } from "../runtime/node/disk.ts";
@@ -49,7 +49,7 @@ export interface NodeStorage {
  * stays open or locked then.
  */
 export async function openNodeStorage(options: NodeStorageOptions): Promise<NodeStorage> {
-  if (options.dataDir === "memory") return memoryNodeStorage(options.clock);
+  if (options.dataDir === "memory") return memoryNodeStorage(options.id, options.clock);
   const { dataDir, id, clusterId, algorithm, clock, metrics } = options;
   const owner: DirectoryOwner = { node: id, cluster: clusterId, algorithm };
   const release = await lockDirectory(dataDir);
@@ -82,9 +82,13 @@ export async function openNodeStorage(options: NodeStorageOptions): Promise<Node
   }
 }
 
-function memoryNodeStorage(clock: Clock): NodeStorage {
+/**
+ * The identity of a node without a disk is its name: its next process may take its place, although it has forgotten its
+ * votes. That is part of what durability "memory" gives up (docs/guarantees.md).
+ */
+function memoryNodeStorage(id: NodeId, clock: Clock): NodeStorage {
   return {
-    directory: randomBytes(16).toString("hex"),
+    directory: createHash("sha256").update(`memory ${id}`).digest("hex"),
     storage: createMemoryStorage(clock),
     recovered: { term: 0, votedFor: undefined, snapshot: undefined, entries: [] },
     content: undefined,

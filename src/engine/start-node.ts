@@ -12,13 +12,13 @@ import type { TcpNetwork } from "../runtime/node/network.ts";
 import { openTcpNetwork } from "../runtime/node/network.ts";
 import type { LocalWorld } from "../runtime/node/world.ts";
 import { openLocalWorld } from "../runtime/node/world.ts";
-import type { Clock, Logger, NodeId, World } from "../runtime/world.ts";
+import type { Clock, Logger, Network, NodeId, World } from "../runtime/world.ts";
 import { decodeMessage, encodeMessage } from "./group/message-codec.ts";
 import { DATA_COMMANDS } from "./keyspace/commands/index.ts";
 import type { KeyspaceCommand } from "./keyspace/keyspace-command.ts";
 import { createKeyspace } from "./keyspace/machine.ts";
-import type { KeyspaceMachine } from "./keyspace/machine.ts";
 import type { ScriptEngine } from "./keyspace/section.ts";
+import type { KeyspaceMachine } from "./keyspace/machine.ts";
 import type { AdminServer } from "./protocol/admin/admin-server.ts";
 import { startAdminServer } from "./protocol/admin/admin-server.ts";
 import type { RespServer } from "./protocol/resp/server.ts";
@@ -40,13 +40,21 @@ export interface StartNodeOptions {
   /** A directory that exists, or "memory". */
   readonly dataDir: string;
   readonly host: string;
-  /** 0 takes a free one, for each of the three. */
+  /** 0 takes a free one, as for the other ports. */
   readonly respPort: number;
-  readonly httpPort: number;
-  readonly peerPort: number;
+  /** Default: no HTTP server. */
+  readonly httpPort?: number;
+  /** Default: a free one. */
+  readonly peerPort?: number;
+  /** Reaches the peers in place of TCP (an engine inside one process). It is closed with the node. */
+  readonly network?: Network;
+  /** What log time follows; a test may push it. Default: the machine's clock. */
+  readonly timeSource?: Clock;
   readonly durability: NodeStatus["durability"];
   /** Default "barrier". */
   readonly readMode?: ConsensusOptions["readMode"];
+  /** Milliseconds after which a command that no majority confirms fails. Default 5,000. */
+  readonly requestTimeoutMs?: number;
   /** Asked of clients. Default: none. */
   readonly password?: string;
   /** Shared by the nodes. Default: none. */
@@ -59,7 +67,7 @@ export interface StartNodeOptions {
 export interface RunningNode {
   readonly id: NodeId;
   readonly respPort: number;
-  readonly httpPort: number;
+  readonly httpPort: number | undefined;
   status(): NodeStatus;
   /** Ends every server and closes the files. With `handOver`, first gives leadership away, within two seconds. */
   stop(options: { readonly handOver: boolean }): Promise<void>;
@@ -71,32 +79,32 @@ type KeyspaceClusterNode = ClusterNode<KeyspaceCommand, KeyspaceMachine, RaftMes
 export async function startNode(options: StartNodeOptions): Promise<RunningNode> {
   const local = openLocalWorld(options.logger, options.onFatal);
   const metrics = createMetrics();
-  const closers: (() => Promise<void> | void)[] = [];
+  const closers: Closers = [];
   const closeAll = async (): Promise<void> => {
     for (const close of closers.splice(0).reverse()) await close();
   };
   try {
-    const kept = await openNodeStorage({ ...options, ...local, algorithm: "raft", metrics });
-    closers.push(() => kept.close());
-    const network = await openNetwork(options, local);
-    closers.push(() => {
-      network.close();
-      return network.closed;
-    });
-    const scripts = await loadScriptEngine();
-    const node = createNode(options, kept, scripts, { ...local, network });
+    const [kept, scripts] = await Promise.all([
+      openStorage(options, local, metrics, closers),
+      loadScriptEngine(),
+    ]);
+    const network = options.network ?? (await openNetwork(options, local, metrics, closers));
+    const node = createNode(options, kept, { ...local, network }, scripts);
     node.start({ pid: process.pid });
     closers.push(() => node.stop());
-    const admin = await startAdminServer({ host: options.host, port: options.httpPort, node, metrics });
-    closers.push(() => admin.close());
+    const admin = await openAdmin(options, node, metrics, closers);
     const resp = await openResp(options, node);
     closers.push(() => resp.close());
+    metrics.gauge(
+      "quorate_client_connections",
+      "Clients connected over RESP.",
+      () => resp.connections().length,
+    );
     advertise(options, node, resp, admin);
-    registerServers(metrics, resp, network);
     return {
       id: options.id,
       respPort: resp.port,
-      httpPort: admin.port,
+      httpPort: admin?.port,
       status: () => node.status(),
       async stop({ handOver }) {
         if (handOver) await handOverLeadership(node, local.clock);
@@ -109,23 +117,54 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   }
 }
 
-function openNetwork(options: StartNodeOptions, local: LocalWorld): Promise<TcpNetwork> {
-  const { id, clusterId, host, peerPort, secret } = options;
-  return openTcpNetwork({
-    id,
-    clusterId,
-    host,
-    port: peerPort,
-    ...local,
-    ...(secret === undefined ? {} : { secret }),
+/** What ends the parts that run, in the order in which they came to life. */
+type Closers = (() => Promise<void> | void)[];
+
+async function openStorage(
+  options: StartNodeOptions,
+  local: LocalWorld,
+  metrics: Metrics,
+  closers: Closers,
+): Promise<NodeStorage> {
+  const kept = await openNodeStorage({ ...options, ...local, algorithm: "raft", metrics });
+  closers.push(() => kept.close());
+  return kept;
+}
+
+async function openNetwork(
+  options: StartNodeOptions,
+  local: LocalWorld,
+  metrics: Metrics,
+  closers: Closers,
+): Promise<Network> {
+  const { id, clusterId, host, peerPort = 0, secret } = options;
+  const place = { id, clusterId, host, port: peerPort, ...local };
+  const network = await openTcpNetwork(secret === undefined ? place : { ...place, secret });
+  closers.push(() => {
+    network.close();
+    return network.closed;
   });
+  registerNetwork(metrics, network);
+  return network;
+}
+
+async function openAdmin(
+  options: StartNodeOptions,
+  node: KeyspaceClusterNode,
+  metrics: Metrics,
+  closers: Closers,
+): Promise<AdminServer | undefined> {
+  if (options.httpPort === undefined) return undefined;
+  const admin = await startAdminServer({ host: options.host, port: options.httpPort, node, metrics });
+  closers.push(() => admin.close());
+  return admin;
 }
 
 function createNode(
   options: StartNodeOptions,
   kept: NodeStorage,
-  scripts: ScriptEngine,
   world: Omit<World, "disk">,
+  scripts: ScriptEngine,
 ): KeyspaceClusterNode {
   const { recovered, content } = kept;
   const ids = Object.keys(options.members);
@@ -146,6 +185,7 @@ function createNode(
     clusterId: options.clusterId,
     directory: kept.directory,
     world,
+    timeSource: options.timeSource ?? world.clock,
     algorithm: "raft",
     durability: options.durability,
     consensus,
@@ -160,7 +200,10 @@ function createNode(
       recovered.snapshot === undefined || content === undefined
         ? undefined
         : { index: recovered.snapshot.index, content },
-    tuning: DEFAULT_REPLICA_TUNING,
+    tuning: {
+      ...DEFAULT_REPLICA_TUNING,
+      ...(options.requestTimeoutMs === undefined ? {} : { requestTimeoutMs: options.requestTimeoutMs }),
+    },
   });
 }
 
@@ -182,21 +225,16 @@ function advertise(
   options: StartNodeOptions,
   node: KeyspaceClusterNode,
   resp: RespServer,
-  admin: AdminServer,
+  admin: AdminServer | undefined,
 ): void {
   node.advertise({
     resp: joinAddress(options.host, resp.port),
-    http: joinAddress(options.host, admin.port),
+    ...(admin === undefined ? {} : { http: joinAddress(options.host, admin.port) }),
     ...(options.dataDir === "memory" ? {} : { dataDir: options.dataDir }),
   });
 }
 
-function registerServers(metrics: Metrics, resp: RespServer, network: TcpNetwork): void {
-  metrics.gauge(
-    "quorate_client_connections",
-    "Clients connected over RESP.",
-    () => resp.connections().length,
-  );
+function registerNetwork(metrics: Metrics, network: TcpNetwork): void {
   metrics.gauge("quorate_peer_links", "Peers with a standing link.", () => network.stats().linksUp);
   metrics.total("quorate_peer_sent_bytes_total", "Bytes sent to peers.", () => network.stats().sentBytes);
   metrics.total(

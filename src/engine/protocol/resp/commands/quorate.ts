@@ -13,7 +13,14 @@ export const QUORATE_FAMILY: Family = family(
   row("quorate", -2, "admin loading stale", "server", "7.0.0", "A container for commands of Quorate's own"),
   [
     command(
-      row("quorate|status", 2, "admin loading stale", "server", "7.0.0", "Describes nodes and groups as JSON"),
+      row(
+        "quorate|status",
+        2,
+        "admin loading stale",
+        "server",
+        "7.0.0",
+        "Describes nodes and groups as JSON",
+      ),
       status,
     ),
   ],

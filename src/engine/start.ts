@@ -1,0 +1,212 @@
+/**
+ * `start`: a whole engine inside this process, for programs that embed it and for tests that need a real Redis with faults
+ * on demand. Clients connect to `engine.url` as they would to any Redis.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { QuorateError } from "../runtime/errors.ts";
+import { createAdjustableClock } from "../runtime/node/adjustable-clock.ts";
+import { createClock } from "../runtime/node/clock.ts";
+import { createLocalHub } from "../runtime/node/local-network.ts";
+import { createLogger } from "../runtime/node/logger.ts";
+import type { Logger, NodeId } from "../runtime/world.ts";
+import type { NodeStatus } from "./cluster/local-node.ts";
+import type { RunningNode } from "./start-node.ts";
+import { startNode } from "./start-node.ts";
+
+export interface StartOptions {
+  /** "memory" keeps nothing; a path keeps everything there, a folder for each node. Default "memory". */
+  readonly data?: string;
+  /** 1, or 3 that replicate to each other. Default 1. */
+  readonly nodes?: 1 | 3;
+  /** When a write is acknowledged. Default "always" with a path, "memory" without. */
+  readonly durability?: NodeStatus["durability"];
+  /** Where the first node listens for RESP; further nodes count up. Default: free ports. */
+  readonly port?: number;
+  /** Asked of clients. Default: none. */
+  readonly password?: string;
+  /** Milliseconds after which a command that no majority confirms fails. Default 5,000. */
+  readonly requestTimeoutMs?: number;
+  /** Default: warnings and errors, on standard error. */
+  readonly logger?: Logger;
+}
+
+export interface EngineNode {
+  readonly id: NodeId;
+  /** redis://127.0.0.1:port; the same after a restart. */
+  readonly url: string;
+  readonly running: boolean;
+  /** Undefined while it is not running. */
+  status(): NodeStatus | undefined;
+  /** Stops at once, as a crash does: nothing is handed over, clients see their connections break. */
+  kill(): Promise<void>;
+  /** Starts a killed node again from what its disk holds. Rejects in memory mode: it has forgotten its votes. */
+  restart(): Promise<void>;
+  /** Cuts the node off from the others; its clients stay connected. */
+  isolate(): void;
+  heal(): void;
+}
+
+export interface EngineClock {
+  /** What commands see of time (expiry, TTL, TIME) moves forward by `ms` on every node. */
+  advance(ms: number): void;
+  /** The wall clock of every node, or of one, is set wrong by `ms`; expiry must not notice. */
+  skew(ms: number, node?: NodeId): void;
+}
+
+export interface Engine {
+  /** redis://127.0.0.1:port of the first node; every node takes every command. */
+  readonly url: string;
+  readonly urls: readonly string[];
+  readonly nodes: readonly EngineNode[];
+  readonly clock: EngineClock;
+  /** The node that leads now, or undefined during an election. */
+  leader(): EngineNode | undefined;
+  /** Stops all nodes and leaves no handle open. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Election within a process that has no network delay: still patient enough for a garbage collection. */
+const LEADER_TIMEOUT_MS = 10_000;
+
+/**
+ * Starts an engine in this process and resolves when it has a leader.
+ *
+ * Rejects with PORT_IN_USE, DATA_DIRECTORY_FOREIGN, DATA_DIRECTORY_IN_USE, DATA_DIRECTORY_UNUSABLE, DATA_CORRUPT, or USAGE
+ * when the options contradict each other.
+ */
+export async function start(options: StartOptions = {}): Promise<Engine> {
+  const { data = "memory", nodes: count = 1 } = options;
+  if (count !== 1 && count !== 3) throw new QuorateError("USAGE", `nodes: 1 or 3, not ${String(count)}`);
+  const durability = options.durability ?? (data === "memory" ? "memory" : "always");
+  if (data === "memory" && durability !== "memory") {
+    throw new QuorateError("USAGE", `durability "${durability}" needs a directory: set data to a path`);
+  }
+  const ids = Array.from({ length: count }, (_, at) => `n${at + 1}`);
+  const hub = createLocalHub();
+  const logger = options.logger ?? createLogger({ level: "warn", format: "json" });
+  const nodes: LocalEngineNode[] = ids.map((id, at) => {
+    const clock = createAdjustableClock(createClock());
+    let respPort = options.port === undefined ? 0 : options.port + at;
+    return createEngineNode(id, hub, clock, data === "memory", async () => {
+      const dataDir = data === "memory" ? "memory" : join(data, id);
+      if (data !== "memory") mkdirSync(dataDir, { recursive: true });
+      const running = await startNode({
+        id,
+        clusterId: "embedded",
+        members: Object.fromEntries(ids.map((member) => [member, "local"])),
+        dataDir,
+        host: "127.0.0.1",
+        respPort,
+        durability,
+        network: hub.join(id),
+        timeSource: clock,
+        logger,
+        ...(options.password === undefined ? {} : { password: options.password }),
+        ...(options.requestTimeoutMs === undefined ? {} : { requestTimeoutMs: options.requestTimeoutMs }),
+        onFatal: (error) => logger.log("error", "embedded node failed", { node: id, error: error.message }),
+      });
+      respPort = running.respPort;
+      return running;
+    });
+  });
+  try {
+    for (const node of nodes) await node.begin();
+    await leaderAmong(nodes);
+  } catch (error) {
+    await Promise.all(nodes.map((node) => node.end()));
+    throw error;
+  }
+  const close = async (): Promise<void> => {
+    await Promise.all(nodes.map((node) => node.end()));
+  };
+  return {
+    get url() {
+      return nodes[0]?.url ?? "";
+    },
+    get urls() {
+      return nodes.map((node) => node.url);
+    },
+    nodes,
+    clock: {
+      advance: (ms) => nodes.forEach((node) => node.clock.advance(ms)),
+      skew: (ms, id) =>
+        nodes.forEach((node) => (id === undefined || node.id === id ? node.clock.skew(ms) : undefined)),
+    },
+    leader: () => leaderOf(nodes),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+interface LocalEngineNode extends EngineNode {
+  readonly clock: EngineClock;
+  begin(): Promise<void>;
+  end(): Promise<void>;
+}
+
+function createEngineNode(
+  id: NodeId,
+  hub: ReturnType<typeof createLocalHub>,
+  clock: EngineClock,
+  inMemory: boolean,
+  open: () => Promise<RunningNode>,
+): LocalEngineNode {
+  let node: RunningNode | undefined;
+  let port = 0;
+  const begin = async (): Promise<void> => {
+    node = await open();
+    port = node.respPort;
+  };
+  const end = async (): Promise<void> => {
+    const ending = node;
+    node = undefined;
+    await ending?.stop({ handOver: false });
+  };
+  return {
+    id,
+    clock,
+    begin,
+    end,
+    get url() {
+      return `redis://127.0.0.1:${port}`;
+    },
+    get running() {
+      return node !== undefined;
+    },
+    status: () => node?.status(),
+    kill: end,
+    async restart() {
+      if (node !== undefined) return;
+      if (inMemory) {
+        throw new QuorateError(
+          "UNSUPPORTED",
+          `${id} kept its votes and its log in memory and must not come back under its name: start with data: <path>`,
+        );
+      }
+      await begin();
+    },
+    isolate: () => hub.isolate(id),
+    heal: () => hub.heal(id),
+  };
+}
+
+/** The leader of the newest term: one that was cut off may not have noticed yet. */
+function leaderOf(nodes: readonly EngineNode[]): EngineNode | undefined {
+  const leaders = nodes.filter((node) => node.status()?.consensus.role === "leader");
+  return leaders.sort((left, right) => termOf(right) - termOf(left))[0];
+}
+
+function termOf(node: EngineNode): number {
+  return node.status()?.consensus.term ?? 0;
+}
+
+/** Resolves when a leader can take commands. */
+async function leaderAmong(nodes: readonly EngineNode[]): Promise<void> {
+  const endMs = performance.now() + LEADER_TIMEOUT_MS;
+  while (leaderOf(nodes) === undefined) {
+    if (performance.now() > endMs) throw new QuorateError("NO_QUORUM", "no leader was elected in time");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}

@@ -1,0 +1,112 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient } from "redis";
+import { afterEach, expect, test } from "vitest";
+import type { Engine } from "../../src/index.ts";
+import { start } from "../../src/index.ts";
+
+const closers: (() => Promise<unknown> | unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function started(options: Parameters<typeof start>[0]): Promise<Engine> {
+  const engine = await start(options);
+  closers.push(() => engine.close());
+  return engine;
+}
+
+function clientOf(url: string) {
+  const client = createClient({ url, socket: { reconnectStrategy: 20 } });
+  client.on("error", () => undefined);
+  closers.push(() => client.destroy());
+  return client.connect();
+}
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), "quorate-start-"));
+  closers.unshift(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+test("a real client talks to an engine inside the process", async () => {
+  const engine = await started({});
+  const client = await clientOf(engine.url);
+  expect(await client.set("greeting", "hello")).toBe("OK");
+  expect(await client.get("greeting")).toBe("hello");
+  expect(await client.eval("return redis.call('GET', KEYS[1])", { keys: ["greeting"] })).toBe("hello");
+});
+
+test("a test moves time: keys expire when the clock is advanced, not when it is skewed", async () => {
+  const engine = await started({});
+  const client = await clientOf(engine.url);
+  await client.set("lock", "me", { expiration: { type: "EX", value: 60 } });
+  engine.clock.skew(3_600_000);
+  expect(await client.get("lock")).toBe("me");
+  engine.clock.advance(61_000);
+  expect(await client.get("lock")).toBeNull();
+});
+
+test("what was acknowledged survives the kill and the restart of every node", async () => {
+  const engine = await started({ nodes: 3, data: folder() });
+  const client = await clientOf(engine.url);
+  for (let count = 1; count <= 50; count++) expect(await client.incr("counter")).toBe(count);
+  await Promise.all(engine.nodes.map((node) => node.kill()));
+  await Promise.all(engine.nodes.map((node) => node.restart()));
+  const again = await clientOf(engine.urls[1] ?? "");
+  expect(await again.get("counter")).toBe("50");
+});
+
+test("writes go on when the leader is killed, and it catches up when it comes back", async () => {
+  const engine = await started({ nodes: 3, data: folder() });
+  const leader = engine.leader();
+  const other = engine.nodes.find((node) => node !== leader);
+  const client = await clientOf(other?.url ?? "");
+  await client.set("before", "1");
+  await leader?.kill();
+  expect(await client.set("after", "2")).toBe("OK");
+  await leader?.restart();
+  const back = await clientOf(leader?.url ?? "");
+  expect(await back.mGet(["before", "after"])).toEqual(["1", "2"]);
+});
+
+test("a node that is cut off answers with an error in bounded time, and never with old data", async () => {
+  const engine = await started({ nodes: 3, requestTimeoutMs: 1_000 });
+  const leader = engine.leader();
+  const other = engine.nodes.find((node) => node !== leader);
+  const cut = await clientOf(leader?.url ?? "");
+  const free = await clientOf(other?.url ?? "");
+  await cut.set("key", "old");
+  leader?.isolate();
+  expect(await free.set("key", "new")).toBe("OK");
+  await expect(cut.get("key")).rejects.toThrow(/^CLUSTERDOWN/);
+  leader?.heal();
+  await expect.poll(() => cut.get("key").catch(() => undefined), { timeout: 10_000 }).toBe("new");
+});
+
+test("contradicting options are refused with what to do", async () => {
+  await expect(start({ durability: "always" })).rejects.toThrow(/needs a directory/);
+  await expect(start({ nodes: 2 as 1 })).rejects.toThrow(/1 or 3/);
+});
+
+test("a data directory that is in use is refused, and the first engine goes on", async () => {
+  const data = folder();
+  const engine = await started({ data });
+  await expect(start({ data })).rejects.toMatchObject({ code: "DATA_DIRECTORY_IN_USE" });
+  const client = await clientOf(engine.url);
+  expect(await client.ping()).toBe("PONG");
+});
+
+test("a closed engine leaves no handle open", async () => {
+  const before = process.getActiveResourcesInfo().filter((kind) => kind !== "Immediate").length;
+  const engine = await start({ nodes: 3 });
+  const client = createClient({ url: engine.url });
+  await client.connect();
+  await client.set("a", "b");
+  client.destroy();
+  await engine.close();
+  await expect
+    .poll(() => process.getActiveResourcesInfo().filter((kind) => kind !== "Immediate").length)
+    .toBeLessThanOrEqual(before);
+});
