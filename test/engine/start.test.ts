@@ -6,7 +6,7 @@ import { afterEach, expect, test } from "vitest";
 import type { Engine } from "../../src/index.ts";
 import { start } from "../../src/index.ts";
 
-const closers: (() => Promise<unknown> | unknown)[] = [];
+const closers: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
