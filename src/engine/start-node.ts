@@ -180,7 +180,7 @@ function createNode(
     world.clock.monotonicMs(),
   );
   const machine = createKeyspace({ commands: [...DATA_COMMANDS, ...SESSION_SPECS], scripts });
-  return new ClusterNode({
+  const node: KeyspaceClusterNode = new ClusterNode({
     id: options.id,
     clusterId: options.clusterId,
     directory: kept.directory,
@@ -205,6 +205,8 @@ function createNode(
       ...(options.requestTimeoutMs === undefined ? {} : { requestTimeoutMs: options.requestTimeoutMs }),
     },
   });
+  machine.publish = (channel, message) => node.deliver(channel, message);
+  return node;
 }
 
 function openResp(options: StartNodeOptions, node: KeyspaceClusterNode): Promise<RespServer> {

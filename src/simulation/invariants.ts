@@ -127,6 +127,7 @@ export class Invariants {
       readChunk: (snapshot, offset, length) => storage.readChunk(snapshot, offset, length),
       storeChunk: (snapshot, offset, chunk, done) => storage.storeChunk(snapshot, offset, chunk, done),
       adoptSnapshot: (snapshot, done) => storage.adoptSnapshot(snapshot, done),
+      refusing: () => storage.refusing(),
       diskBytes: () => storage.diskBytes(),
     };
   }

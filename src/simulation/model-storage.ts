@@ -116,6 +116,7 @@ export class ModelDisk {
           () => done(chunksOf(content)),
         );
       },
+      refusing: () => undefined,
       diskBytes: () => this.content?.length ?? 0,
     };
   }

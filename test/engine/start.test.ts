@@ -110,3 +110,18 @@ test("a closed engine leaves no handle open", async () => {
     .poll(() => process.getActiveResourcesInfo().filter((kind) => kind !== "Immediate").length)
     .toBeLessThanOrEqual(before);
 });
+
+test("what a script or a transaction publishes reaches subscribers on every node, once", async () => {
+  const engine = await started({ nodes: 3 });
+  const received: string[] = [];
+  for (const url of engine.urls) {
+    const subscriber = await clientOf(url);
+    await subscriber.subscribe("news", (message) => received.push(message));
+  }
+  const client = await clientOf(engine.urls[2] ?? "");
+  await client.eval("return redis.call('PUBLISH', 'news', 'script')");
+  await client.multi().publish("news", "transaction").exec();
+  expect(await client.publish("news", "direct")).toBe(3);
+  const expected = ["direct", "script", "transaction"].flatMap((message) => [message, message, message]);
+  await expect.poll(() => [...received].sort()).toEqual(expected);
+});

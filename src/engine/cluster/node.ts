@@ -171,6 +171,11 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     this.publisher.publish(channel, message, live, done);
   }
 
+  /** A message that a script or a transaction published: every replica delivers it to its own subscribers at apply. */
+  deliver(channel: string, message: string): void {
+    this.publisher.deliver(channel, message);
+  }
+
   onPublish(deliver: (channel: string, message: string) => number): void {
     this.publisher.deliver = deliver;
   }
@@ -200,7 +205,9 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       durability: this.options.durability,
       digest: this.machine.digest(),
       diskBytes: this.options.storage.diskBytes(),
-      refusing: consensus.leader === undefined ? "no leader: no majority can be reached" : undefined,
+      refusing:
+        this.replica.refusal()?.message ??
+        (consensus.leader === undefined ? "no leader: no majority can be reached" : undefined),
     };
   }
 

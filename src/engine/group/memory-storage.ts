@@ -61,6 +61,7 @@ export function createMemoryStorage(clock: Clock): ReplicaStorage {
       held = { meta: snapshot, bytes: concatBytes(received.chunks) };
       done(unframed(held.bytes));
     },
+    refusing: () => undefined,
     diskBytes: () => 0,
   };
 }

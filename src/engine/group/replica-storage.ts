@@ -11,6 +11,7 @@ export function replicaStorage(log: WriteAheadLog, group: GroupId, snapshots: Sn
     readChunk: (snapshot, offset, length) => snapshots.read(snapshot, offset, length),
     storeChunk: (snapshot, offset, chunk, done) => snapshots.receive(snapshot, offset, chunk, done),
     adoptSnapshot: (snapshot, done) => snapshots.adopt(snapshot, done),
+    refusing: () => log.refusing(),
     diskBytes: () => log.stats().diskBytes + snapshots.diskBytes,
   };
 }

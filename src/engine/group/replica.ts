@@ -162,9 +162,16 @@ export class Replica<Command, Reply, Message> {
   /** Puts a command into the log. `done` is called once: with the reply of this node's apply, or with an error. */
   propose(command: Command, encoded: Bytes, done: Done<Reply>): void {
     if (this.stopped) return done(undefined, new QuorateError("SHUTTING_DOWN", "this node is stopping"));
+    const refusal = this.refusal();
+    if (refusal !== undefined) return done(undefined, refusal);
     const full = this.proposals.add(command, encoded, done, this.now());
     if (full) this.closeBatch();
     this.schedulePump();
+  }
+
+  /** Why this node takes no commands into its log now: it leads, and its disk is full. */
+  refusal(): QuorateError | undefined {
+    return this.role === "leader" ? this.options.storage.refusing() : undefined;
   }
 
   /** Calls back when a read of the machine is linearizable with respect to this call. */

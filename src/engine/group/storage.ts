@@ -1,6 +1,7 @@
 /** What a replica needs of the disk: its share of the write-ahead log, and its snapshots. */
 import type { DurableWrite, Index, SnapshotMeta } from "../../consensus/consensus.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
+import type { QuorateError } from "../../runtime/errors.ts";
 import type { SnapshotCut } from "./state-machine.ts";
 
 export interface ReplicaStorage {
@@ -20,6 +21,8 @@ export interface ReplicaStorage {
   storeChunk(snapshot: SnapshotMeta, offset: number, chunk: Bytes, done: (valid: boolean) => void): void;
   /** Verifies and keeps a fully received snapshot; gives its content, or undefined when a checksum failed. */
   adoptSnapshot(snapshot: SnapshotMeta, done: (content: Iterable<Bytes> | undefined) => void): void;
+  /** Why no more writes can be taken now (DISK_FULL), or undefined. What was appended already waits and is not lost. */
+  refusing(): QuorateError | undefined;
   /** Bytes that log and snapshots take on the disk. */
   diskBytes(): number;
 }
