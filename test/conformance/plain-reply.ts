@@ -30,6 +30,11 @@ export function plainReply(reply: Reply, protocol: 2 | 3): Plain {
   if (reply instanceof NullArray) return protocol === 3 ? null : { nullArray: true };
   if (reply instanceof MapReply) return protocol === 3 ? { map: all(reply.items) } : all(reply.items);
   if (reply instanceof SetReply) return protocol === 3 ? { set: all(reply.items) } : all(reply.items);
-  if (reply instanceof PairsReply || reply instanceof PushReply) return all(reply.items);
+  if (reply instanceof PairsReply) return protocol === 3 ? pairsOf(all(reply.items)) : all(reply.items);
+  if (reply instanceof PushReply) return all(reply.items);
   return all(reply);
+}
+
+function pairsOf(items: readonly Plain[]): Plain[] {
+  return items.flatMap((first, i) => (i % 2 === 0 ? [[first, items[i + 1]!]] : []));
 }

@@ -6,6 +6,7 @@ import { DATA_COMMANDS } from "../../src/engine/keyspace/commands/index.ts";
 import { testKeyspace } from "../../src/engine/keyspace/keyspace.testing.ts";
 import type { TestKeyspace } from "../../src/engine/keyspace/keyspace.testing.ts";
 import { loadScriptEngine } from "../../src/engine/scripting/script-engine.ts";
+import { OK } from "../../src/engine/keyspace/reply.ts";
 import { plainReply } from "./plain-reply.ts";
 import { hasReference, startReference } from "./redis-reference.ts";
 import type { Reference } from "./redis-reference.ts";
@@ -18,6 +19,7 @@ import {
   REPLY_CASES,
 } from "./scripting-cases.ts";
 import type { Case } from "./scripting-cases.ts";
+import { SEQUENCES } from "./scripting-sequences.ts";
 
 const present = hasReference();
 if (!present) console.log("skipped: no redis-server 7.0 on this machine to compare scripts with");
@@ -64,6 +66,28 @@ describe.skipIf(!present).each([2, 3] as const)(
         if (!isDeepStrictEqual(got, expected)) differences.push(JSON.stringify({ script, expected, got }));
       }
       expect(differences).toEqual([]);
+    });
+
+    test.each(Object.entries(SEQUENCES))("%s", async (_, commands) => {
+      await clear();
+      const differences: string[] = [];
+      for (const args of commands) {
+        const expected = await reference.send(args);
+        const got = plainReply(keyspace.run(args[0]!, ...args.slice(1)), protocol);
+        if (!isDeepStrictEqual(got, expected)) differences.push(JSON.stringify({ args, expected, got }));
+      }
+      expect(differences).toEqual([]);
+    });
+
+    test("a payload of FUNCTION DUMP passes between the two", async () => {
+      const code = `#!lua name=carried\nredis.register_function('f', function() return '${"x".repeat(200)}' end)`;
+      await reference.send(["function", "load", "replace", code]);
+      const theirs = (await reference.send(["function", "dump"])) as string;
+      expect(keyspace.run("function", "restore", theirs)).toEqual(OK);
+      expect(keyspace.run("fcall", "f", "0")).toBe("x".repeat(200));
+      const ours = keyspace.run("function", "dump") as string;
+      expect(await reference.send(["function", "restore", ours, "flush"])).toEqual({ status: "OK" });
+      expect(await reference.send(["fcall", "f", "0"])).toBe("x".repeat(200));
     });
   },
 );

@@ -50,13 +50,13 @@ export function registerFunction(m: LuaMachine, registration: Registration, slot
       const type = lua.lua_type(L, -1);
       switch (m.stringAt(L, -2)!.toLowerCase()) {
         case "function_name":
-          if (type !== TYPE_STRING) {
+          if (lua.lua_isstring(L, -1) === 0) {
             raise(L, "function_name argument given to redis.register_function must be a string");
           }
           name = m.stringAt(L, -1)!;
           break;
         case "description":
-          if (type !== TYPE_STRING) {
+          if (lua.lua_isstring(L, -1) === 0) {
             raise(L, "description argument given to redis.register_function must be a string");
           }
           description = m.stringAt(L, -1)!;
@@ -99,8 +99,7 @@ export function registerFunction(m: LuaMachine, registration: Registration, slot
       }
       return readTable(L);
     }
-    if (lua.lua_type(L, 1) !== TYPE_STRING)
-      raise(L, "first argument to redis.register_function must be a string");
+    if (lua.lua_isstring(L, 1) === 0) raise(L, "first argument to redis.register_function must be a string");
     if (lua.lua_type(L, 2) !== TYPE_FUNCTION)
       raise(L, "second argument to redis.register_function must be a function");
     return { name: m.stringAt(L, 1)!, description: undefined, flags: [] };

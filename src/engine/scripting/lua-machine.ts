@@ -55,6 +55,8 @@ const C_HEAP_SAVED_BYTES = 1 << 17;
 const PAGE_BYTES = 1 << 16;
 /** Strings up to this length are moved by a loop, longer ones by Buffer. */
 const SHORT_STRING = 24;
+/** Bytes copied for a step, as a power of two. */
+const COPY_SHIFT = 4;
 /** sizeof(lua_Debug) is 100 in this build. */
 const ACTIVATION_BYTES = 128;
 
@@ -173,7 +175,11 @@ export class LuaMachine {
 
   /** The bytes at `pointer`. */
   read(pointer: number, length: number): string {
-    if (length > SHORT_STRING) return this.buffer.toString("latin1", pointer, pointer + length);
+    if (length > SHORT_STRING) {
+      // Strings that leave Lua take memory outside the arena: a table may hold one large string many times.
+      this.charge(length >> COPY_SHIFT);
+      return this.buffer.toString("latin1", pointer, pointer + length);
+    }
     const bytes = this.bytes;
     let text = "";
     for (let at = pointer, end = pointer + length; at < end; at++) text += String.fromCharCode(bytes[at]!);

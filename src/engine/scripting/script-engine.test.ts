@@ -50,6 +50,12 @@ const RUNAWAYS: Readonly<Record<string, string>> = {
   "insertions at the front": "local t={} for i=1,1e6 do table.insert(t,1,i) end",
   "copies of a long string": "local s=('x'):rep(1e7) for i=1,1e9 do local t=s..i end",
   "forced collections": "local t={} for i=1,1e5 do t[i]={} end while true do collectgarbage() end",
+  "one long string in a reply many times":
+    "local s=('x'):rep(1e6) local t={} for i=1,1e5 do t[i]=s end return t",
+  "one long string in JSON many times":
+    "local s=('x'):rep(1e6) local t={} for i=1,1e5 do t[i]=s end return cjson.encode(t)",
+  "one long string packed many times":
+    "local s=('x'):rep(1e6) local t={} for i=1,1e5 do t[i]=s end return cmsgpack.pack(t)",
   "commands without end": "while true do redis.call('incr','n') end",
 };
 

@@ -85,6 +85,7 @@ class WasmLuaEngine implements LuaEngine {
   private readonly registration: Registration = { functions: undefined };
   private readonly base: Image;
   private readonly json: JsonLibrary;
+  /** Of scripts by SHA-1, of libraries by body, which begins with "#!" and so is no SHA-1. */
   private readonly images = new ImageCache(IMAGE_CACHE_BYTES);
   private readonly handler: ReturnType<typeof errorHandler>;
   private running = false;
@@ -130,7 +131,7 @@ class WasmLuaEngine implements LuaEngine {
     try {
       const image = this.buildLibrary(library);
       if (image instanceof ReplyError) return image;
-      this.images.set(libraryKey(library), image);
+      this.images.set(library.body, image);
       return registration.functions!;
     } catch (error) {
       if (error instanceof ScriptStopped) return new ReplyError("ERR FUNCTION LOAD timeout");
@@ -164,13 +165,12 @@ class WasmLuaEngine implements LuaEngine {
 
   /** The image of a library that was loaded before; made again when it is no longer kept. */
   private libraryImage(library: LibrarySource): Image {
-    const key = libraryKey(library);
-    const kept = this.images.get(key);
+    const kept = this.images.get(library.body);
     if (kept !== undefined) return kept;
     const image = this.buildLibrary(library);
     this.registration.functions = undefined;
     assert(!(image instanceof ReplyError), "a library that was loaded once loads again");
-    this.images.set(key, image);
+    this.images.set(library.body, image);
     return image;
   }
 
@@ -243,10 +243,6 @@ class WasmLuaEngine implements LuaEngine {
       lua.lua_rawseti(L, -2, i + 1);
     }
   }
-}
-
-function libraryKey(library: LibrarySource): string {
-  return `library\0${library.body}`;
 }
 
 function stoppedReply(abort: ScriptAbort, name: string, limits: Limits): ReplyError {

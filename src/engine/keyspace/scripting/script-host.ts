@@ -1,6 +1,6 @@
 /** What redis.call reaches: the commands of the execution that the script runs in, with what scripts may not do. */
 import type { Execution } from "../execution.ts";
-import { ReplyError } from "../reply.ts";
+import { ReplyError, Status } from "../reply.ts";
 import type { Reply } from "../reply.ts";
 import type { ScriptHost } from "./lua-engine.ts";
 
@@ -12,6 +12,13 @@ const WRONG_ARITY: ReplyError = new ReplyError("ERR Wrong number of args calling
 const NOT_ALLOWED: ReplyError = new ReplyError("ERR This Redis command is not allowed from script");
 const READ_ONLY: ReplyError = new ReplyError("ERR Write commands are not allowed from read-only scripts.");
 
+/** Commands of a connection that answer alike everywhere, and that scripts call. */
+const CONNECTION_REPLIES: Readonly<Record<string, (args: readonly string[]) => Reply>> = {
+  ping: (args) => args[1] ?? PONG,
+  echo: (args) => args[1]!,
+};
+const PONG: Status = new Status("PONG");
+
 export function scriptHost(execution: Execution, readOnly: boolean, log: LogSink): ScriptHost {
   const { commands } = execution.keyspace;
 
@@ -22,7 +29,8 @@ export function scriptHost(execution: Execution, readOnly: boolean, log: LogSink
     if (arity > 0 ? args.length !== arity : args.length < -arity) return WRONG_ARITY;
     if (commands.hasFlag(spec, "noscript")) return NOT_ALLOWED;
     if (readOnly && commands.hasFlag(spec, "write")) return READ_ONLY;
-    return execution.call(args);
+    const answered = spec.execute === undefined ? CONNECTION_REPLIES[spec.name]?.(args) : undefined;
+    return answered ?? execution.call(args);
   }
 
   return {
