@@ -127,6 +127,18 @@ test("a node that says why it cannot run stops the start of all, with its own er
   expect(["n1", "n2", "n3"].map((id) => supervisor.pid(id))).toEqual([undefined, undefined, undefined]);
 });
 
+test("a node that later says why it cannot go on is not started again and again", async () => {
+  const told = `tell({ type: "failed", code: "DATA_DIRECTORY_FOREIGN", message: "n2 refused this node" })`;
+  const { supervisor, events } = supervise(
+    ["n1"],
+    program(`setTimeout(() => { ${told}; process.exit(1); }, 20);`),
+  );
+  await supervisor.start();
+  await until(() => events.some(({ type }) => type === "empty"), "the last event");
+  expect(events.map(({ type }) => type)).toEqual(["up", "failed", "empty"]);
+  expect(events[1]).toMatchObject({ error: { message: "n2 refused this node" } });
+});
+
 test("the leader stops first, while somebody is left to take over", async () => {
   const { readFileSync } = await import("node:fs");
   const { supervisor } = supervise(["n1", "n2", "n3"], program());
