@@ -12,8 +12,9 @@ import { testKeyspace, type TestKeyspace } from "../../src/engine/keyspace/keysp
 import type { Reply } from "../../src/engine/keyspace/reply.ts";
 import { encodeReply, type RespVersion } from "../../src/engine/protocol/resp/reply-encoder.ts";
 import { ReplyParser, type WireReply } from "../../src/wire/resp/reply-parser.ts";
+import { lacks } from "../engines.ts";
 import { Dice, KEYS, randomLine } from "./collection-commands.ts";
-import { RedisConnection, startRedisServer, whyNoRedisServer, type RedisServer } from "./redis-server.ts";
+import { RedisConnection, startRedisServer, type RedisServer } from "./redis-server.ts";
 
 const ROWS = [...HASH_COMMANDS, ...LIST_COMMANDS, ...SET_COMMANDS, ...SORTED_SET_COMMANDS];
 const COMMANDS_PER_SEED = Number(process.env["CONFORMANCE_COMMANDS"] ?? 2500);
@@ -110,10 +111,7 @@ async function compareContents(ours: TestKeyspace, redis: RedisConnection): Prom
   }
 }
 
-const reason = whyNoRedisServer();
-if (reason !== undefined) console.log(`not compared with Redis: ${reason}`);
-
-describe.skipIf(reason !== undefined)("collections answer as redis-server 7.0 does", () => {
+describe.skipIf(lacks("redis-server"))("collections answer as redis-server 7.0 does", () => {
   let server: RedisServer;
   beforeAll(async () => {
     server = await startRedisServer();

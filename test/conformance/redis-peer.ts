@@ -1,19 +1,11 @@
 /** A real redis-server of Debian's package beside the test, on a free port, without persistence. */
 import type { ChildProcess } from "node:child_process";
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { RespClient } from "../../src/engine/protocol/resp/resp-client.testing.ts";
 
 const START_MS = 5000;
-
-/** Why the comparison cannot be made here, or undefined. */
-export function missingRedis(): string | undefined {
-  const found = spawnSync("redis-server", ["--version"], { encoding: "utf8" });
-  if (found.error !== undefined) return "redis-server is not installed (apt-get install redis-server)";
-  const version = /v=(\d+\.\d+)/.exec(found.stdout)?.[1];
-  return version === "7.0" ? undefined : `redis-server is ${version}, the reference is 7.0`;
-}
 
 export interface RedisPeer {
   readonly port: number;

@@ -1,5 +1,5 @@
 /** A real redis-server beside the code under test: started on a free port, spoken to in plain RESP, stopped at the end. */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { createServer, connect } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
@@ -15,12 +15,6 @@ export interface Reference {
 }
 
 const REPLY_TIMEOUT_MS = 5000;
-
-/** True when the machine has a redis-server of the 7.0 series. */
-export function hasReference(): boolean {
-  const { stdout } = spawnSync("redis-server", ["--version"], { encoding: "utf8" });
-  return /v=7\.0\./.test(stdout ?? "");
-}
 
 export async function startReference(protocol: 2 | 3): Promise<Reference> {
   const port = await freePort();

@@ -1,5 +1,5 @@
 /** A real redis-server on a free loopback port, to compare with, and the least client that such a comparison needs. */
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -7,16 +7,6 @@ import { join } from "node:path";
 import { viewBytes } from "../../src/runtime/bytes.ts";
 import { ReplyParser, type WireReply } from "../../src/wire/resp/reply-parser.ts";
 import { encodeRequest } from "../../src/wire/resp/request-encoder.ts";
-
-/** Why there is nothing to compare with, or undefined: only 7.0 is the reference. */
-export function whyNoRedisServer(): string | undefined {
-  try {
-    const version = execFileSync("redis-server", ["--version"], { encoding: "utf8" });
-    return version.includes("v=7.0.") ? undefined : `redis-server is not 7.0: ${version.trim()}`;
-  } catch {
-    return "redis-server is not installed";
-  }
-}
 
 export interface RedisServer {
   readonly port: number;

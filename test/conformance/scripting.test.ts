@@ -8,7 +8,8 @@ import type { TestKeyspace } from "../../src/engine/keyspace/keyspace.testing.ts
 import { loadScriptEngine } from "../../src/engine/scripting/script-engine.ts";
 import { OK } from "../../src/engine/keyspace/reply.ts";
 import { plainReply } from "./plain-reply.ts";
-import { hasReference, startReference } from "./redis-reference.ts";
+import { lacks } from "../engines.ts";
+import { startReference } from "./redis-reference.ts";
 import type { Reference } from "./redis-reference.ts";
 import {
   BINARY_CASES,
@@ -21,10 +22,7 @@ import {
 import type { Case } from "./scripting-cases.ts";
 import { SEQUENCES } from "./scripting-sequences.ts";
 
-const present = hasReference();
-if (!present) console.log("skipped: no redis-server 7.0 on this machine to compare scripts with");
-
-describe.skipIf(!present).each([2, 3] as const)(
+describe.skipIf(lacks("redis-server")).each([2, 3] as const)(
   "scripts reply as redis-server 7.0 does, RESP%i",
   (protocol) => {
     let reference: Reference;

@@ -4,16 +4,16 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestServer, type TestServer } from "../../src/engine/protocol/resp/local-node.testing.ts";
 import { plain, RespClient } from "../../src/engine/protocol/resp/resp-client.testing.ts";
 import { SESSION_SPECS } from "../../src/engine/protocol/resp/session-commands.ts";
-import { missingRedis, type RedisPeer, startRedis } from "./redis-peer.ts";
+import { lacks } from "../engines.ts";
+import { type RedisPeer, startRedis } from "./redis-peer.ts";
 
-const missing = missingRedis();
-if (missing !== undefined) console.log(`session conformance skipped: ${missing}`);
+const missing = lacks("redis-server");
 
 let redis: RedisPeer;
 let ours: TestServer;
 
 beforeAll(async () => {
-  if (missing !== undefined) return;
+  if (missing) return;
   redis = await startRedis();
   ours = await startTestServer();
 });
@@ -41,7 +41,7 @@ async function same(lines: readonly string[], count: number = lines.length): Pro
   return mine;
 }
 
-const compare = test.skipIf(missing !== undefined);
+const compare = test.skipIf(missing);
 
 compare("connection commands answer as Redis does", async () => {
   await same([

@@ -7,8 +7,9 @@ import { testKeyspace } from "../../src/engine/keyspace/keyspace.testing.ts";
 import type { Reply } from "../../src/engine/keyspace/reply.ts";
 import { encodeReply, type RespVersion } from "../../src/engine/protocol/resp/reply-encoder.ts";
 import { ReplyParser, type WireReply } from "../../src/wire/resp/reply-parser.ts";
+import { lacks } from "../engines.ts";
 import { Dice } from "./collection-commands.ts";
-import { RedisConnection, startRedisServer, whyNoRedisServer, type RedisServer } from "./redis-server.ts";
+import { RedisConnection, startRedisServer, type RedisServer } from "./redis-server.ts";
 import { randomSortLine, randomStringLine, SORT_FIXTURES, STRING_KEYS } from "./string-commands.ts";
 
 const COMMANDS_PER_SEED = Number(process.env["CONFORMANCE_COMMANDS"] ?? 2500);
@@ -43,10 +44,7 @@ function equal(name: string, ours: WireReply, redis: WireReply): boolean {
   return text(essence(name, ours)) === text(essence(name, redis));
 }
 
-const reason = whyNoRedisServer();
-if (reason !== undefined) console.log(`not compared with Redis: ${reason}`);
-
-describe.skipIf(reason !== undefined)("strings and keys answer as redis-server 7.0 does", () => {
+describe.skipIf(lacks("redis-server"))("strings and keys answer as redis-server 7.0 does", () => {
   let server: RedisServer;
   beforeAll(async () => {
     server = await startRedisServer();

@@ -1,0 +1,77 @@
+/**
+ * Which other programs this machine has for the tests: the one place that decides it.
+ *
+ * The tests need nothing but Node.js and npm. One that compares with a real engine, or uses a client that is no npm
+ * package, asks here, and is skipped with the reason printed when there is none. In CI (`CI=true`) nothing may be skipped
+ * unseen: the same question throws, and the test's file fails. `QUORATE_ENGINES=none` says that there are none, as on a
+ * machine that has just Node.js; it goes before CI.
+ */
+import { spawnSync } from "node:child_process";
+
+export type Program = "redis-server" | "redis-cli" | "redis-benchmark" | "redis-py" | "network namespaces";
+
+/** Debian's Python first: its packages are not those of another Python that comes first on the PATH. */
+const PYTHONS = ["/usr/bin/python3", "python3"];
+
+const reasons = new Map<Program, string | undefined>();
+
+/** True when a program is not here; says why, once a file. Throws in CI. For `test.skipIf` and `describe.skipIf`. */
+export function lacks(...programs: readonly Program[]): boolean {
+  const missing = programs.flatMap((program) => {
+    if (!reasons.has(program)) reasons.set(program, whyNot(program));
+    return reasons.get(program) ?? [];
+  });
+  if (missing.length === 0) return false;
+  const reason = missing.join("; ");
+  if (process.env["CI"] === "true" && process.env["QUORATE_ENGINES"] !== "none") {
+    throw new Error(`nothing is skipped in CI: ${reason}`);
+  }
+  console.log(`skipped: ${reason}`);
+  return true;
+}
+
+/** The Python that has redis-py. Throws when there is none: ask `lacks` first. */
+export function python(): string {
+  const found = PYTHONS.find((each) => succeeds(each, ["-c", "import redis"]));
+  if (found === undefined) throw new Error("no Python here has redis-py");
+  return found;
+}
+
+function whyNot(program: Program): string | undefined {
+  if (process.env["QUORATE_ENGINES"] === "none") return `no ${program}: QUORATE_ENGINES=none`;
+  switch (program) {
+    case "redis-server":
+      return wrongRedis();
+    case "redis-cli":
+    case "redis-benchmark":
+      return succeeds(program, ["--version"])
+        ? undefined
+        : `${program} is not installed (package redis-tools)`;
+    case "redis-py":
+      return PYTHONS.some((each) => succeeds(each, ["-c", "import redis"]))
+        ? undefined
+        : "no Python here has redis-py (package python3-redis)";
+    case "network namespaces":
+      return noNamespaces();
+  }
+}
+
+/** Only 7.0 is the reference: other versions answer otherwise in places. */
+function wrongRedis(): string | undefined {
+  const { stdout } = spawnSync("redis-server", ["--version"], { encoding: "utf8" });
+  const version = /v=(\d+\.\d+)/.exec(stdout ?? "")?.[1];
+  if (version === undefined) return "redis-server is not installed (package redis-server)";
+  return version === "7.0" ? undefined : `redis-server is ${version}, the reference is 7.0`;
+}
+
+function noNamespaces(): string | undefined {
+  if (!succeeds("ip", ["-V"])) return "no network namespaces: ip is not installed (package iproute2)";
+  const name = `quorate-probe-${process.pid}`;
+  if (!succeeds("ip", ["netns", "add", name])) return "no network namespaces: they take root's rights";
+  spawnSync("ip", ["netns", "delete", name]);
+  return undefined;
+}
+
+function succeeds(program: string, args: readonly string[]): boolean {
+  return spawnSync(program, args, { stdio: "ignore" }).status === 0;
+}
