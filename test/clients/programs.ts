@@ -18,6 +18,8 @@ class Notes {
     try {
       this.steps.push([step, plain(await action())]);
     } catch (error) {
+      // A mistake in the program itself looks the same at every server.
+      if (error instanceof TypeError || error instanceof ReferenceError) throw error;
       this.steps.push([step, `${(error as Error).name}: ${(error as Error).message}`]);
     }
   }
@@ -29,12 +31,18 @@ function plain(value: unknown): unknown {
   if (Buffer.isBuffer(value)) return value.toString("hex");
   if (value instanceof Error) return `${value.name}: ${value.message}`;
   if (value instanceof Map) return [...value].map(plain);
-  if (value instanceof Set) return [...value].map(plain).sort();
+  if (value instanceof Set) return [...value].map((part) => JSON.stringify(plain(part))).toSorted();
   if (Array.isArray(value)) return value.map(plain);
   if (value !== null && typeof value === "object") {
     return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, plain(part)]));
   }
   return value;
+}
+
+function deferred(): { readonly promise: Promise<unknown>; readonly resolve: (value: unknown) => void } {
+  let resolve: (value: unknown) => void = () => undefined;
+  const promise = new Promise<unknown>((done) => (resolve = done));
+  return { promise, resolve };
 }
 
 async function nodeRedis(port: number): Promise<Transcript> {
@@ -49,7 +57,7 @@ async function nodeRedis(port: number): Promise<Transcript> {
     await notes.take("hash", () => client.hSet("h", { f: "1", g: "2" }));
     await notes.take("whole hash", () => client.hGetAll("h"));
     await notes.take("set of members", () => client.sAdd("s", ["x", "y", "z"]));
-    await notes.take("members", async () => (await client.sMembers("s")).sort());
+    await notes.take("members", async () => (await client.sMembers("s")).toSorted());
     await notes.take("scores", () =>
       client.zAdd(
         "z",
@@ -70,15 +78,12 @@ async function nodeRedis(port: number): Promise<Transcript> {
     await notes.take("scan", async () => {
       const found: string[] = [];
       for await (const keys of client.scanIterator({ COUNT: 2 })) found.push(...keys);
-      return found.sort();
+      return found.toSorted();
     });
     await notes.take("pub/sub", async () => {
-      const heard = new Promise((resolve) => void subscribe(resolve));
-      const subscribe = async (resolve: (saw: unknown) => void): Promise<void> => {
-        await other.subscribe("news", (message, channel) => resolve([channel, message]));
-        await client.publish("news", "hello");
-      };
-      return heard;
+      const { promise: heard, resolve } = deferred();
+      await other.subscribe("news", (message, channel) => resolve([channel, message]));
+      return [await client.publish("news", "hello"), await heard];
     });
   } finally {
     client.destroy();
@@ -132,10 +137,10 @@ function ioredis(port: number): Promise<Transcript> {
     await notes.take("no such command", () => redis.call("NOSUCH", "x"));
     await notes.take("pub/sub", async () => {
       if (other === undefined) throw new RangeError("two connections");
-      const heard = new Promise((resolve) => other.on("message", (...saw) => resolve(saw)));
+      const { promise: heard, resolve } = deferred();
+      other.on("message", (...saw) => resolve(saw));
       await other.subscribe("news");
-      await redis.publish("news", "hello");
-      return heard;
+      return [await redis.publish("news", "hello"), await heard];
     });
   });
 }
