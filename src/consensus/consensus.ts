@@ -41,8 +41,21 @@ export interface SnapshotMeta {
   readonly sizeBytes: number;
 }
 
+/**
+ * How far a log once reached that was damaged since: the last entry that this node may have acknowledged, or anything after
+ * it. Compared like the ends of two logs: the later term first, then the index.
+ */
+export interface Floor {
+  readonly term: Term;
+  readonly index: Index;
+}
+
 /** One durable write: everything in it is on the disk, or none of it counts. */
 export interface DurableWrite {
+  /** Everything that was stored before is void, except the ballot and the floor. Comes before all else in the write. */
+  readonly afresh?: true;
+  /** The log is damaged and once reached this far; `reached`: it does so again. */
+  readonly floor?: Floor | "reached";
   /** Term and vote (Multi-Paxos: the promised ballot), when they changed. */
   readonly ballot?: { readonly term: Term; readonly votedFor: NodeId | undefined };
   /** Entries to store; whatever was stored at `entries[0].index` and after is replaced. */
@@ -144,6 +157,8 @@ export interface ConsensusStatus {
   readonly firstIndex: Index;
   readonly lastIndex: Index;
   readonly membership: Membership;
+  /** While entries that were acknowledged and lost are fetched from the leader: how far the log must reach again. */
+  readonly recovering?: Floor;
   /** Only at the leader. */
   readonly progress: ReadonlyMap<NodeId, PeerProgress>;
   /** Local snapshots (by index) that are being sent, perhaps not the newest: their files must stay. */
@@ -173,6 +188,11 @@ export interface Recovered {
   readonly snapshot: SnapshotMeta | undefined;
   /** The stored log after the snapshot (or from an earlier index that was kept for slow followers). */
   readonly entries: readonly Entry[];
+  /**
+   * Set when acknowledged entries are lost. Until its log has reached the floor again, this node never campaigns, and votes
+   * only for candidates that are at least as up to date: in elections it counts as holding what it acknowledged.
+   */
+  readonly floor?: Floor | undefined;
 }
 
 export interface ConsensusOptions {
@@ -210,4 +230,5 @@ export type ConsensusMutant =
   | "count-learner-in-quorum"
   | "reuse-read-id"
   | "lease-starts-at-reply"
-  | "accept-snapshot-behind-commit";
+  | "accept-snapshot-behind-commit"
+  | "ignore-floor";

@@ -20,6 +20,8 @@ export class Durability {
   firstChanged: Index = 0;
   ballotChanged = false;
   snapshot: SnapshotMeta | undefined;
+  /** The log reaches its floor with the open write. */
+  floorReached = false;
   /** Since when the disk owes an answer; undefined while it owes none. */
   waitingSinceMs: number | undefined;
   private lastId = 0;
@@ -65,6 +67,7 @@ export class Durability {
     this.firstChanged = 0;
     this.ballotChanged = false;
     this.snapshot = undefined;
+    this.floorReached = false;
   }
 
   /**

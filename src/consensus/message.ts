@@ -64,6 +64,8 @@ export interface AppendReject {
   readonly prevIndex: Index;
   readonly hintIndex: Index;
   readonly hintTerm: Term;
+  /** The sender lost entries that it had acknowledged: what the leader knows of its log no longer holds. */
+  readonly recovering: boolean;
 }
 
 /** Never waits for a disk. `round` names this attempt to confirm the leadership: read barriers and the lease need one. */

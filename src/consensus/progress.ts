@@ -11,6 +11,7 @@ import type { Index, PeerProgress, SnapshotMeta } from "./consensus.ts";
 import type { FailureDetector } from "./failure-detector.ts";
 
 interface InFlight {
+  readonly prevIndex: Index;
   readonly lastIndex: Index;
   readonly bytes: number;
   readonly sentMs: number;
@@ -57,8 +58,8 @@ export class Progress {
     return this.inflight.length === 0;
   }
 
-  sent(lastIndex: Index, bytes: number, nowMs: number): void {
-    this.inflight.push({ lastIndex, bytes, sentMs: nowMs });
+  sent(prevIndex: Index, lastIndex: Index, bytes: number, nowMs: number): void {
+    this.inflight.push({ prevIndex, lastIndex, bytes, sentMs: nowMs });
     this.inflightBytes += bytes;
     if (this.state === "replicate") this.nextIndex = lastIndex + 1;
   }
@@ -77,8 +78,13 @@ export class Progress {
     this.nextIndex = Math.max(this.nextIndex, this.matchIndex + 1);
   }
 
-  /** The peer refused what follows `prevIndex`; it can agree with this log at `limit` at the most. */
-  reject(prevIndex: Index, limit: Index): void {
+  /**
+   * The peer refused what follows `prevIndex`; it can agree with this log at `limit` at the most. A peer that is `recovering`
+   * takes back what it acknowledged. To count it as lost is always safe, but a late copy of such an answer would cost round
+   * trips for nothing: so it must answer an append that is on its way.
+   */
+  reject(prevIndex: Index, limit: Index, recovering: boolean): void {
+    if (recovering && this.inflight.some((each) => each.prevIndex === prevIndex)) this.matchIndex = 0;
     const stale =
       this.state === "replicate" ? prevIndex <= this.matchIndex : prevIndex !== this.nextIndex - 1;
     if (stale || this.state === "snapshot") return;

@@ -10,6 +10,7 @@ import type {
   DurableWrite,
   Effect,
   Entry,
+  Floor,
   Membership,
   Recovered,
   SnapshotMeta,
@@ -43,6 +44,8 @@ interface Disk {
   votedFor: string | undefined;
   entries: Entry[];
   snapshot: { meta: SnapshotMeta; bytes: Bytes } | undefined;
+  /** Set while entries that were durable once are lost. */
+  floor: Floor | undefined;
   /** Older snapshots that are still being sent. */
   old: Map<number, Bytes>;
 }
@@ -71,6 +74,8 @@ export interface Faults {
   delayMs: number;
   diskMs: number;
   crash: number;
+  /** How many crashes are followed by damage to what was durable: entries from somewhere on, the snapshot too at times. */
+  rot: number;
   partition: number;
   /** How many partitions keep what is sent across them, as connections do, instead of losing it. */
   hold: number;
@@ -88,12 +93,13 @@ export interface Faults {
 export function swarm(seed: number): Faults {
   const random = randomFrom(seed ^ 0x5eed);
   const some = (most: number): number => (random() < 0.5 ? 0 : random() * most);
-  return {
+  const drawn: Faults = {
     loss: some(0.2),
     duplicate: some(0.2),
     delayMs: 0.5 + some(20),
     diskMs: 0.5 + some(15),
     crash: some(0.05),
+    rot: 0,
     partition: some(0.04),
     hold: 0.4,
     pause: some(0.03),
@@ -103,6 +109,8 @@ export function swarm(seed: number): Faults {
     aim: some(1),
     appendMaxBytes: random() < 0.5 ? 1 : 64,
   };
+  // Drawn last: the seeds keep what they drew before there was rot.
+  return { ...drawn, rot: some(0.8) };
 }
 
 export interface ClusterOptions {
@@ -122,6 +130,9 @@ export class Cluster {
   readonly random: () => number;
   readsAnswered = 0;
   changes = 0;
+  /** How often a node lost what was durable, and how often it had it back. */
+  losses = 0;
+  recoveries = 0;
   installs = 0;
   private readonly options: ClusterOptions;
   private readonly leaders = new Map<number, string>();
@@ -139,7 +150,14 @@ export class Cluster {
     this.random = randomFrom(options.seed);
     const ids = Array.from({ length: options.members + options.spare }, (_, i) => `n${i + 1}`);
     for (const id of ids) {
-      const disk: Disk = { term: 0, votedFor: undefined, entries: [], snapshot: undefined, old: new Map() };
+      const disk: Disk = {
+        term: 0,
+        votedFor: undefined,
+        entries: [],
+        snapshot: undefined,
+        floor: undefined,
+        old: new Map(),
+      };
       const skew = 1 + (this.random() - 0.5) * DEFAULT_CONSENSUS_OPTIONS.clockDriftMax;
       this.nodes.set(id, {
         id,
@@ -252,6 +270,7 @@ export class Cluster {
       votedFor: disk.votedFor,
       snapshot: disk.snapshot?.meta,
       entries: [...disk.entries],
+      floor: disk.floor,
     };
     const options: ConsensusOptions = {
       ...DEFAULT_CONSENSUS_OPTIONS,
@@ -305,6 +324,7 @@ export class Cluster {
     for (const { write } of node.writes.slice(0, kept)) storeWrite(node.disk, write);
     node.core = undefined;
     node.life += 1;
+    if (this.chance(this.options.faults.rot)) this.rot(node);
     const suspects = [...this.nodes.values()].filter(
       (other) => other.core !== undefined && this.random() < 0.5,
     );
@@ -316,6 +336,31 @@ export class Cluster {
     this.at(this.random() * 800, () => {
       if (node.core === undefined) this.start(node);
     });
+  }
+
+  /**
+   * Damage to what was durable; what was acknowledged is known by name. One node at a time, and only where the others are a
+   * majority: what no disk holds any more nobody can bring back, and the survivors rightly wait for ever.
+   */
+  private rot(node: Node): void {
+    const { disk } = node;
+    const others = [...this.nodes.values()].filter((other) => other !== node);
+    const few = [node, ...others].some(
+      ({ membership: { voters, outgoing } }) =>
+        voters.length < 3 || (outgoing.length > 0 && outgoing.length < 3),
+    );
+    if (few || others.some((other) => other.disk.floor !== undefined)) return;
+    const last = lastOf(disk);
+    if (last.index === 0) return;
+    if (disk.floor === undefined) this.losses += 1;
+    disk.floor ??= { term: last.term, index: last.index };
+    const base = disk.snapshot?.meta.index ?? 0;
+    const from = base + 1 + Math.floor(this.random() * (last.index - base));
+    disk.entries = disk.entries.filter((entry) => entry.index < from);
+    if (disk.snapshot === undefined || this.random() < 0.5) return;
+    disk.entries = [];
+    disk.snapshot = undefined;
+    disk.old.clear();
   }
 
   private carryOut(node: Node, effect: Effect<RaftMessage>): void {
@@ -400,7 +445,7 @@ export class Cluster {
     this.at(this.random() * this.options.faults.diskMs * stall, () => {
       if (node.life !== life) return;
       while (node.writes.length > 0 && node.writes[0]!.id <= id)
-        storeWrite(node.disk, node.writes.shift()!.write);
+        this.recoveries += storeWrite(node.disk, node.writes.shift()!.write);
       if (id <= node.durableId) return;
       node.durableId = id;
       this.step(node, (core, now) => core.step({ type: "durable", writeId: id }, now));
@@ -500,7 +545,9 @@ export class Cluster {
   private checkQuorum(node: Node, index: number, term: number): void {
     const held = (id: string): boolean => {
       const { disk } = this.nodes.get(id)!;
+      // What a node lost it acknowledged before: until it is back, its vote speaks for it.
       return (
+        (disk.floor !== undefined && reaches(disk.floor, { index, term })) ||
         (disk.snapshot?.meta.index ?? 0) >= index ||
         disk.entries.some((entry) => entry.index === index && entry.term === term)
       );
@@ -510,8 +557,8 @@ export class Cluster {
     for (const id of node.membership.voters) {
       const last = lastOf(this.nodes.get(id)!.disk);
       const wouldGet = (voter: string): boolean => {
-        const other = lastOf(this.nodes.get(voter)!.disk);
-        return last.term > other.term || (last.term === other.term && last.index >= other.index);
+        const { disk } = this.nodes.get(voter)!;
+        return reaches(last, lastOf(disk)) && (disk.floor === undefined || reaches(last, disk.floor));
       };
       const safe = held(id) || !isQuorum(node.membership, wouldGet);
       require(safe, `${node.id} committed ${index}, and ${id} could still be elected without it`);
@@ -616,7 +663,13 @@ function before(left: { at: number; order: number }, right: { at: number; order:
   return left.at < right.at || (left.at === right.at && left.order < right.order);
 }
 
-function storeWrite(disk: Disk, write: DurableWrite): void {
+/** True when a log that ends at `left` is at least as up to date as one that ends at `right`. */
+function reaches(left: Floor, right: Floor): boolean {
+  return left.term > right.term || (left.term === right.term && left.index >= right.index);
+}
+
+/** Returns 1 when the log has reached its floor again. */
+function storeWrite(disk: Disk, write: DurableWrite): number {
   if (write.ballot !== undefined) {
     disk.term = write.ballot.term;
     disk.votedFor = write.ballot.votedFor;
@@ -627,9 +680,13 @@ function storeWrite(disk: Disk, write: DurableWrite): void {
     disk.entries = agrees ? disk.entries.filter((entry) => entry.index > index) : [];
   }
   const first = write.entries?.[0];
-  if (first === undefined) return;
-  disk.entries = disk.entries.filter((entry) => entry.index < first.index);
-  disk.entries.push(...write.entries!);
+  if (first !== undefined) {
+    disk.entries = disk.entries.filter((entry) => entry.index < first.index);
+    disk.entries.push(...write.entries!);
+  }
+  if (write.floor !== "reached") return 0;
+  disk.floor = undefined;
+  return 1;
 }
 
 function lastOf(disk: Disk): { index: number; term: number } {

@@ -4,7 +4,7 @@ import type { NodeId } from "../../runtime/world.ts";
 import type { PreVote, PreVoteReply, TimeoutNow, Vote, VoteReply } from "../message.ts";
 import { countVotes } from "../quorum.ts";
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./roles.ts";
-import { mayCampaign, send, setBallot, voterSets, type Raft } from "./state.ts";
+import { mayCampaign, reaches, send, setBallot, voterSets, type Raft } from "./state.ts";
 
 /** Bounds of the random delay between a broken link to the leader and a campaign. */
 const SUSPECT_DELAY_MIN_MS = 1;
@@ -65,11 +65,13 @@ export function leaderSeemsAlive(raft: Raft): boolean {
   return raft.leader !== undefined && heardLately && raft.suspectedAtMs === undefined;
 }
 
-/** Raft section 5.4.1: the later last term wins; with equal terms the longer log does. */
+/** As far as this node's log, and as far as it was before entries of it were lost (Raft section 5.4.1). */
 function isUpToDate(raft: Raft, lastIndex: number, lastTerm: number): boolean {
-  const { log } = raft;
-  if (raft.options.mutant === "ignore-last-log-term") return lastIndex >= log.lastIndex; // mutant
-  return lastTerm > log.lastTerm || (lastTerm === log.lastTerm && lastIndex >= log.lastIndex);
+  const { log, floor } = raft;
+  const { mutant } = raft.options;
+  if (mutant === "ignore-last-log-term") return lastIndex >= log.lastIndex; // mutant
+  if (floor !== undefined && mutant !== "ignore-floor" && !reaches(lastTerm, lastIndex, floor)) return false; // mutant
+  return reaches(lastTerm, lastIndex, { term: log.lastTerm, index: log.lastIndex });
 }
 
 export function onPreVote(raft: Raft, from: NodeId, message: PreVote): void {

@@ -15,7 +15,9 @@ export function onAppend(raft: Raft, from: NodeId, message: Append): void {
   if (prevIndex >= raft.commitIndex && log.term(prevIndex) !== message.prevTerm) {
     const hintIndex = log.agreementLimit(prevIndex, message.prevTerm);
     const hintTerm = log.term(hintIndex) ?? 0;
-    send(raft, from, { type: "appendReject", term: raft.term, prevIndex, hintIndex, hintTerm });
+    const { term } = raft;
+    const recovering = raft.floor !== undefined;
+    send(raft, from, { type: "appendReject", term, prevIndex, hintIndex, hintTerm, recovering });
     return;
   }
   if (raft.options.mutant === "truncate-without-conflict") {

@@ -35,6 +35,8 @@ const SEARCHES: Readonly<Record<ConsensusMutant, Search>> = {
     faults: { aim: 0.7, pause: 0.03, crash: 0, partition: 0, delayMs: 20, compact: 0, change: 0 },
     consensus: { readMode: "lease" },
   },
+  // Leaders commit with what others lose soon after, and die.
+  "ignore-floor": { seeds: 30, faults: { crash: 0.05, rot: 0.9, aim: 0.7, change: 0 } },
   "accept-snapshot-behind-commit": {
     seeds: 60,
     faults: { compact: 0.05, duplicate: 0.2, loss: 0.1, crash: 0.05, aim: 0 },

@@ -8,6 +8,7 @@ const QUIET: Faults = {
   delayMs: 1,
   diskMs: 1,
   crash: 0,
+  rot: 0,
   partition: 0,
   hold: 0,
   pause: 0,
@@ -49,4 +50,23 @@ test("no fault breaks election safety, log matching, leader completeness, state 
       throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
     }
   }
+});
+
+test("nodes lose what was durable, again and again, and have it back in the end with nothing lost", () => {
+  let losses = 0;
+  for (let seed = 1; seed <= 25; seed += 1) {
+    const aim = seed % 2 === 0 ? 0 : 0.7;
+    const faults: Faults = { ...swarm(seed), crash: 0.05, rot: 0.9, change: 0, aim };
+    const cluster = new Cluster({ seed, members: 3 + (seed % 3), spare: 0, faults });
+    try {
+      cluster.run(8000);
+      cluster.heal();
+      cluster.run(20_000, () => cluster.recoveries === cluster.losses);
+      expect(cluster.recoveries, "every node has it back").toBe(cluster.losses);
+      losses += cluster.losses;
+    } catch (error) {
+      throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
+    }
+  }
+  expect(losses).toBeGreaterThan(100);
 });

@@ -25,7 +25,7 @@ import { continueChange, isRemoved, onChangeMembership } from "./reconfiguration
 import { recover } from "./recovery.ts";
 import { advanceCommit, replicate } from "./replication.ts";
 import { onChunkStored, onCompact, onInstalled } from "./snapshots.ts";
-import { appendEntry, sealWrite, send, type Raft, type RaftEffect } from "./state.ts";
+import { appendEntry, sealWrite, send, settleFloor, type Raft, type RaftEffect } from "./state.ts";
 
 export { DEFAULT_CONSENSUS_OPTIONS } from "../defaults.ts";
 
@@ -140,6 +140,7 @@ function drain(raft: Raft): readonly RaftEffect[] {
     acknowledge(raft);
     forwardReads(raft);
   }
+  settleFloor(raft);
   sealWrite(raft);
   if (raft.commitTold < raft.commitIndex) {
     raft.commitTold = raft.commitIndex;
@@ -160,6 +161,7 @@ function status(raft: Raft, nowMs: number): ConsensusStatus {
   }
   const { role, term, leader, commitIndex, membership, log } = raft;
   const { firstIndex, lastIndex } = log;
+  const recovering = raft.floor === undefined ? {} : { recovering: raft.floor };
   return {
     role,
     term,
@@ -168,6 +170,7 @@ function status(raft: Raft, nowMs: number): ConsensusStatus {
     firstIndex,
     lastIndex,
     membership,
+    ...recovering,
     progress,
     snapshotsInUse: [...snapshotsInUse],
   };

@@ -6,7 +6,7 @@ import { FailureDetector, TickGauge } from "../failure-detector.ts";
 import { Log } from "../log.ts";
 import { decodeMembership, MembershipHistory } from "../membership.ts";
 import { becomePreCandidate } from "./roles.ts";
-import { idleRole, recordSnapshot, tellRole, type Raft } from "./state.ts";
+import { idleRole, mayCampaign, recordSnapshot, tellRole, type Raft } from "./state.ts";
 
 export function recover(options: ConsensusOptions, recovered: Recovered, nowMs: number): Raft {
   const log = recoverLog(recovered);
@@ -30,6 +30,7 @@ export function recover(options: ConsensusOptions, recovered: Recovered, nowMs: 
     appliedIndex: commitIndex,
     snapshot: recovered.snapshot,
     compactWanted: 0,
+    floor: recovered.floor,
     durability: new Durability(log.lastIndex),
     write: {},
     effects: [],
@@ -63,7 +64,8 @@ export function recover(options: ConsensusOptions, recovered: Recovered, nowMs: 
   }
   tellRole(raft);
   const { voters, outgoing } = raft.membership;
-  if (outgoing.length === 0 && voters.length === 1 && voters[0] === raft.id) becomePreCandidate(raft);
+  const alone = outgoing.length === 0 && voters.length === 1 && voters[0] === raft.id;
+  if (alone && mayCampaign(raft)) becomePreCandidate(raft);
   return raft;
 }
 

@@ -15,7 +15,8 @@ export function onAppendReply(peer: Progress, message: AppendReply): void {
 }
 
 export function onAppendReject(raft: Raft, peer: Progress, message: AppendReject): void {
-  peer.reject(message.prevIndex, raft.log.agreementLimit(message.hintIndex, message.hintTerm));
+  const { prevIndex, hintIndex, hintTerm, recovering } = message;
+  peer.reject(prevIndex, raft.log.agreementLimit(hintIndex, hintTerm), recovering);
 }
 
 export function onHeartbeatReply(raft: Raft, peer: Progress, message: HeartbeatReply): void {
@@ -87,7 +88,7 @@ function sendAppend(raft: Raft, peer: Progress, batch: Batch): boolean {
   for (const entry of entries) bytes += entry.payload.length;
   const { term, commitIndex } = raft;
   send(raft, peer.id, { type: "append", term, prevIndex, prevTerm, entries, commitIndex });
-  peer.sent(prevIndex + entries.length, bytes, raft.nowMs);
+  peer.sent(prevIndex, prevIndex + entries.length, bytes, raft.nowMs);
   peer.commitSent = commitIndex;
   return true;
 }

@@ -5,6 +5,7 @@ import type {
   ConsensusOptions,
   Effect,
   Entry,
+  Floor,
   Index,
   Membership,
   Role,
@@ -92,6 +93,9 @@ export interface Raft {
   /** Compact up to here once no peer pins the log. */
   compactWanted: Index;
 
+  /** How far the log must reach again before this node may campaign; set while lost entries are fetched. */
+  floor: Floor | undefined;
+
   readonly durability: Durability;
   /** The content of the open write. */
   write: { -readonly [Part in keyof DurableWrite]: DurableWrite[Part] };
@@ -143,6 +147,7 @@ function openWrite(raft: Raft): void {
 export function sealWrite(raft: Raft): void {
   const { durability, write } = raft;
   if (!durability.isOpen) return;
+  if (durability.floorReached) write.floor = "reached";
   if (durability.ballotChanged) write.ballot = { term: raft.term, votedFor: raft.votedFor };
   if (durability.firstChanged > 0) write.entries = raft.log.tail(durability.firstChanged);
   if (durability.snapshot !== undefined) write.snapshot = durability.snapshot;
@@ -204,6 +209,23 @@ export function recordSnapshot(raft: Raft, snapshot: SnapshotMeta): void {
   raft.durability.snapshot = snapshot;
 }
 
+/**
+ * Ends the recovery once the log is as far as it ever was. That is recorded in the write that holds the entries which took it
+ * there: so there is no moment at which the disk has forgotten the floor and does not reach it.
+ */
+export function settleFloor(raft: Raft): void {
+  const { floor, log } = raft;
+  if (floor === undefined || !reaches(log.lastTerm, log.lastIndex, floor)) return;
+  raft.floor = undefined;
+  openWrite(raft);
+  raft.durability.floorReached = true;
+}
+
+/** Compares the ends of logs (Raft section 5.4.1): the later last term wins; with equal terms the longer log does. */
+export function reaches(lastTerm: Term, lastIndex: Index, { term, index }: Floor): boolean {
+  return lastTerm > term || (lastTerm === term && lastIndex >= index);
+}
+
 function adoptMembership(raft: Raft): void {
   raft.membership = raft.history.latest.membership;
   raft.effects.push({ type: "membership", membership: raft.membership });
@@ -222,8 +244,10 @@ export function idleRole(raft: Raft): "follower" | "learner" {
 /**
  * A voter may campaign; so may one that the latest membership removes, as long as that is not known to be committed: its
  * log may be longer than that of the remaining voters, who then could not win without it (thesis section 4.2.2).
+ * One that lost entries which it acknowledged may not: nobody could tell that they are missing from its log.
  */
 export function mayCampaign(raft: Raft): boolean {
+  if (raft.floor !== undefined && raft.options.mutant !== "ignore-floor") return false; // mutant
   if (isVoter(raft.membership, raft.id)) return true;
   const { index } = raft.history.latest;
   return index > raft.commitIndex && isVoter(raft.history.at(index - 1), raft.id);

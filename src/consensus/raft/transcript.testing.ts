@@ -11,6 +11,7 @@ import type {
   DurableWrite,
   Effect,
   Entry,
+  Floor,
   Membership,
   SnapshotMeta,
 } from "../consensus.ts";
@@ -32,6 +33,7 @@ interface Node {
   votedFor: string | undefined;
   entries: Entry[];
   snapshot: { meta: SnapshotMeta; bytes: Bytes } | undefined;
+  floor: Floor | undefined;
   writes: { id: number; write: DurableWrite }[];
   durableId: number;
   held: { packet: Packet; after: number }[];
@@ -140,6 +142,8 @@ export class Transcript {
         return this.settle();
       case "crash":
         return this.crash(this.node(first));
+      case "lose":
+        return this.lose(this.node(first), Number(second));
       case "restart":
         return this.start(this.node(first));
       case "accepts":
@@ -190,6 +194,7 @@ export class Transcript {
         votedFor: undefined,
         entries: [],
         snapshot: undefined,
+        floor: undefined,
         writes: [],
         durableId: 0,
         held: [],
@@ -205,7 +210,7 @@ export class Transcript {
   }
 
   private start(node: Node, say = true): void {
-    const { term, votedFor, entries, snapshot } = node;
+    const { term, votedFor, entries, snapshot, floor } = node;
     const options: ConsensusOptions = {
       ...DEFAULT_CONSENSUS_OPTIONS,
       ...this.options,
@@ -215,7 +220,7 @@ export class Transcript {
     };
     node.core = createRaft(
       options,
-      { term, votedFor, snapshot: snapshot?.meta, entries: [...entries] },
+      { term, votedFor, snapshot: snapshot?.meta, entries: [...entries], floor },
       this.now,
     );
     node.applied = snapshot?.meta.index ?? 0;
@@ -233,6 +238,14 @@ export class Transcript {
     node.chunks = [];
     node.storing = undefined;
     node.installing = undefined;
+  }
+
+  /** Bit rot in a stopped node: its entries from `from` on are gone, and its snapshot if that reaches so far. */
+  private lose(node: Node, from: number): void {
+    const last = node.entries.at(-1) ?? node.snapshot?.meta;
+    if (last !== undefined) node.floor ??= { term: last.term, index: last.index };
+    node.entries = node.entries.filter((entry) => entry.index < from);
+    if (node.snapshot !== undefined && node.snapshot.meta.index >= from) node.snapshot = undefined;
   }
 
   private step(node: Node, input: Parameters<Consensus<RaftMessage>["step"]>[0]): void {
@@ -417,8 +430,9 @@ export class Transcript {
 
   private describe(node: Node): string {
     if (node.core === undefined) return `${node.id} is down`;
-    const { role, term, leader, commitIndex, firstIndex, lastIndex } = node.core.status(this.now);
-    return `${node.id} ${role} term=${term} leader=${leader ?? "-"} commit=${commitIndex} log=${firstIndex}..${lastIndex}`;
+    const { role, term, leader, commitIndex, firstIndex, lastIndex, recovering } = node.core.status(this.now);
+    const floor = recovering === undefined ? "" : ` floor=${recovering.index}@${recovering.term}`;
+    return `${node.id} ${role} term=${term} leader=${leader ?? "-"} commit=${commitIndex} log=${firstIndex}..${lastIndex}${floor}`;
   }
 
   private describeLog(node: Node): string {
@@ -443,6 +457,7 @@ function storeWrite(node: Node, write: DurableWrite): void {
     node.term = write.ballot.term;
     node.votedFor = write.ballot.votedFor;
   }
+  if (write.floor !== undefined) node.floor = write.floor === "reached" ? undefined : write.floor;
   if (write.snapshot !== undefined) {
     const { index, term } = write.snapshot;
     const agrees = node.entries.some((entry) => entry.index === index && entry.term === term);
@@ -465,11 +480,12 @@ function describeEntry({ index, term, kind, payload }: Entry): string {
   return `${index}@${term}:${text.length > 12 ? `${text.length}B` : text}`;
 }
 
-function describeWrite({ ballot, entries, snapshot }: DurableWrite): string {
+function describeWrite({ ballot, entries, snapshot, floor }: DurableWrite): string {
   const parts: string[] = [];
   if (ballot !== undefined) parts.push(`term ${ballot.term} vote ${ballot.votedFor ?? "-"}`);
   if (snapshot !== undefined) parts.push(`snapshot ${snapshot.index}@${snapshot.term}`);
   if (entries !== undefined && entries.length > 0) parts.push(entries.map(describeEntry).join(" "));
+  if (floor === "reached") parts.push("floor reached");
   return parts.join(", ");
 }
 
@@ -489,7 +505,7 @@ function describeMessage(message: RaftMessage): string {
     case "appendReply":
       return `appendReply term=${term} match=${message.matchIndex}`;
     case "appendReject":
-      return `appendReject term=${term} prev=${message.prevIndex} hint=${message.hintIndex}@${message.hintTerm}`;
+      return `appendReject term=${term} prev=${message.prevIndex} hint=${message.hintIndex}@${message.hintTerm}${message.recovering ? " recovering" : ""}`;
     case "heartbeat":
       return `heartbeat term=${term} round=${message.round} commit=${message.commitIndex}`;
     case "heartbeatReply":

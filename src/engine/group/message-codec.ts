@@ -56,7 +56,8 @@ export function encodeMessage(message: RaftMessage): Uint8Array[] {
     case "appendReply":
       return [writer.uint53(message.matchIndex).take()];
     case "appendReject":
-      return [writer.uint53(message.prevIndex).uint53(message.hintIndex).uint53(message.hintTerm).take()];
+      writer.uint53(message.prevIndex).uint53(message.hintIndex).uint53(message.hintTerm);
+      return [writer.uint8(message.recovering ? 1 : 0).take()];
     case "heartbeat":
       return [writer.uint53(message.round).uint53(message.commitIndex).take()];
     case "heartbeatReply":
@@ -147,6 +148,7 @@ function readMessage(reader: ByteReader): RaftMessage {
         prevIndex: reader.uint53(),
         hintIndex: reader.uint53(),
         hintTerm: reader.uint53(),
+        recovering: readFlag(reader),
       };
     case CODES.heartbeat:
       return { type: "heartbeat", term, round: reader.uint53(), commitIndex: reader.uint53() };
