@@ -4,7 +4,8 @@
  */
 import { expect, test } from "vitest";
 import type { ConsensusMutant, ConsensusOptions } from "../consensus.ts";
-import { Cluster, swarm, type Faults } from "./cluster.testing.ts";
+import { Cluster } from "./cluster.testing.ts";
+import { swarm, type Faults } from "./swarm.testing.ts";
 
 interface Search {
   /** The most seeds that it may need. */

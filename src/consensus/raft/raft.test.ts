@@ -1,6 +1,7 @@
 /** Guarantees of the whole core under faults drawn from seeds. */
 import { expect, test } from "vitest";
-import { Cluster, swarm, type Faults } from "./cluster.testing.ts";
+import { Cluster } from "./cluster.testing.ts";
+import { swarm, type Faults } from "./swarm.testing.ts";
 
 const QUIET: Faults = {
   loss: 0,
