@@ -79,7 +79,7 @@ function nodeRow(node: NodeEntry, term: number | undefined): readonly string[] {
   const number = (value: number | null | undefined): string => (value == null ? "-" : formatCount(value));
   return [
     node.id,
-    node.role,
+    node.recovering ? `${node.role}, recovering` : node.role,
     node.role === "unreachable" ? "-" : number(term),
     number(node.commitIndex),
     number(node.appliedIndex),

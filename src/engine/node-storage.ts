@@ -1,15 +1,22 @@
 /** Opens what a node keeps: its directory checked and locked, log and snapshots recovered; or memory, which keeps nothing. */
 import { createHash } from "node:crypto";
-import type { Recovered } from "../consensus/consensus.ts";
+import type { DurableWrite, Recovered } from "../consensus/consensus.ts";
+import { decodeMembership, members } from "../consensus/membership.ts";
 import type { Bytes } from "../runtime/bytes.ts";
+import { QuorateError } from "../runtime/errors.ts";
 import { openNodeDisk } from "../runtime/node/disk.ts";
 import type { Clock, Logger, NodeId, Random } from "../runtime/world.ts";
+import type { GroupRecovery } from "./group/group-recovery.ts";
 import { recoverGroup } from "./group/group-recovery.ts";
 import { createMemoryStorage } from "./group/memory-storage.ts";
 import { replicaStorage } from "./group/replica-storage.ts";
 import { SnapshotStore, loadSnapshots } from "./group/snapshot-store.ts";
 import type { ReplicaStorage } from "./group/storage.ts";
-import type { OpenedLog, WriteAheadLogOptions } from "./group/write-ahead-log/write-ahead-log.ts";
+import type {
+  OpenedLog,
+  WriteAheadLog,
+  WriteAheadLogOptions,
+} from "./group/write-ahead-log/write-ahead-log.ts";
 import { openWriteAheadLog } from "./group/write-ahead-log/write-ahead-log.ts";
 import type { DirectoryOwner } from "./cluster/directory-identity.ts";
 import { claimDirectory, markFounded } from "./cluster/directory-identity.ts";
@@ -24,6 +31,8 @@ export interface NodeStorageOptions {
   readonly id: NodeId;
   readonly clusterId: string;
   readonly algorithm: DirectoryOwner["algorithm"];
+  /** The founding members: who could bring back what is damaged, unless log or snapshot know better. */
+  readonly members: Readonly<Record<NodeId, string>>;
   /** A directory that exists, or "memory". */
   readonly dataDir: string;
   readonly durability: "always" | "everysec" | "memory";
@@ -45,6 +54,8 @@ export interface NodeStorage {
 }
 
 /**
+ * What is damaged and can be fetched from the peers is no reason to stay away: `recovered.floor` is set then.
+ *
  * Rejects with DATA_DIRECTORY_FOREIGN, DATA_DIRECTORY_UNUSABLE, DATA_DIRECTORY_IN_USE, DATA_CORRUPT or DISK_FULL; nothing
  * stays open or locked then.
  */
@@ -59,11 +70,16 @@ export async function openNodeStorage(options: NodeStorageOptions): Promise<Node
     const { log, recovered: groups } = await openLog({ ...options, disk, mustExist: identity.founded });
     markFounded(dataDir, owner, identity);
     const loaded = loadSnapshots(disk, GROUP);
-    const { recovered, snapshot, damage } = recoverGroup(groups.get(GROUP), loaded);
-    if (damage) {
+    const recovery = recoverGroup(groups.get(GROUP), loaded);
+    const { recovered, snapshot, repair } = recovery;
+    try {
+      refuseWithoutPeers(recovery, options);
+      if (repair !== undefined) await appended(log, repair);
+    } catch (error) {
       await closed((done) => log.close(done));
-      throw damage.error;
+      throw error;
     }
+    tellOfRecovery(recovery, options.logger);
     const snapshots = new SnapshotStore({ ...options, disk, group: GROUP }, loaded);
     return {
       directory: identity.directory,
@@ -80,6 +96,30 @@ export async function openNodeStorage(options: NodeStorageOptions): Promise<Node
     await release();
     throw error;
   }
+}
+
+/** Throws DATA_CORRUPT when what is damaged can be fetched from nobody. */
+function refuseWithoutPeers({ recovered, damage }: GroupRecovery, options: NodeStorageOptions): void {
+  if (damage === undefined) return;
+  const newest = recovered.entries.findLast((entry) => entry.kind === "membership");
+  const membership = newest === undefined ? recovered.snapshot?.membership : decodeMembership(newest.payload);
+  const known = membership === undefined ? Object.keys(options.members) : members(membership);
+  if (known.some((id) => id !== options.id)) return;
+  const { message } = damage.error;
+  throw new QuorateError("DATA_CORRUPT", `${message}, and there is no peer to fetch it from`);
+}
+
+function tellOfRecovery({ recovered: { floor }, damage }: GroupRecovery, logger: Logger): void {
+  if (floor === undefined) return;
+  const reason = damage?.error.message ?? "the fetching of damaged entries was interrupted";
+  logger.log("warn", "recovering from peers", { reason, floorIndex: floor.index, floorTerm: floor.term });
+}
+
+function appended(log: WriteAheadLog, write: DurableWrite): Promise<void> {
+  return new Promise((resolve) => {
+    log.append(GROUP, write, resolve);
+    log.flush();
+  });
 }
 
 /**

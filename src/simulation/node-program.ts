@@ -127,16 +127,17 @@ function openDisk(context: NodeContext, directory: string, done: (opened: Opened
   openWriteAheadLog(options, (error, opened) => {
     if (opened === undefined) return fatal(error ?? new Error("the log did not open"));
     const loaded = loadSnapshots(disk, GROUP);
-    const { recovered, snapshot, damage } = recoverGroup(opened.recovered.get(GROUP), loaded);
-    // A replica that lost what it had acknowledged must not take part again under its name.
-    if (damage !== undefined) return fatal(damage.error);
+    const { recovered, snapshot, repair } = recoverGroup(opened.recovered.get(GROUP), loaded);
     const snapshots = new SnapshotStore({ disk, clock, logger, fatal, group: GROUP, ...planted }, loaded);
-    done({
-      directory,
-      storage: replicaStorage(opened.log, GROUP, snapshots),
-      recovered,
-      content: snapshot && snapshots.chunks(snapshot.meta),
-    });
+    const ready = (): void =>
+      done({
+        directory,
+        storage: replicaStorage(opened.log, GROUP, snapshots),
+        recovered,
+        content: snapshot && snapshots.chunks(snapshot.meta),
+      });
+    if (repair === undefined) ready();
+    else opened.log.append(GROUP, repair, ready);
   });
 }
 

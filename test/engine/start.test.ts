@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "redis";
@@ -124,4 +124,89 @@ test("what a script or a transaction publishes reaches subscribers on every node
   expect(await client.publish("news", "direct")).toBe(3);
   const expected = ["direct", "script", "transaction"].flatMap((message) => [message, message, message]);
   await expect.poll(() => [...received].sort()).toEqual(expected);
+});
+
+/** Flips one bit of `text` wherever a log in the directory holds it, and tells how often that was. */
+function rot(directory: string, text: string): number {
+  let flipped = 0;
+  for (const name of readdirSync(directory).filter((each) => each.endsWith(".log"))) {
+    const path = join(directory, name);
+    const bytes = readFileSync(path);
+    for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) {
+      bytes[at] = bytes.readUInt8(at) ^ 1;
+      flipped++;
+    }
+    writeFileSync(path, bytes);
+  }
+  return flipped;
+}
+
+async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + 10_000;
+  while (!(await holds())) {
+    if (performance.now() > endMs) throw new Error(`it did not come true in time: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+test("a node whose log is damaged fetches what it lost from its peers, and serves again", async () => {
+  const data = folder();
+  const engine = await started({ nodes: 3, data });
+  const hurt = engine.nodes.find((node) => node !== engine.leader());
+  if (hurt === undefined) throw new Error("three nodes have a follower");
+  const client = await clientOf(engine.leader()?.url ?? "");
+  for (let count = 0; count < 20; count++) await client.set(`key-${count}`, `value-${count}-of-many`);
+  await eventually(
+    "the follower has it all",
+    () => hurt.status()?.appliedIndex === engine.leader()?.status()?.appliedIndex,
+  );
+  await hurt.kill();
+  expect(rot(join(data, hurt.id), "value-7-of-many")).toBeGreaterThan(0);
+  // Alone, it says what it is about, and does not ask for votes.
+  hurt.isolate();
+  await hurt.restart();
+  const recovering = hurt.status()?.consensus.recovering;
+  expect(recovering?.index).toBeGreaterThan(7);
+  const itself = await clientOf(hurt.url);
+  expect(await itself.info("quorate")).toMatch(
+    /recovering:yes: the log reaches entry \d+ and once reached \d+/,
+  );
+  const term = hurt.status()?.consensus.term;
+  hurt.heal();
+  await eventually("it has recovered", () => hurt.status()?.consensus.recovering === undefined);
+  expect(hurt.status()?.consensus.term).toBe(term);
+  expect(await itself.get("key-7")).toBe("value-7-of-many");
+  expect(await itself.info("quorate")).toContain("recovering:no");
+  // It counts again: another node may go, and what was healed is found intact by the next start.
+  await engine.nodes.find((node) => node !== hurt && node !== engine.leader())?.kill();
+  expect(await itself.set("after", "1")).toBe("OK");
+  await hurt.kill();
+  await hurt.restart();
+  expect(hurt.status()?.consensus.recovering).toBeUndefined();
+  await eventually(
+    "it serves",
+    async () => (await itself.get("key-7").catch(() => "")) === "value-7-of-many",
+  );
+});
+
+test("a node without peers refuses a damaged log, naming the file and the place, and changes nothing", async () => {
+  const data = folder();
+  const engine = await start({ data });
+  const client = await clientOf(engine.url);
+  await client.set("key", "a-value-that-rots");
+  await client.set("later", "2");
+  await engine.close();
+  expect(rot(join(data, "n1"), "a-value-that-rots")).toBe(1);
+  const line =
+    /^wal-0000000001\.log at byte \d+: entry \d+ is damaged, and there is no peer to fetch it from$/;
+  for (let attempt = 0; attempt < 2; attempt++) {
+    await expect(start({ data })).rejects.toMatchObject({
+      code: "DATA_CORRUPT",
+      message: expect.stringMatching(line) as string,
+    });
+  }
+  // The same bit turns back: nothing was lost by trying.
+  expect(rot(join(data, "n1"), "\u0060-value-that-rots")).toBe(1);
+  const again = await started({ data });
+  expect(await (await clientOf(again.url)).mGet(["key", "later"])).toEqual(["a-value-that-rots", "2"]);
 });

@@ -52,6 +52,8 @@ export interface Greeting {
   readonly appliedIndex: number;
   readonly commitIndex: number;
   readonly diskBytes: number;
+  /** It lost entries that it had acknowledged, and is fetching them. */
+  readonly recovering: boolean;
 }
 
 export function encodeGreeting(greeting: Greeting): Bytes {

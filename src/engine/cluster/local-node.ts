@@ -45,6 +45,8 @@ export interface MemberView {
   readonly appliedIndex: number | undefined;
   readonly commitIndex: number | undefined;
   readonly diskBytes: number | undefined;
+  /** Its disk lost entries that it had acknowledged, and it is fetching them from the leader. Default false. */
+  readonly recovering?: boolean;
 }
 
 export interface NodeStatus {

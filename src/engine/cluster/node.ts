@@ -227,6 +227,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
         appliedIndex: greeting?.appliedIndex,
         commitIndex: greeting?.commitIndex,
         diskBytes: greeting?.diskBytes,
+        recovering: greeting?.recovering ?? false,
       };
     });
   }
@@ -338,6 +339,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       appliedIndex: this.replica.appliedIndex,
       commitIndex: status.commitIndex,
       diskBytes: this.options.storage.diskBytes(),
+      recovering: status.recovering !== undefined,
     };
   }
 

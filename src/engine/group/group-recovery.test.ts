@@ -48,9 +48,9 @@ test("the log continues the newest snapshot, with the entries that were kept bef
 test("a snapshot that was put in place before its mark was written replaces a log that does not reach or match it", () => {
   expect(recoverGroup(log({ entries: range(1, 4, 2) }), only(snapshot(9, 5))).recovered.entries).toEqual([]);
   const conflicting = recoverGroup(log({ entries: range(1, 12, 2) }), only(snapshot(9, 5)));
-  expect(conflicting).toMatchObject({ recovered: { entries: [] }, missingMark: { index: 9 } });
+  expect(conflicting).toMatchObject({ recovered: { entries: [] }, repair: { snapshot: { index: 9 } } });
   const marked = { snapshotMark: { index: 9, term: 5 }, compactedBelow: 10 };
-  expect(recoverGroup(log(marked), only(snapshot(9, 5))).missingMark).toBeUndefined();
+  expect(recoverGroup(log(marked), only(snapshot(9, 5))).repair).toBeUndefined();
 });
 
 test("after a crash before the mark, the log goes on behind the snapshot once the mark is written", () => {
@@ -58,14 +58,14 @@ test("after a crash before the mark, the log goes on behind the snapshot once th
   first.log.append(1, { entries: range(1, 4, 2) }, () => undefined);
   first.run();
   const second = reopen(first.disk);
-  const { missingMark } = recoverGroup(second.recovered.get(1), only(snapshot(9, 5)));
-  expect(missingMark?.index).toBe(9);
-  if (missingMark !== undefined) second.log.append(1, { snapshot: missingMark }, () => undefined);
+  const { repair } = recoverGroup(second.recovered.get(1), only(snapshot(9, 5)));
+  expect(repair?.snapshot?.index).toBe(9);
+  if (repair !== undefined) second.log.append(1, repair, () => undefined);
   second.log.append(1, { entries: range(10, 11, 5) }, () => undefined);
   second.run();
   const third = recoverGroup(reopen(second.disk).recovered.get(1), only(snapshot(9, 5)));
   expect(indexes(third.recovered.entries)).toEqual([10, 11]);
-  expect(third).toMatchObject({ missingMark: undefined, damage: undefined });
+  expect(third).toMatchObject({ repair: undefined, damage: undefined });
 });
 
 test("a damaged newest snapshot is replaced by an older one while the log covers the gap", () => {
@@ -82,7 +82,10 @@ test("a damaged newest snapshot with a gap to the log is reported, by file and o
     recoverGroup(log({ entries: range(9, 12, 5), compactedBelow: 9 }), only()),
     recoverGroup(undefined, broken(12)),
   ]) {
-    expect(found.damage).toMatchObject({ lastIndex: 12, lastTerm: 5, error: { code: "DATA_CORRUPT" } });
+    const floor = { term: 5, index: 12 };
+    expect(found.damage).toMatchObject({ floor, error: { code: "DATA_CORRUPT" } });
+    expect(found.recovered.floor).toEqual(floor);
+    expect(found.repair).toMatchObject({ afresh: true, floor });
     expect(found.recovered.entries).toEqual([]);
     expect(found.damage?.snapshotIndex).toBeGreaterThan(7);
   }
@@ -98,10 +101,50 @@ test("damaged entries are reported unless the snapshot covers them", () => {
   const found = recoverGroup(log({ entries: range(7, 7, 5), damage }), only(snapshot(6, 5)));
   expect(indexes(found.recovered.entries)).toEqual([7]);
   expect(found.damage).toMatchObject({
-    lastIndex: 12,
+    floor: { term: 5, index: 12 },
     error: { message: "wal-1 at byte 4096: entry 8 is damaged" },
   });
   const covered = recoverGroup(log({ entries: range(7, 7, 5), damage }), only(snapshot(8, 5)));
+  expect(found.repair).toEqual({ floor: { term: 5, index: 12 } });
   expect(covered.damage).toBeUndefined();
+  expect(covered.recovered.floor).toBeUndefined();
   expect(indexes(covered.recovered.entries)).toEqual([9, 10, 11, 12]);
+});
+
+test("what is fetched after damage is kept over a crash, and the floor stands until it is reached", () => {
+  const first = openLog();
+  const { repair } = recoverGroup(log({ snapshotMark: { index: 12, term: 5 } }), broken(12, snapshot(6, 5)));
+  first.log.append(1, { ballot: { term: 6, votedFor: undefined }, ...repair }, () => undefined);
+  first.log.append(1, { entries: range(7, 9, 5) }, () => undefined);
+  first.run();
+  // The file of the damaged snapshot is still there.
+  const second = recoverGroup(reopen(first.disk).recovered.get(1), broken(12, snapshot(6, 5)));
+  expect(second).toMatchObject({ damage: undefined, repair: undefined });
+  expect(second.recovered).toMatchObject({ snapshot: { index: 6 }, floor: { term: 5, index: 12 } });
+  expect(indexes(second.recovered.entries)).toEqual([7, 8, 9]);
+});
+
+test("damage that comes while recovering can only raise the floor", () => {
+  const floor = { term: 5, index: 30 };
+  const damage = {
+    entries: [{ index: 8, term: 5, file: "wal-1", position: 4096 }],
+    intactAfter: [],
+    lastIndex: 8,
+    lastTerm: 5,
+  };
+  const again = recoverGroup(log({ entries: range(1, 7, 5), damage, floor }), only());
+  expect(again.recovered.floor).toEqual(floor);
+  const later = { ...damage, lastTerm: 6 };
+  const higher = recoverGroup(log({ entries: range(1, 7, 5), damage: later, floor }), only());
+  expect(higher.recovered.floor).toEqual({ term: 6, index: 8 });
+});
+
+test("a snapshot whose name alone is known gives the latest term that its end can have", () => {
+  const found = recoverGroup(log({ compactedBelow: 40 }), only());
+  expect(found.recovered.floor).toEqual({ term: 5, index: 39 });
+});
+
+test("a snapshot of a later term than the ballot on the disk brings its term along, in which no vote was given", () => {
+  const { recovered } = recoverGroup(log({ term: 4, entries: range(1, 4, 2) }), only(snapshot(9, 5)));
+  expect(recovered).toMatchObject({ term: 5, votedFor: undefined });
 });

@@ -1,5 +1,5 @@
 /** Joins what the log and the snapshot files say of a group into what its consensus core starts from. */
-import type { Entry, Recovered, SnapshotMeta } from "../../consensus/consensus.ts";
+import type { DurableWrite, Entry, Floor, Recovered } from "../../consensus/consensus.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { LoadedSnapshots, StoredSnapshot } from "./snapshot-store.ts";
 import type { GroupDamage, RecoveredGroup } from "./write-ahead-log/write-ahead-log.ts";
@@ -10,11 +10,14 @@ export interface GroupRecovery {
   /** The snapshot whose content the state machine must be given first. */
   readonly snapshot: StoredSnapshot | undefined;
   /**
-   * To be appended to the log before anything else: the process died between putting this snapshot in place and writing the
-   * mark that starts the log anew. Without it the next entry would leave a gap.
+   * To be durable in the log before the group starts: the floor of a damaged log, which must outlive the damage; and the mark
+   * of a snapshot that was put in place just before the process died, without which the next entry would leave a gap.
    */
-  readonly missingMark: SnapshotMeta | undefined;
-  /** Set when something acknowledged is unreadable: the group may not vote freely or lead before its peers replaced it. */
+  readonly repair: DurableWrite | undefined;
+  /**
+   * Set when something acknowledged is unreadable: `recovered.floor` then keeps the group honest until its peers replaced it.
+   * A group without peers must not start.
+   */
   readonly damage: RecoveryDamage | undefined;
 }
 
@@ -23,42 +26,67 @@ export interface RecoveryDamage {
   readonly log: GroupDamage | undefined;
   /** State up to this index was only in a snapshot that is damaged or gone; 0 when no snapshot is missing. */
   readonly snapshotIndex: number;
-  /** How far the log reached before: until repaired, only a candidate at least this far may get this node's vote. */
-  readonly lastIndex: number;
-  readonly lastTerm: number;
+  /** How far the log reached before. */
+  readonly floor: Floor;
   /** What is damaged, naming file and offset. */
   readonly error: QuorateError;
 }
 
 /**
  * A damaged newest snapshot is replaced by an older one if the log still holds every entry after that one. Otherwise, and
- * for damaged entries, the damage is reported; a node without peers should raise its `error` (DATA_CORRUPT).
+ * for damaged entries, the damage is reported, and the group starts from what is intact before it.
  */
 export function recoverGroup(log: RecoveredGroup | undefined, snapshots: LoadedSnapshots): GroupRecovery {
   const snapshot = snapshots.intact[0];
   const index = snapshot?.meta.index ?? 0;
-  const intactLog = { snapshot, missingMark: undefined, damage: undefined };
-  const base = { term: log?.term ?? 0, votedFor: log?.votedFor, snapshot: snapshot?.meta };
+  const base = { ...ballotOf(log, snapshot), snapshot: snapshot?.meta, floor: log?.floor };
   const needed = neededFrom(log, snapshots);
   if (needed > index + 1) {
     const damage = snapshotDamage(log, snapshots, needed - 1);
-    return { ...intactLog, recovered: { ...base, entries: [] }, damage };
+    const floor = laterFloor(log?.floor, damage.floor);
+    // What is left of the log does not join the snapshot that is left: it would be in the way of what is fetched.
+    const repair = { afresh: true, floor, ...(snapshot && { snapshot: snapshot.meta }) } as const;
+    return { snapshot, recovered: { ...base, entries: [], floor }, repair, damage };
   }
   if (log === undefined || conflicts(log, snapshot)) {
-    return { ...intactLog, recovered: { ...base, entries: [] }, missingMark: snapshot?.meta };
+    const repair = snapshot && { snapshot: snapshot.meta };
+    return { snapshot, recovered: { ...base, entries: [] }, repair, damage: undefined };
   }
   const intact = [...log.entries, ...(log.damage?.intactAfter ?? [])];
   const lost = log.damage?.entries.filter((each) => each.index > index) ?? [];
   const firstLost = lost[0]?.index ?? Infinity;
   const entries = unbroken(intact, Math.min(index + 1, firstLost)).filter((each) => each.index < firstLost);
   const intactAfter = intact.filter((each) => each.index > firstLost);
-  const damage = log.damage && { ...log.damage, entries: lost, intactAfter };
-  return { ...intactLog, recovered: { ...base, entries }, damage: logDamage(damage) };
+  const damage = logDamage(log.damage && { ...log.damage, entries: lost, intactAfter });
+  if (damage === undefined) return { snapshot, recovered: { ...base, entries }, repair: undefined, damage };
+  const floor = laterFloor(log.floor, damage.floor);
+  return { snapshot, recovered: { ...base, entries, floor }, repair: { floor }, damage };
+}
+
+/**
+ * A received snapshot may be in place although the term in which it came is not yet on the disk. No vote of a term leaves
+ * before that term is on the disk, so none was given in it.
+ */
+function ballotOf(
+  log: RecoveredGroup | undefined,
+  snapshot: StoredSnapshot | undefined,
+): Pick<Recovered, "term" | "votedFor"> {
+  const { term, votedFor } = log ?? { term: 0, votedFor: undefined };
+  const least = snapshot?.meta.term ?? 0;
+  return least > term ? { term: least, votedFor: undefined } : { term, votedFor };
+}
+
+/** The later of two ends of logs, as elections compare them. */
+function laterFloor(left: Floor | undefined, right: Floor): Floor {
+  if (left === undefined) return right;
+  const isLater = left.term > right.term || (left.term === right.term && left.index > right.index);
+  return isLater ? left : right;
 }
 
 /** The first index whose entry the log holds or should hold: everything before it must be in a snapshot. */
 function neededFrom(log: RecoveredGroup | undefined, snapshots: LoadedSnapshots): number {
-  const newestDamaged = snapshots.damaged[0]?.index ?? 0;
+  // A group that began afresh after damage, and is still recovering, no longer counts on the files of before.
+  const newestDamaged = log?.floor === undefined ? (snapshots.damaged[0]?.index ?? 0) : 0;
   if (log === undefined) return newestDamaged + 1;
   const first = log.entries[0]?.index ?? log.damage?.entries[0]?.index;
   // Nothing is stored: the log ended at its snapshot mark, or at a snapshot whose mark was not written any more.
@@ -97,12 +125,12 @@ function unbroken(entries: readonly Entry[], index: number): readonly Entry[] {
 function logDamage(damage: GroupDamage | undefined): RecoveryDamage | undefined {
   const first = damage?.entries[0];
   if (damage === undefined || first === undefined) return undefined;
-  const { lastIndex, lastTerm } = damage;
+  const floor = { term: damage.lastTerm, index: damage.lastIndex };
   const error = new QuorateError(
     "DATA_CORRUPT",
     `${first.file} at byte ${first.position}: entry ${first.index} is damaged`,
   );
-  return { log: damage, snapshotIndex: 0, lastIndex, lastTerm, error };
+  return { log: damage, snapshotIndex: 0, floor, error };
 }
 
 function snapshotDamage(
@@ -111,13 +139,26 @@ function snapshotDamage(
   snapshotIndex: number,
 ): RecoveryDamage {
   const found = damaged[0]?.error.message ?? "it is not in the data directory";
-  const last = log?.entries.at(-1);
+  const { damage, entries, snapshotMark } = log ?? {};
+  // Each of these may be where the log ended. What is known by its index alone gets the latest term that it can have.
+  const ends: (Floor | undefined)[] = [
+    damage && { term: damage.lastTerm, index: damage.lastIndex },
+    entries?.at(-1),
+    snapshotMark,
+    damaged[0],
+  ];
+  const known = ends.reduce<Floor>((last, end) => (end === undefined ? last : laterFloor(end, last)), {
+    term: 0,
+    index: 0,
+  });
+  const isCovered = ends.some((end) => end !== undefined && end.index >= snapshotIndex);
+  const floor = isCovered
+    ? { term: known.term, index: known.index }
+    : laterFloor(known, { term: log?.term ?? 0, index: snapshotIndex });
   return {
-    log: log?.damage,
+    log: damage,
     snapshotIndex,
-    lastIndex: Math.max(log?.damage?.lastIndex ?? 0, last?.index ?? 0, snapshotIndex),
-    lastTerm:
-      log?.damage?.lastTerm ?? last?.term ?? log?.snapshotMark?.term ?? damaged[0]?.term ?? log?.term ?? 0,
+    floor,
     error: new QuorateError("DATA_CORRUPT", `the snapshot up to entry ${snapshotIndex} is needed: ${found}`),
   };
 }

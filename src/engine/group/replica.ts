@@ -374,6 +374,7 @@ export class Replica<Command, Reply, Message> {
     }
     this.options.storage.append(effect.write, () => {
       if (this.stopped) return;
+      if (effect.write.floor === "reached") this.options.logger.log("info", "recovered from peers", {});
       this.writesInFlight--;
       this.durableId = effect.id;
       this.options.consensus.step({ type: "durable", writeId: effect.id }, this.now());

@@ -13,11 +13,12 @@ const membership = { voters: ["n1"], outgoing: [], learners: [], addresses: {} }
 
 test("every case that can occur has exactly one row", () => {
   for (const sealed of [true, false]) {
-    for (const type of ["ballot", "entry", "snapshot", "compaction", "extent"] as const) {
+    for (const type of ["ballot", "entry", "snapshot", "compaction", "extent", "floor"] as const) {
       for (const header of ["own", "copy"] as const) {
         for (const value of ["intact", "damaged"] as const) {
           // A record without a value is intact whenever its header is.
-          if (value === "damaged" && (type === "compaction" || type === "extent")) continue;
+          const hasValue = type === "ballot" || type === "entry" || type === "snapshot";
+          if (value === "damaged" && !hasValue) continue;
           const rows = DECISIONS.filter(
             (row) =>
               row.sealed === sealed &&
@@ -54,6 +55,7 @@ function damagedLog(row: DecisionRow): ReadonlyMap<string, Bytes> {
     entry: entries(1, 1, 7, "v".repeat(30)),
     compaction: {},
     extent: {},
+    floor: {},
   }[type];
   test.log.append(1, write, () => undefined);
   test.run();

@@ -1,7 +1,8 @@
 /** Puts the records of one write into a frame: a list of chunks, with the values where they already are in memory. */
-import type { DurableWrite } from "../../../consensus/consensus.ts";
+import type { DurableWrite, Floor } from "../../../consensus/consensus.ts";
 import { allocateOwnedBytes, bytesFromUtf8, NO_BYTES, zeroBytes } from "../../../runtime/bytes.ts";
 import type { Bytes } from "../../../runtime/bytes.ts";
+import { assert } from "../../../runtime/errors.ts";
 import { encodeSnapshotMeta } from "../snapshot-meta.ts";
 import type { GroupId, RecordType, Sealing } from "./frame.ts";
 import {
@@ -34,9 +35,19 @@ export function ballotRecord(
   return { type: "ballot", kind: voted ? 1 : 0, group, index: 0, term, value };
 }
 
+/** Without `floor` the log is as far as it ever was. `afresh`: what was stored before is void. */
+export function floorRecord(group: GroupId, floor: Floor | undefined, afresh: boolean): LogRecord {
+  const { index, term } = floor ?? { index: 0, term: 0 };
+  return { type: "floor", kind: afresh ? 1 : 0, group, index, term, value: NO_BYTES };
+}
+
 /** The records of one durable write, in the order in which recovery applies them. */
 export function pushRecords(records: LogRecord[], group: GroupId, write: DurableWrite): void {
-  const { ballot, entries, snapshot } = write;
+  const { afresh = false, floor, ballot, entries, snapshot } = write;
+  assert(!afresh || (floor !== undefined && floor !== "reached"), "a log begins afresh without a floor");
+  if (floor !== undefined) {
+    records.push(floorRecord(group, floor === "reached" ? undefined : floor, afresh));
+  }
   if (ballot !== undefined) records.push(ballotRecord(group, ballot));
   if (snapshot !== undefined) {
     const { index, term } = snapshot;

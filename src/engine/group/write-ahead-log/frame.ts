@@ -25,8 +25,11 @@ export const FRAME_MAX_BYTES: number = 1 << 30;
 
 const FRAME_MAGIC = 0x3157_4651;
 
-/** `extent` repeats, at the start of a segment, where a group's log ends, so that a lost older segment shows. */
-export type RecordType = "ballot" | "entry" | "snapshot" | "compaction" | "extent";
+/**
+ * `extent` repeats, at the start of a segment, where a group's log ends, so that a lost older segment shows. `floor` says how
+ * far a damaged log once reached.
+ */
+export type RecordType = "ballot" | "entry" | "snapshot" | "compaction" | "extent" | "floor";
 /** By its code in the file; 0 is no type, so that a header is never all zeros. */
 const TYPES: readonly (RecordType | undefined)[] = [
   undefined,
@@ -35,14 +38,18 @@ const TYPES: readonly (RecordType | undefined)[] = [
   "snapshot",
   "compaction",
   "extent",
+  "floor",
 ];
 
 export interface RecordHeader {
   readonly type: RecordType;
-  /** Entry: 0 command, 1 noop, 2 membership. Ballot: 1 when a vote was given. */
+  /**
+   * Entry: 0 command, 1 noop, 2 membership. Ballot: 1 when a vote was given. Floor: 1 when all that was stored before, but for
+   * the ballot, is void.
+   */
   readonly kind: number;
   readonly group: GroupId;
-  /** Entry, snapshot and extent: its (last) index. Compaction: the first index that is kept. Ballot: 0. */
+  /** Entry, snapshot and extent: its (last) index. Compaction: the first index that is kept. Ballot: 0. Floor: 0 ends it. */
   readonly index: number;
   readonly term: number;
   readonly valueBytes: number;

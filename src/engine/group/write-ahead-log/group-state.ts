@@ -1,10 +1,10 @@
 /** The little that each group's log needs to say again at the start of every segment, so that older ones can go. */
-import type { DurableWrite, Index, SnapshotMeta, Term } from "../../../consensus/consensus.ts";
+import type { DurableWrite, Floor, Index, SnapshotMeta, Term } from "../../../consensus/consensus.ts";
 import { NO_BYTES } from "../../../runtime/bytes.ts";
 import { assert } from "../../../runtime/errors.ts";
 import { encodeSnapshotMeta } from "../snapshot-meta.ts";
 import type { LogRecord } from "./frame-builder.ts";
-import { ballotRecord } from "./frame-builder.ts";
+import { ballotRecord, floorRecord } from "./frame-builder.ts";
 import type { GroupId } from "./frame.ts";
 import type { RecoveredGroup } from "./recovered.ts";
 
@@ -15,21 +15,29 @@ export interface GroupState {
     | { readonly index: Index; readonly term: Term; readonly meta: SnapshotMeta | undefined }
     | undefined;
   compactedBelow: Index;
+  floor: Floor | undefined;
   /** Undefined after a snapshot mark: whether entries follow it depends on terms that only recovery compares. */
   end: { readonly index: Index; readonly term: Term } | undefined;
 }
 
 export function emptyGroupState(): GroupState {
-  return { ballot: undefined, snapshot: undefined, compactedBelow: 0, end: { index: 0, term: 0 } };
+  return {
+    ballot: undefined,
+    snapshot: undefined,
+    compactedBelow: 0,
+    floor: undefined,
+    end: { index: 0, term: 0 },
+  };
 }
 
 export function groupStateOf(recovered: RecoveredGroup): GroupState {
-  const { term, votedFor, snapshot, snapshotMark, entries, compactedBelow, damage } = recovered;
+  const { term, votedFor, snapshot, snapshotMark, entries, compactedBelow, floor, damage } = recovered;
   const last = entries.at(-1);
   return {
     ballot: term > 0 || votedFor !== undefined ? { term, votedFor } : undefined,
     snapshot: snapshotMark && { ...snapshotMark, meta: snapshot },
     compactedBelow,
+    floor,
     end:
       damage === undefined
         ? last && { index: last.index, term: last.term }
@@ -38,7 +46,14 @@ export function groupStateOf(recovered: RecoveredGroup): GroupState {
 }
 
 /** Takes in a write that is about to become durable. Raises INVARIANT when its entries would leave a gap in the log. */
-export function noteWrite(state: GroupState, { ballot, snapshot, entries }: DurableWrite): void {
+export function noteWrite(state: GroupState, write: DurableWrite): void {
+  const { afresh, floor, ballot, snapshot, entries } = write;
+  if (afresh === true) {
+    state.snapshot = undefined;
+    state.compactedBelow = 0;
+    state.end = { index: 0, term: 0 };
+  }
+  if (floor !== undefined) state.floor = floor === "reached" ? undefined : floor;
   if (ballot !== undefined) state.ballot = ballot;
   if (snapshot !== undefined) {
     state.snapshot = { index: snapshot.index, term: snapshot.term, meta: snapshot };
@@ -57,7 +72,8 @@ export function noteWrite(state: GroupState, { ballot, snapshot, entries }: Dura
 }
 
 export function pushCheckpoint(records: LogRecord[], groups: ReadonlyMap<GroupId, GroupState>): void {
-  for (const [group, { ballot, snapshot, compactedBelow, end }] of groups) {
+  for (const [group, { ballot, snapshot, compactedBelow, floor, end }] of groups) {
+    if (floor !== undefined) records.push(floorRecord(group, floor, false));
     if (ballot !== undefined) records.push(ballotRecord(group, ballot));
     const mark = { kind: 0, group, value: NO_BYTES };
     if (snapshot !== undefined) {

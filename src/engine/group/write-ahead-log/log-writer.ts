@@ -240,6 +240,7 @@ export class LogWriter implements WriteAheadLog {
     if (segment.firstSequence === 0) segment.firstSequence = sequence;
     for (const { group, write } of writes) {
       noteWrite(this.stateOf(group), write);
+      if (write.afresh === true) this.forgetCompaction(group);
       const last = write.entries?.at(-1);
       if (last === undefined) continue;
       segment.highest.set(group, Math.max(segment.highest.get(group) ?? 0, last.index));
@@ -248,6 +249,13 @@ export class LogWriter implements WriteAheadLog {
       this.stateOf(group).compactedBelow = index;
       this.unsyncedCompactions.push({ sequence, group, index });
     }
+  }
+
+  /** The group's log begins at a lower index again: what was compacted of the old one says nothing of the new one. */
+  private forgetCompaction(group: GroupId): void {
+    this.compacted.set(group, 0);
+    this.compactions.delete(group);
+    this.unsyncedCompactions = this.unsyncedCompactions.filter((each) => each.group !== group);
   }
 
   private noteSynced(through: number, sealed: number, startMs: number): void {

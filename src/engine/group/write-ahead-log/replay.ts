@@ -1,5 +1,5 @@
 /** Folds the records of one group, in the order they were written, into the log that they describe. */
-import type { Entry, Index, SnapshotMeta, Term } from "../../../consensus/consensus.ts";
+import type { Entry, Floor, Index, SnapshotMeta, Term } from "../../../consensus/consensus.ts";
 import type { NodeId } from "../../../runtime/world.ts";
 import { isQuorateError } from "../../../runtime/errors.ts";
 import { decodeSnapshotMeta } from "../snapshot-meta.ts";
@@ -40,6 +40,7 @@ export class GroupReplay {
   ballotRaised = false;
   snapshot: { index: Index; term: Term; meta: SnapshotMeta | undefined } | undefined;
   compactedBelow: Index = 0;
+  floor: Floor | undefined;
   /** In order, never touching: two runs are apart only where entries are missing. */
   private runs: Run[] = [];
 
@@ -63,7 +64,17 @@ export class GroupReplay {
       case "compaction":
         this.compactedBelow = Math.max(this.compactedBelow, header.index);
         break;
+      case "floor":
+        this.floor = header.index === 0 ? undefined : { term: header.term, index: header.index };
+        if (header.kind === 1) this.beginAfresh();
+        break;
     }
+  }
+
+  private beginAfresh(): void {
+    this.snapshot = undefined;
+    this.compactedBelow = 0;
+    this.runs = [];
   }
 
   /** An entry replaces whatever was stored at its index and after it. */
@@ -137,6 +148,7 @@ export class GroupReplay {
       snapshot: this.snapshot?.meta,
       snapshotMark: this.snapshot && { index: this.snapshot.index, term: this.snapshot.term },
       entries,
+      floor: this.floor,
       compactedBelow: this.compactedBelow,
       ballotRaised: this.ballotRaised,
       damage: lost.length === 0 ? undefined : damage,

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import type { DurableWrite } from "../../../consensus/consensus.ts";
 import { errorWith, TestDisk } from "./crash-disk.testing.ts";
+import type { TestLog } from "./log-test.testing.ts";
 import { close, entries, entry, openLog, reopen, SMALL, summary, tryOpen } from "./log-test.testing.ts";
 
 const membership = { voters: ["n1", "n2"], outgoing: [], learners: ["n3"], addresses: { n1: "a:1" } };
@@ -213,4 +215,49 @@ test("entries that would leave a gap are an invariant broken, not a log with a h
   run();
   log.append(1, entries(4, 4, 1), () => undefined);
   expect(() => run()).toThrow(/gap/);
+});
+
+test("a floor outlives restarts and the segments that held it, until the write that reaches it", () => {
+  const first = openLog();
+  const add = (log: TestLog, write: DurableWrite): void => {
+    log.log.append(1, write, () => undefined);
+    log.run();
+  };
+  add(first, { floor: { term: 4, index: 900 } });
+  for (let index = 1; index <= 60; index++) add(first, entries(index, index, 3, "x".repeat(600)));
+  first.log.compact(1, 59);
+  add(first, entries(61, 61, 3, "x".repeat(2000)));
+  add(first, entries(62, 62, 3, "x".repeat(7000)));
+  expect([...first.disk.image().keys()]).not.toContain("wal-0000000001.log");
+  const second = reopen(first.disk);
+  expect(second.recovered.get(1)?.floor).toEqual({ term: 4, index: 900 });
+  add(second, { ...entries(63, 63, 5), floor: "reached" });
+  expect(reopen(second.disk).recovered.get(1)?.floor).toBeUndefined();
+});
+
+test("a log that begins afresh holds nothing of before but the ballot, and keeps what comes after", () => {
+  const first = openLog();
+  const add = (log: TestLog, write: DurableWrite): void => {
+    log.log.append(1, write, () => undefined);
+    log.run();
+  };
+  add(first, { ballot: { term: 5, votedFor: "n2" }, ...entries(1, 40, 4) });
+  add(first, { snapshot: { index: 38, term: 4, membership, sizeBytes: 1 } });
+  first.log.compact(1, 30);
+  first.run();
+  add(first, { afresh: true, floor: { term: 4, index: 40 } });
+  const second = reopen(first.disk);
+  expect(second.recovered.get(1)).toMatchObject({
+    term: 5,
+    votedFor: "n2",
+    snapshotMark: undefined,
+    compactedBelow: 0,
+    entries: [],
+    damage: undefined,
+  });
+  // Over several segments: none of them may be taken for compacted.
+  for (let index = 1; index <= 20; index++) add(second, entries(index, index, 4, "y".repeat(1500)));
+  const third = reopen(second.disk);
+  expect(third.recovered.get(1)?.entries).toHaveLength(20);
+  expect(third.recovered.get(1)?.floor).toEqual({ term: 4, index: 40 });
 });

@@ -25,6 +25,8 @@ export interface NodeEntry {
   readonly http: string | null;
   readonly peer: string;
   readonly role: MemberView["role"];
+  /** Its disk lost entries that it had acknowledged, and it is fetching them from the leader. */
+  readonly recovering: boolean;
   /** Where its data is; null also when it keeps none. */
   readonly dataDir: string | null;
   readonly commitIndex: number | null;
@@ -82,6 +84,7 @@ function nodeEntry(member: MemberView, commitIndex: number, matchIndex: number):
     http: member.http ?? null,
     peer: member.peer,
     role: member.role,
+    recovering: member.recovering ?? false,
     dataDir: member.dataDir ?? null,
     commitIndex: member.commitIndex ?? null,
     appliedIndex: member.appliedIndex ?? null,

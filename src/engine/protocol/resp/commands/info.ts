@@ -1,5 +1,6 @@
 /** INFO: the sections of Redis that monitoring tools read, and one of our own that states what is promised. */
 import { arch, platform, release, totalmem } from "node:os";
+import type { ConsensusStatus } from "../../../../consensus/consensus.ts";
 import type { Reply } from "../../../keyspace/reply.ts";
 import { VerbatimReply } from "../../../keyspace/reply.ts";
 import type { ServerContext } from "../context.ts";
@@ -191,8 +192,15 @@ function quorateSection({ node }: ServerContext): Fields {
     ["durability", durability],
     ["durability_meaning", promises[durability]],
     ["disk_bytes", diskBytes],
+    ["recovering", recoveryOf(consensus)],
     ["accepting_writes", refusing === undefined ? "yes" : `no: ${refusing}`],
   ];
+}
+
+/** Until it is over this node does not campaign, and the group has one copy less. */
+function recoveryOf({ recovering, lastIndex }: ConsensusStatus): string {
+  if (recovering === undefined) return "no";
+  return `yes: the log reaches entry ${lastIndex} and once reached ${recovering.index}`;
 }
 
 function keyspaceSection({ node }: ServerContext): Fields {
