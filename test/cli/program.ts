@@ -26,8 +26,14 @@ export interface Running {
 const running = new Set<ChildProcess>();
 const directories: string[] = [];
 
-export function launch(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Running {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+/** `under`: words of a command that runs another one, such as `ip netns exec NAME`; it must not leave a process of its own. */
+export function launch(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+  under: readonly string[] = [],
+): Running {
+  const [command = process.execPath, ...words] = [...under, process.execPath, MAIN, ...args];
+  const child = spawn(command, words, {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, NO_COLOR: "1", ...environment },
   });
