@@ -75,7 +75,13 @@ export type Input<Message> =
   | { readonly type: "tick" }
   | { readonly type: "message"; readonly from: NodeId; readonly message: Message }
   /** Appends one command entry, if this node leads (otherwise it is ignored; ask `accepts` first). */
-  | { readonly type: "propose"; readonly payload: Bytes }
+  /**
+   * Peers in `awaitedBy` (default: all) are told of its commit at once; the others with the next entry, the next heartbeat
+   * or `announceCommit`, whichever comes first: a notice of its own costs as much as an entry.
+   */
+  | { readonly type: "propose"; readonly payload: Bytes; readonly awaitedBy?: readonly NodeId[] }
+  /** Tells every peer of the newest commit now. */
+  | { readonly type: "announceCommit" }
   /** The write with this id, and all before it, are on the disk. */
   | { readonly type: "durable"; readonly writeId: number }
   /** Asks for a read barrier; answered by effect `read` or `readFailed` with the same id. Ids are never used twice. */

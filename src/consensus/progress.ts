@@ -38,6 +38,8 @@ export class Progress {
   ackedRound = 0;
   /** The newest commit index that was sent to it. */
   commitSent: Index = 0;
+  /** The newest entry whose commit it awaits: it is told at once. */
+  awaitedIndex: Index = 0;
   sending: SnapshotSending | undefined;
   /** The entry that removed it: it is served until it knows. Infinity for a member. */
   removedAt: Index = Number.POSITIVE_INFINITY;

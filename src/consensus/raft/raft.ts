@@ -25,7 +25,15 @@ import { continueChange, isRemoved, onChangeMembership } from "./reconfiguration
 import { recover } from "./recovery.ts";
 import { advanceCommit, replicate } from "./replication.ts";
 import { onChunkStored, onCompact, onInstalled } from "./snapshots.ts";
-import { appendEntry, sealWrite, send, settleFloor, type Raft, type RaftEffect } from "./state.ts";
+import {
+  appendEntry,
+  awaitCommit,
+  sealWrite,
+  send,
+  settleFloor,
+  type Raft,
+  type RaftEffect,
+} from "./state.ts";
 
 export { DEFAULT_CONSENSUS_OPTIONS } from "../defaults.ts";
 
@@ -64,7 +72,10 @@ function step(raft: Raft, input: Input<RaftMessage>, nowMs: number): void {
     case "message":
       return onMessage(raft, input.from, input.message);
     case "propose":
-      return propose(raft, input.payload);
+      return propose(raft, input);
+    case "announceCommit":
+      if (raft.leadership !== undefined) raft.leadership.announcing = true;
+      return;
     case "durable":
       raft.durability.durable(input.writeId, raft.nowMs);
       return countOwnVote(raft, input.writeId);
@@ -98,11 +109,12 @@ function tick(raft: Raft): void {
   }
 }
 
-function propose(raft: Raft, payload: Extract<Input<RaftMessage>, { type: "propose" }>["payload"]): void {
+function propose(raft: Raft, { payload, awaitedBy }: Extract<Input<RaftMessage>, { type: "propose" }>): void {
   const { leadership } = raft;
   if (leadership === undefined || leadership.transfer !== undefined) return;
   leadership.uncommittedBytes += payload.length;
   appendEntry(raft, { index: raft.log.lastIndex + 1, term: raft.term, kind: "command", payload });
+  awaitCommit(leadership, raft.log.lastIndex, awaitedBy);
 }
 
 function accepts(raft: Raft, bytes: number): boolean {

@@ -58,7 +58,11 @@ export function serveReads(raft: Raft, leadership: Leadership): void {
 
 function answerRead(raft: Raft, read: WaitingRead, index: Index): void {
   if (read.origin === undefined) raft.effects.push({ type: "read", id: read.id, index, lease: false });
-  else send(raft, read.origin, { type: "readReply", term: raft.term, id: read.id, index });
+  else {
+    const origin = raft.leadership?.peers.get(read.origin);
+    if (origin !== undefined) origin.awaitedIndex = Math.max(origin.awaitedIndex, index);
+    send(raft, read.origin, { type: "readReply", term: raft.term, id: read.id, index });
+  }
 }
 
 /** A follower's read. It gets a full round also under a lease: nobody could check the lease after that read. */

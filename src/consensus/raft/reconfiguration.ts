@@ -14,7 +14,7 @@ import {
 import type { RaftMessage } from "../message.ts";
 import { isVoter } from "../quorum.ts";
 import { trackMembers } from "./roles.ts";
-import { appendEntry, type Leadership, type MembershipChange, type Raft } from "./state.ts";
+import { appendEntry, awaitCommit, type Leadership, type MembershipChange, type Raft } from "./state.ts";
 
 /** A newcomer that was silent for the greatest election timeout times this ends the change. */
 const SILENCE_LIMIT = 5;
@@ -53,6 +53,7 @@ function appendMembership(raft: Raft, leadership: Leadership, membership: Member
   const index = raft.log.lastIndex + 1;
   appendEntry(raft, { index, term: raft.term, kind: "membership", payload });
   trackMembers(raft, leadership, index);
+  awaitCommit(leadership, index);
 }
 
 /** Takes the next step once the last one is committed. Leaving the joint phase needs no memory: any leader does it. */

@@ -62,11 +62,13 @@ export function replicate(raft: Raft, leadership: Leadership): void {
       // As many as the window lets through.
     }
     if (peer.state === "snapshot") sendSnapshot(raft, peer);
-    if (peer.state === "replicate" && peer.commitSent < raft.commitIndex) {
+    const dueIndex = leadership.announcing ? raft.commitIndex : Math.min(peer.awaitedIndex, raft.commitIndex);
+    if (peer.state === "replicate" && peer.commitSent < dueIndex) {
       send(raft, peer.id, { type: "commitNotice", term: raft.term, commitIndex: raft.commitIndex });
       peer.commitSent = raft.commitIndex;
     }
   }
+  leadership.announcing = false;
 }
 
 function sendAppend(raft: Raft, peer: Progress, batch: Batch): boolean {

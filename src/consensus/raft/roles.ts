@@ -11,6 +11,7 @@ import { countVotes } from "../quorum.ts";
 import { ReadBarrier, type WaitingRead } from "../read-barrier.ts";
 import {
   appendEntry,
+  awaitCommit,
   idleRole,
   mayCampaign,
   send,
@@ -131,6 +132,7 @@ export function becomeLeader(raft: Raft): void {
     lease: new Lease(options.electionTimeoutMinMs, options.clockDriftMax),
     noopIndex,
     uncommittedBytes: 0,
+    announcing: false,
     heartbeatSentMs: Number.NEGATIVE_INFINITY,
     transfer: undefined,
     change: undefined,
@@ -145,6 +147,7 @@ export function becomeLeader(raft: Raft): void {
   tellRole(raft);
   // Entries of earlier terms commit only under one of the own term (Raft section 5.4.2): so there must be one at once.
   appendEntry(raft, { index: noopIndex, term: raft.term, kind: "noop", payload: NO_BYTES });
+  awaitCommit(leadership, noopIndex);
 }
 
 /** Serves the members in force; removed ones are served until they hold the entry that removed them. */

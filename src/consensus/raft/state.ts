@@ -35,6 +35,8 @@ export interface Leadership {
   /** The first entry of this leadership: nothing is certain before it is committed. */
   readonly noopIndex: Index;
   uncommittedBytes: number;
+  /** All peers are to hear of the newest commit with this drain. */
+  announcing: boolean;
   heartbeatSentMs: number;
   transfer: Transfer | undefined;
   change: MembershipChange | undefined;
@@ -164,6 +166,13 @@ export function setBallot(raft: Raft, term: Term, votedFor: NodeId | undefined):
   raft.votedFor = votedFor;
   openWrite(raft);
   raft.durability.ballotChanged = true;
+}
+
+/** Peers whose clients wait for an entry hear of its commit at once; without `by`, all do. */
+export function awaitCommit(leadership: Leadership, index: Index, by?: readonly NodeId[]): void {
+  for (const peer of leadership.peers.values()) {
+    if (by === undefined || by.includes(peer.id)) peer.awaitedIndex = Math.max(peer.awaitedIndex, index);
+  }
 }
 
 export function appendEntry(raft: Raft, entry: Entry): void {

@@ -20,8 +20,8 @@ interface Round {
   lease: boolean;
 }
 
-/** More rounds in flight would make each of them smaller and gain nothing. */
-const ROUNDS_IN_FLIGHT = 2;
+/** A second round in flight would halve the size of each, and a round costs the same whatever it carries. */
+const ROUNDS_IN_FLIGHT = 1;
 
 export class Barriers {
   private readonly ask: (id: number) => void;

@@ -12,7 +12,7 @@ import { encodeBatch } from "./batch.ts";
 const INTAKE_MAX_BYTES = 64 * 1024 * 1024;
 
 export class Intake {
-  private queue: Bytes[] = [];
+  private queue: { readonly node: NodeId; readonly bytes: Bytes }[] = [];
   private queuedBytes = 0;
   /** Per session, the highest number taken in during this leadership. */
   private taken = new Map<string, number>();
@@ -37,7 +37,7 @@ export class Intake {
       this.taken.set(session, batch.seq);
     }
     const bytes = encoded ?? encodeBatch(batch);
-    this.queue.push(bytes);
+    this.queue.push({ node: batch.node, bytes });
     this.queuedBytes += bytes.length;
     return true;
   }
@@ -47,17 +47,20 @@ export class Intake {
     this.taken.delete(nameOf(node, session));
   }
 
-  /** Up to `maxBytes` of batches, at least one. */
-  take(maxBytes: number): readonly Bytes[] {
-    let bytes = 0;
-    let count = 0;
-    for (const batch of this.queue) {
-      if (count > 0 && bytes + batch.length > maxBytes) break;
-      bytes += batch.length;
-      count++;
+  /** Up to `maxBytes` of batches, at least one if any wait, and the nodes whose clients wait for them. */
+  take(maxBytes: number): { readonly batches: Bytes[]; readonly nodes: readonly NodeId[] } {
+    const batches: Bytes[] = [];
+    const nodes = new Set<NodeId>();
+    let taken = 0;
+    for (const { node, bytes } of this.queue) {
+      if (batches.length > 0 && taken + bytes.length > maxBytes) break;
+      taken += bytes.length;
+      batches.push(bytes);
+      nodes.add(node);
     }
-    this.queuedBytes -= bytes;
-    return this.queue.splice(0, count);
+    this.queuedBytes -= taken;
+    this.queue.splice(0, batches.length);
+    return { batches, nodes: [...nodes] };
   }
 
   /** A leadership ended or began: what waits here is sent again by its owners. */

@@ -77,6 +77,8 @@ const SWEEP_MS = 50;
 /** Batches and barriers without progress for this long are sent again. */
 const RETRY_MS = 500;
 const UPKEEP_MS = 100;
+/** How long a commit that no client of another replica waits for may wait for an entry to travel with. */
+const ANNOUNCE_MS = 2;
 
 export class Replica<Command, Reply, Message> {
   private readonly options: ReplicaOptions<Command, Reply, Message>;
@@ -101,6 +103,7 @@ export class Replica<Command, Reply, Message> {
   private lastUpkeepMs = 0;
   private lastProgressMs = 0;
   private resendNow = false;
+  private announceTimer: Timer | undefined;
   private nextChangeId = 1;
   private session: number | undefined;
   private registeringSinceMs: number | undefined;
@@ -254,6 +257,7 @@ export class Replica<Command, Reply, Message> {
     if (this.stopped) return;
     this.stopped = true;
     for (const timer of this.timers) timer.cancel();
+    this.announceTimer?.cancel();
     this.timers.clear();
     this.proposals.failAll("SHUTTING_DOWN");
     this.barriers.failAll(new QuorateError("SHUTTING_DOWN", "this node is stopping"));
@@ -290,7 +294,7 @@ export class Replica<Command, Reply, Message> {
   private pump(): void {
     this.closeBatch();
     this.barriers.start(this.now());
-    this.carryOut();
+    // Sealed before the core draws its conclusions: a commit of this turn travels with the next entry.
     this.seal();
     this.carryOut();
     const more = this.apply();
@@ -300,7 +304,12 @@ export class Replica<Command, Reply, Message> {
     if (this.drainCallbacks.length > 0 && this.proposals.waitingBytes * 2 <= this.options.congestedBytes) {
       for (const callback of this.drainCallbacks.splice(0)) callback();
     }
-    if (more) this.schedulePump();
+    if (more || this.sealable()) this.schedulePump();
+  }
+
+  private sealable(): boolean {
+    if (this.role !== "leader" || this.writesInFlight > 0 || this.intake.empty) return false;
+    return this.options.consensus.accepts(this.intake.bytes);
   }
 
   /** Applies a slice of what was chosen; true when more is left. */
@@ -343,6 +352,7 @@ export class Replica<Command, Reply, Message> {
         return;
       case "commit":
         this.commitIndex = effect.upTo;
+        if (this.role === "leader") this.announceSoon();
         return;
       case "read":
         return this.barriers.confirmed(effect.id, effect.index, effect.lease);
@@ -364,6 +374,17 @@ export class Replica<Command, Reply, Message> {
       case "install":
         return this.snapshots.install(effect.snapshot);
     }
+  }
+
+  /** Replicas without a waiting client hear of a commit with the next entry, or by this when none follows soon. */
+  private announceSoon(): void {
+    if (this.announceTimer !== undefined) return;
+    this.announceTimer = this.options.clock.setTimer(ANNOUNCE_MS, () => {
+      this.announceTimer = undefined;
+      if (this.stopped) return;
+      this.options.consensus.step({ type: "announceCommit" }, this.now());
+      this.schedulePump();
+    });
   }
 
   private write(effect: Extract<Effect<Message>, { type: "write" }>): void {
@@ -444,10 +465,10 @@ export class Replica<Command, Reply, Message> {
     const upkeep = this.upkeepBatch();
     if (this.intake.empty && upkeep === undefined) return;
     if (!this.options.consensus.accepts(this.intake.bytes)) return;
-    const batches = this.intake.empty ? [] : this.intake.take(this.options.entryMaxBytes);
-    const payload = sealEntry(this.logClock.stamp(), upkeep === undefined ? batches : [upkeep, ...batches]);
-    this.options.consensus.step({ type: "propose", payload }, this.now());
-    if (!this.intake.empty) this.schedulePump();
+    const { batches, nodes } = this.intake.take(this.options.entryMaxBytes);
+    if (upkeep !== undefined) batches.unshift(upkeep);
+    const payload = sealEntry(this.logClock.stamp(), batches);
+    this.options.consensus.step({ type: "propose", payload, awaitedBy: nodes }, this.now());
   }
 
   private upkeepBatch(): Bytes | undefined {
