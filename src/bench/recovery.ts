@@ -1,0 +1,159 @@
+/** What is not a rate: how long writes pause when the leader is killed, how long a restart takes, what a key costs. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient } from "redis";
+import { putEtcd } from "./etcd-load.ts";
+import { answers, quorateLeader, startEtcd, startQuorate, startRedis } from "./engines.ts";
+import { median } from "./latency.ts";
+import { until, usage } from "./processes.ts";
+import { loadResp } from "./redis-benchmark.ts";
+
+export interface Finding {
+  readonly title: string;
+  readonly engine: string;
+  readonly result: string;
+}
+
+const ATTEMPT_MS = 250;
+
+async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), "quorate-bench-"));
+  try {
+    return await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Writes on a node that survives, each with a deadline, until one succeeds: milliseconds since the kill. */
+async function gapAfter(kill: () => void, write: () => Promise<void>): Promise<number> {
+  await write();
+  const killedMs = performance.now();
+  kill();
+  for (;;) {
+    try {
+      await write();
+      return performance.now() - killedMs;
+    } catch {
+      if (performance.now() - killedMs > 30_000) throw new Error("writes did not resume within 30 s");
+    }
+  }
+}
+
+/** `kill -9` of the leader, `times` over: how long until a write on another node succeeds. Default settings. */
+export async function failOver(times: number, report: (finding: Finding) => void): Promise<void> {
+  const quorate = await inFolder((folder) => quorateGaps(folder, times));
+  report(gapFinding("Quorate, 3 nodes", quorate));
+  const etcd: number[] = [];
+  for (let round = 0; round < Math.max(3, times / 4); round++) etcd.push(await inFolder(etcdGap));
+  report(gapFinding("etcd, 3 members", etcd));
+}
+
+function gapFinding(engine: string, gaps: readonly number[]): Finding {
+  const range = `${Math.min(...gaps).toFixed(0)} to ${Math.max(...gaps).toFixed(0)}`;
+  const result = `median ${median(gaps).toFixed(0)} ms (${range}, ${gaps.length} kills)`;
+  return { title: "writes resume after `kill -9` of the leader", engine, result };
+}
+
+async function quorateGaps(folder: string, times: number): Promise<number[]> {
+  const engine = await startQuorate(folder, 3);
+  const gaps: number[] = [];
+  try {
+    for (let round = 0; round < times; round++) {
+      const leader = await until("a leader", 20_000, () => quorateLeader(engine.ports[round % 3] ?? 0));
+      const survivor = engine.ports.find((port) => port !== leader.port) ?? 0;
+      const client = createClient({ url: `redis://127.0.0.1:${survivor}` });
+      client.on("error", () => undefined);
+      await client.connect();
+      const write = async (): Promise<void> => {
+        await client.withAbortSignal(AbortSignal.timeout(30_000)).set("gap", `${round}`);
+      };
+      gaps.push(await gapAfter(() => process.kill(leader.pids[0] ?? 0, "SIGKILL"), write));
+      client.destroy();
+    }
+  } finally {
+    await engine.stop();
+  }
+  return gaps;
+}
+
+async function etcdGap(folder: string): Promise<number> {
+  const engine = await startEtcd(folder);
+  try {
+    const survivor = engine.endpoints.find((endpoint) => !endpoint.endsWith(`:${engine.port}`)) ?? "";
+    return await gapAfter(
+      () => engine.processes[0]?.kill("SIGKILL"),
+      () => putEtcd(survivor, "gap", "1", ATTEMPT_MS),
+    );
+  } finally {
+    await engine.stop();
+  }
+}
+
+/** One durable node with `keys` 64-byte values: resident memory, and the time from start to the first answer. */
+export async function restart(keys: number, report: (finding: Finding) => void): Promise<void> {
+  const title = `${keys.toLocaleString("en-US")} keys of 64 bytes`;
+  await inFolder(async (folder) => {
+    const first = await startQuorate(folder, 1);
+    await fill(first.port, keys);
+    report({
+      title: `memory, ${title}`,
+      engine: "Quorate, 1 node",
+      result: megabytes(first.processes[0]?.pid ?? 0),
+    });
+    await first.stop();
+    const startedMs = performance.now();
+    const second = await startQuorate(folder, 1);
+    const client = createClient({ url: `redis://127.0.0.1:${second.port}` });
+    await client.connect();
+    const found = await client.dbSize();
+    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+    client.destroy();
+    await second.stop();
+    report({
+      title: `restart, ${title}`,
+      engine: "Quorate, 1 node",
+      result: `${seconds} s, ${found} keys found`,
+    });
+  });
+  await inFolder(async (folder) => {
+    const redis = await startRedis(folder, { fsync: "none", replicas: 0 });
+    await fill(redis.port, keys);
+    report({
+      title: `memory, ${title}`,
+      engine: "redis-server",
+      result: megabytes(redis.processes[0]?.pid ?? 0),
+    });
+    await redis.stop();
+  });
+}
+
+function megabytes(pid: number): string {
+  return `${Math.round(usage(pid).residentBytes / 1e6)} MB resident`;
+}
+
+/** Writes every key once, at least: redis-benchmark draws them at random, so the last ones come from a direct count. */
+async function fill(port: number, keys: number): Promise<void> {
+  const load = {
+    port,
+    operation: "set",
+    connections: 50,
+    pipeline: 16,
+    requests: keys,
+    keys,
+    valueBytes: 64,
+  } as const;
+  await loadResp(load);
+  const client = createClient({ url: `redis://127.0.0.1:${port}` });
+  await client.connect();
+  const value = "x".repeat(64);
+  for (let from = 0; from < keys; from += 10_000) {
+    const sets = Array.from({ length: Math.min(10_000, keys - from) }, (_, at) =>
+      client.set(`key:${String(from + at).padStart(12, "0")}`, value),
+    );
+    await Promise.all(sets);
+  }
+  client.destroy();
+  await until("the keys to settle", 10_000, () => answers(port, "PING\r\n", "+PONG"));
+}
