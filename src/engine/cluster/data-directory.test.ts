@@ -53,18 +53,37 @@ test("a crash while the first identity was written leaves a directory that can s
   expect(claimDirectory(directory, OWNER).founded).toBe(false);
 });
 
-test.each([
-  "",
-  "{",
-  "{}",
-  '{"format":2}',
-  '{"format":1,"node":"n1","cluster":"c1","algorithm":"raft","directory":"x"}',
-])("a damaged identity (%j) stops the node instead of founding it anew", (content) => {
-  fs.writeFileSync(join(directory, "identity.json"), content);
+test.each(["", "{", "{}", '{"format":1,"node":"n1","cluster":"c1","algorithm":"raft","directory":"x"}'])(
+  "a damaged identity (%j) stops the node instead of founding it anew",
+  (content) => {
+    fs.writeFileSync(join(directory, "identity.json"), content);
+    expect(() => claimDirectory(directory, OWNER)).toThrow(
+      expect.objectContaining({ code: "DATA_CORRUPT" }) as Error,
+    );
+    expect(fs.readFileSync(join(directory, "identity.json"), "utf8")).toBe(content);
+  },
+);
+
+test("an identity of a newer version is said to be one, not to be damaged", () => {
+  fs.writeFileSync(join(directory, "identity.json"), '{"format":2}');
   expect(() => claimDirectory(directory, OWNER)).toThrow(
-    expect.objectContaining({ code: "DATA_CORRUPT" }) as Error,
+    expect.objectContaining({
+      code: "UNSUPPORTED",
+      message: expect.stringMatching(/identity\.json has format 2; this version reads 1/) as string,
+    }) as Error,
   );
-  expect(fs.readFileSync(join(directory, "identity.json"), "utf8")).toBe(content);
+});
+
+test("no byte of an identity can change without being noticed", () => {
+  markFounded(directory, OWNER, claimDirectory(directory, OWNER));
+  const path = join(directory, "identity.json");
+  const whole = fs.readFileSync(path);
+  for (let at = 0; at < whole.length; at++) {
+    const damaged = Buffer.from(whole);
+    damaged[at] = damaged.readUInt8(at) ^ (1 << (at & 7));
+    fs.writeFileSync(path, damaged);
+    expect(() => claimDirectory(directory, OWNER), `byte ${at}`).toThrow(/damaged|has format/);
+  }
 });
 
 test("a directory that is not there is one clear error", () => {
@@ -78,7 +97,10 @@ test("a directory has one user at a time, by whatever path, and is free again af
   fs.symlinkSync(directory, other);
   const release = await lockDirectory(directory);
   for (const path of [directory, other]) {
-    await expect(lockDirectory(path)).rejects.toMatchObject({ code: "DATA_DIRECTORY_IN_USE" });
+    await expect(lockDirectory(path)).rejects.toMatchObject({
+      code: "DATA_DIRECTORY_IN_USE",
+      message: `another process (pid ${process.pid}) uses ${path}`,
+    });
   }
   await release();
   await (

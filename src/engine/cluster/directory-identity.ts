@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { NodeId } from "../../runtime/world.ts";
 
@@ -30,7 +31,8 @@ interface IdentityFile extends DirectoryOwner, DirectoryIdentity {
 
 /**
  * Reads the identity, or gives an empty directory one. Throws DATA_DIRECTORY_FOREIGN when it is somebody else's or holds
- * something else, DATA_DIRECTORY_UNUSABLE when it cannot be read or written, DATA_CORRUPT when the file is damaged.
+ * something else, DATA_DIRECTORY_UNUSABLE when it cannot be read or written, DATA_CORRUPT when the file is damaged,
+ * UNSUPPORTED when a newer version wrote it.
  */
 export function claimDirectory(directory: string, owner: DirectoryOwner): DirectoryIdentity {
   return attempt(directory, () => {
@@ -57,8 +59,8 @@ export function markFounded(directory: string, owner: DirectoryOwner, identity: 
 
 function readIdentity(directory: string, owner: DirectoryOwner): DirectoryIdentity {
   const path = join(directory, FILE);
-  const found = parse(fs.readFileSync(path, "utf8"));
-  if (!found) throw new QuorateError("DATA_CORRUPT", `${path} is damaged or of a newer version`);
+  const found = parse(fs.readFileSync(path, "utf8"), path);
+  if (!found) throw new QuorateError("DATA_CORRUPT", `${path} is damaged`);
   const differs = (["node", "cluster", "algorithm"] as const).find((field) => found[field] !== owner[field]);
   if (differs) {
     const message = `${directory} belongs to another ${differs}: ${found[differs]}, not ${owner[differs]}`;
@@ -67,24 +69,34 @@ function readIdentity(directory: string, owner: DirectoryOwner): DirectoryIdenti
   return { directory: found.directory, founded: found.founded };
 }
 
-function parse(text: string): IdentityFile | undefined {
+/** JSON for the eye of an operator; the checksum is over the same text without it. */
+function encode({ format, node, cluster, algorithm, directory, founded }: IdentityFile): string {
+  const content = { format, node, cluster, algorithm, directory, founded };
+  const checksum = crc32(JSON.stringify(content));
+  return `${JSON.stringify({ ...content, checksum }, undefined, 2)}\n`;
+}
+
+function parse(text: string, path: string): IdentityFile | undefined {
+  let value: IdentityFile;
   try {
-    const value = JSON.parse(text) as IdentityFile;
-    const complete =
-      value.format === FORMAT &&
-      /^[0-9a-f]{32}$/.test(value.directory) &&
-      typeof value.founded === "boolean" &&
-      [value.node, value.cluster, value.algorithm].every((field) => typeof field === "string");
-    return complete ? value : undefined;
+    value = JSON.parse(text) as IdentityFile;
   } catch {
     return undefined;
   }
+  if (typeof value !== "object" || value === null) return undefined;
+  const { format, directory } = value;
+  if (typeof format === "number" && format > FORMAT) {
+    throw new QuorateError("UNSUPPORTED", `${path} has format ${format}; this version reads ${FORMAT}`);
+  }
+  if (!/^[0-9a-f]{32}$/.test(directory)) return undefined;
+  // Whatever is damaged, the text is not the one that this identity is written as.
+  return encode(value) === text ? value : undefined;
 }
 
-/** Durable when it returns. */
+/** Durable when it returns, and at no time half there. */
 function writeIdentity(directory: string, identity: IdentityFile): void {
   const temporary = join(directory, `${FILE}.new`);
-  fs.writeFileSync(temporary, `${JSON.stringify(identity, undefined, 2)}\n`, { flush: true });
+  fs.writeFileSync(temporary, encode(identity), { flush: true });
   fs.renameSync(temporary, join(directory, FILE));
   const descriptor = fs.openSync(directory, "r");
   try {
