@@ -23,6 +23,8 @@ import { claimDirectory, markFounded } from "./cluster/directory-identity.ts";
 import { lockDirectory } from "./cluster/directory-lock.ts";
 import { measureDisk } from "./cluster/measured-disk.ts";
 import type { Metrics } from "./cluster/metrics.ts";
+import type { PeerDirectories } from "./cluster/peer-directories.ts";
+import { forgetfulPeerDirectories, openPeerDirectories } from "./cluster/peer-directories.ts";
 
 /** The one group that holds every key. */
 const GROUP = 0;
@@ -50,6 +52,8 @@ export interface NodeStorage {
   readonly recovered: Recovered;
   /** Content of the snapshot that `recovered` starts from. */
   readonly content: Iterable<Bytes> | undefined;
+  /** Which directory each peer had when this node first heard it. */
+  readonly peerDirectories: PeerDirectories;
   close(): Promise<void>;
 }
 
@@ -66,6 +70,7 @@ export async function openNodeStorage(options: NodeStorageOptions): Promise<Node
   const release = await lockDirectory(dataDir);
   try {
     const identity = claimDirectory(dataDir, owner);
+    const peerDirectories = openPeerDirectories(dataDir, options.logger);
     const disk = measureDisk(openNodeDisk(dataDir), clock, metrics);
     const { log, recovered: groups } = await openLog({ ...options, disk, mustExist: identity.founded });
     markFounded(dataDir, owner, identity);
@@ -86,6 +91,7 @@ export async function openNodeStorage(options: NodeStorageOptions): Promise<Node
       storage: replicaStorage(log, GROUP, snapshots),
       recovered,
       content: snapshot && snapshots.chunks(snapshot.meta),
+      peerDirectories,
       async close() {
         snapshots.close();
         await closed((done) => log.close(done));
@@ -132,6 +138,7 @@ function memoryNodeStorage(id: NodeId, clock: Clock): NodeStorage {
     storage: createMemoryStorage(clock),
     recovered: { term: 0, votedFor: undefined, snapshot: undefined, entries: [] },
     content: undefined,
+    peerDirectories: forgetfulPeerDirectories(),
     close: () => Promise.resolve(),
   };
 }

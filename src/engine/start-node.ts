@@ -195,6 +195,7 @@ function createNode(
       withChunk: (message, chunk) => withChunk(message, chunk as Bytes),
     },
     storage: kept.storage,
+    peerDirectories: kept.peerDirectories,
     machine,
     recovered:
       recovered.snapshot === undefined || content === undefined

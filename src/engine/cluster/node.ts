@@ -18,6 +18,8 @@ import { ReplyError } from "../keyspace/reply.ts";
 import type { Greeting, PeerFrameKind } from "./frames.ts";
 import { decodeGreeting, directoryTagOf, encodeGreeting, frameHeader, readFrame } from "./frames.ts";
 import type { LocalNode, MemberView, NodeStatus } from "./local-node.ts";
+import type { PeerDirectories } from "./peer-directories.ts";
+import { forgetfulPeerDirectories } from "./peer-directories.ts";
 import { Publisher } from "./publisher.ts";
 
 export interface ClusterNodeOptions<Command, Machine extends StateMachine<Command, Reply>, Message> {
@@ -35,6 +37,8 @@ export interface ClusterNodeOptions<Command, Machine extends StateMachine<Comman
   readonly storage: ReplicaStorage;
   readonly machine: Machine;
   readonly recovered: { readonly index: number; readonly content: Iterable<Bytes> } | undefined;
+  /** What is remembered of the peers' directories. Default: nothing, beyond this process. */
+  readonly peerDirectories?: PeerDirectories;
   readonly tuning: ReplicaTuning;
   /** Deliberate bug for the simulator. */
   readonly forgetSessionsInSnapshot?: boolean;
@@ -71,6 +75,9 @@ interface KnownPeer {
   heardMs: number;
   linkUp: boolean;
   refusedLoggedMs: number;
+  /** Of the last frame that was accepted: the directory's tag, and what the log said of it. */
+  directoryTag: number | undefined;
+  registered: string | undefined;
 }
 
 const GREETING_MS = 500;
@@ -89,6 +96,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
   private readonly publisher: Publisher;
   private readonly peers = new Map<NodeId, KnownPeer>();
   private readonly directoryTag: number;
+  private readonly peerDirectories: PeerDirectories;
   private readonly roleListeners: ((role: Role, leader: NodeId | undefined) => void)[] = [];
   private advertised: Advertised = {};
   private greetingTimer: Timer | undefined;
@@ -100,6 +108,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     this.clusterId = options.clusterId;
     this.machine = options.machine;
     this.directoryTag = directoryTagOf(options.directory);
+    this.peerDirectories = options.peerDirectories ?? forgetfulPeerDirectories();
     this.publisher = new Publisher(options.world.clock, (to, kind, content) =>
       this.transmit(to, kind, [content]),
     );
@@ -282,10 +291,21 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     }
   }
 
-  /** A peer with another data directory than the one the log knows has lost its disk: it must not vote or acknowledge. */
+  /**
+   * A peer with another data directory than the one it had has lost its disk: it must not vote or acknowledge. The log knows
+   * which one it had; until this node has applied that, what it heard first counts.
+   */
   private knowsDirectory(from: NodeId, directoryTag: number, peer: KnownPeer): boolean {
     const registered = this.replica.directoryOf(from);
-    if (registered === undefined || directoryTagOf(registered) === directoryTag) return true;
+    if (peer.directoryTag === directoryTag && peer.registered === registered) return true;
+    const remembered = this.peerDirectories.tagOf(from);
+    const known = registered === undefined ? remembered : directoryTagOf(registered);
+    if (known === undefined || known === directoryTag) {
+      if (remembered !== directoryTag) this.rememberDirectory(from, directoryTag);
+      peer.directoryTag = directoryTag;
+      peer.registered = registered;
+      return true;
+    }
     const nowMs = this.options.world.clock.monotonicMs();
     if (nowMs - peer.refusedLoggedMs < 1_000) return false;
     peer.refusedLoggedMs = nowMs;
@@ -293,6 +313,16 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     const reason = `the cluster knows ${from} by another data directory; a node that lost its disk must not rejoin under its old name`;
     this.transmit(from, "refused", [bytesFromUtf8(reason)]);
     return false;
+  }
+
+  /** Strangers are not noted: their number has no bound. */
+  private rememberDirectory(peer: NodeId, directoryTag: number): void {
+    if (this.replica.status().membership.addresses[peer] === undefined) return;
+    try {
+      this.peerDirectories.remember(peer, directoryTag);
+    } catch (error) {
+      this.options.world.fatal(error as Error);
+    }
   }
 
   private onLink(id: NodeId, up: boolean): void {
@@ -346,7 +376,14 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
   private peer(id: NodeId): KnownPeer {
     let peer = this.peers.get(id);
     if (peer === undefined) {
-      peer = { greeting: undefined, heardMs: 0, linkUp: false, refusedLoggedMs: -1_000 };
+      peer = {
+        greeting: undefined,
+        heardMs: 0,
+        linkUp: false,
+        refusedLoggedMs: -1_000,
+        directoryTag: undefined,
+        registered: undefined,
+      };
       this.peers.set(id, peer);
     }
     return peer;

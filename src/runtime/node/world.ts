@@ -2,6 +2,7 @@
  * runtime/node: the world of a real machine. One file a door: `clock`, `random`, `network` (with `peer-link`, `peer-frame`,
  * `peer-hello`), `disk`, `logger`; this one puts together those that need not be opened.
  */
+import { isQuorateError } from "../errors.ts";
 import type { Logger, World } from "../world.ts";
 import { createClock } from "./clock.ts";
 import { createRandom } from "./random.ts";
@@ -15,7 +16,12 @@ export function openLocalWorld(logger: Logger, onFatal: (error: Error) => void =
     random: createRandom(),
     logger,
     fatal(error) {
-      logger.log("error", "node.fatal", { error: error.message, stack: error.stack });
+      // What a person has to put right is said in one line; where it was found out helps nobody.
+      const expected = isQuorateError(error) && error.code !== "INVARIANT";
+      logger.log("error", "node.fatal", {
+        error: error.message,
+        ...(expected ? {} : { stack: error.stack }),
+      });
       onFatal(error);
       throw error;
     },
