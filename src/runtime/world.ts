@@ -62,7 +62,7 @@ export interface Disk {
 }
 
 export interface DiskFile {
-  /** Writes `chunks` one after the other at `position`. With `durable`, `done` comes after the data is on the disk. */
+  /** Writes `chunks` one after the other at `position`. With `durable`, `done` comes after these bytes are on the disk. */
   write(position: number, chunks: readonly Uint8Array[], durable: boolean, done: DiskCallback): void;
   /** Makes all completed writes durable (fdatasync). */
   sync(done: DiskCallback): void;

@@ -25,7 +25,10 @@ export function openNodeDisk(directory: string): Disk {
     read: (name, position, length) => readSync(path(name), position, length),
     create: (name, sizeBytes, done) => create(path(name), sizeBytes, done),
     open(name, done) {
-      fs.open(path(name), "r+", (error, fd) => (error ? done(error) : done(undefined, nodeFile(fd))));
+      fs.open(path(name), "r+", (error, fd) => {
+        if (error) done(error);
+        else done(undefined, nodeFile(path(name), fd));
+      });
     },
     rename: (from, to, done) => fs.rename(path(from), path(to), (error) => done(error ?? undefined)),
     remove: (name, done) => fs.unlink(path(name), (error) => done(error ?? undefined)),
@@ -73,7 +76,7 @@ function create(
   fs.open(path, "wx+", (openError, fd) => {
     if (openError) return done(openError);
     const finish = (error: Error | undefined): void => {
-      if (error === undefined) return done(undefined, nodeFile(fd));
+      if (error === undefined) return done(undefined, nodeFile(path, fd));
       fs.close(fd, () => fs.unlink(path, () => done(error)));
     };
     if (sizeBytes === 0) return finish(undefined);
@@ -120,12 +123,19 @@ function withoutFirst(chunks: readonly Uint8Array[], count: number): readonly Ui
   return [];
 }
 
-function nodeFile(fd: number): DiskFile {
+/**
+ * Durable writes go through a descriptor of their own, opened with O_DSYNC: one hop to the thread pool instead of two, and
+ * the disk is asked for just the bytes that were written.
+ */
+function nodeFile(path: string, fd: number): DiskFile {
   let open = true;
+  let synchronousFd: number | undefined;
   /** Operations under way; the descriptor is closed after the last, since its number may be reused at once. */
   let busy = 0;
   const closeWhenIdle = (): void => {
-    if (!open && busy === 0) fs.close(fd, () => undefined);
+    if (open || busy > 0) return;
+    fs.close(fd, () => undefined);
+    if (synchronousFd !== undefined) fs.close(synchronousFd, () => undefined);
   };
   const begin = (done: DiskCallback): DiskCallback | undefined => {
     if (!open) {
@@ -143,9 +153,13 @@ function nodeFile(fd: number): DiskFile {
     write(position, chunks, durable, done) {
       const end = begin(done);
       if (end === undefined) return;
-      writeFully(fd, position, chunks, (error) => {
-        if (error || !durable) return end(error);
-        fs.fdatasync(fd, (syncError) => end(syncError ?? undefined));
+      if (!durable) return writeFully(fd, position, chunks, end);
+      if (synchronousFd !== undefined) return writeFully(synchronousFd, position, chunks, end);
+      fs.open(path, fs.constants.O_RDWR | fs.constants.O_DSYNC, (openError, opened) => {
+        if (openError) return end(openError);
+        if (synchronousFd === undefined) synchronousFd = opened;
+        else fs.close(opened, () => undefined);
+        writeFully(synchronousFd, position, chunks, end);
       });
     },
     sync(done) {
