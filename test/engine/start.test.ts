@@ -210,3 +210,14 @@ test("a node without peers refuses a damaged log, naming the file and the place,
   const again = await started({ data });
   expect(await (await clientOf(again.url)).mGet(["key", "later"])).toEqual(["a-value-that-rots", "2"]);
 });
+
+test("a node that is killed at once can be started again at once, over and over", async () => {
+  const engine = await started({ data: folder() });
+  const node = engine.nodes[0];
+  for (let round = 0; round < 5; round++) {
+    await node?.kill();
+    await node?.restart();
+  }
+  const client = await clientOf(engine.url);
+  expect(await client.set("still", "here")).toBe("OK");
+});

@@ -328,7 +328,6 @@ export class LogWriter implements WriteAheadLog {
     this.stopped = true;
     this.sealTimer?.cancel();
     this.syncTimer?.cancel();
-    this.options.segments.close();
-    done();
+    this.options.segments.close(done);
   }
 }

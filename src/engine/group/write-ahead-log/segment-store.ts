@@ -40,6 +40,7 @@ export class SegmentStore {
   private creating = false;
   private removing = false;
   private closed = false;
+  private whenIdle: (() => void) | undefined;
   private retry: Timer | undefined;
   private full: QuorateError | undefined;
   private wantedBytes: number;
@@ -99,6 +100,7 @@ export class SegmentStore {
     // One at a time, each made durable, so that a crash leaves no gap in the numbers.
     inOrder([(next) => disk.remove(oldest.name, next), syncDirectory], (error) => {
       this.removing = false;
+      if (this.closed) return this.settle();
       if (error !== undefined) return this.options.fatal(error);
       this.older.shift();
       this.tryAgain();
@@ -112,11 +114,21 @@ export class SegmentStore {
     return pins.filter(([group, highest]) => highest >= compactedBelow(group)).map(([group]) => group);
   }
 
-  close(): void {
+  /** `done` comes when nothing is under way any more: the next owner of the directory must not meet a file being made. */
+  close(done: () => void): void {
     this.closed = true;
     this.retry?.cancel();
     this.current?.file.close();
     this.spare?.file.close();
+    this.whenIdle = done;
+    this.settle();
+  }
+
+  private settle(): void {
+    const { whenIdle } = this;
+    if (!this.closed || this.creating || this.removing || whenIdle === undefined) return;
+    this.whenIdle = undefined;
+    whenIdle();
   }
 
   private adopt(segment: OpenSegment): void {
@@ -140,6 +152,7 @@ export class SegmentStore {
     disk.create(segmentName(segment), sizeBytes, (error, file) => {
       if (file === undefined) {
         this.creating = false;
+        if (this.closed) return this.settle();
         if (isDiskFull(error)) return this.waitForSpace(error.message);
         return this.options.fatal(error ?? new Error("no file was created"));
       }
@@ -147,7 +160,10 @@ export class SegmentStore {
       const bytes = encodeSegmentHeader(header, sealing.checksum);
       inOrder([(next) => file.write(0, [bytes], true, next), syncDirectory], (failure) => {
         this.creating = false;
-        if (this.closed) return file.close();
+        if (this.closed) {
+          file.close();
+          return this.settle();
+        }
         if (failure !== undefined) return this.options.fatal(failure);
         const highest = new Map<GroupId, number>();
         this.created({ segment, name: segmentName(segment), sizeBytes, file, highest, firstSequence: 0 });
@@ -176,7 +192,8 @@ export class SegmentStore {
     spare.file.close();
     inOrder([(next) => disk.remove(spare.name, next), syncDirectory], (error) => {
       this.creating = false;
-      if (error !== undefined) fatal(error);
+      if (this.closed) this.settle();
+      else if (error !== undefined) fatal(error);
       else this.prepare();
     });
   }

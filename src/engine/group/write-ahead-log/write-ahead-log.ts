@@ -123,8 +123,7 @@ function start(
       spaceRanOut() {
         if (writer !== undefined) return writer.spaceRanOut();
         // Not even the first segment can be had: the node cannot start.
-        segments.close();
-        done(segments.refusing);
+        segments.close(() => done(segments.refusing));
       },
     },
     recovery.segments.slice(0, -1),
