@@ -66,9 +66,19 @@ export async function quorateLeader(port: number): Promise<{ port: number; pids:
     groups: { leader?: string }[];
   };
   const leader = status.nodes.find((node) => node.role === "leader");
-  if (leader === undefined || status.nodes.some((node) => node.pid === undefined)) return undefined;
+  // A node that was just killed is still named by its old process until its successor has greeted the others.
+  if (leader === undefined || !status.nodes.every((node) => node.pid !== undefined && isAlive(node.pid)))
+    return undefined;
   const others = status.nodes.filter((node) => node !== leader).map((node) => node.pid);
   return { port: Number(leader.resp.slice(leader.resp.lastIndexOf(":") + 1)), pids: [leader.pid, ...others] };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 /** A redis-server; with `replicas`, further ones that follow it asynchronously. */
