@@ -17,11 +17,12 @@ export interface RunningEngine {
 const MAIN = resolve(import.meta.dirname, "../cli/main.js");
 const READY_MS = 20_000;
 
-/** `nodes` processes of Quorate; the port is the leader's. */
+/** `nodes` processes of Quorate; the port is the leader's. `founded`: the folder holds a cluster already. */
 export async function startQuorate(
   folder: string,
   nodes: number,
   flags: readonly string[] = [],
+  founded = false,
 ): Promise<RunningEngine & { readonly ports: readonly number[] }> {
   const { resp, http, peer } = await spareRange(nodes);
   const args = [
@@ -35,7 +36,9 @@ export async function startQuorate(
     "--http-port",
     `${http}`,
   ];
-  const parent = run("quorate", process.execPath, [MAIN, ...args, "--peer-port", `${peer}`, ...flags]);
+  // The peer ports belong to a founded cluster's identity; it knows them.
+  const peerPort = founded ? [] : ["--peer-port", `${peer}`];
+  const parent = run("quorate", process.execPath, [MAIN, ...args, ...peerPort, ...flags]);
   const ports = Array.from({ length: nodes }, (_, at) => resp + at);
   try {
     const leader = await until("a leader of Quorate", READY_MS, () => quorateLeader(resp));

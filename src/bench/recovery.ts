@@ -104,7 +104,7 @@ export async function restart(keys: number, report: (finding: Finding) => void):
     });
     await first.stop();
     const startedMs = performance.now();
-    const second = await startQuorate(folder, 1);
+    const second = await startQuorate(folder, 1, [], true);
     const client = createClient({ url: `redis://127.0.0.1:${second.port}` });
     await client.connect();
     const found = await client.dbSize();

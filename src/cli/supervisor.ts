@@ -29,7 +29,7 @@ const HOPELESS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "UNSUPPORTED",
 ]);
 /** A larger young generation: up to 1.3 times the throughput under load for some 50 MB. */
-const NODE_ARGUMENTS = ["--max-semi-space-size=32"];
+const NODE_ARGUMENTS = ["--max-semi-space-size=16"];
 
 export type SupervisorEvent =
   | { readonly type: "up"; readonly id: NodeId; readonly pid: number; readonly startMs: number }

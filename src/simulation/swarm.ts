@@ -171,7 +171,7 @@ function drawSizes(
       requestTimeoutMs: random.pick([1000, 2000, 5000]),
       congestedBytes: random.pick([1024, 1024 * 1024]),
       snapshotEveryBytes: random.pick([1024, 4096, 16 * 1024, 64 * 1024 * 1024]),
-      snapshotTrailingEntries: random.pick([0, 5, 50, 1000]),
+      snapshotTrailingBytes: random.pick([0, 1_000, 20_000, 1_000_000]),
     },
   };
 }

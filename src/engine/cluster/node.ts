@@ -50,7 +50,7 @@ export interface ReplicaTuning {
   readonly requestTimeoutMs: number;
   readonly congestedBytes: number;
   readonly snapshotEveryBytes: number;
-  readonly snapshotTrailingEntries: number;
+  readonly snapshotTrailingBytes: number;
 }
 
 export const DEFAULT_REPLICA_TUNING: ReplicaTuning = {
@@ -59,7 +59,7 @@ export const DEFAULT_REPLICA_TUNING: ReplicaTuning = {
   requestTimeoutMs: 5_000,
   congestedBytes: 32 * 1024 * 1024,
   snapshotEveryBytes: 64 * 1024 * 1024,
-  snapshotTrailingEntries: 1_000,
+  snapshotTrailingBytes: 8 * 1024 * 1024,
 };
 
 /** Where this node's own servers listen, once they do. */

@@ -58,7 +58,7 @@ export interface ReplicaOptions<Command, Reply, Message> {
   /** Waiting bytes above which `congested` asks the servers to stop reading. */
   readonly congestedBytes: number;
   readonly snapshotEveryBytes: number;
-  readonly snapshotTrailingEntries: number;
+  readonly snapshotTrailingBytes: number;
   readonly forgetSessionsInSnapshot?: boolean;
   transmit(to: NodeId, kind: FrameKind, parts: readonly Uint8Array[]): void;
   onMembership(membership: Membership): void;
@@ -136,7 +136,7 @@ export class Replica<Command, Reply, Message> {
         storage: options.storage,
         logger: options.logger,
         everyBytes: options.snapshotEveryBytes,
-        trailingEntries: options.snapshotTrailingEntries,
+        trailingBytes: options.snapshotTrailingBytes,
         nowMs: () => this.now(),
         sendChunk: (to, message, chunk) => this.transmit(to, options.codec.withChunk(message, chunk)),
         pump: () => this.schedulePump(),

@@ -2,7 +2,7 @@
  * Snapshots of one replica: taking them in slices when the log has grown, sending them to followers that need entries
  * which are gone, and receiving them. The core decides when; this file moves the bytes.
  */
-import type { Consensus, Effect, Entry, SnapshotMeta } from "../../consensus/consensus.ts";
+import type { Consensus, Effect, Entry, Index, SnapshotMeta } from "../../consensus/consensus.ts";
 import type { Logger } from "../../runtime/world.ts";
 import type { Applier } from "./applier.ts";
 import type { ReplicaStorage } from "./storage.ts";
@@ -14,8 +14,8 @@ export interface SnapshotsOptions<Command, Reply, Message> {
   readonly logger: Logger;
   /** Log bytes applied since the last snapshot that start the next one. */
   readonly everyBytes: number;
-  /** Entries that are kept behind a snapshot for followers that are only a little late. */
-  readonly trailingEntries: number;
+  /** Bytes of entries that are kept behind a snapshot, in memory and on disk, for followers that are only a little late. */
+  readonly trailingBytes: number;
   nowMs(): number;
   /** Sends a message that carries a chunk. */
   sendChunk(to: string, message: Message, chunk: Uint8Array): void;
@@ -24,6 +24,9 @@ export interface SnapshotsOptions<Command, Reply, Message> {
   /** The replicated state was replaced by a received snapshot. */
   restored(): void;
 }
+
+/** What an entry costs besides its payload, about. */
+const ENTRY_OVERHEAD_BYTES = 64;
 
 export class Snapshots<Command, Reply, Message> {
   private readonly options: SnapshotsOptions<Command, Reply, Message>;
@@ -38,7 +41,7 @@ export class Snapshots<Command, Reply, Message> {
 
   /** Counts applied bytes; starts a snapshot when enough have come together. */
   applied(entry: Entry): void {
-    this.bytesSinceLast += entry.payload.length + 64;
+    this.bytesSinceLast += entry.payload.length + ENTRY_OVERHEAD_BYTES;
   }
 
   maybeTake(): void {
@@ -47,8 +50,7 @@ export class Snapshots<Command, Reply, Message> {
     const index = applier.appliedIndex;
     const entry = consensus.entry(index);
     if (entry === undefined || index <= this.lastIndex) return;
-    const membership = membershipAt(consensus, index);
-    if (membership === undefined) return; // A change of members is under way: wait until it is applied.
+    const membership = consensus.membershipAt(index);
     this.busy = true;
     this.bytesSinceLast = 0;
     storage.saveSnapshot({ index, term: entry.term, membership }, applier.snapshot(), (error, saved) => {
@@ -58,11 +60,24 @@ export class Snapshots<Command, Reply, Message> {
         return;
       }
       this.lastIndex = saved.index;
-      const keepFrom = Math.max(1, saved.index + 1 - this.options.trailingEntries);
-      this.step({ type: "compact", snapshot: saved, keepFrom });
+      this.step({ type: "compact", snapshot: saved, keepFrom: this.keepFrom(saved.index) });
       storage.compact(consensus.status(this.options.nowMs()).firstIndex);
       logger.log("info", "snapshot taken", { index: saved.index, bytes: saved.sizeBytes });
     });
+  }
+
+  /** The first of the newest entries up to `index` that fit into the trailing bytes. */
+  private keepFrom(index: Index): Index {
+    const { consensus, trailingBytes } = this.options;
+    let bytes = 0;
+    let first = index + 1;
+    for (;;) {
+      const entry = consensus.entry(first - 1);
+      if (entry === undefined) return first;
+      bytes += entry.payload.length + ENTRY_OVERHEAD_BYTES;
+      if (bytes > trailingBytes) return first;
+      first--;
+    }
   }
 
   sendChunk(effect: Extract<Effect<Message>, { type: "sendChunk" }>): void {
@@ -104,16 +119,4 @@ export class Snapshots<Command, Reply, Message> {
     this.options.consensus.step(input, this.options.nowMs());
     this.options.pump();
   }
-}
-
-/** The membership in force at an applied index, or undefined while a later, unapplied one is in the log. */
-function membershipAt<Message>(
-  consensus: Consensus<Message>,
-  index: number,
-): SnapshotMeta["membership"] | undefined {
-  const { lastIndex, membership } = consensus.status(0);
-  for (let later = index + 1; later <= lastIndex; later++) {
-    if (consensus.entry(later)?.kind === "membership") return undefined;
-  }
-  return membership;
 }
