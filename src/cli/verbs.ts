@@ -78,6 +78,42 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import("./tour.ts")).tour,
   },
   {
+    name: "simulate",
+    summary: "run simulated clusters under every fault at once, or one seed again",
+    usage: [
+      "simulate [--minutes 1]",
+      "simulate --seed N [--trace]",
+      "simulate --mutants [--seeds 100]",
+      "simulate --check HISTORY.json",
+    ],
+    flags: [
+      {
+        name: "seed",
+        value: "N",
+        help: "this seed, the same to the last step; with --minutes the first of many",
+      },
+      { name: "minutes", value: "M", help: "how long to run; ends at the first failure; default 1" },
+      { name: "nodes", value: "COUNT", help: "1 to 7 nodes; default drawn by the seed" },
+      {
+        name: "storage",
+        value: "disk|model",
+        choices: ["disk", "model"],
+        help: "the write-ahead log on a simulated disk (default), or a model of it",
+      },
+      { name: "mutant", value: "NAME", help: "plant a deliberate bug" },
+      { name: "mutants", help: "plant each deliberate bug in turn and print how soon it is found" },
+      {
+        name: "seeds",
+        value: "COUNT",
+        help: "seeds to try for each mutant; default as many as it is allowed",
+      },
+      { name: "trace", help: "print every event" },
+      { name: "check", value: "FILE", help: "judge a recorded history for linearizability" },
+    ],
+    positionals: { min: 0, max: 0 },
+    load: async () => (await import("./simulate.ts")).simulateCommand,
+  },
+  {
     name: "node",
     summary: "one node process, started by the supervisor",
     usage: ["node NAME"],

@@ -16,6 +16,8 @@ export type Mutant =
 export interface MutantDescription {
   /** Seeds within which the sweep must find it; see docs/simulation.md for how many it took. */
   readonly foundWithin: number;
+  /** The number of nodes on which it can strike, when it takes a certain one. Default drawn. */
+  readonly nodes?: number;
   /** What goes wrong, in a sentence. */
   readonly mistake: string;
   /** Who made it. */

@@ -4,7 +4,7 @@
  * The unit of truth is the sector: after a power failure each sector holds one of the versions it had since it was last
  * made durable, chosen for each sector alone. A write is therefore torn at sector boundaries. The newest lost version may
  * also leave garbage, but only in the bytes that its write covered ("powersafe overwrite": a drive that is interrupted
- * does not damage neighbours of what it was writing).
+ * does not damage neighbours of what it was writing), and not where it wrote what was there already.
  */
 import type { Bytes } from "../bytes.ts";
 import { copyBytes, zeroBytes } from "../bytes.ts";
@@ -147,7 +147,8 @@ export class SimulatedFile {
       if (!metadataKept && firstCut >= 0) kept = Math.min(kept, firstCut);
       let content = kept === 0 ? state.durable : versions[kept - 1]?.bytes;
       const lost = versions[kept];
-      if (lost !== undefined && !lost.cut && !lost.abandoned && random.chance(garbage)) {
+      const rewrote = lost !== undefined && (content ?? ZEROS).equals(lost.bytes);
+      if (lost !== undefined && !rewrote && !lost.cut && !lost.abandoned && random.chance(garbage)) {
         content = copyBytes(content ?? ZEROS);
         for (let at = lost.from; at < lost.to; at++) content[at] = random.next32() & 0xff;
       }

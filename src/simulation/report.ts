@@ -1,0 +1,37 @@
+/** What a person reads about a run. */
+import type { SimulationOptions, SimulationResult } from "./simulation.ts";
+
+/** The command that runs a seed again. */
+export function replayCommand(seed: number, { nodes, mutant, storage }: SimulationOptions): string {
+  const flags = [
+    nodes === undefined ? "" : ` --nodes ${nodes}`,
+    mutant === undefined ? "" : ` --mutant ${mutant}`,
+    storage === undefined ? "" : ` --storage ${storage}`,
+  ];
+  return `quorate simulate --seed ${seed}${flags.join("")}`;
+}
+
+/** One line on a run. */
+export function reportRun(result: SimulationResult): string {
+  const { seed, swarm, steps, virtualMs, operations, elections, committed, verdict, faults, traceHash } =
+    result;
+  const struck = Object.entries(faults).map(([kind, count]) => `${count} ${kind}`);
+  return [
+    `seed ${seed}: ${swarm.nodes} nodes, ${steps} steps in ${(virtualMs / 1000).toFixed(1)} virtual seconds`,
+    `${operations.answered} answered, ${operations.refused} refused, ${operations.unknown} unknown`,
+    `${elections} elections, ${committed} entries, ${verdict === undefined ? "not judged" : verdict.outcome}`,
+    `faults: ${struck.length === 0 ? "none" : struck.join(", ")}`,
+    `trace ${traceHash}`,
+  ].join("; ");
+}
+
+/** What broke, in which world, and how to see it again. */
+export function reportFailure(result: SimulationResult, options: SimulationOptions): string {
+  return [
+    "",
+    `FAILED in phase ${result.phase}: ${result.violation}`,
+    "",
+    `The world of this seed: ${JSON.stringify(result.swarm)}`,
+    `Again: ${replayCommand(result.seed, options)}    (with every event: --trace)`,
+  ].join("\n");
+}
