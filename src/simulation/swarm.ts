@@ -144,7 +144,7 @@ function drawFaults(random: SeededRandom, decaying: boolean, nodes: number): Fau
   maybe("diskFull", 0.15, [3000, 8000]);
   maybe("decay", decaying ? 0.9 : 0, [300, 1000, 3000]);
   maybe("transfer", 0.3, [500, 2000]);
-  maybe("membershipChange", nodes >= 2 ? 0.25 : 0, [1000, 3000]);
+  maybe("membershipChange", nodes >= 2 && !decaying ? 0.25 : 0, [1000, 3000]);
   return faults;
 }
 
