@@ -52,3 +52,14 @@ test("no test is skipped without its reason", () => {
   const silent = /\b(test|it|describe)\.(todo|only)\(|\b(test|it|describe)\.skip\(/;
   expect(sources.filter((name) => name !== "test/house.test.ts" && silent.test(text(name)))).toEqual([]);
 });
+
+test("the lock file names every optional package of every platform, or npm ci refuses it", () => {
+  interface Locked {
+    readonly version?: string;
+    readonly optionalDependencies?: Readonly<Record<string, string>>;
+  }
+  const lock = JSON.parse(text("package-lock.json")) as { packages: Readonly<Record<string, Locked>> };
+  const wanted = Object.values(lock.packages).flatMap((each) => Object.keys(each.optionalDependencies ?? {}));
+  const missing = wanted.filter((name) => lock.packages[`node_modules/${name}`]?.version === undefined);
+  expect(missing).toEqual([]);
+});
