@@ -89,8 +89,3 @@ export function viewBytes(array: Uint8Array<ArrayBuffer>): Bytes {
 export function binaryStringFromUtf8(text: string): string {
   return buffer.from(text, "utf8").toString("latin1");
 }
-
-/** The text whose UTF-8 bytes a binary string holds. */
-export function utf8FromBinaryString(binary: string): string {
-  return buffer.from(binary, "latin1").toString("utf8");
-}

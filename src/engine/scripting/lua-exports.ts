@@ -81,7 +81,6 @@ export const REGISTRY = -10000;
 export const GLOBALS = -10002;
 export const MULTIPLE_RESULTS = -1;
 
-export const TYPE_NONE = -1;
 export const TYPE_NIL = 0;
 export const TYPE_BOOLEAN = 1;
 export const TYPE_LIGHT_USERDATA = 2;
@@ -89,8 +88,6 @@ export const TYPE_NUMBER = 3;
 export const TYPE_STRING = 4;
 export const TYPE_TABLE = 5;
 export const TYPE_FUNCTION = 6;
-
-export const ERROR_SYNTAX = 3;
 
 export const MASK_COUNT = 8;
 export const GC_COLLECT = 2;

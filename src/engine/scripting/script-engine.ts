@@ -6,7 +6,6 @@
  * (`sandbox.ts`) is the image that scripts start from; this file compiles scripts into images of their own, keeps the
  * latest of those, and runs them. What a script may touch of the keyspace comes in as `ScriptHost`.
  */
-import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 
@@ -60,12 +59,6 @@ export async function loadScriptEngine(options: ScriptEngineOptions = {}): Promi
     const module = await wasm.compile(await readFile(modulePath()));
     shared ??= createLuaEngine(module);
   }
-  return createScripting(shared, options.log);
-}
-
-/** As `loadScriptEngine`, blocking for the first call's compilation. */
-export function loadScriptEngineNow(options: ScriptEngineOptions = {}): ScriptEngine {
-  shared ??= createLuaEngine(new wasm.Module(readFileSync(modulePath())));
   return createScripting(shared, options.log);
 }
 

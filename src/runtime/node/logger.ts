@@ -28,9 +28,6 @@ export function createLogger(options: LoggerOptions = {}): Logger {
   };
 }
 
-/** Writes nothing. */
-export const SILENT_LOGGER: Logger = { log: () => undefined };
-
 function jsonLine(time: Date, level: LogLevel, event: string, fields: LogFields): string {
   return JSON.stringify({ time: time.toISOString(), level, event, ...fields });
 }

@@ -25,8 +25,8 @@ import type { OpenSegment } from "./segment-store.ts";
 import { SegmentStore } from "./segment-store.ts";
 
 export type { GroupId } from "./frame.ts";
-export type { LogStats, WriteAheadLog } from "./log-contract.ts";
-export type { DamagedEntry, GroupDamage, RecoveredGroup } from "./recovered.ts";
+export type { WriteAheadLog } from "./log-contract.ts";
+export type { GroupDamage, RecoveredGroup } from "./recovered.ts";
 
 export type Durability = "always" | "everysec" | "memory";
 
