@@ -6,6 +6,7 @@
  */
 import { bytesFromLatin1, concatBytes, type Bytes } from "../../runtime/bytes.ts";
 import type {
+  Input,
   Consensus,
   ConsensusOptions,
   DurableWrite,
@@ -104,7 +105,9 @@ export class Transcript {
       case "pass":
         return this.pass(Number(first), second === "" ? [...this.nodes.keys()] : second.split(","));
       case "propose":
-        return step({ type: "propose", payload: bytesFromLatin1([second, ...more].join(" ")) });
+        return step(proposal([second, ...more].join(" "), named.get("awaited")));
+      case "announce":
+        return step({ type: "announceCommit" });
       case "read":
         return step({ type: "read", id: Number(second) });
       case "suspect":
@@ -532,4 +535,14 @@ function describeMessage(message: RaftMessage): string {
 /** Attempts count from a random base; with the transcripts' chance of one half it is this. */
 function attempt(id: number): string {
   return `#${id - 2 ** 47}`;
+}
+
+/** `awaited`: the peers that wait for its commit, "none", or undefined for all. */
+function proposal(
+  text: string,
+  awaited: string | undefined,
+): Extract<Input<RaftMessage>, { type: "propose" }> {
+  const payload = bytesFromLatin1(text);
+  if (awaited === undefined) return { type: "propose", payload };
+  return { type: "propose", payload, awaitedBy: awaited === "none" ? [] : awaited.split(",") };
 }
