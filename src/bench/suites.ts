@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RunningEngine } from "./engines.ts";
 import { startEtcd, startQuorate, startRedis } from "./engines.ts";
+import { loadResp } from "./redis-benchmark.ts";
 import type { Measured } from "./throughput.ts";
 import { alternate, etcdContender, respContender } from "./throughput.ts";
 
@@ -45,6 +46,8 @@ export function durableCluster(extent: Extent, report: (comparison: Comparison) 
     const quorate = await own(startQuorate(join(folder, "quorate"), 3));
     const etcd = await own(startEtcd(join(folder, "etcd")));
     const redis = await own(startRedis(join(folder, "redis"), { fsync: "always", replicas: 2 }));
+    await warmUp(quorate);
+    await warmUp(redis);
     const requests = (count: number): number => Math.round(count * extent.scale);
     for (const connections of [1, 64, 256]) {
       const many = connections > 1;
@@ -119,6 +122,8 @@ export function memoryNode(extent: Extent, report: (comparison: Comparison) => v
   return withEngines(async (folder, own) => {
     const quorate = await own(startQuorate(join(folder, "quorate"), 1, ["--durability", "memory"]));
     const redis = await own(startRedis(join(folder, "redis"), { fsync: "none", replicas: 0 }));
+    await warmUp(quorate);
+    await warmUp(redis);
     for (const pipeline of [1, 16]) {
       for (const operation of ["set", "get"] as const) {
         const count = Math.round((pipeline === 1 ? 300_000 : 1_500_000) * extent.scale);
@@ -133,6 +138,16 @@ export function memoryNode(extent: Extent, report: (comparison: Comparison) => v
       }
     }
   });
+}
+
+/** A server is measured as it runs all day: compiled code, filled caches. */
+async function warmUp({ port }: RunningEngine): Promise<void> {
+  for (const operation of ["set", "get"] as const) {
+    for (const pipeline of [1, 16]) {
+      const load = { port, operation, connections: 64, pipeline, requests: 40_000 * pipeline ** 0.5 };
+      await loadResp({ ...load, keys: 100_000, valueBytes: 64 });
+    }
+  }
 }
 
 function clients(connections: number): string {
