@@ -17,9 +17,9 @@ export interface RunningEngine {
 const MAIN = resolve(import.meta.dirname, "../cli/main.js");
 const READY_MS = 20_000;
 
-/** `nodes` processes of Quorate; the port is the leader's. `founded`: the folder holds a cluster already. */
+/** `nodes` processes of Quorate; the port is the leader's. Without a `folder` it keeps nothing. `founded`: the folder holds a cluster already. */
 export async function startQuorate(
-  folder: string,
+  folder: string | undefined,
   nodes: number,
   flags: readonly string[] = [],
   founded = false,
@@ -29,8 +29,7 @@ export async function startQuorate(
     "start",
     "--nodes",
     `${nodes}`,
-    "--data",
-    folder,
+    ...(folder === undefined ? [] : ["--data", folder]),
     "--port",
     `${resp}`,
     "--http-port",

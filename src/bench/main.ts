@@ -52,7 +52,7 @@ const find = (finding: Finding): void => {
 if (chosen.includes("durable")) await durableCluster(extent, report);
 if (chosen.includes("memory")) await memoryNode(extent, report);
 if (chosen.includes("failover")) await failOver(Math.max(3, extent.rounds * 4), find);
-if (chosen.includes("restart")) await restart(Math.round(1_000_000 * extent.scale), find);
+if (chosen.includes("restart")) await restart(1_000_000, find);
 if (values.write) writePage();
 
 function tableOf({ title, goals, measured }: Comparison): string {

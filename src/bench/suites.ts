@@ -120,7 +120,7 @@ export function durableCluster(extent: Extent, report: (comparison: Comparison) 
 /** One node that keeps nothing on disk beside redis-server without persistence. */
 export function memoryNode(extent: Extent, report: (comparison: Comparison) => void): Promise<void> {
   return withEngines(async (folder, own) => {
-    const quorate = await own(startQuorate(join(folder, "quorate"), 1, ["--durability", "memory"]));
+    const quorate = await own(startQuorate(undefined, 1, ["--durability", "memory"]));
     const redis = await own(startRedis(join(folder, "redis"), { fsync: "none", replicas: 0 }));
     await warmUp(quorate);
     await warmUp(redis);
