@@ -16,6 +16,12 @@ export class Intake {
   private queuedBytes = 0;
   /** Per session, the highest number taken in during this leadership. */
   private taken = new Map<string, number>();
+  private readonly applied: (node: NodeId, session: number) => number;
+
+  /** `applied`: the highest number of a session that this replica has applied, 0 when it knows none. */
+  constructor(applied: (node: NodeId, session: number) => number) {
+    this.applied = applied;
+  }
 
   get empty(): boolean {
     return this.queue.length === 0;
@@ -29,10 +35,12 @@ export class Intake {
   add(batch: Batch, encoded: Bytes | undefined): boolean {
     if (batch.kind === "commands") {
       const session = nameOf(batch.node, batch.session);
-      const highest = this.taken.get(session) ?? 0;
+      const taken = this.taken.get(session) ?? 0;
+      // What came between may have been applied from an earlier leader's entries, and is then not sent again.
+      const highest = Math.max(taken, this.applied(batch.node, batch.session));
       if (batch.seq <= highest) return false;
       // A gap would only be refused at apply: wait until its owner sends from the missing number on.
-      if (highest > 0 && batch.abandonedFrom > highest + 1) return false;
+      if (taken > 0 && batch.abandonedFrom > highest + 1) return false;
       if (this.queuedBytes > INTAKE_MAX_BYTES) return false;
       this.taken.set(session, batch.seq);
     }

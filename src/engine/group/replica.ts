@@ -84,7 +84,7 @@ const ANNOUNCE_MS = 2;
 export class Replica<Command, Reply, Message> {
   private readonly options: ReplicaOptions<Command, Reply, Message>;
   private readonly proposals = new Proposals<Command, Reply>();
-  private readonly intake = new Intake();
+  private readonly intake = new Intake((node, session) => this.appliedSeq(node, session));
   private readonly logClock: LogClock;
   private readonly barriers: Barriers;
   private readonly applier: Applier<Command, Reply>;
@@ -521,6 +521,11 @@ export class Replica<Command, Reply, Message> {
       break;
     }
     this.logClock.recover(this.applier.timeMs);
+  }
+
+  private appliedSeq(node: NodeId, session: number): number {
+    const known = this.applier.sessions.get(node);
+    return known?.id === session ? known.lastSeq : 0;
   }
 
   private onGap(node: NodeId, session: number): void {
