@@ -95,7 +95,10 @@ export class Applier<Command, Reply> {
     this.sessions.read(reader);
     this.options.machine.restore({ [Symbol.iterator]: () => chunks });
     this.appliedIndex = index;
+    const before = this.ownSession;
     this.adoptOwnSession();
+    // The session ended inside the snapshot: which of its batches were applied before that, nobody knows any more.
+    if (before !== undefined && before !== this.ownSession) this.options.proposals.dropSent();
   }
 
   private apply(entry: Entry): void {

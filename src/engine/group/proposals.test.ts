@@ -63,3 +63,13 @@ test("a new session numbers what waits from one", () => {
     [2, 2],
   ]);
 });
+
+test("when a session ended out of sight, what was sent is given up and what was not goes on", () => {
+  const { proposals, outcomes } = proposalsWith(2);
+  const first = proposals.waiting()[0];
+  if (first !== undefined) first.sent = true;
+  proposals.dropSent();
+  expect(outcomes).toEqual(["OUTCOME_UNKNOWN"]);
+  proposals.renumber();
+  expect(proposals.waiting().map(({ seq }) => seq)).toEqual([1]);
+});

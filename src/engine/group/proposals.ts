@@ -92,6 +92,13 @@ export class Proposals<Command, Reply> {
     }
   }
 
+  /** Gives up every batch that may have been applied: sent again under another session, it would be applied twice. */
+  dropSent(): void {
+    const sent = this.pending.filter((batch) => batch.sent);
+    this.pending = this.pending.filter((batch) => !batch.sent);
+    for (const batch of sent) this.fail(batch, "OUTCOME_UNKNOWN");
+  }
+
   /** Numbers the waiting batches anew for a new session: the old session's copies can no longer be applied. */
   renumber(): void {
     this.nextSeq = 1;

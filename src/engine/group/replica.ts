@@ -141,6 +141,7 @@ export class Replica<Command, Reply, Message> {
         sendChunk: (to, message, chunk) => this.transmit(to, options.codec.withChunk(message, chunk)),
         pump: () => this.schedulePump(),
         restored: () => this.onRegistered(),
+        fatal: (error) => options.fatal(error),
       },
       options.recovered?.index ?? 0,
     );

@@ -67,3 +67,13 @@ test("a snapshot keeps the table", () => {
   expect(copy.admit(batch(10, 1))).toBe("duplicate");
   expect(copy.admit(batch(10, 2))).toBe("apply");
 });
+
+test("a late registration of an earlier life, in the same entry, does not take over what is sent for the session", () => {
+  const table = new SessionTable();
+  table.register(registration(7), 10);
+  table.register(registration(6), 10);
+  expect(table.get("n1")).toMatchObject({ id: 10, nonce: 7 });
+  table.register(registration(6), 11);
+  expect(table.get("n1")).toMatchObject({ id: 11, nonce: 6 });
+  expect(table.admit(batch(10, 1))).toBe("stale");
+});

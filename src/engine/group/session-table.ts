@@ -32,12 +32,14 @@ export class SessionTable {
 
   /**
    * Opens a session; a repeated registration of the same process changes nothing, and neither does one from another data
-   * directory: whoever lost its disk has forgotten its votes, and must not come back under its old name.
+   * directory: whoever lost its disk has forgotten its votes, and must not come back under its old name. Nor does a second
+   * one in the same entry: it would give another session the same id, and what was sent for the first would count for it.
    */
   register(batch: Batch, index: number): void {
     const { nonce, directory } = decodeRegistration(batch.body);
     const current = this.sessions.get(batch.node);
     if (current !== undefined && (current.nonce === nonce || current.directory !== directory)) return;
+    if (current?.id === index) return;
     this.sessions.set(batch.node, { id: index, nonce, directory, lastSeq: 0 });
   }
 

@@ -3,6 +3,7 @@
  * which are gone, and receiving them. The core decides when; this file moves the bytes.
  */
 import type { Consensus, Effect, Entry, Index, SnapshotMeta } from "../../consensus/consensus.ts";
+import type { Bytes } from "../../runtime/bytes.ts";
 import type { Logger } from "../../runtime/world.ts";
 import type { Applier } from "./applier.ts";
 import type { ReplicaStorage } from "./storage.ts";
@@ -23,6 +24,8 @@ export interface SnapshotsOptions<Command, Reply, Message> {
   pump(): void;
   /** The replicated state was replaced by a received snapshot. */
   restored(): void;
+  /** The state is half replaced and can serve nobody. */
+  fatal(error: Error): never;
 }
 
 /** What an entry costs besides its payload, about. */
@@ -105,7 +108,7 @@ export class Snapshots<Command, Reply, Message> {
         return;
       }
       if (snapshot.index > this.options.applier.appliedIndex) {
-        this.options.applier.restore(snapshot.index, content);
+        this.restore(snapshot.index, content);
         this.lastIndex = snapshot.index;
         this.bytesSinceLast = 0;
         this.options.restored();
@@ -113,6 +116,15 @@ export class Snapshots<Command, Reply, Message> {
       this.step({ type: "installed", snapshot });
       this.options.logger.log("info", "snapshot installed", { index: snapshot.index });
     });
+  }
+
+  /** The content is read from the disk as it is restored, and may have been damaged since it was verified. */
+  private restore(index: number, content: Iterable<Bytes>): void {
+    try {
+      this.options.applier.restore(index, content);
+    } catch (error) {
+      this.options.fatal(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   private step(input: Parameters<Consensus<Message>["step"]>[0]): void {
