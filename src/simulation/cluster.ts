@@ -34,6 +34,8 @@ export class SimulatedCluster {
   /** Machines that stay off. */
   private readonly retired = new Set<NodeId>();
   private restartMs: number;
+  /** The process that ended last had read its disk and was at work. */
+  private endedRunning = false;
 
   constructor(seed: number, swarm: Swarm, mutant: Mutant | undefined, storageKind: StorageKind) {
     this.swarm = swarm;
@@ -96,6 +98,11 @@ export class SimulatedCluster {
     this.world.machine(node).losePower();
   }
 
+  /** Whether the machine failed for good. */
+  isRetired(node: NodeId): boolean {
+    return this.retired.has(node);
+  }
+
   /** From now on, processes that ended start again soon. */
   hurry(): void {
     this.restartMs = 50;
@@ -136,6 +143,7 @@ export class SimulatedCluster {
   private onEnd(node: NodeId): void {
     const ended = this.running.get(node);
     this.running.delete(node);
+    this.endedRunning = ended !== undefined;
     for (const callback of ended?.onEnd ?? []) callback();
     this.restartLater(node);
   }
@@ -154,8 +162,8 @@ export class SimulatedCluster {
     if (code === "INVARIANT")
       this.invariants.fail(`${node} stopped on an invariant: ${error.message}${cause}`);
     const lossy = this.world.machine(node).disk.decays > 0;
-    // It lost what it had acknowledged, and must not come back under its name.
-    if (code === "DATA_CORRUPT" && lossy) this.retired.add(node);
+    // What it found at its start is beyond repair: it must not come back under its name.
+    if (code === "DATA_CORRUPT" && lossy && !this.endedRunning) this.retired.add(node);
     if (code === "DATA_CORRUPT" && !lossy)
       this.invariants.fail(`${node} found its disk corrupt: ${error.message}`);
   }

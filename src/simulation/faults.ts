@@ -126,4 +126,35 @@ const FAULTS: Readonly<Record<keyof FaultIntervals, Fault>> = {
   membershipChange: (random, { nodes, changeMembership }) => {
     changeMembership(random.shuffle(nodes).slice(0, random.integer(1, nodes.length)));
   },
+
+  // Figure 8 of the Raft paper and its kin: a leader goes on alone for a while, and comes back when its successor falls.
+  deposedLeader: (random, { world, leader }) => {
+    const deposed = leader();
+    if (deposed === undefined) return;
+    world.network.partition([deposed], random.chance(0.7) ? "drop" : "hold");
+    world.scheduler.after(random.between(300, 2500), () => {
+      const successor = leader();
+      world.network.heal();
+      if (successor === undefined || successor === deposed) return;
+      const machine = world.machine(successor);
+      if (random.chance(0.6)) return random.chance(0.5) ? machine.kill() : machine.losePower();
+      if (!machine.running || machine.paused) return;
+      machine.pause();
+      world.scheduler.after(random.between(300, 2500), () => machine.resume());
+    });
+  },
+
+  // What a lease must survive: the leader hears its followers late, and is cut off from them before they answer.
+  lateAnswers: (random, { world, nodes, leader }) => {
+    const late = leader();
+    if (late === undefined) return;
+    const { delayMinMs, delayMeanMs } = world.network.options;
+    const others = nodes.filter((node) => node !== late);
+    const slowness = random.between(200, 2000) / (delayMinMs + delayMeanMs);
+    for (const node of others) world.network.slow(node, late, slowness);
+    world.scheduler.after(random.between(5, 150), () => {
+      for (const node of others) world.network.block(late, node, "drop");
+    });
+    world.scheduler.after(random.between(1500, 4000), () => world.network.heal());
+  },
 };

@@ -8,6 +8,9 @@
  *   complete leaders  a leader holds every entry that was committed in an earlier term (Leader Completeness)
  *   one value         an entry that any node takes for committed is the same at every node, for ever (State Machine Safety)
  *   durable first     an entry is committed only while a majority says that it is on its disk
+ *   durable promises  a vote and an acknowledgement leave a node only when what they promise is on its disk
+ *   own term          a leader takes entries for committed only through one of its own term (section 5.4.2)
+ *   current reads     a confirmed read sees everything that any node took for committed before it was asked
  *   durable is kept   what a log called durable is recovered after any crash, unless its disk may decay
  *   equal states      replicas that applied the same prefix have the same digest
  *   one application   every command is applied at one place of the log, and replicas apply in order, each place once
@@ -24,6 +27,8 @@ import type {
   Recovered,
   Term,
 } from "../consensus/consensus.ts";
+import type { RaftMessage } from "../consensus/message.ts";
+import type { MessageCodec } from "../engine/group/replica.ts";
 import type { ReplicaStorage } from "../engine/group/storage.ts";
 import { encodeCommand } from "../engine/keyspace/command-codec.ts";
 import type { KeyspaceMachine } from "../engine/keyspace/machine.ts";
@@ -45,6 +50,11 @@ interface DurableView {
   term: Term;
   votedFor: NodeId | undefined;
   readonly entries: Map<Index, Term>;
+  /**
+   * Acknowledged, and damaged since: it still counts, because the floor of the damaged log keeps its node from electing a
+   * leader that lacks it (docs/storage.md).
+   */
+  readonly damaged: Map<Index, Term>;
   snapshotIndex: Index;
   /** Nothing below is kept. */
   compactedBelow: Index;
@@ -84,19 +94,17 @@ export class Invariants {
   recovered(node: NodeId, recovered: Recovered, decayed: boolean): void {
     const before = this.durable.get(node);
     if (before !== undefined && !decayed) this.checkKept(node, before, recovered);
+    const floorIndex = recovered.floor?.index ?? 0;
+    const acknowledged = [...(before?.damaged ?? []), ...(before?.entries ?? [])];
     this.durable.set(node, {
       term: recovered.term,
       votedFor: recovered.votedFor,
       entries: new Map(recovered.entries.map((entry) => [entry.index, entry.term])),
+      damaged: new Map(acknowledged.filter(([index]) => index <= floorIndex)),
       snapshotIndex: recovered.snapshot?.index ?? 0,
       compactedBelow: recovered.entries[0]?.index ?? (recovered.snapshot?.index ?? 0) + 1,
       underWay: new Set(),
     });
-  }
-
-  /** The node's disk was replaced by an empty one. */
-  forget(node: NodeId): void {
-    this.durable.delete(node);
   }
 
   observeStorage(node: NodeId, storage: ReplicaStorage): ReplicaStorage {
@@ -126,7 +134,14 @@ export class Invariants {
       },
       readChunk: (snapshot, offset, length) => storage.readChunk(snapshot, offset, length),
       storeChunk: (snapshot, offset, chunk, done) => storage.storeChunk(snapshot, offset, chunk, done),
-      adoptSnapshot: (snapshot, done) => storage.adoptSnapshot(snapshot, done),
+      adoptSnapshot: (snapshot, done) => {
+        const mine = view();
+        storage.adoptSnapshot(snapshot, (content) => {
+          // Durable in its own file, before the log's mark says so.
+          if (content !== undefined) mine.snapshotIndex = Math.max(mine.snapshotIndex, snapshot.index);
+          done(content);
+        });
+      },
       refusing: () => storage.refusing(),
       diskBytes: () => storage.diskBytes(),
     };
@@ -141,11 +156,14 @@ export class Invariants {
     let appliedIndex = 0;
     let term = 0;
     let heardEntry = false;
+    let leading = false;
+    const asked = new Map<number, Index>();
     const look = (effect: Effect<Message>): void => {
       if (effect.type === "role") {
         if (effect.term < term) this.fail(`${node} went from term ${term} back to ${effect.term}`);
         term = effect.term;
         if (effect.role === "leader") this.onLeader(node, effect.term, core);
+        leading = false; // Until the next turn: what it learned as a follower may be told in this one.
         if (effect.role === "leader" && !heardEntry) this.timeJumps.push(this.now());
       } else if (effect.type === "write") {
         heardEntry ||= effect.write.entries?.some((entry) => entry.kind === "command") ?? false;
@@ -153,7 +171,16 @@ export class Invariants {
         if (effect.upTo < commitIndex)
           this.fail(`commit of ${node} went from ${commitIndex} to ${effect.upTo}`);
         for (let index = commitIndex + 1; index <= effect.upTo; index++) this.onCommit(node, index, core);
+        if (leading) this.checkOwnTerm(node, effect.upTo, core);
         commitIndex = Math.max(commitIndex, effect.upTo);
+      } else if (effect.type === "read") {
+        const least = asked.get(effect.id) ?? 0;
+        asked.delete(effect.id);
+        if (effect.index < least) {
+          this.fail(`${node} confirmed a read at ${effect.index}, asked when ${least} was committed`);
+        }
+      } else if (effect.type === "readFailed") {
+        asked.delete(effect.id);
       }
     };
     return {
@@ -164,11 +191,13 @@ export class Invariants {
           appliedIndex = input.index;
           this.onApplied(node, input.index, machine.digest());
         }
+        if (input.type === "read") asked.set(input.id, this.highestCommitted);
         core.step(input, nowMs);
       },
       drain: () => {
         const effects = core.drain();
         for (const effect of effects) look(effect);
+        leading = core.status(0).role === "leader";
         return effects;
       },
       status: (nowMs) => core.status(nowMs),
@@ -176,6 +205,25 @@ export class Invariants {
       leaseHolds: (nowMs) => core.leaseHolds(nowMs),
       entry: (index) => core.entry(index),
       membershipAt: (index) => core.membershipAt(index),
+    };
+  }
+
+  /** Watches what leaves a node: its promises must be on its disk by then. */
+  observeCodec(node: NodeId, codec: MessageCodec<RaftMessage>): MessageCodec<RaftMessage> {
+    return {
+      encode: (message) => {
+        const view = this.view(node);
+        if (message.type === "voteReply" && message.granted && !hasVoted(view, message.term)) {
+          this.fail(`${node} grants a vote in term ${message.term}, which is not on its disk`);
+        }
+        const index = acknowledged(message);
+        if (index !== undefined && !holds(view, index)) {
+          this.fail(`${node} acknowledges entry ${index}, which is not on its disk`);
+        }
+        return codec.encode(message);
+      },
+      decode: (bytes) => codec.decode(bytes),
+      withChunk: (message, chunk) => codec.withChunk(message, chunk),
     };
   }
 
@@ -256,12 +304,20 @@ export class Invariants {
     }
   }
 
+  private checkOwnTerm<Message>(node: NodeId, upTo: Index, core: Consensus<Message>): void {
+    const { role, term } = core.status(0);
+    const entry = core.entry(upTo);
+    if (role !== "leader" || entry === undefined || entry.term === term) return;
+    this.fail(`${node}, leader of term ${term}, committed up to ${upTo}, an entry of term ${entry.term}`);
+  }
+
   /** `memberships`: that of now and, since acknowledgements may have come before a change, that of the entry itself. */
   private checkDurableFirst(node: NodeId, entry: Entry, memberships: readonly Membership[]): void {
     const holds = (voter: NodeId): boolean => {
       const view = this.durable.get(voter);
       if (view === undefined) return false;
-      return view.snapshotIndex >= entry.index || view.entries.get(entry.index) === entry.term;
+      if (view.snapshotIndex >= entry.index || view.entries.get(entry.index) === entry.term) return true;
+      return view.damaged.get(entry.index) === entry.term;
     };
     const majority = (voters: readonly NodeId[]): boolean =>
       voters.length === 0 || voters.filter(holds).length * 2 > voters.length;
@@ -317,6 +373,7 @@ export class Invariants {
         term: 0,
         votedFor: undefined,
         entries: new Map(),
+        damaged: new Map(),
         snapshotIndex: 0,
         compactedBelow: 1,
         underWay: new Set(),
@@ -327,7 +384,27 @@ export class Invariants {
   }
 }
 
+/** What a message promises to be on its sender's disk. */
+function acknowledged(message: RaftMessage): Index | undefined {
+  if (message.type === "appendReply") return message.matchIndex;
+  return message.type === "heartbeatReply" ? message.durableIndex : undefined;
+}
+
+function hasVoted(view: DurableView, term: Term): boolean {
+  return view.term > term || (view.term === term && view.votedFor !== undefined);
+}
+
+function holds(view: DurableView, index: Index): boolean {
+  return index <= view.snapshotIndex || index < view.compactedBelow || view.entries.has(index);
+}
+
 function applyWrite(view: DurableView, write: DurableWrite): void {
+  if (write.floor === "reached") view.damaged.clear();
+  if (write.afresh === true) {
+    view.entries.clear();
+    view.snapshotIndex = 0;
+    view.compactedBelow = 1;
+  }
   if (write.ballot !== undefined) {
     view.term = write.ballot.term;
     view.votedFor = write.ballot.votedFor;

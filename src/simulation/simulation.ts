@@ -166,7 +166,12 @@ class Run {
     clients.stop();
     const answered = new Set<NodeId>();
     for (const node of core) this.probe(node, () => answered.add(node));
-    const recovered = this.runFor(PROGRESS_BOUND_MS, () => answered.size === core.length && this.agree(core));
+    // A damaged disk may turn out to be beyond repair only now.
+    const healthy = (): readonly NodeId[] => core.filter((node) => !cluster.isRetired(node));
+    const recovered = this.runFor(
+      PROGRESS_BOUND_MS,
+      () => healthy().every((node) => answered.has(node)) && this.agree(healthy()),
+    );
     if (!recovered) this.failProgress(core, answered);
     // What was under way gets its answers.
     this.runFor(cluster.swarm.tuning.requestTimeoutMs * 1.2 + 3_000, () => false);
@@ -211,7 +216,9 @@ class Run {
     const sound = random.shuffle(voters.filter((node) => !cluster.decaying.includes(node)));
     const majority = Math.floor(voters.length / 2) + 1;
     const core = sound.slice(0, random.integer(majority, sound.length));
-    for (const learner of learners) if (random.chance(0.5)) core.push(learner);
+    // Others may heal as well, and must then keep up: also those whose damaged logs their peers have to mend.
+    const others = [...learners, ...voters.filter((node) => cluster.decaying.includes(node))];
+    for (const node of others) if (!cluster.isRetired(node) && random.chance(0.5)) core.push(node);
     return core.sort();
   }
 

@@ -24,6 +24,8 @@ export interface FaultIntervals {
   decay?: number;
   transfer?: number;
   membershipChange?: number;
+  deposedLeader?: number;
+  lateAnswers?: number;
 }
 
 export interface WorkloadOptions {
@@ -55,7 +57,10 @@ export interface Swarm {
   readonly faults: FaultIntervals;
   readonly workload: WorkloadOptions;
   readonly readMode: "barrier" | "lease";
+  /** Least and greatest. */
+  readonly electionTimeoutMs: readonly [number, number];
   readonly appendWindow: number;
+  readonly appendMaxBytes: number;
   readonly snapshotChunkBytes: number;
   readonly segmentBytes: number;
   readonly tuning: ReplicaTuning;
@@ -88,6 +93,12 @@ export function drawSwarm(root: SeededRandom, limits: SwarmLimits = {}): Swarm {
     faults: drawFaults(root.split("faults"), decaying > 0, nodes),
     workload: drawWorkload(root.split("workload options")),
     readMode: root.split("reads").chance(0.4) ? "lease" : "barrier",
+    electionTimeoutMs: root.split("election timeout").pick([
+      [250, 2000],
+      [250, 2000],
+      [120, 400],
+    ] as const),
+    appendMaxBytes: root.split("append").pick([1024 * 1024, 1024 * 1024, 4096, 200]),
     ...drawSizes(root.split("sizes")),
   };
 }
@@ -145,6 +156,8 @@ function drawFaults(random: SeededRandom, decaying: boolean, nodes: number): Fau
   maybe("decay", decaying ? 0.9 : 0, [300, 1000, 3000]);
   maybe("transfer", 0.3, [500, 2000]);
   maybe("membershipChange", nodes >= 2 && !decaying ? 0.25 : 0, [1000, 3000]);
+  maybe("lateAnswers", nodes >= 3 ? 0.25 : 0, [1500, 4000]);
+  maybe("deposedLeader", nodes >= 3 ? 0.35 : 0, [800, 2000, 5000]);
   return faults;
 }
 
