@@ -31,6 +31,8 @@ export class SimulatedCluster {
   private readonly storageKind: StorageKind;
   private readonly models: StorageModels;
   private readonly running = new Map<NodeId, RunningNode>();
+  /** Disks that lost what they had acknowledged and could not tell. */
+  unseenDamage = 0;
   /** Machines that stay off. */
   private readonly retired = new Set<NodeId>();
   private restartMs: number;
@@ -132,6 +134,11 @@ export class SimulatedCluster {
       const decayed = machine.disk.decays > 0;
       const context = { id, world, founding, swarm, mutant, invariants, decayed };
       openStorage(this.storageKind, context, this.models, this.world.random, (opened) => {
+        if (decayed && invariants.lostUnseen(id, opened.recovered)) {
+          this.unseenDamage++;
+          this.world.scheduler.after(0, () => this.retire(id));
+          return;
+        }
         const node = startNode(context, opened);
         const onEnd: (() => void)[] = [];
         const life: Life = { node: id, door: node, onEnd: (callback) => void onEnd.push(callback) };
@@ -143,6 +150,7 @@ export class SimulatedCluster {
   private onEnd(node: NodeId): void {
     const ended = this.running.get(node);
     this.running.delete(node);
+    this.invariants.ended(node);
     this.endedRunning = ended !== undefined;
     for (const callback of ended?.onEnd ?? []) callback();
     this.restartLater(node);

@@ -144,17 +144,25 @@ const FAULTS: Readonly<Record<keyof FaultIntervals, Fault>> = {
     });
   },
 
-  // What a lease must survive: the leader hears its followers late, and is cut off from them before they answer.
+  // What a lease must survive: the followers' answers come late, when they may have elected somebody else.
   lateAnswers: (random, { world, nodes, leader }) => {
     const late = leader();
     if (late === undefined) return;
-    const { delayMinMs, delayMeanMs } = world.network.options;
+    const { network, scheduler } = world;
     const others = nodes.filter((node) => node !== late);
-    const slowness = random.between(200, 2000) / (delayMinMs + delayMeanMs);
-    for (const node of others) world.network.slow(node, late, slowness);
-    world.scheduler.after(random.between(5, 150), () => {
-      for (const node of others) world.network.block(late, node, "drop");
+    for (const node of others) network.block(node, late, "hold");
+    const cutMs = random.between(5, 150);
+    const answersMs = cutMs + random.between(50, 500);
+    scheduler.after(cutMs, () => {
+      for (const node of others) network.block(late, node, "drop");
     });
-    world.scheduler.after(random.between(1500, 4000), () => world.network.heal());
+    scheduler.after(answersMs, () => {
+      for (const node of others) network.open(node, late);
+    });
+    // What was held has come; what is sent from now on does not.
+    scheduler.after(answersMs + 2, () => {
+      for (const node of others) network.block(node, late, "drop");
+    });
+    scheduler.after(answersMs + random.between(300, 1500), () => network.heal());
   },
 };

@@ -10,6 +10,7 @@
  *   durable first     an entry is committed only while a majority says that it is on its disk
  *   durable promises  a vote and an acknowledgement leave a node only when what they promise is on its disk
  *   own term          a leader takes entries for committed only through one of its own term (section 5.4.2)
+ *   one lease         while a leader's lease holds, nobody leads a later term (thesis section 6.4.1)
  *   current reads     a confirmed read sees everything that any node took for committed before it was asked
  *   durable is kept   what a log called durable is recovered after any crash, unless its disk may decay
  *   equal states      replicas that applied the same prefix have the same digest
@@ -33,7 +34,7 @@ import type { ReplicaStorage } from "../engine/group/storage.ts";
 import { encodeCommand } from "../engine/keyspace/command-codec.ts";
 import type { KeyspaceMachine } from "../engine/keyspace/machine.ts";
 import type { Scheduler } from "../runtime/simulated/scheduler.ts";
-import type { NodeId } from "../runtime/world.ts";
+import type { Clock, NodeId } from "../runtime/world.ts";
 import { crc32 } from "node:zlib";
 
 /** An entry that a node took for committed. */
@@ -71,6 +72,9 @@ export class Invariants {
   private readonly times = new Map<Index, number>();
   private readonly places = new Map<string, string>();
   private readonly durable = new Map<NodeId, DurableView>();
+  /** The terms in which running processes hold a lease just now. */
+  private readonly leases = new Map<NodeId, () => Term | undefined>();
+  private latestTerm: Term = 0;
   private readonly scheduler: Scheduler;
 
   constructor(scheduler: Scheduler) {
@@ -90,10 +94,19 @@ export class Invariants {
     this.violation ??= `step ${this.scheduler.steps}, ${this.now().toFixed(3)} ms: ${what}`;
   }
 
+  /**
+   * Whether a disk that decays lost what it had acknowledged and shows no sign of it: the damage hit the very end of the log
+   * in the moment before its seal, and looks like a torn write (docs/storage.md says so). Such a disk is out of service.
+   */
+  lostUnseen(node: NodeId, recovered: Recovered): boolean {
+    return this.lost(node, recovered) !== undefined;
+  }
+
   /** A process has read its disk. `decayed`: the disk may have lost what it called durable. */
   recovered(node: NodeId, recovered: Recovered, decayed: boolean): void {
     const before = this.durable.get(node);
-    if (before !== undefined && !decayed) this.checkKept(node, before, recovered);
+    const lost = decayed ? undefined : this.lost(node, recovered);
+    if (lost !== undefined) this.fail(lost);
     const floorIndex = recovered.floor?.index ?? 0;
     const acknowledged = [...(before?.damaged ?? []), ...(before?.entries ?? [])];
     this.durable.set(node, {
@@ -105,6 +118,11 @@ export class Invariants {
       compactedBelow: recovered.entries[0]?.index ?? (recovered.snapshot?.index ?? 0) + 1,
       underWay: new Set(),
     });
+  }
+
+  /** The process is gone, and its lease with it. */
+  ended(node: NodeId): void {
+    this.leases.delete(node);
   }
 
   observeStorage(node: NodeId, storage: ReplicaStorage): ReplicaStorage {
@@ -151,7 +169,9 @@ export class Invariants {
     node: NodeId,
     core: Consensus<Message>,
     machine: KeyspaceMachine,
+    clock: Clock,
   ): Consensus<Message> {
+    this.leases.set(node, () => (core.leaseHolds(clock.monotonicMs()) ? core.status(0).term : undefined));
     let commitIndex = 0;
     let appliedIndex = 0;
     let term = 0;
@@ -193,6 +213,7 @@ export class Invariants {
         }
         if (input.type === "read") asked.set(input.id, this.highestCommitted);
         core.step(input, nowMs);
+        if (leading) this.checkLease(node);
       },
       drain: () => {
         const effects = core.drain();
@@ -270,6 +291,8 @@ export class Invariants {
     if (other === node) return;
     if (other !== undefined) this.fail(`term ${term} has two leaders: ${other} and ${node}`);
     this.leaders.set(term, node);
+    this.latestTerm = Math.max(this.latestTerm, term);
+    for (const holder of this.leases.keys()) this.checkLease(holder);
     this.elections++;
     const { firstIndex, lastIndex } = core.status(0);
     for (const [index, chosen] of this.chosen) {
@@ -302,6 +325,14 @@ export class Invariants {
           `term ${entry.term} ${entry.kind} instead of term ${known.term} ${known.kind}`,
       );
     }
+  }
+
+  private checkLease(holder: NodeId): void {
+    const term = this.leases.get(holder)?.();
+    if (term === undefined || term >= this.latestTerm) return;
+    this.fail(
+      `${holder} holds a lease of term ${term} while ${this.leaders.get(this.latestTerm)} leads term ${this.latestTerm}`,
+    );
   }
 
   private checkOwnTerm<Message>(node: NodeId, upTo: Index, core: Consensus<Message>): void {
@@ -337,17 +368,21 @@ export class Invariants {
     }
   }
 
-  private checkKept(node: NodeId, before: DurableView, recovered: Recovered): void {
+  /** What a disk had made durable, does not have any more, and does not miss by its floor. */
+  private lost(node: NodeId, recovered: Recovered): string | undefined {
+    const before = this.durable.get(node);
+    if (before === undefined) return undefined;
     if (recovered.term < before.term) {
-      this.fail(`${node} had made term ${before.term} durable and recovered term ${recovered.term}`);
+      return `${node} had made term ${before.term} durable and recovered term ${recovered.term}`;
     }
     const sameVote = recovered.votedFor === before.votedFor || before.votedFor === undefined;
     if (recovered.term === before.term && !sameVote) {
-      this.fail(`${node} had voted for ${before.votedFor} in term ${before.term} and recovered another vote`);
+      return `${node} had voted for ${before.votedFor} in term ${before.term} and recovered another vote`;
     }
+    const floorIndex = recovered.floor?.index ?? 0;
     const snapshotIndex = recovered.snapshot?.index ?? 0;
-    if (snapshotIndex < before.snapshotIndex) {
-      this.fail(`${node} had a snapshot at ${before.snapshotIndex} and recovered one at ${snapshotIndex}`);
+    if (Math.max(snapshotIndex, floorIndex) < before.snapshotIndex) {
+      return `${node} had a snapshot at ${before.snapshotIndex} and recovered one at ${snapshotIndex}`;
     }
     // What a write under way was about to replace may be gone.
     let sureBelow = Infinity;
@@ -358,12 +393,10 @@ export class Invariants {
     const found = new Map(recovered.entries.map((entry) => [entry.index, entry.term]));
     for (const [index, term] of before.entries) {
       if (index >= sureBelow || index <= snapshotIndex || index < before.compactedBelow) continue;
-      if (found.get(index) === term) continue;
-      this.fail(
-        `${node} had made entry ${index} of term ${term} durable and recovered ${found.get(index) ?? "nothing"}`,
-      );
-      return;
+      if (index <= floorIndex || found.get(index) === term) continue;
+      return `${node} had made entry ${index} of term ${term} durable and recovered ${found.get(index) ?? "nothing"}`;
     }
+    return undefined;
   }
 
   private view(node: NodeId): DurableView {

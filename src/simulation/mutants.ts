@@ -31,12 +31,12 @@ export const MUTANTS: Readonly<Record<Mutant, MutantDescription>> = {
     known: "several small Raft libraries keep term and vote in memory",
   },
   "ignore-last-log-term": {
-    foundWithin: 100,
+    foundWithin: 400,
     mistake: "A candidate's log counts as up to date by its length alone.",
     known: "skiff, lib/states/base.js",
   },
   "commit-old-term-by-counting": {
-    foundWithin: 400,
+    foundWithin: 100,
     mistake: "A leader counts replicas of an entry of an earlier term as a commit (Raft section 5.4.2).",
     known: "figure 8 of the Raft paper",
   },
@@ -46,12 +46,12 @@ export const MUTANTS: Readonly<Record<Mutant, MutantDescription>> = {
     known: "openraft, before 9540c904",
   },
   "count-learner-in-quorum": {
-    foundWithin: 400,
+    foundWithin: 100,
     mistake: "A learner's acknowledgement counts towards the majority.",
     known: "a membership change's usual mistake",
   },
   "reuse-read-id": {
-    foundWithin: 400,
+    foundWithin: 100,
     mistake: "A read barrier's id is used again, and a late answer to the first confirms the second.",
     known: "etcd #20418",
   },

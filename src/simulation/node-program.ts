@@ -84,7 +84,7 @@ export function startNode(context: NodeContext, opened: OpenedStorage): Simulate
     world,
     algorithm: "raft",
     durability: "always",
-    consensus: invariants.observeConsensus(id, core, machine),
+    consensus: invariants.observeConsensus(id, core, machine, world.clock),
     codec: invariants.observeCodec(id, messageCodec),
     storage: invariants.observeStorage(id, opened.storage),
     machine,

@@ -13,14 +13,26 @@ export function replayCommand(seed: number, { nodes, mutant, storage }: Simulati
 
 /** One line on a run. */
 export function reportRun(result: SimulationResult): string {
-  const { seed, swarm, steps, virtualMs, operations, elections, committed, verdict, faults, traceHash } =
-    result;
+  const {
+    seed,
+    swarm,
+    steps,
+    virtualMs,
+    operations,
+    elections,
+    committed,
+    verdict,
+    faults,
+    unseenDamage,
+    traceHash,
+  } = result;
   const struck = Object.entries(faults).map(([kind, count]) => `${count} ${kind}`);
   return [
     `seed ${seed}: ${swarm.nodes} nodes, ${steps} steps in ${(virtualMs / 1000).toFixed(1)} virtual seconds`,
     `${operations.answered} answered, ${operations.refused} refused, ${operations.unknown} unknown`,
     `${elections} elections, ${committed} entries, ${verdict === undefined ? "not judged" : verdict.outcome}`,
     `faults: ${struck.length === 0 ? "none" : struck.join(", ")}`,
+    ...(unseenDamage === 0 ? [] : [`${unseenDamage} disks out of service by damage that does not show`]),
     `trace ${traceHash}`,
   ].join("; ");
 }

@@ -46,6 +46,8 @@ export interface SimulationResult {
   readonly committed: number;
   readonly faults: Readonly<Record<string, number>>;
   readonly fatal: Readonly<Record<string, number>>;
+  /** Disks taken out of service because they lost the unsealed end of their log to damage. */
+  readonly unseenDamage: number;
   readonly verdict: Verdict | undefined;
 }
 
@@ -123,6 +125,7 @@ class Run {
       committed: invariants.highestCommitted,
       faults: faults.struck,
       fatal: Object.fromEntries(cluster.fatal),
+      unseenDamage: cluster.unseenDamage,
       verdict: this.verdict,
     };
   }

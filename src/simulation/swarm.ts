@@ -156,7 +156,7 @@ function drawFaults(random: SeededRandom, decaying: boolean, nodes: number): Fau
   maybe("decay", decaying ? 0.9 : 0, [300, 1000, 3000]);
   maybe("transfer", 0.3, [500, 2000]);
   maybe("membershipChange", nodes >= 2 && !decaying ? 0.25 : 0, [1000, 3000]);
-  maybe("lateAnswers", nodes >= 3 ? 0.25 : 0, [1500, 4000]);
+  maybe("lateAnswers", nodes >= 3 ? 0.25 : 0, [500, 1500]);
   maybe("deposedLeader", nodes >= 3 ? 0.35 : 0, [800, 2000, 5000]);
   return faults;
 }

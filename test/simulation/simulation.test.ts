@@ -1,15 +1,18 @@
 /**
  * Whole clusters of the real node under every fault at once (`docs/simulation.md`). The corpus holds every seed that ever
- * failed; the sweep draws new ones, so that each run of the tests searches a little further.
+ * failed; the sweep takes as many further ones as it has time for, and every
+ * deliberate bug must be found.
  */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
-import type { Mutant } from "../../src/simulation/mutants.ts";
+import { MUTANT_NAMES } from "../../src/simulation/mutants.ts";
 import { reportFailure } from "../../src/simulation/report.ts";
 import { scoreMutant } from "../../src/simulation/score.ts";
 import { simulate } from "../../src/simulation/simulation.ts";
 
+/** Always the same seeds, so that a red run tells of a change in the code; `quorate simulate` searches new ones. */
+const FIRST_SEED = 1_000_000;
 const SWEEP_SECONDS = Number(process.env["QUORATE_SWEEP_SECONDS"] ?? 60);
 
 interface Failed {
@@ -35,16 +38,19 @@ test(
   `no seed of ${SWEEP_SECONDS} seconds' worth breaks a promise`,
   () => {
     const endMs = performance.now() + SWEEP_SECONDS * 1000;
-    const first = Math.floor(Date.now() / 1000);
-    let seed = first;
+    let seed = FIRST_SEED;
     for (; performance.now() < endMs; seed++) expect(failureOf(seed)).toBeUndefined();
-    console.log(`simulated ${seed - first} seeds from ${first} on`);
+    console.log(`simulated ${seed - FIRST_SEED} seeds from ${FIRST_SEED} on`);
   },
   SWEEP_SECONDS * 1000 + 60_000,
 );
 
-const CAUGHT: readonly Mutant[] = ["skip-fsync", "read-without-barrier", "forget-sessions-in-snapshot"];
-
-test.each(CAUGHT)("the deliberate bug %s is found within its seeds", (mutant) => {
-  expect(scoreMutant(mutant).foundAfter).toBeDefined();
-});
+test.each(MUTANT_NAMES)(
+  "the deliberate bug %s is found within its seeds",
+  (mutant) => {
+    const { foundAfter, seedsTried } = scoreMutant(mutant);
+    console.log(`${mutant}: seed ${foundAfter ?? "none"} of ${seedsTried}`);
+    expect(foundAfter).toBeDefined();
+  },
+  300_000,
+);
