@@ -16,6 +16,7 @@ import { Applier } from "./applier.ts";
 import type { BarrierDone } from "./barriers.ts";
 import { Barriers } from "./barriers.ts";
 import type { Batch } from "./batch.ts";
+import { GATHER_MS, Gathering } from "./gathering.ts";
 import { decodeBatch, encodeBatch, encodeRegistration, sealEntry, sealedTimeMs } from "./batch.ts";
 import { Intake } from "./intake.ts";
 import { LogClock } from "./log-clock.ts";
@@ -107,6 +108,8 @@ export class Replica<Command, Reply, Message> {
   private lastProgressMs = 0;
   private resendNow = false;
   private announceTimer: Timer | undefined;
+  private readonly gathering = new Gathering();
+  private gatherTimer: Timer | undefined;
   private nextChangeId = 1;
   private session: number | undefined;
   private registeringSinceMs: number | undefined;
@@ -262,6 +265,7 @@ export class Replica<Command, Reply, Message> {
     this.stopped = true;
     for (const timer of this.timers) timer.cancel();
     this.announceTimer?.cancel();
+    this.gatherTimer?.cancel();
     this.timers.clear();
     this.proposals.failAll("SHUTTING_DOWN");
     this.barriers.failAll(new QuorateError("SHUTTING_DOWN", "this node is stopping"));
@@ -321,8 +325,18 @@ export class Replica<Command, Reply, Message> {
   }
 
   private sealable(): boolean {
-    if (this.role !== "leader" || this.intake.empty || !this.mayFollowOn()) return false;
+    if (this.role !== "leader" || this.intake.empty || !this.mayFollowOn() || this.gathers()) return false;
     return this.options.consensus.accepts(this.intake.bytes);
+  }
+
+  /** Whether what waits should wait a moment longer; looks again then. */
+  private gathers(): boolean {
+    if (this.intake.empty || !this.gathering.waits(this.intake.bytes, this.now())) return false;
+    this.gatherTimer ??= this.options.clock.setTimer(GATHER_MS, () => {
+      this.gatherTimer = undefined;
+      this.schedulePump();
+    });
+    return true;
   }
 
   /** Applies a slice of what was chosen; true when more is left. */
@@ -365,6 +379,7 @@ export class Replica<Command, Reply, Message> {
         return;
       case "commit":
         this.commitIndex = effect.upTo;
+        if (effect.upTo >= this.appendedIndex) this.gathering.committed(this.now());
         if (this.role === "leader") this.announceSoon();
         return;
       case "read":
@@ -475,10 +490,11 @@ export class Replica<Command, Reply, Message> {
    * write is durable, which makes entries as large as the load and the disk want them to be.
    */
   private seal(): void {
-    if (this.role !== "leader" || !this.mayFollowOn()) return;
+    if (this.role !== "leader" || !this.mayFollowOn() || this.gathers()) return;
     const upkeep = this.upkeepBatch();
     if (this.intake.empty && upkeep === undefined) return;
     if (!this.options.consensus.accepts(this.intake.bytes)) return;
+    this.gathering.sealed(this.intake.bytes, this.now());
     const { batches, nodes } = this.intake.take(this.options.entryMaxBytes);
     if (upkeep !== undefined) batches.unshift(upkeep);
     const payload = sealEntry(this.logClock.stamp(), batches);
