@@ -5,7 +5,7 @@ import { decodeMembership, members } from "../consensus/membership.ts";
 import type { Bytes } from "../runtime/bytes.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { openNodeDisk } from "../runtime/node/disk.ts";
-import type { Clock, Logger, NodeId, Random } from "../runtime/world.ts";
+import type { Clock, Disk, Logger, NodeId, Random } from "../runtime/world.ts";
 import type { GroupRecovery } from "./group/group-recovery.ts";
 import { recoverGroup } from "./group/group-recovery.ts";
 import { createMemoryStorage } from "./group/memory-storage.ts";
@@ -43,6 +43,8 @@ export interface NodeStorageOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly fatal: (error: Error) => void;
+  /** Stands between the node and its disk. Default: nothing does. */
+  readonly contain?: ((disk: Disk) => Disk) | undefined;
 }
 
 export interface NodeStorage {
@@ -55,6 +57,8 @@ export interface NodeStorage {
   /** Which directory each peer had when this node first heard it. */
   readonly peerDirectories: PeerDirectories;
   close(): Promise<void>;
+  /** In place of `close`, when the node failed: gives the directory free, and waits for nothing else. */
+  abandon(): Promise<void>;
 }
 
 /**
@@ -71,7 +75,8 @@ export async function openNodeStorage(options: NodeStorageOptions): Promise<Node
   try {
     const identity = claimDirectory(dataDir, owner);
     const peerDirectories = openPeerDirectories(dataDir, options.logger);
-    const disk = measureDisk(openNodeDisk(dataDir), clock, metrics);
+    const opened = openNodeDisk(dataDir);
+    const disk = measureDisk(options.contain?.(opened) ?? opened, clock, metrics);
     const { log, recovered: groups } = await openLog({ ...options, disk, mustExist: identity.founded });
     markFounded(dataDir, owner, identity);
     const loaded = loadSnapshots(disk, GROUP);
@@ -97,6 +102,7 @@ export async function openNodeStorage(options: NodeStorageOptions): Promise<Node
         await closed((done) => log.close(done));
         await release();
       },
+      abandon: () => release(),
     };
   } catch (error) {
     await release();
@@ -140,6 +146,7 @@ function memoryNodeStorage(id: NodeId, clock: Clock): NodeStorage {
     content: undefined,
     peerDirectories: forgetfulPeerDirectories(),
     close: () => Promise.resolve(),
+    abandon: () => Promise.resolve(),
   };
 }
 

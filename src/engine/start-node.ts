@@ -8,6 +8,8 @@ import type { RaftMessage } from "../consensus/message.ts";
 import { DEFAULT_CONSENSUS_OPTIONS, createRaft } from "../consensus/raft/raft.ts";
 import type { Bytes } from "../runtime/bytes.ts";
 import { joinAddress } from "../runtime/node/address.ts";
+import type { Containment } from "../runtime/node/containment.ts";
+import { contain } from "../runtime/node/containment.ts";
 import type { TcpNetwork } from "../runtime/node/network.ts";
 import { openTcpNetwork } from "../runtime/node/network.ts";
 import type { LocalWorld } from "../runtime/node/world.ts";
@@ -62,6 +64,8 @@ export interface StartNodeOptions {
   readonly logger: Logger;
   /** What becomes of the process when it cannot go on. Default: exit code 1. */
   readonly onFatal?: (error: Error) => void;
+  /** The process is not the node's own: when the node cannot go on, it alone ends, and then this is called. */
+  readonly onEnd?: (error: Error) => void;
 }
 
 export interface RunningNode {
@@ -77,30 +81,34 @@ type KeyspaceClusterNode = ClusterNode<KeyspaceCommand, KeyspaceMachine, RaftMes
 
 /** Rejects with PORT_IN_USE, DATA_DIRECTORY_FOREIGN, DATA_DIRECTORY_UNUSABLE, DATA_CORRUPT; nothing stays open then. */
 export async function startNode(options: StartNodeOptions): Promise<RunningNode> {
-  const local = openLocalWorld(options.logger, options.onFatal);
+  const { onEnd } = options;
+  if (onEnd === undefined) return startIn(options, undefined);
+  const containment = contain();
+  const node = await startIn(options, containment);
+  containment.ended.catch((error: Error) => {
+    options.logger.log("error", "node.fatal", { node: options.id, error: error.message });
+    void node.stop({ handOver: false }).then(() => onEnd(error));
+  });
+  return node;
+}
+
+async function startIn(
+  options: StartNodeOptions,
+  containment: Containment | undefined,
+): Promise<RunningNode> {
+  const local = containedWorld(openLocalWorld(options.logger, options.onFatal), containment);
   const metrics = createMetrics();
   const closers: Closers = [];
-  const closeAll = async (): Promise<void> => {
-    for (const close of closers.splice(0).reverse()) await close();
+  const closeAll = async (failed: boolean): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close(failed);
   };
+  let failed = false;
+  containment?.ended.catch(() => (failed = true));
   try {
-    const [kept, scripts] = await Promise.all([
-      openStorage(options, local, metrics, closers),
-      loadScriptEngine(),
-    ]);
-    const network = options.network ?? (await openNetwork(options, local, metrics, closers));
-    const node = createNode(options, kept, { ...local, network }, scripts);
-    node.start({ pid: process.pid });
-    closers.push(() => node.stop());
-    const admin = await openAdmin(options, node, metrics, closers);
-    const resp = await openResp(options, node);
-    closers.push(() => resp.close());
-    metrics.gauge(
-      "quorate_client_connections",
-      "Clients connected over RESP.",
-      () => resp.connections().length,
-    );
-    advertise(options, node, resp, admin);
+    const opening = open(options, local, containment, metrics, closers);
+    const { node, admin, resp } = await (containment === undefined
+      ? opening
+      : Promise.race([opening, containment.ended]));
     return {
       id: options.id,
       respPort: resp.port,
@@ -108,26 +116,72 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
       status: () => node.status(),
       async stop({ handOver }) {
         if (handOver) await handOverLeadership(node, local.clock);
-        await closeAll();
+        await closeAll(failed);
       },
     };
   } catch (error) {
-    await closeAll();
+    await closeAll(failed);
     throw error;
   }
 }
 
-/** What ends the parts that run, in the order in which they came to life. */
-type Closers = (() => Promise<void> | void)[];
+function containedWorld(local: LocalWorld, containment: Containment | undefined): LocalWorld {
+  if (containment === undefined) return local;
+  return { ...local, clock: containment.clock(local.clock), fatal: (error) => containment.fatal(error) };
+}
+
+interface OpenedNode {
+  readonly node: KeyspaceClusterNode;
+  readonly admin: AdminServer | undefined;
+  readonly resp: RespServer;
+}
+
+async function open(
+  options: StartNodeOptions,
+  local: LocalWorld,
+  containment: Containment | undefined,
+  metrics: Metrics,
+  closers: Closers,
+): Promise<OpenedNode> {
+  const [kept, scripts] = await Promise.all([
+    openStorage(options, local, containment, metrics, closers),
+    loadScriptEngine(),
+  ]);
+  const given = options.network ?? (await openNetwork(options, local, metrics, closers));
+  const network = containment?.network(given) ?? given;
+  const node = createNode(options, kept, { ...local, network }, scripts);
+  node.start({ pid: process.pid });
+  closers.push(() => node.stop());
+  const admin = await openAdmin(options, node, metrics, closers);
+  const resp = await openResp(options, node);
+  closers.push(() => resp.close());
+  metrics.gauge(
+    "quorate_client_connections",
+    "Clients connected over RESP.",
+    () => resp.connections().length,
+  );
+  advertise(options, node, resp, admin);
+  return { node, admin, resp };
+}
+
+/** What ends the parts that run, in the order in which they came to life. `failed`: the node cannot go on. */
+type Closers = ((failed: boolean) => Promise<void> | void)[];
 
 async function openStorage(
   options: StartNodeOptions,
   local: LocalWorld,
+  containment: Containment | undefined,
   metrics: Metrics,
   closers: Closers,
 ): Promise<NodeStorage> {
-  const kept = await openNodeStorage({ ...options, ...local, algorithm: "raft", metrics });
-  closers.push(() => kept.close());
+  const kept = await openNodeStorage({
+    ...options,
+    ...local,
+    algorithm: "raft",
+    metrics,
+    contain: containment && ((disk) => containment.disk(disk)),
+  });
+  closers.push((failed) => (failed ? kept.abandon() : kept.close()));
   return kept;
 }
 

@@ -36,6 +36,8 @@ export interface EngineNode {
   /** redis://127.0.0.1:port; the same after a restart. */
   readonly url: string;
   readonly running: boolean;
+  /** Why it ended by itself (its disk failed, say); undefined while it runs or after `kill`. `restart` tries again. */
+  readonly failure: Error | undefined;
   /** Undefined while it is not running. */
   status(): NodeStatus | undefined;
   /** Stops at once, as a crash does: nothing is handed over, clients see their connections break. */
@@ -89,7 +91,7 @@ export async function start(options: StartOptions = {}): Promise<Engine> {
   const nodes: LocalEngineNode[] = ids.map((id, at) => {
     const clock = createAdjustableClock(createClock());
     let respPort = options.port === undefined ? 0 : options.port + at;
-    return createEngineNode(id, hub, clock, data === "memory", async () => {
+    return createEngineNode(id, hub, clock, data === "memory", async (onEnd) => {
       const dataDir = data === "memory" ? "memory" : join(data, id);
       if (data !== "memory") mkdirSync(dataDir, { recursive: true });
       const running = await startNode({
@@ -105,7 +107,7 @@ export async function start(options: StartOptions = {}): Promise<Engine> {
         logger,
         ...(options.password === undefined ? {} : { password: options.password }),
         ...(options.requestTimeoutMs === undefined ? {} : { requestTimeoutMs: options.requestTimeoutMs }),
-        onFatal: (error) => logger.log("error", "embedded node failed", { node: id, error: error.message }),
+        onEnd,
       });
       respPort = running.respPort;
       return running;
@@ -151,12 +153,17 @@ function createEngineNode(
   hub: ReturnType<typeof createLocalHub>,
   clock: EngineClock,
   inMemory: boolean,
-  open: () => Promise<RunningNode>,
+  open: (onEnd: (error: Error) => void) => Promise<RunningNode>,
 ): LocalEngineNode {
   let node: RunningNode | undefined;
+  let failure: Error | undefined;
   let port = 0;
   const begin = async (): Promise<void> => {
-    node = await open();
+    failure = undefined;
+    node = await open((error) => {
+      node = undefined;
+      failure = error;
+    });
     port = node.respPort;
   };
   const end = async (): Promise<void> => {
@@ -174,6 +181,9 @@ function createEngineNode(
     },
     get running() {
       return node !== undefined;
+    },
+    get failure() {
+      return failure;
     },
     status: () => node?.status(),
     kill: end,

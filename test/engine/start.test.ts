@@ -1,4 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "redis";
@@ -221,3 +229,31 @@ test("a node that is killed at once can be started again at once, over and over"
   const client = await clientOf(engine.url);
   expect(await client.set("still", "here")).toBe("OK");
 });
+
+test("a node whose disk fails ends alone: the program goes on, and so do the other nodes", async () => {
+  const data = folder();
+  const engine = await started({ nodes: 3, data, logger: { log: () => undefined } });
+  const client = await clientOf(engine.urls[0] ?? "");
+  await client.set("before", "1");
+  const failing = engine.nodes[2];
+  // The log's files are open in this very process: closed behind the node's back, its next write fails.
+  for (const name of readdirSync("/proc/self/fd")) {
+    const target = linkOf(`/proc/self/fd/${name}`);
+    if (target?.startsWith(join(data, "n3")) && target.includes("wal-")) closeSync(Number(name));
+  }
+  await client.set("after", "2");
+  await expect.poll(() => failing?.running, { timeout: 5000 }).toBe(false);
+  expect(failing?.failure).toMatchObject({ message: expect.stringContaining("EBADF") });
+  expect(await client.get("after")).toBe("2");
+  await failing?.restart();
+  const again = await clientOf(failing?.url ?? "");
+  expect(await again.get("after")).toBe("2");
+});
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * A node inside a program's own process. When it cannot go on, it ends alone: it hears nothing more of the world, its files are
+ * closed, and what it threw reaches nobody. A process of its own would simply exit (`world.ts`).
+ */
+import type { Clock, Disk, DiskCallback, DiskFile, Network } from "../world.ts";
+
+export interface Containment {
+  /** Rejects with what ended the node; never resolves. */
+  readonly ended: Promise<never>;
+  fatal(error: Error): never;
+  clock(clock: Clock): Clock;
+  network(network: Network): Network;
+  disk(disk: Disk): Disk;
+}
+
+type Guard = <Arguments extends readonly unknown[]>(
+  callback: (...values: Arguments) => void,
+) => (...values: Arguments) => void;
+
+/** Everything that the node is given passes through the returned doors. Any error that leaves one of its callbacks ends it. */
+export function contain(): Containment {
+  let failure: unknown;
+  let reject: (error: unknown) => void = () => undefined;
+  const ended = new Promise<never>((_, fail) => (reject = fail));
+  // Whoever does not wait for the end is not to be bothered by it.
+  ended.catch(() => undefined);
+  const files = new Set<DiskFile>();
+  const end = (error: unknown): void => {
+    if (failure !== undefined) return;
+    failure = error;
+    for (const file of files) file.close();
+    reject(error);
+  };
+  const guard: Guard =
+    (callback) =>
+    (...values) => {
+      if (failure !== undefined) return;
+      try {
+        callback(...values);
+      } catch (error) {
+        end(error);
+      }
+    };
+  return {
+    ended,
+    fatal(error) {
+      end(error);
+      throw error;
+    },
+    clock: (clock) => ({
+      monotonicMs: () => clock.monotonicMs(),
+      wallMs: () => clock.wallMs(),
+      setTimer: (delayMs, callback) => clock.setTimer(delayMs, guard(callback)),
+      endOfTurn: (callback) => clock.endOfTurn(guard(callback)),
+    }),
+    network: (network) => ({
+      send: (to, parts) => network.send(to, parts),
+      onFrame: (receive) => network.onFrame(guard(receive)),
+      onLink: (change) => network.onLink(guard(change)),
+      queuedBytes: (to) => network.queuedBytes(to),
+      setPeers: (peers) => network.setPeers(peers),
+      close: () => network.close(),
+    }),
+    disk: (disk) => guardDisk(disk, guard, files),
+  };
+}
+
+/** `files`: those that are open, to be closed at the node's end. */
+function guardDisk(disk: Disk, guard: Guard, files: Set<DiskFile>): Disk {
+  const opened =
+    (done: (error: Error | undefined, file?: DiskFile) => void) =>
+    (error: Error | undefined, file?: DiskFile): void => {
+      if (file === undefined) return guard(done)(error);
+      const guarded = guardFile(file, guard, () => files.delete(guarded));
+      files.add(guarded);
+      guard(done)(error, guarded);
+    };
+  return {
+    list: () => disk.list(),
+    size: (name) => disk.size(name),
+    read: (name, position, length) => disk.read(name, position, length),
+    create: (name, sizeBytes, done) => disk.create(name, sizeBytes, opened(done)),
+    open: (name, done) => disk.open(name, opened(done)),
+    rename: (from, to, done) => disk.rename(from, to, guard(done)),
+    remove: (name, done) => disk.remove(name, guard(done)),
+    syncDirectory: (done) => disk.syncDirectory(guard(done)),
+    freeBytes: () => disk.freeBytes(),
+  };
+}
+
+/** Closes when nothing is under way: the number of a closed file may soon be that of another one. */
+function guardFile(file: DiskFile, guard: Guard, closed: () => void): DiskFile {
+  let underWay = 0;
+  let closing = false;
+  const operation = (done: DiskCallback): DiskCallback => {
+    const guarded = guard(done);
+    underWay++;
+    return (error) => {
+      underWay--;
+      if (closing && underWay === 0) file.close();
+      guarded(error);
+    };
+  };
+  return {
+    write: (position, chunks, durable, done) => file.write(position, chunks, durable, operation(done)),
+    sync: (done) => file.sync(operation(done)),
+    truncate: (sizeBytes, done) => file.truncate(sizeBytes, operation(done)),
+    close() {
+      if (closing) return;
+      closing = true;
+      closed();
+      if (underWay === 0) file.close();
+    },
+  };
+}
