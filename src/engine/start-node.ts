@@ -233,7 +233,11 @@ function createNode(
     recovered,
     world.clock.monotonicMs(),
   );
-  const machine = createKeyspace({ commands: [...DATA_COMMANDS, ...SESSION_SPECS], scripts });
+  const machine = createKeyspace({
+    commands: [...DATA_COMMANDS, ...SESSION_SPECS],
+    scripts,
+    hashSecret: world.random.next32(),
+  });
   const node: KeyspaceClusterNode = new ClusterNode({
     id: options.id,
     clusterId: options.clusterId,

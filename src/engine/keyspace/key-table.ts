@@ -31,11 +31,16 @@ export class KeyTable {
   /** Estimated memory; deterministic. */
   bytes = 0;
   observer: SlotObserver | undefined = undefined;
-  private readonly index = new KeyIndex();
+  private readonly index: KeyIndex;
   private versions = new Float64Array(16);
   private sizes = new Uint32Array(16);
   private digests = new Int32Array(16);
   private access = new Uint32Array(16);
+
+  /** `hashSecret`: see `key-index.ts`. */
+  constructor(hashSecret: number) {
+    this.index = new KeyIndex(this.keys, hashSecret);
+  }
 
   get size(): number {
     return this.keys.length;
@@ -69,8 +74,7 @@ export class KeyTable {
     const slot = this.keys.length;
     this.observer?.beforeChange(slot);
     if (slot >= this.versions.length) this.grow();
-    // First, because it alone can fail: at V8's limit for a Map.
-    this.index.set(key, slot);
+    this.index.add(key, slot);
     this.keys.push(key);
     this.values.push(value);
     this.sizes[slot] = 0;
@@ -123,14 +127,14 @@ export class KeyTable {
     if (slot !== last) this.observer?.beforeChange(last);
     this.bytes -= this.sizes[slot]!;
     this.digest = (this.digest - this.digests[slot]!) | 0;
-    this.index.delete(this.keys[slot]!);
+    this.index.delete(this.keys[slot]!, slot);
     this.due.remove(slot);
     const key = this.keys.pop()!;
     const value = this.values.pop()!;
     if (slot === last) return;
     this.keys[slot] = key;
     this.values[slot] = value;
-    this.index.set(key, slot);
+    this.index.move(key, last, slot);
     this.due.move(last, slot);
     this.versions[slot] = this.versions[last]!;
     this.sizes[slot] = this.sizes[last]!;

@@ -43,6 +43,8 @@ export interface KeyspaceOptions {
   readonly publish?: (channel: string, message: string) => void;
   /** Default: those of `collection-readers.ts`. */
   readonly collections?: CollectionReaders;
+  /** 32 bits that clients must not know, for the tables of keys; nothing of them reaches the state. Default 0: for tests. */
+  readonly hashSecret?: number;
 }
 
 /** As `AppliedAt` of the group: what a command may know of time and chance. */
@@ -71,6 +73,7 @@ export class KeyspaceMachine implements Keyspace {
   private readonly executor: Executor;
   private readonly scripts: ScriptEngine | undefined;
   private readonly collections: CollectionReaders;
+  private readonly hashSecret: number;
   private cut: KeyspaceCut | undefined;
   /** When the last command of upkeep was handed out, log time; -Infinity once it was applied. */
   private upkeepSinceMs = -Infinity;
@@ -78,11 +81,12 @@ export class KeyspaceMachine implements Keyspace {
   constructor(options: KeyspaceOptions) {
     this.scripts = options.scripts;
     this.collections = options.collections ?? COLLECTION_READERS;
+    this.hashSecret = options.hashSecret ?? 0;
     this.publish = options.publish;
     this.commands = new CommandTable([...options.commands, ...(options.scripts?.commands ?? [])]);
     this.databases = Array.from(
       { length: DATABASE_COUNT },
-      (_, index) => new StoredDatabase(index, this.moment, this.clock, this.counters),
+      (_, index) => new StoredDatabase(index, this.moment, this.clock, this.counters, this.hashSecret),
     );
     this.executor = new Executor(this, this.moment, this.chance);
   }
@@ -166,7 +170,7 @@ export class KeyspaceMachine implements Keyspace {
 
   /** Replaces the whole state. Throws DATA_CORRUPT when the bytes are not a whole snapshot or its digest does not fit. */
   restore(chunks: Iterable<Bytes>): void {
-    const state = readSnapshot(chunks, this.collections);
+    const state = readSnapshot(chunks, this.collections, this.hashSecret);
     this.cut?.close();
     for (const database of this.databases) database.table = state.tables[database.index]!;
     this.moment.revision = state.revision;

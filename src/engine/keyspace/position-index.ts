@@ -2,7 +2,7 @@
  * From a binary string to its position in an array: a Map that stays fast when the same strings come and go.
  *
  * Why not a bare Map: V8 leaves a deleted entry in its hash chain until the whole table is rebuilt, so a string that is
- * added and removed over and over (a lock's key, a job in a set) grows a chain as long as the table's free space, and every
+ * added and removed over and over (a job in a set) grows a chain as long as the table's free space, and every
  * look-up walks it: with 100,000 entries tens of microseconds, with a million hundreds. Here the strings removed
  * last stay in the Map, marked absent, and come back without a new entry; only when others push one out of this ring
  * is it deleted.

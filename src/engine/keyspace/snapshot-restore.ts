@@ -38,8 +38,12 @@ interface EarlyEntry {
 
 /** Fills a table slot by slot; what comes before its turn waits. */
 class TableLoad {
-  readonly table: KeyTable = new KeyTable();
+  readonly table: KeyTable;
   private readonly early = new Map<number, EarlyEntry>();
+
+  constructor(hashSecret: number) {
+    this.table = new KeyTable(hashSecret);
+  }
 
   add(slot: number, entry: EarlyEntry): void {
     if (slot !== this.table.size) {
@@ -72,10 +76,14 @@ class TableLoad {
   }
 }
 
-/** Throws DATA_CORRUPT when the bytes are not one whole snapshot. */
-export function readSnapshot(chunks: Iterable<Bytes>, readers: CollectionReaders): RestoredState {
+/** Throws DATA_CORRUPT when the bytes are not one whole snapshot. `hashSecret` is for the new tables. */
+export function readSnapshot(
+  chunks: Iterable<Bytes>,
+  readers: CollectionReaders,
+  hashSecret: number,
+): RestoredState {
   try {
-    return new SnapshotReader(readers).read(chunks);
+    return new SnapshotReader(readers, hashSecret).read(chunks);
   } catch (error) {
     if (isQuorateError(error) && error.code === "PROTOCOL") throw corrupt(error.message);
     throw error;
@@ -84,15 +92,16 @@ export function readSnapshot(chunks: Iterable<Bytes>, readers: CollectionReaders
 
 class SnapshotReader {
   private readonly readers: CollectionReaders;
-  private readonly loads = Array.from({ length: DATABASE_COUNT }, () => new TableLoad());
+  private readonly loads: readonly TableLoad[];
   private readonly sizes = Array.from({ length: DATABASE_COUNT }, () => 0);
   private readonly sections = new Map<string, Bytes>();
   private header: Omit<RestoredState, "sections" | "tables"> | undefined;
   private database = 0;
   private ended = false;
 
-  constructor(readers: CollectionReaders) {
+  constructor(readers: CollectionReaders, hashSecret: number) {
     this.readers = readers;
+    this.loads = Array.from({ length: DATABASE_COUNT }, () => new TableLoad(hashSecret));
   }
 
   read(chunks: Iterable<Bytes>): RestoredState {

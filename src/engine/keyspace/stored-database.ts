@@ -21,13 +21,17 @@ export interface KeyCounters {
 export class StoredDatabase implements Database {
   readonly index: number;
   /** Exchanged whole by FLUSHDB and SWAPDB. */
-  table: KeyTable = new KeyTable();
+  table: KeyTable;
   private readonly moment: Moment;
   private readonly clock: AccessClock;
   private readonly counters: KeyCounters;
+  private readonly hashSecret: number;
 
-  constructor(index: number, moment: Moment, clock: AccessClock, counters: KeyCounters) {
+  /** `hashSecret`: see `key-index.ts`. */
+  constructor(index: number, moment: Moment, clock: AccessClock, counters: KeyCounters, hashSecret: number) {
     this.index = index;
+    this.hashSecret = hashSecret;
+    this.table = new KeyTable(hashSecret);
     this.moment = moment;
     this.clock = clock;
     this.counters = counters;
@@ -220,7 +224,7 @@ export class StoredDatabase implements Database {
       this.table = table;
     });
     this.moment.revision++;
-    this.table = new KeyTable();
+    this.table = new KeyTable(this.hashSecret);
   }
 
   /** Removes keys that are due, earliest first, at most `limit`; gives how many. */
