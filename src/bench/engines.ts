@@ -11,6 +11,8 @@ export interface RunningEngine {
   readonly port: number;
   /** All server processes, the leader's first. */
   readonly processes: readonly Process[];
+  /** How many times the leader has waited for its disk, where the engine tells. */
+  fsyncs?(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -47,15 +49,30 @@ export async function startQuorate(
       kill: (signal: NodeJS.Signals) => process.kill(pid, signal),
       stop: () => Promise.resolve(),
     }));
-    return { name: "quorate", port: leader.port, ports, processes, stop: () => parent.stop() };
+    return {
+      name: "quorate",
+      port: leader.port,
+      ports,
+      processes,
+      fsyncs: () => counter(`http://${leader.http}/metrics`, "quorate_fsync_seconds_count"),
+      stop: () => parent.stop(),
+    };
   } catch (error) {
     await parent.stop();
     throw error;
   }
 }
 
-/** The leader's port, and all pids with the leader's first, from `quorate status --json`. */
-export async function quorateLeader(port: number): Promise<{ port: number; pids: number[] } | undefined> {
+export interface QuorateLeader {
+  readonly port: number;
+  /** "host:port". */
+  readonly http: string;
+  /** Of all nodes, the leader's first. */
+  readonly pids: number[];
+}
+
+/** From `quorate status --json`. */
+export async function quorateLeader(port: number): Promise<QuorateLeader | undefined> {
   const { execFile } = await import("node:child_process");
   const output = await new Promise<string>((done, fail) => {
     const args = [MAIN, "status", "--json", "--url", `redis://127.0.0.1:${port}`];
@@ -64,15 +81,24 @@ export async function quorateLeader(port: number): Promise<{ port: number; pids:
     );
   });
   const status = JSON.parse(output) as {
-    nodes: { id: string; pid: number; resp: string; role: string }[];
+    nodes: { id: string; pid: number | null; resp: string | null; http: string | null; role: string }[];
     groups: { leader?: string }[];
   };
   const leader = status.nodes.find((node) => node.role === "leader");
+  if (leader === undefined || leader.resp === null || leader.http === null) return undefined;
+  const pids = [leader, ...status.nodes.filter((node) => node !== leader)].map((node) => node.pid);
   // A node that was just killed is still named by its old process until its successor has greeted the others.
-  if (leader === undefined || !status.nodes.every((node) => node.pid !== undefined && isAlive(node.pid)))
-    return undefined;
-  const others = status.nodes.filter((node) => node !== leader).map((node) => node.pid);
-  return { port: Number(leader.resp.slice(leader.resp.lastIndexOf(":") + 1)), pids: [leader.pid, ...others] };
+  if (!pids.every((pid) => pid !== null && isAlive(pid))) return undefined;
+  const respPort = Number(leader.resp.slice(leader.resp.lastIndexOf(":") + 1));
+  return { port: respPort, http: leader.http, pids: pids as number[] };
+}
+
+/** A sample of a page in the Prometheus text format. */
+async function counter(url: string, name: string): Promise<number> {
+  const page = await (await fetch(url)).text();
+  const line = page.split("\n").find((text) => text.startsWith(`${name} `));
+  if (line === undefined) throw new Error(`${url} has no ${name}`);
+  return Number(line.slice(name.length + 1));
 }
 
 function isAlive(pid: number): boolean {
@@ -150,6 +176,8 @@ export async function startEtcd(
     name: "etcd",
     port: members[ordered]?.client ?? 0,
     endpoints,
+    fsyncs: () =>
+      counter(`http://${endpoints[ordered]}/metrics`, "etcd_disk_wal_fsync_duration_seconds_count"),
     processes: [first, ...processes.filter((process) => process !== first)],
     stop: () => stopAll(processes),
   };

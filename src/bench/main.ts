@@ -23,8 +23,19 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "5" },
     scale: { type: "string", default: "1" },
     write: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
   },
 });
+
+if (values.help) {
+  console.log(`npm run bench -- [--only ${SUITES.join(",")}] [--rounds 5] [--scale 1] [--write]
+
+  --only LIST    which comparisons; default all
+  --rounds N     how often each engine takes its turn; default 5 (and four kills of the leader for each)
+  --scale X      multiplies the number of requests; default 1
+  --write        write docs/benchmarks.md and its plots`);
+  process.exit(0);
+}
 
 for (const engine of ["redis-server", "redis-benchmark", "etcd"]) {
   if (spawnSync(engine, ["--version"]).error !== undefined) {
@@ -62,13 +73,14 @@ function tableOf({ title, goals, measured }: Comparison): string {
     const verdict = goal === undefined || goal === 0 ? "" : `${goal} ${row.ratio >= goal ? "met" : "missed"}`;
     const cpu = row.cpuMicros.map((micros) => micros.toFixed(1)).join(" + ");
     const latency = [row.p50Ms, row.p99Ms, row.p999Ms].map((ms) => ms.toFixed(2)).join(" / ");
-    return `| ${row.label} | ${figure(row.opsPerSecond)} | ${latency} | ${cpu} | ${ratio} | ${verdict} |`;
+    const fsyncs = row.fsyncsPerThousand?.toFixed(row.fsyncsPerThousand < 100 ? 1 : 0) ?? "";
+    return `| ${row.label} | ${figure(row.opsPerSecond)} | ${latency} | ${cpu} | ${fsyncs} | ${ratio} | ${verdict} |`;
   });
   return [
     `### ${title}`,
     "",
-    "| engine | ops/s | p50 / p99 / p99.9 ms | CPU us per op, each process | Quorate / it | goal |",
-    "|---|---:|---|---|---:|---|",
+    "| engine | ops/s | p50 / p99 / p99.9 ms | CPU us per op, each process | fsyncs per 1000 ops | Quorate / it | goal |",
+    "|---|---:|---|---|---:|---:|---|",
     ...rows,
   ].join("\n");
 }
@@ -94,7 +106,7 @@ function writePage(): void {
     "the ratio is the median of the rounds' own ratios. The machine is small and shared: trust the ratios, not the figures.",
     "Load: `redis-benchmark` for RESP, a small gRPC client for etcd; 64-byte values over 100,000 keys. All servers and the",
     "load share the cores. etcd's cost includes gRPC, MVCC and a bbolt commit; redis-server with two asynchronous replicas",
-    "promises less than a majority on disk.",
+    "promises less than a majority on disk. Fsyncs are the leader's (redis-server does not count its own).",
     "",
     ...plots,
     ...(findings.length === 0

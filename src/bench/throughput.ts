@@ -20,6 +20,8 @@ export interface Measured {
   readonly p999Ms: number;
   /** Microseconds of processor per operation, one figure for each server process, the leader's first. */
   readonly cpuMicros: readonly number[];
+  /** Of the leader; undefined when the engine does not tell, or waits for no disk. */
+  readonly fsyncsPerThousand: number | undefined;
   /** The first contender's throughput over this one's, pair by pair: the median. */
   readonly ratio: number;
 }
@@ -29,7 +31,7 @@ export async function alternate(
   contenders: readonly Contender[],
   rounds: number,
 ): Promise<readonly Measured[]> {
-  const runs = contenders.map(() => [] as { summary: LatencySummary; cpuMicros: number[] }[]);
+  const runs = contenders.map((): Run[] => []);
   for (let round = 0; round < rounds; round++) {
     for (const [at, contender] of contenders.entries()) runs[at]?.push(await measure(contender));
   }
@@ -49,20 +51,35 @@ export async function alternate(
       cpuMicros: contender.engine.processes.map((_, process) =>
         median(own.map((run) => run.cpuMicros[process] ?? 0)),
       ),
+      fsyncsPerThousand: medianIfAny(own.map((run) => run.fsyncsPerThousand)),
       ratio: median(ratios),
     };
   });
 }
 
-async function measure(contender: Contender): Promise<{ summary: LatencySummary; cpuMicros: number[] }> {
-  const before = contender.engine.processes.map((process) => usage(process.pid).cpuSeconds);
+interface Run {
+  readonly summary: LatencySummary;
+  readonly cpuMicros: readonly number[];
+  readonly fsyncsPerThousand: number | undefined;
+}
+
+async function measure(contender: Contender): Promise<Run> {
+  const { engine } = contender;
+  const cpuBefore = engine.processes.map((process) => usage(process.pid).cpuSeconds);
+  const fsyncsBefore = await engine.fsyncs?.();
   const startedMs = performance.now();
   const summary = await contender.load();
   const operations = (summary.opsPerSecond * (performance.now() - startedMs)) / 1000;
-  const cpuMicros = contender.engine.processes.map(
-    (process, at) => ((usage(process.pid).cpuSeconds - (before[at] ?? 0)) * 1e6) / operations,
+  const cpuMicros = engine.processes.map(
+    (process, at) => ((usage(process.pid).cpuSeconds - (cpuBefore[at] ?? 0)) * 1e6) / operations,
   );
-  return { summary, cpuMicros };
+  const fsyncs = ((await engine.fsyncs?.()) ?? 0) - (fsyncsBefore ?? 0);
+  return { summary, cpuMicros, fsyncsPerThousand: fsyncs === 0 ? undefined : (fsyncs * 1000) / operations };
+}
+
+function medianIfAny(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined);
+  return known.length === 0 ? undefined : median(known);
 }
 
 export interface LoadShape {
