@@ -13,6 +13,11 @@ export interface Process {
   stop(): Promise<void>;
 }
 
+/** Those that run: an interrupted benchmark, or one whose reader went away, leaves none behind. */
+const running = new Set<ChildProcess>();
+process.on("exit", () => running.forEach((child) => child.kill("SIGTERM")));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
+
 export function run(
   name: string,
   command: string,
@@ -21,6 +26,8 @@ export function run(
 ): Process {
   const child = spawn(command, args, { stdio: "ignore", env: { ...process.env, ...env } });
   if (child.pid === undefined) throw new Error(`${name}: cannot start ${command}; is it installed?`);
+  running.add(child);
+  child.on("exit", () => running.delete(child));
   child.on("error", (error) => console.error(`${name}: ${error.message}`));
   return { name, pid: child.pid, kill: (signal) => void child.kill(signal), stop: () => stop(child) };
 }
