@@ -31,6 +31,11 @@ export interface Membership {
   readonly learners: readonly NodeId[];
   /** Where each member's peer port is: "host:port". */
   readonly addresses: Readonly<Record<NodeId, string>>;
+  /**
+   * Which life of a name is meant, for members that were added or replaced: the identity of the node's data directory. A
+   * name without one is its founder. Default: none.
+   */
+  readonly identities?: Readonly<Record<NodeId, string>>;
 }
 
 /** Names a snapshot: the state after applying entries up to `index`. */
@@ -90,6 +95,8 @@ export type Input<Message> =
   | { readonly type: "suspect"; readonly peer: NodeId }
   /** Hands leadership to `to`, or to the most advanced voter. */
   | { readonly type: "transfer"; readonly to?: NodeId }
+  /** This node is no newcomer: all founders, it among them, have no past. */
+  | { readonly type: "found" }
   /** Moves to these voters: newcomers learn first, then joint consensus. Answered by `membershipChange` with this id. */
   | {
       readonly type: "changeMembership";
@@ -97,6 +104,8 @@ export type Input<Message> =
       readonly voters: readonly NodeId[];
       readonly learners: readonly NodeId[];
       readonly addresses: Readonly<Record<NodeId, string>>;
+      /** Of members that are new, or are a new life of their name. */
+      readonly identities?: Readonly<Record<NodeId, string>>;
     }
   /** The state machine has applied entries up to here. */
   | { readonly type: "applied"; readonly index: Index }
@@ -155,6 +164,12 @@ export interface PeerProgress {
   readonly silentMs: number;
 }
 
+export interface Standing {
+  readonly term: Term;
+  readonly index: Index;
+  readonly named: boolean;
+}
+
 export interface ConsensusStatus {
   readonly role: Role;
   readonly term: Term;
@@ -165,6 +180,13 @@ export interface ConsensusStatus {
   readonly membership: Membership;
   /** While entries that were acknowledged and lost are fetched from the leader: how far the log must reach again. */
   readonly recovering?: Floor;
+  /** True until a membership names this life of the node. Default false. */
+  readonly newcomer?: boolean;
+  /**
+   * Where the membership in force stands in the log, and whether the log names this life of the node: then it may be listened
+   * to under its name, also by nodes that know only an earlier life.
+   */
+  readonly standing?: Standing;
   /** Only at the leader. */
   readonly progress: ReadonlyMap<NodeId, PeerProgress>;
   /** Local snapshots (by index) that are being sent, perhaps not the newest: their files must stay. */
@@ -205,6 +227,13 @@ export interface ConsensusOptions {
   readonly id: NodeId;
   /** The founding membership: used only when neither log nor snapshot names one. */
   readonly membership: Membership;
+  /** What this node's data directory (or this process, without one) is called in memberships. Default: none. */
+  readonly identity?: string;
+  /**
+   * This node may have had an earlier life under its name, of which it knows nothing: votes it gave, entries it acknowledged.
+   * Until its log holds a membership that names its identity it never campaigns and never votes. Default false.
+   */
+  readonly newcomer?: boolean;
   /** Chance for election jitter: a uniform number in [0, 1). */
   readonly random: () => number;
   /** Default 50. */
@@ -237,4 +266,6 @@ export type ConsensusMutant =
   | "reuse-read-id"
   | "lease-starts-at-reply"
   | "accept-snapshot-behind-commit"
-  | "ignore-floor";
+  | "ignore-floor"
+  | "newcomer-votes"
+  | "keep-progress-of-replaced";

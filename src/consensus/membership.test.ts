@@ -49,14 +49,14 @@ test("an encoded membership reads back, and anything else is refused", () => {
 });
 
 test("a truncation brings the membership before it back into force", () => {
-  const history = new MembershipHistory({ index: 0, membership: NOW });
+  const history = new MembershipHistory({ index: 0, term: 1, membership: NOW });
   const joint = enterJoint(NOW, GOAL);
-  history.append({ index: 5, membership: joint });
+  history.append({ index: 5, term: 1, membership: joint });
   expect(history.truncateFrom(6)).toBe(false);
   expect([history.at(4), history.at(5)]).toEqual([NOW, joint]);
   expect(history.truncateFrom(5)).toBe(true);
   expect(history.latest.membership).toEqual(NOW);
-  history.append({ index: 7, membership: joint });
+  history.append({ index: 7, term: 1, membership: joint });
   history.compactTo(9);
   expect(history.truncateFrom(8)).toBe(false);
   expect(history.latest.membership).toEqual(joint);

@@ -9,9 +9,11 @@ import { assert, QuorateError } from "../runtime/errors.ts";
 import type { NodeId } from "../runtime/world.ts";
 import { ByteReader } from "../wire/byte-reader.ts";
 import { ByteWriter } from "../wire/byte-writer.ts";
-import type { Index, Membership } from "./consensus.ts";
+import type { Index, Membership, Term } from "./consensus.ts";
 
 const FORMAT = 1;
+/** The same, and identities after it. */
+const FORMAT_WITH_IDENTITIES = 2;
 /** More members than any cluster has; a bound for what a peer may claim. */
 const MEMBERS_MAX = 255;
 
@@ -31,7 +33,8 @@ export function decodeMembership(bytes: Bytes): Membership {
 }
 
 export function writeMembership(writer: ByteWriter, membership: Membership): void {
-  writer.uint8(FORMAT);
+  const identities = Object.entries(membership.identities ?? {});
+  writer.uint8(identities.length === 0 ? FORMAT : FORMAT_WITH_IDENTITIES);
   for (const ids of [membership.voters, membership.outgoing, membership.learners]) {
     writer.uint8(ids.length);
     for (const id of ids) writer.text(id);
@@ -39,18 +42,30 @@ export function writeMembership(writer: ByteWriter, membership: Membership): voi
   const addresses = Object.entries(membership.addresses);
   writer.uint32(addresses.length);
   for (const [id, address] of addresses) writer.text(id).text(address);
+  if (identities.length === 0) return;
+  writer.uint32(identities.length);
+  for (const [id, identity] of identities) writer.text(id).text(identity);
 }
 
 export function readMembership(reader: ByteReader): Membership {
-  if (reader.uint8() !== FORMAT) throw new QuorateError("PROTOCOL", "unknown format of a membership");
+  const format = reader.uint8();
+  if (format !== FORMAT && format !== FORMAT_WITH_IDENTITIES) {
+    throw new QuorateError("PROTOCOL", "unknown format of a membership");
+  }
   const voters = readIds(reader);
   const outgoing = readIds(reader);
   const learners = readIds(reader);
+  const addresses = readTexts(reader);
+  if (format === FORMAT) return { voters, outgoing, learners, addresses };
+  return { voters, outgoing, learners, addresses, identities: readTexts(reader) };
+}
+
+function readTexts(reader: ByteReader): Readonly<Record<NodeId, string>> {
   const count = reader.uint32();
-  if (count > 3 * MEMBERS_MAX) throw new QuorateError("PROTOCOL", "too many addresses in a membership");
-  const addresses: [NodeId, string][] = [];
-  for (let i = 0; i < count; i += 1) addresses.push([reader.text(), reader.text()]);
-  return { voters, outgoing, learners, addresses: Object.fromEntries(addresses) };
+  if (count > 3 * MEMBERS_MAX) throw new QuorateError("PROTOCOL", "too many names in a membership");
+  const texts: [NodeId, string][] = [];
+  for (let i = 0; i < count; i += 1) texts.push([reader.text(), reader.text()]);
+  return Object.fromEntries(texts);
 }
 
 function readIds(reader: ByteReader): NodeId[] {
@@ -65,8 +80,14 @@ export function members(membership: Membership): NodeId[] {
   return [...new Set([...membership.voters, ...membership.outgoing, ...membership.learners])];
 }
 
+/** True when a membership means this life of `id`: explicitly, or as the founder of that name. */
+export function isMeant(membership: Membership, id: NodeId, identity: string | undefined): boolean {
+  const meant = membership.identities?.[id];
+  return meant === undefined || meant === identity;
+}
+
 /** What a change aims at. */
-export type MembershipGoal = Pick<Membership, "voters" | "learners" | "addresses">;
+export type MembershipGoal = Pick<Membership, "voters" | "learners" | "addresses" | "identities">;
 
 /** Why a goal cannot be a membership, or undefined. */
 export function refuseGoal(goal: MembershipGoal): string | undefined {
@@ -83,7 +104,13 @@ export function withLearners(now: Membership, goal: MembershipGoal): Membership 
   const learners = [...goal.voters, ...goal.learners, ...now.learners].filter(
     (id, at, all) => !now.voters.includes(id) && all.indexOf(id) === at,
   );
-  return { ...now, learners, addresses: addressesOf([...now.voters, ...learners], now, goal) };
+  const named = [...now.voters, ...learners];
+  return {
+    ...now,
+    learners,
+    addresses: addressesOf(named, now, goal),
+    ...identitiesOf(named, now, goal),
+  };
 }
 
 /** Second step: decisions need a majority of the new voters and one of the old. */
@@ -95,13 +122,22 @@ export function enterJoint(now: Membership, goal: MembershipGoal): Membership {
     outgoing,
     learners,
     addresses: addressesOf([...voters, ...outgoing, ...learners], now, goal),
+    // Those of the newcomers are in force since they learn.
+    ...identitiesOf([...voters, ...outgoing, ...learners], now, now),
   };
 }
 
 /** Last step: the new voters alone. Needs nothing but the joint membership, so that any leader can take it. */
 export function leaveJoint(joint: Membership): Membership {
   const { voters, learners } = joint;
-  return { voters, outgoing: [], learners, addresses: addressesOf([...voters, ...learners], joint, joint) };
+  const named = [...voters, ...learners];
+  return {
+    voters,
+    outgoing: [],
+    learners,
+    addresses: addressesOf(named, joint, joint),
+    ...identitiesOf(named, joint, joint),
+  };
 }
 
 export function sameMembership(left: Membership, right: Membership): boolean {
@@ -110,7 +146,8 @@ export function sameMembership(left: Membership, right: Membership): boolean {
     sameSet(left.voters, right.voters) &&
     sameSet(left.outgoing, right.outgoing) &&
     sameSet(left.learners, right.learners) &&
-    all.every((id) => left.addresses[id] === right.addresses[id])
+    all.every((id) => left.addresses[id] === right.addresses[id]) &&
+    all.every((id) => left.identities?.[id] === right.identities?.[id])
   );
 }
 
@@ -127,9 +164,20 @@ function addressesOf(
   return Object.fromEntries(known.filter(([, address]) => address !== ""));
 }
 
+function identitiesOf(
+  ids: readonly NodeId[],
+  now: Membership,
+  goal: MembershipGoal,
+): Pick<Membership, "identities"> {
+  const known = ids.map((id) => [id, goal.identities?.[id] ?? now.identities?.[id] ?? ""] as const);
+  const given = known.filter(([, identity]) => identity !== "");
+  return given.length === 0 ? {} : { identities: Object.fromEntries(given) };
+}
+
 export interface Configuration {
   /** Where the log names it; 0 or the snapshot's index for the oldest one. */
   readonly index: Index;
+  readonly term: Term;
   readonly membership: Membership;
 }
 
@@ -160,6 +208,11 @@ export class MembershipHistory {
   /** The membership in force at `index`. */
   at(index: Index): Membership {
     return (this.configurations.findLast((c) => c.index <= index) ?? this.configurations[0]!).membership;
+  }
+
+  /** True when one of them is such. */
+  some(isSuch: (membership: Membership) => boolean): boolean {
+    return this.configurations.some(({ membership }) => isSuch(membership));
   }
 
   /** Entries up to `index` are compacted: only the last membership among them matters. */

@@ -30,6 +30,8 @@ export interface SnapshotSending {
 export class Progress {
   readonly id: NodeId;
   readonly detector: FailureDetector;
+  /** The life of the peer that all of this is about (`Membership.identities`). */
+  readonly identity: string | undefined;
   /** Invariant: matchIndex < nextIndex. The peer's disk holds the log up to here. */
   matchIndex: Index = 0;
   nextIndex: Index;
@@ -46,8 +48,9 @@ export class Progress {
   private inflight: InFlight[] = [];
   private inflightBytes = 0;
 
-  constructor(id: NodeId, nextIndex: Index, detector: FailureDetector) {
+  constructor(id: NodeId, nextIndex: Index, detector: FailureDetector, identity?: string) {
     this.id = id;
+    this.identity = identity;
     this.nextIndex = nextIndex;
     this.detector = detector;
   }

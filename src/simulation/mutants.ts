@@ -6,8 +6,8 @@ import type { ConsensusMutant } from "../consensus/consensus.ts";
 import type { Disk, World } from "../runtime/world.ts";
 
 export type Mutant =
-  // The search of the core alone finds "ignore-floor", with damage aimed at it (raft/mutants.test.ts).
-  | Exclude<ConsensusMutant, "ignore-floor">
+  // The search of the core alone finds these, with losses aimed at them (raft/mutants.test.ts).
+  | Exclude<ConsensusMutant, "ignore-floor" | "newcomer-votes" | "keep-progress-of-replaced">
   | "forget-sessions-in-snapshot"
   | "skip-directory-fsync"
   | "skip-fsync"

@@ -10,14 +10,15 @@ import type {
   DurableWrite,
   Effect,
   Entry,
-  Floor,
   Membership,
   Recovered,
   SnapshotMeta,
+  Standing,
 } from "../consensus.ts";
 import { DEFAULT_CONSENSUS_OPTIONS } from "../defaults.ts";
 import { withChunk, type RaftMessage } from "../message.ts";
 import { isQuorum } from "../quorum.ts";
+import { emptyDisk, isNewcomer, lastOf, reaches, storeWrite, type Disk } from "./disk.testing.ts";
 import { createRaft } from "./raft.ts";
 import { randomFrom, type Faults } from "./swarm.testing.ts";
 
@@ -27,20 +28,11 @@ function require(condition: boolean, message: string): void {
   if (!condition) throw new Violation(message);
 }
 
-interface Disk {
-  term: number;
-  votedFor: string | undefined;
-  entries: Entry[];
-  snapshot: { meta: SnapshotMeta; bytes: Bytes } | undefined;
-  /** Set while entries that were durable once are lost. */
-  floor: Floor | undefined;
-  /** Older snapshots that are still being sent. */
-  old: Map<number, Bytes>;
-}
-
 interface Node {
   readonly id: string;
-  readonly disk: Disk;
+  disk: Disk;
+  /** Which life of each founder it heard first. */
+  readonly heard: Map<string, string>;
   core: Consensus<RaftMessage> | undefined;
   life: number;
   pausedUntil: number;
@@ -76,6 +68,8 @@ export class Cluster {
   losses = 0;
   recoveries = 0;
   installs = 0;
+  /** How often a node forgot everything. */
+  forgotten = 0;
   private readonly options: ClusterOptions;
   private readonly leaders = new Map<number, string>();
   private readonly queue: { at: number; order: number; run: () => void }[] = [];
@@ -92,18 +86,12 @@ export class Cluster {
     this.random = randomFrom(options.seed);
     const ids = Array.from({ length: options.members + options.spare }, (_, i) => `n${i + 1}`);
     for (const id of ids) {
-      const disk: Disk = {
-        term: 0,
-        votedFor: undefined,
-        entries: [],
-        snapshot: undefined,
-        floor: undefined,
-        old: new Map(),
-      };
+      const disk = emptyDisk(id);
       const skew = 1 + (this.random() - 0.5) * DEFAULT_CONSENSUS_OPTIONS.clockDriftMax;
       this.nodes.set(id, {
         id,
         disk,
+        heard: new Map(),
         skew,
         core: undefined,
         life: 0,
@@ -221,6 +209,8 @@ export class Cluster {
       ...this.options.consensus,
       id: node.id,
       membership: this.founding(),
+      identity: disk.identity,
+      newcomer: disk.identity !== node.id,
       random: this.random,
     };
     node.life += 1;
@@ -267,6 +257,7 @@ export class Cluster {
     node.core = undefined;
     node.life += 1;
     if (this.chance(this.options.faults.rot)) this.rot(node);
+    if (this.chance(this.options.faults.forget)) this.forget(node);
     const suspects = [...this.nodes.values()].filter(
       (other) => other.core !== undefined && this.random() < 0.5,
     );
@@ -286,12 +277,7 @@ export class Cluster {
    */
   private rot(node: Node): void {
     const { disk } = node;
-    const others = [...this.nodes.values()].filter((other) => other !== node);
-    const few = [node, ...others].some(
-      ({ membership: { voters, outgoing } }) =>
-        voters.length < 3 || (outgoing.length > 0 && outgoing.length < 3),
-    );
-    if (few || others.some((other) => other.disk.floor !== undefined)) return;
+    if (disk.identity !== node.id || !this.canSpare(node)) return;
     const last = lastOf(disk);
     if (last.index === 0) return;
     if (disk.floor === undefined) this.losses += 1;
@@ -303,6 +289,48 @@ export class Cluster {
     disk.entries = [];
     disk.snapshot = undefined;
     disk.old.clear();
+  }
+
+  private canSpare(node: Node): boolean {
+    const others = [...this.nodes.values()].filter((other) => other !== node);
+    const few = [node, ...others].some(
+      ({ membership: { voters, outgoing } }) =>
+        voters.length < 3 || (outgoing.length > 0 && outgoing.length < 3),
+    );
+    return !few && !others.some(({ disk }) => disk.floor !== undefined || isNewcomer(disk));
+  }
+
+  /** Everything is gone, as when a process kept nothing or its disk was replaced. */
+  private forget(node: Node): void {
+    if (node.disk.floor !== undefined || !this.canSpare(node)) return;
+    const forgot = isNewcomer(node.disk) ? node.disk.forgot : lastOf(node.disk);
+    node.disk = { ...emptyDisk(`${node.disk.identity}'`), forgot };
+    node.heard.clear();
+    this.forgotten += 1;
+  }
+
+  newcomers(): number {
+    return [...this.nodes.values()].filter(({ disk }) => isNewcomer(disk)).length;
+  }
+
+  /** What the driver of a leader does: the last life of a newcomer's name loses its vote, then the new one is taken in. */
+  private admit(leader: Node, newcomer: Node): void {
+    const { voters, learners, outgoing, addresses } = leader.core!.status(this.now).membership;
+    const { id } = newcomer;
+    if (outgoing.length > 0) return;
+    const without = { voters: voters.filter((each) => each !== id), learners };
+    const goal = voters.includes(id)
+      ? { voters: without.voters, learners: [...learners, id] }
+      : { voters: [...voters, id], learners: learners.filter((each) => each !== id) };
+    const identities = voters.includes(id) ? {} : { [id]: newcomer.disk.identity };
+    const input = {
+      type: "changeMembership",
+      id: (this.order += 1),
+      ...goal,
+      addresses,
+      identities,
+    } as const;
+    this.step(leader, (core, now) => core.step(input, now));
   }
 
   private carryOut(node: Node, effect: Effect<RaftMessage>): void {
@@ -421,28 +449,50 @@ export class Cluster {
 
   private transmit(node: Node, to: string, message: RaftMessage): void {
     const { faults } = this.options;
+    const { newcomer = false, standing } = node.core?.status(this.now) ?? {};
+    const sender: Sender = { id: node.id, identity: node.disk.identity, newcomer, standing };
     if (this.chance(faults.loss)) return;
     const copies = this.chance(faults.duplicate) ? 2 : 1;
     for (let copy = 0; copy < copies; copy += 1) {
       const slow = this.chance(0.03) ? 30 : 1;
-      this.at(0.1 + this.random() * faults.delayMs * slow, () => this.deliver(node.id, to, message));
+      this.at(0.1 + this.random() * faults.delayMs * slow, () => this.deliver(sender, to, message));
     }
   }
 
-  private deliver(from: string, to: string, message: RaftMessage): void {
+  private deliver(sender: Sender, to: string, message: RaftMessage): void {
     const node = this.nodes.get(to);
     if (node?.core === undefined) return;
+    const from = sender.id;
     if (this.blocked(from, to)) {
       if (this.heldUntil > this.now) {
-        this.at(this.heldUntil - this.now + this.random() * 40, () => this.deliver(from, to, message));
+        this.at(this.heldUntil - this.now + this.random() * 40, () => this.deliver(sender, to, message));
       }
       return;
     }
     if (node.pausedUntil > this.now) {
-      this.at(node.pausedUntil - this.now + 0.01 + this.random(), () => this.deliver(from, to, message));
+      this.at(node.pausedUntil - this.now + 0.01 + this.random(), () => this.deliver(sender, to, message));
       return;
     }
+    if (!this.listensTo(node, sender, message)) return;
     this.step(node, (core, now) => core.step({ type: "message", from, message }, now));
+  }
+
+  /**
+   * What a driver sees to: nobody listens to a life of a name that its members do not mean. Votes pass: that a newcomer gives
+   * none, the core must see to alone.
+   */
+  private listensTo(node: Node, sender: Sender, { type }: RaftMessage): boolean {
+    const { id, identity, newcomer } = sender;
+    if (newcomer && (type === "voteReply" || type === "preVoteReply")) return true;
+    const { membership, standing } = node.core!.status(this.now);
+    const meant = membership.identities?.[id];
+    if (meant === identity) return true;
+    if (newcomer) return false;
+    // It knows of its being named what this node does not know yet.
+    if (sender.standing?.named === true && !reaches(standing!, sender.standing)) return true;
+    if (meant !== undefined) return false;
+    if (!node.heard.has(id)) node.heard.set(id, identity);
+    return node.heard.get(id) === identity;
   }
 
   private elected(node: Node, term: number): void {
@@ -487,9 +537,10 @@ export class Cluster {
   private checkQuorum(node: Node, index: number, term: number): void {
     const held = (id: string): boolean => {
       const { disk } = this.nodes.get(id)!;
-      // What a node lost it acknowledged before: until it is back, its vote speaks for it.
+      // What a node lost it acknowledged before: until it is back, its vote speaks for it, or nobody votes in its name.
+      const lost = disk.floor ?? (isNewcomer(disk) ? disk.forgot : undefined);
       return (
-        (disk.floor !== undefined && reaches(disk.floor, { index, term })) ||
+        (lost !== undefined && reaches(lost, { index, term })) ||
         (disk.snapshot?.meta.index ?? 0) >= index ||
         disk.entries.some((entry) => entry.index === index && entry.term === term)
       );
@@ -500,6 +551,7 @@ export class Cluster {
       const last = lastOf(this.nodes.get(id)!.disk);
       const wouldGet = (voter: string): boolean => {
         const { disk } = this.nodes.get(voter)!;
+        if (isNewcomer(disk)) return false;
         return reaches(last, lastOf(disk)) && (disk.floor === undefined || reaches(last, disk.floor));
       };
       const safe = held(id) || !isQuorum(node.membership, wouldGet);
@@ -528,7 +580,9 @@ export class Cluster {
       this.step(this.pick(running), (core, now) => core.step({ type: "transfer" }, now));
     }
     const leader = this.leader();
-    if (this.chance(faults.change) && leader !== undefined) this.change(leader);
+    if (this.chance(faults.change) && leader !== undefined && this.newcomers() === 0) this.change(leader);
+    const newcomer = nodes.find((node) => node.core?.status(this.now).newcomer === true);
+    if (newcomer !== undefined && leader !== undefined && this.random() < 0.3) this.admit(leader, newcomer);
     this.at(5 + this.random() * 20, () => this.work());
   }
 
@@ -596,45 +650,24 @@ export class Cluster {
     const voters = ids.slice(0, Math.max(count, 2));
     const learners = ids.slice(voters.length).filter(() => this.random() < 0.4);
     const addresses = Object.fromEntries(ids.map((id) => [id, id]));
-    const input = { type: "changeMembership", id: (this.order += 1), voters, learners, addresses } as const;
+    const { membership } = leader.core!.status(this.now);
+    const strangers = [...voters, ...learners].filter((id) => membership.addresses[id] === undefined);
+    const identities = Object.fromEntries(strangers.map((id) => [id, this.nodes.get(id)!.disk.identity]));
+    const goal = { voters, learners, addresses, identities };
+    const input = { type: "changeMembership", id: (this.order += 1), ...goal } as const;
     this.step(leader, (core, now) => core.step(input, now));
   }
 }
 
+interface Sender {
+  readonly id: string;
+  readonly identity: string;
+  readonly newcomer: boolean;
+  readonly standing: Standing | undefined;
+}
+
 function before(left: { at: number; order: number }, right: { at: number; order: number }): boolean {
   return left.at < right.at || (left.at === right.at && left.order < right.order);
-}
-
-/** True when a log that ends at `left` is at least as up to date as one that ends at `right`. */
-function reaches(left: Floor, right: Floor): boolean {
-  return left.term > right.term || (left.term === right.term && left.index >= right.index);
-}
-
-/** Returns 1 when the log has reached its floor again. */
-function storeWrite(disk: Disk, write: DurableWrite): number {
-  if (write.ballot !== undefined) {
-    disk.term = write.ballot.term;
-    disk.votedFor = write.ballot.votedFor;
-  }
-  if (write.snapshot !== undefined) {
-    const { index, term } = write.snapshot;
-    const agrees = disk.entries.some((entry) => entry.index === index && entry.term === term);
-    disk.entries = agrees ? disk.entries.filter((entry) => entry.index > index) : [];
-  }
-  const first = write.entries?.[0];
-  if (first !== undefined) {
-    disk.entries = disk.entries.filter((entry) => entry.index < first.index);
-    disk.entries.push(...write.entries!);
-  }
-  if (write.floor !== "reached") return 0;
-  disk.floor = undefined;
-  return 1;
-}
-
-function lastOf(disk: Disk): { index: number; term: number } {
-  const base = disk.snapshot?.meta ?? { index: 0, term: 0 };
-  const last = disk.entries[disk.entries.length - 1];
-  return last === undefined || last.index < base.index ? base : last;
 }
 
 function digestWith(digest: number, entry: Entry): number {

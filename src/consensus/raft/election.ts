@@ -4,7 +4,7 @@ import type { NodeId } from "../../runtime/world.ts";
 import type { PreVote, PreVoteReply, TimeoutNow, Vote, VoteReply } from "../message.ts";
 import { countVotes } from "../quorum.ts";
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./roles.ts";
-import { mayCampaign, reaches, send, setBallot, voterSets, type Raft } from "./state.ts";
+import { mayCampaign, mayVote, reaches, send, setBallot, voterSets, type Raft } from "./state.ts";
 
 /** Bounds of the random delay between a broken link to the leader and a campaign. */
 const SUSPECT_DELAY_MIN_MS = 1;
@@ -76,6 +76,7 @@ function isUpToDate(raft: Raft, lastIndex: number, lastTerm: number): boolean {
 
 export function onPreVote(raft: Raft, from: NodeId, message: PreVote): void {
   const granted =
+    mayVote(raft) &&
     message.term > raft.term &&
     !leaderSeemsAlive(raft) &&
     isUpToDate(raft, message.lastIndex, message.lastTerm);
@@ -96,6 +97,7 @@ export function onPreVoteReply(raft: Raft, from: NodeId, message: PreVoteReply):
 export function onVote(raft: Raft, from: NodeId, message: Vote): void {
   const free = raft.votedFor === undefined || raft.votedFor === from;
   const granted =
+    mayVote(raft) &&
     message.term === raft.term &&
     free &&
     raft.leader === undefined &&

@@ -13,6 +13,8 @@ interface Search {
   /** Drawn from the seed, but for what provokes this bug. */
   readonly faults: Partial<Faults>;
   readonly consensus?: Partial<ConsensusOptions>;
+  /** How the bug shows once all faults ended, if nothing else does. */
+  readonly atRest?: (cluster: Cluster) => string | undefined;
 }
 
 const SEARCHES: Readonly<Record<ConsensusMutant, Search>> = {
@@ -38,6 +40,13 @@ const SEARCHES: Readonly<Record<ConsensusMutant, Search>> = {
   },
   // Leaders commit with what others lose soon after, and die.
   "ignore-floor": { seeds: 30, faults: { crash: 0.05, rot: 0.9, aim: 0.7, change: 0 } },
+  // The same with everything gone: the next life knows not even that it voted.
+  "newcomer-votes": { seeds: 30, faults: { crash: 0.05, rot: 0, forget: 0.9, aim: 0.7, change: 0 } },
+  "keep-progress-of-replaced": {
+    seeds: 10,
+    faults: { crash: 0.05, rot: 0, forget: 0.9, change: 0 },
+    atRest: (cluster) => (cluster.newcomers() > 0 ? "a newcomer never caught up" : undefined),
+  },
   "accept-snapshot-behind-commit": {
     seeds: 60,
     faults: { compact: 0.05, duplicate: 0.2, loss: 0.1, crash: 0.05, aim: 0 },
@@ -62,6 +71,11 @@ function hunt(
     });
     try {
       cluster.run(8000);
+      if (search.atRest === undefined) continue;
+      cluster.heal();
+      cluster.run(30_000, () => search.atRest?.(cluster) === undefined);
+      const found = search.atRest(cluster);
+      if (found !== undefined) return { seed, found };
     } catch (error) {
       return { seed, found: String(error) };
     }

@@ -10,6 +10,7 @@ const QUIET: Faults = {
   diskMs: 1,
   crash: 0,
   rot: 0,
+  forget: 0,
   partition: 0,
   hold: 0,
   pause: 0,
@@ -57,7 +58,7 @@ test("nodes lose what was durable, again and again, and have it back in the end 
   let losses = 0;
   for (let seed = 1; seed <= 25; seed += 1) {
     const aim = seed % 2 === 0 ? 0 : 0.7;
-    const faults: Faults = { ...swarm(seed), crash: 0.05, rot: 0.9, change: 0, aim };
+    const faults: Faults = { ...swarm(seed), crash: 0.05, rot: 0.9, forget: 0, change: 0, aim };
     const cluster = new Cluster({ seed, members: 3 + (seed % 3), spare: 0, faults });
     try {
       cluster.run(8000);
@@ -70,4 +71,24 @@ test("nodes lose what was durable, again and again, and have it back in the end 
     }
   }
   expect(losses).toBeGreaterThan(100);
+});
+
+test("nodes forget everything, one after the other, are replaced by their next lives, and nothing is lost", () => {
+  let forgotten = 0;
+  for (let seed = 1; seed <= 25; seed += 1) {
+    const aim = seed % 2 === 0 ? 0 : 0.7;
+    const change = seed % 3 === 0 ? 0.02 : 0;
+    const faults: Faults = { ...swarm(seed), crash: 0.05, rot: 0, forget: 0.9, change, aim };
+    const cluster = new Cluster({ seed, members: 3 + (seed % 3), spare: 0, faults });
+    try {
+      cluster.run(8000);
+      cluster.heal();
+      cluster.run(30_000, () => cluster.newcomers() === 0);
+      expect(cluster.newcomers(), "every newcomer was admitted").toBe(0);
+      forgotten += cluster.forgotten;
+    } catch (error) {
+      throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
+    }
+  }
+  expect(forgotten).toBeGreaterThan(100);
 });

@@ -28,9 +28,11 @@ import { onChunkStored, onCompact, onInstalled } from "./snapshots.ts";
 import {
   appendEntry,
   awaitCommit,
+  idleRole,
   sealWrite,
   send,
   settleFloor,
+  tellRole,
   type Raft,
   type RaftEffect,
 } from "./state.ts";
@@ -85,6 +87,8 @@ function step(raft: Raft, input: Input<RaftMessage>, nowMs: number): void {
       return suspect(raft, input.peer);
     case "transfer":
       return transfer(raft, input.to);
+    case "found":
+      return found(raft);
     case "changeMembership":
       return onChangeMembership(raft, input);
     case "applied":
@@ -139,6 +143,14 @@ function transfer(raft: Raft, to: NodeId | undefined): void {
   }
 }
 
+function found(raft: Raft): void {
+  if (!raft.newcomer) return;
+  raft.newcomer = false;
+  raft.role = idleRole(raft);
+  raft.detector.reset(raft.nowMs);
+  tellRole(raft);
+}
+
 function drain(raft: Raft): readonly RaftEffect[] {
   const { leadership } = raft;
   if (leadership !== undefined) {
@@ -171,7 +183,7 @@ function status(raft: Raft, nowMs: number): ConsensusStatus {
     progress.set(peer.id, peer.view(nowMs));
     if (peer.sending !== undefined) snapshotsInUse.add(peer.sending.snapshot.index);
   }
-  const { role, term, leader, commitIndex, membership, log } = raft;
+  const { role, term, leader, commitIndex, membership, history, log } = raft;
   const { firstIndex, lastIndex } = log;
   const recovering = raft.floor === undefined ? {} : { recovering: raft.floor };
   return {
@@ -183,6 +195,8 @@ function status(raft: Raft, nowMs: number): ConsensusStatus {
     lastIndex,
     membership,
     ...recovering,
+    ...(raft.newcomer ? { newcomer: true } : {}),
+    standing: { term: history.latest.term, index: history.latest.index, named: raft.named },
     progress,
     snapshotsInUse: [...snapshotsInUse],
   };

@@ -7,6 +7,7 @@ import {
   encodeMembership,
   enterJoint,
   leaveJoint,
+  type MembershipGoal,
   refuseGoal,
   sameMembership,
   withLearners,
@@ -22,9 +23,9 @@ const SILENCE_LIMIT = 5;
 type ChangeInput = Extract<Input<RaftMessage>, { type: "changeMembership" }>;
 
 export function onChangeMembership(raft: Raft, input: ChangeInput): void {
-  const { id, voters, learners, addresses } = input;
-  const goal = { voters, learners, addresses: { ...raft.membership.addresses, ...addresses } };
-  const refused = refuseChange(raft) ?? refuseGoal(goal);
+  const { id, voters, learners, addresses, identities = {} } = input;
+  const goal = { voters, learners, identities, addresses: { ...raft.membership.addresses, ...addresses } };
+  const refused = refuseChange(raft) ?? refuseGoal(goal) ?? refuseReplacement(raft, goal);
   if (refused !== undefined) {
     raft.effects.push({ type: "membershipChange", id, refused });
     return;
@@ -45,6 +46,14 @@ function refuseChange(raft: Raft): string | undefined {
     raft.membership.outgoing.length > 0 ||
     raft.history.latest.index > raft.commitIndex;
   return busy ? "another change of members is under way" : undefined;
+}
+
+/** One life of a name must have lost its vote before the next may get it. */
+function refuseReplacement({ membership }: Raft, { identities }: MembershipGoal): string | undefined {
+  const replaced = Object.entries(identities ?? {}).find(
+    ([id, identity]) => isVoter(membership, id) && membership.identities?.[id] !== identity,
+  );
+  return replaced && `${replaced[0]} must become a learner before it is replaced`;
 }
 
 function appendMembership(raft: Raft, leadership: Leadership, membership: Membership): void {

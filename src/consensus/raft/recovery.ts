@@ -6,7 +6,7 @@ import { FailureDetector, TickGauge } from "../failure-detector.ts";
 import { Log } from "../log.ts";
 import { decodeMembership, MembershipHistory } from "../membership.ts";
 import { becomePreCandidate } from "./roles.ts";
-import { idleRole, mayCampaign, recordSnapshot, tellRole, type Raft } from "./state.ts";
+import { idleRole, isNamed, mayCampaign, recordSnapshot, tellRole, type Raft } from "./state.ts";
 
 export function recover(options: ConsensusOptions, recovered: Recovered, nowMs: number): Raft {
   const log = recoverLog(recovered);
@@ -30,6 +30,8 @@ export function recover(options: ConsensusOptions, recovered: Recovered, nowMs: 
     appliedIndex: commitIndex,
     snapshot: recovered.snapshot,
     compactWanted: 0,
+    newcomer: options.newcomer ?? false,
+    named: false,
     floor: recovered.floor,
     durability: new Durability(log.lastIndex),
     write: {},
@@ -55,6 +57,9 @@ export function recover(options: ConsensusOptions, recovered: Recovered, nowMs: 
     leadership: undefined,
     lastRound: 0,
   };
+  // A removal that is not committed yet does not make a member a newcomer again.
+  raft.named = history.some((membership) => isNamed(raft, membership));
+  if (raft.named) raft.newcomer = false;
   raft.role = idleRole(raft);
   raft.effects.push({ type: "membership", membership: raft.membership });
   const stored = recovered.entries[recovered.entries.length - 1]?.index ?? 0;
@@ -87,11 +92,13 @@ function recoverHistory(options: ConsensusOptions, recovered: Recovered, log: Lo
   const { snapshot } = recovered;
   const history = new MembershipHistory({
     index: snapshot?.index ?? 0,
+    term: snapshot?.term ?? 0,
     membership: snapshot?.membership ?? options.membership,
   });
   for (let index = (snapshot?.index ?? 0) + 1; index <= log.lastIndex; index += 1) {
     const entry = log.entry(index);
-    if (entry?.kind === "membership") history.append({ index, membership: decodeMembership(entry.payload) });
+    if (entry?.kind !== "membership") continue;
+    history.append({ index, term: entry.term, membership: decodeMembership(entry.payload) });
   }
   return history;
 }

@@ -154,9 +154,13 @@ export function becomeLeader(raft: Raft): void {
 export function trackMembers(raft: Raft, leadership: Leadership, nextIndex: number): void {
   const { heartbeatIntervalMs, electionTimeoutMinMs, electionTimeoutMaxMs } = raft.options;
   const wanted = new Set(members(raft.membership));
+  const { identities } = raft.membership;
   for (const peer of leadership.peers.values()) {
-    if (wanted.has(peer.id)) peer.removedAt = Number.POSITIVE_INFINITY;
-    else peer.removedAt = Math.min(peer.removedAt, raft.history.latest.index);
+    if (!wanted.has(peer.id)) peer.removedAt = Math.min(peer.removedAt, raft.history.latest.index);
+    // It was away, or is another than it was: nothing that is known of its log holds any more.
+    else if (peer.removedAt !== Number.POSITIVE_INFINITY || isReplaced(raft, peer)) {
+      leadership.peers.delete(peer.id);
+    }
   }
   for (const id of wanted) {
     if (id === raft.id || leadership.peers.has(id)) continue;
@@ -166,6 +170,11 @@ export function trackMembers(raft: Raft, leadership: Leadership, nextIndex: numb
       electionTimeoutMaxMs,
       raft.nowMs,
     );
-    leadership.peers.set(id, new Progress(id, nextIndex, detector));
+    leadership.peers.set(id, new Progress(id, nextIndex, detector, identities?.[id]));
   }
+}
+
+function isReplaced(raft: Raft, peer: Progress): boolean {
+  if (raft.options.mutant === "keep-progress-of-replaced") return false; // mutant
+  return peer.identity !== raft.membership.identities?.[peer.id];
 }

@@ -17,7 +17,7 @@ import type { Durability } from "../durability.ts";
 import type { FailureDetector, TickGauge } from "../failure-detector.ts";
 import type { Lease } from "../lease.ts";
 import type { Log } from "../log.ts";
-import { decodeMembership, type MembershipGoal, type MembershipHistory } from "../membership.ts";
+import { decodeMembership, isMeant, type MembershipGoal, type MembershipHistory } from "../membership.ts";
 import type { RaftMessage } from "../message.ts";
 import type { Progress } from "../progress.ts";
 import { isVoter, type VoterSets } from "../quorum.ts";
@@ -95,6 +95,10 @@ export interface Raft {
   /** Compact up to here once no peer pins the log. */
   compactWanted: Index;
 
+  /** No membership that names this life of the node is known yet: it has no say. */
+  newcomer: boolean;
+  /** The log held a membership that names this life of the node. */
+  named: boolean;
   /** How far the log must reach again before this node may campaign; set while lost entries are fetched. */
   floor: Floor | undefined;
 
@@ -180,7 +184,8 @@ export function appendEntry(raft: Raft, entry: Entry): void {
   openWrite(raft);
   raft.durability.entriesChanged(entry.index);
   if (entry.kind !== "membership") return;
-  raft.history.append({ index: entry.index, membership: decodeMembership(entry.payload) });
+  const { index, term } = entry;
+  raft.history.append({ index, term, membership: decodeMembership(entry.payload) });
   adoptMembership(raft);
 }
 
@@ -205,7 +210,7 @@ export function startAfterSnapshot(raft: Raft, snapshot: SnapshotMeta): void {
     log.reset(snapshot.index, snapshot.term);
     durability.truncated(snapshot.index + 1);
     durability.firstChanged = 0;
-    history.reset({ index: snapshot.index, membership: snapshot.membership });
+    history.reset({ index: snapshot.index, term: snapshot.term, membership: snapshot.membership });
     adoptMembership(raft);
   }
   durability.stableIndex = Math.max(durability.stableIndex, snapshot.index);
@@ -237,6 +242,10 @@ export function reaches(lastTerm: Term, lastIndex: Index, { term, index }: Floor
 
 function adoptMembership(raft: Raft): void {
   raft.membership = raft.history.latest.membership;
+  if (!raft.named && isNamed(raft, raft.membership)) {
+    raft.named = true;
+    raft.newcomer = false;
+  }
   raft.effects.push({ type: "membership", membership: raft.membership });
   if (raft.role !== "follower" && raft.role !== "learner") return;
   const role = idleRole(raft);
@@ -247,7 +256,25 @@ function adoptMembership(raft: Raft): void {
 
 /** What this node is when it does not campaign or lead. */
 export function idleRole(raft: Raft): "follower" | "learner" {
-  return isVoter(raft.membership, raft.id) ? "follower" : "learner";
+  return !raft.newcomer && isVotingMember(raft, raft.membership) ? "follower" : "learner";
+}
+
+/** True when a membership names this life of the node, by its identity. */
+export function isNamed({ id, options }: Raft, membership: Membership): boolean {
+  return options.identity !== undefined && membership.identities?.[id] === options.identity;
+}
+
+function isVotingMember({ id, options }: Raft, membership: Membership): boolean {
+  return isVoter(membership, id) && isMeant(membership, id, options.identity);
+}
+
+/**
+ * False for a newcomer. Whatever asks for its vote may take it for its last life, which may have voted in the same term, or
+ * have acknowledged what the candidate lacks. Its log then ends before the entry that took the vote from that life; once
+ * it holds the entry that names this one, its log is a judge of candidates like any other (Raft section 5.4.1).
+ */
+export function mayVote(raft: Raft): boolean {
+  return !raft.newcomer || raft.options.mutant === "newcomer-votes"; // mutant
 }
 
 /**
@@ -257,9 +284,10 @@ export function idleRole(raft: Raft): "follower" | "learner" {
  */
 export function mayCampaign(raft: Raft): boolean {
   if (raft.floor !== undefined && raft.options.mutant !== "ignore-floor") return false; // mutant
-  if (isVoter(raft.membership, raft.id)) return true;
+  if (raft.newcomer) return false;
+  if (isVotingMember(raft, raft.membership)) return true;
   const { index } = raft.history.latest;
-  return index > raft.commitIndex && isVoter(raft.history.at(index - 1), raft.id);
+  return index > raft.commitIndex && isVotingMember(raft, raft.history.at(index - 1));
 }
 
 export function tellRole(raft: Raft): void {

@@ -22,6 +22,8 @@ export interface Faults {
   crash: number;
   /** How many crashes are followed by damage to what was durable: entries from somewhere on, the snapshot too at times. */
   rot: number;
+  /** How many crashes are followed by the loss of everything: what comes back under the name is another. */
+  forget: number;
   partition: number;
   /** How many partitions keep what is sent across them, as connections do, instead of losing it. */
   hold: number;
@@ -46,6 +48,7 @@ export function swarm(seed: number): Faults {
     diskMs: 0.5 + some(15),
     crash: some(0.05),
     rot: 0,
+    forget: 0,
     partition: some(0.04),
     hold: 0.4,
     pause: some(0.03),
@@ -56,5 +59,5 @@ export function swarm(seed: number): Faults {
     appendMaxBytes: random() < 0.5 ? 1 : 64,
   };
   // Drawn last: the seeds keep what they drew before there was rot.
-  return { ...drawn, rot: some(0.8) };
+  return { ...drawn, rot: some(0.8), forget: some(0.8) };
 }

@@ -25,10 +25,17 @@ interface Packet {
   readonly from: string;
   readonly to: string;
   readonly message: RaftMessage;
+  /** Which life of the sender sent it, and whether that life has a say. */
+  readonly identity: string;
+  readonly newcomer: boolean;
 }
 
 interface Node {
   readonly id: string;
+  /** The id, and a stroke for each life that was forgotten. */
+  identity: string;
+  /** Which life of a founder it heard first. */
+  readonly heard: Map<string, string>;
   core: Consensus<RaftMessage> | undefined;
   term: number;
   votedFor: string | undefined;
@@ -147,6 +154,10 @@ export class Transcript {
         return this.crash(this.node(first));
       case "lose":
         return this.lose(this.node(first), Number(second));
+      case "forget":
+        return this.forget(this.node(first));
+      case "found":
+        return step({ type: "found" });
       case "restart":
         return this.start(this.node(first));
       case "accepts":
@@ -192,6 +203,8 @@ export class Transcript {
     for (const id of [...ids, ...spare]) {
       const node: Node = {
         id,
+        identity: id,
+        heard: new Map(),
         core: undefined,
         term: 0,
         votedFor: undefined,
@@ -219,6 +232,8 @@ export class Transcript {
       ...this.options,
       id: node.id,
       membership: this.founding,
+      identity: node.identity,
+      newcomer: node.identity !== node.id,
       random: () => this.chance,
     };
     node.core = createRaft(
@@ -241,6 +256,26 @@ export class Transcript {
     node.chunks = [];
     node.storing = undefined;
     node.installing = undefined;
+  }
+
+  /** A stopped node lost everything: what comes back under its name is another. */
+  private forget(node: Node): void {
+    node.identity += "'";
+    node.heard.clear();
+    node.term = 0;
+    node.votedFor = undefined;
+    node.entries = [];
+    node.snapshot = undefined;
+    node.floor = undefined;
+  }
+
+  /** What the driver sees to: nobody listens to a life of a name that its members do not mean. */
+  private receive({ from, to, message, identity, newcomer }: Packet): void {
+    const node = this.node(to);
+    const meant = node.core?.status(this.now).membership.identities?.[from];
+    if (meant === undefined && !newcomer && !node.heard.has(from)) node.heard.set(from, identity);
+    if (identity !== (meant ?? (newcomer ? undefined : node.heard.get(from)))) return;
+    this.step(node, { type: "message", from, message });
   }
 
   /** Bit rot in a stopped node: its entries from `from` on are gone, and its snapshot if that reaches so far. */
@@ -298,7 +333,9 @@ export class Transcript {
     const voters = list("voters");
     const learners = list("learners");
     const addresses = Object.fromEntries([...voters, ...learners].map((each) => [each, each]));
-    this.step(this.node(id), { type: "changeMembership", id: changeId, voters, learners, addresses });
+    const identities = Object.fromEntries(list("new").map((each) => [each, this.node(each).identity]));
+    const goal = { voters, learners, addresses, identities };
+    this.step(this.node(id), { type: "changeMembership", id: changeId, ...goal });
   }
 
   private snapshot(node: Node, keep: number): void {
@@ -361,7 +398,7 @@ export class Transcript {
       for (const { from, to, message } of packets) this.print(`lost ${from} -> ${to} ${message.type}`);
       return;
     }
-    for (const { from, to, message } of packets) this.step(this.node(to), { type: "message", from, message });
+    for (const packet of packets) this.receive(packet);
   }
 
   private settle(): void {
@@ -373,8 +410,7 @@ export class Transcript {
       );
       const packet = this.network.shift();
       if (packet !== undefined) {
-        const { from, to, message } = packet;
-        if (!this.cuts.has(`${from}->${to}`)) this.step(this.node(to), { type: "message", from, message });
+        if (!this.cuts.has(`${packet.from}->${packet.to}`)) this.receive(packet);
       } else if (busy !== undefined) this.disk(busy);
       else return;
     }
@@ -424,7 +460,8 @@ export class Transcript {
   }
 
   private transmit(node: Node, to: string, message: RaftMessage, after: number): void {
-    const packet = { from: node.id, to, message };
+    const newcomer = node.core?.status(this.now).newcomer ?? false;
+    const packet = { from: node.id, to, message, identity: node.identity, newcomer };
     const waits = after > node.durableId;
     if (waits) node.held.push({ packet, after });
     else this.network.push(packet);
@@ -433,9 +470,11 @@ export class Transcript {
 
   private describe(node: Node): string {
     if (node.core === undefined) return `${node.id} is down`;
-    const { role, term, leader, commitIndex, firstIndex, lastIndex, recovering } = node.core.status(this.now);
+    const { role, term, leader, commitIndex, firstIndex, lastIndex, recovering, newcomer } = node.core.status(
+      this.now,
+    );
     const floor = recovering === undefined ? "" : ` floor=${recovering.index}@${recovering.term}`;
-    return `${node.id} ${role} term=${term} leader=${leader ?? "-"} commit=${commitIndex} log=${firstIndex}..${lastIndex}${floor}`;
+    return `${node.id} ${role} term=${term} leader=${leader ?? "-"} commit=${commitIndex} log=${firstIndex}..${lastIndex}${floor}${newcomer === true ? " newcomer" : ""}`;
   }
 
   private describeLog(node: Node): string {
@@ -471,9 +510,11 @@ function storeWrite(node: Node, write: DurableWrite): void {
   node.entries = [...node.entries.filter((entry) => entry.index < first.index), ...write.entries!];
 }
 
-function describeMembership({ voters, outgoing, learners }: Membership): string {
-  const joint = outgoing.length > 0 ? ` and ${outgoing.join(",")}` : "";
-  return `${voters.join(",")}${joint}${learners.length > 0 ? `, learners ${learners.join(",")}` : ""}`;
+/** Members under the names of their lives. */
+function describeMembership({ voters, outgoing, learners, identities = {} }: Membership): string {
+  const list = (ids: readonly string[]): string => ids.map((id) => identities[id] ?? id).join(",");
+  const joint = outgoing.length > 0 ? ` and ${list(outgoing)}` : "";
+  return `${list(voters)}${joint}${learners.length > 0 ? `, learners ${list(learners)}` : ""}`;
 }
 
 function describeEntry({ index, term, kind, payload }: Entry): string {
