@@ -3,15 +3,34 @@
  *
  * Copy on write, by slot: the cut remembers how many slots each table had, and the tables tell it before a slot's content
  * changes. A slot that was not yet written is then written as it is, at once and out of its turn; nothing of the state is
- * copied ahead. Tables that FLUSHALL or SWAPDB take away stay readable here, because those exchange tables whole.
+ * copied ahead. Only of a large collection, which is written in parts, the references to its elements are copied when it
+ * changes before or while it is written: a few milliseconds for a million. Tables that FLUSHALL or SWAPDB take away stay readable here, because those exchange tables whole.
  */
 import type { Bytes } from "../../runtime/bytes.ts";
 import { ByteWriter } from "../../wire/byte-writer.ts";
 import type { KeyTable, SlotObserver } from "./key-table.ts";
-import { DATABASE, END, ENTRIES, finishRecord, startRecord, writeValue } from "./snapshot-format.ts";
+import {
+  DATABASE,
+  END,
+  ENTRIES,
+  finishRecord,
+  PART,
+  startRecord,
+  writeType,
+  writeValue,
+} from "./snapshot-format.ts";
+import type { Collection, CollectionCut } from "./value.ts";
 
 /** A record of entries is closed when it has so many bytes. */
 const RECORD_BYTES = 32 * 1024;
+/** A collection that takes more memory than this is written in parts. */
+const WHOLE_MAX_BYTES = 256 * 1024;
+
+/** A large collection that is being written. */
+interface Parts {
+  readonly slot: number;
+  readonly content: CollectionCut;
+}
 
 /** The cut of one table: writes each slot that existed when it began, once, with the content of that time. */
 class TableCut implements SlotObserver {
@@ -22,6 +41,10 @@ class TableCut implements SlotObserver {
   private readonly out: ByteWriter;
   /** A bit for each slot that was written before its turn. */
   private readonly early: Uint8Array;
+  /** In their turn: at `position`. */
+  private current: Parts | undefined;
+  /** Those that changed before their turn. */
+  private readonly detached: Parts[] = [];
 
   constructor(table: KeyTable, index: number, out: ByteWriter) {
     this.table = table;
@@ -35,31 +58,33 @@ class TableCut implements SlotObserver {
 
   beforeChange(slot: number): void {
     if (slot < this.position || slot >= this.size || this.wasEarly(slot)) return;
+    if (slot === this.current?.slot) return this.current.content.keep();
     this.early[slot >> 3] = this.early[slot >> 3]! | (1 << (slot & 7));
-    this.writeDatabase();
-    const start = startRecord(this.out, ENTRIES);
-    this.out.uint32(slot).uint32(1);
-    this.writeEntry(slot);
-    finishRecord(this.out, start);
+    const large = this.largeAt(slot);
+    if (large === undefined) return void this.writeEntries(slot, slot + 1);
+    const parts = this.beginParts(slot, large);
+    parts.content.keep();
+    this.detached.push(parts);
   }
 
-  /** Writes the next entries in turn; false when all are written. */
+  /** Writes the next entries in turn, or a part of one; false when all are written. */
   advance(): boolean {
+    const [detached] = this.detached;
+    if (detached !== undefined) {
+      if (!this.writePart(detached)) this.detached.shift();
+      return true;
+    }
     while (this.position < this.size && this.wasEarly(this.position)) this.position++;
     if (this.position >= this.size) return false;
-    this.writeDatabase();
-    const start = startRecord(this.out, ENTRIES);
-    this.out.uint32(this.position);
-    const countAt = this.out.size;
-    this.out.uint32(0);
-    let count = 0;
-    while (this.position < this.size && !this.wasEarly(this.position)) {
-      this.writeEntry(this.position++);
-      count++;
-      if (this.out.size - start >= RECORD_BYTES) break;
+    const large = this.largeAt(this.position);
+    if (this.current === undefined && large === undefined) {
+      this.position = this.writeEntries(this.position, this.size);
+    } else if (this.current === undefined && large !== undefined) {
+      this.current = this.beginParts(this.position, large);
+    } else if (this.current !== undefined && !this.writePart(this.current)) {
+      this.current = undefined;
+      this.position++;
     }
-    this.out.patchUint32(countAt, count);
-    finishRecord(this.out, start);
     return true;
   }
 
@@ -78,10 +103,64 @@ class TableCut implements SlotObserver {
     finishRecord(this.out, start);
   }
 
-  private writeEntry(slot: number): void {
+  /** Entries from `from` on, in one record, until it is full or there is one that is written in another way. */
+  private writeEntries(from: number, to: number): number {
+    const { out } = this;
+    this.writeDatabase();
+    const start = startRecord(out, ENTRIES);
+    out.uint32(from);
+    const countAt = out.size;
+    out.uint32(0);
+    let slot = from;
+    do {
+      this.writeHead(slot);
+      writeValue(out, this.table.values[slot]!);
+      slot++;
+    } while (
+      slot < to &&
+      out.size - start < RECORD_BYTES &&
+      !this.wasEarly(slot) &&
+      this.largeAt(slot) === undefined
+    );
+    out.patchUint32(countAt, slot - from);
+    finishRecord(out, start);
+    return slot;
+  }
+
+  /** Writes what stands before the content of a large collection. */
+  private beginParts(slot: number, value: Collection): Parts {
+    const { out } = this;
+    this.writeDatabase();
+    const start = startRecord(out, PART);
+    out.uint32(slot).uint32(0);
+    this.writeHead(slot);
+    writeType(out, value);
+    finishRecord(out, start);
+    return { slot, content: value.cut() };
+  }
+
+  /** False when it was the last one. */
+  private writePart({ slot, content }: Parts): boolean {
+    const { out } = this;
+    this.writeDatabase();
+    const start = startRecord(out, PART);
+    out.uint32(slot);
+    const lastAt = out.size;
+    out.uint32(0);
+    const more = content.advance(out, RECORD_BYTES);
+    if (!more) out.patchUint32(lastAt, 1);
+    finishRecord(out, start);
+    return more;
+  }
+
+  private writeHead(slot: number): void {
     const { table, out } = this;
     out.string(table.keys[slot]!).uint53(table.versionAt(slot)).double(table.due.deadlineOf(slot));
-    writeValue(out, table.values[slot]!);
+  }
+
+  private largeAt(slot: number): Collection | undefined {
+    const value = this.table.values[slot];
+    return typeof value === "object" && value.bytes > WHOLE_MAX_BYTES ? value : undefined;
   }
 
   private wasEarly(slot: number): boolean {

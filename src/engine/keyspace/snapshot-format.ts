@@ -6,8 +6,10 @@
  *   database  3, index u32, number of slots u32                       the entries that follow belong to it
  *   entries   4, first slot u32, count u32, {key, version u53, deadline f64 (0: none), type u8, value}…
  *   end       5
+ *   part      6, slot u32, 1 if it is the last u32, bytes             together the bytes of one entry, as in a record of entries
  *
  * Entries come in the order of their slots, but those that changed while the snapshot was taken come before their turn.
+ * A large collection comes in parts, between which there may be other records.
  */
 import type { Bytes } from "../../runtime/bytes.ts";
 import { concatBytes } from "../../runtime/bytes.ts";
@@ -15,6 +17,7 @@ import { QuorateError } from "../../runtime/errors.ts";
 import type { ByteReader } from "../../wire/byte-reader.ts";
 import type { ByteWriter } from "../../wire/byte-writer.ts";
 import type { CollectionReaders } from "./collection-readers.ts";
+import { writeCollection } from "./value.ts";
 import type { Collection, Value } from "./value.ts";
 
 export const FORMAT = 1;
@@ -23,6 +26,7 @@ export const SECTION = 2;
 export const DATABASE = 3;
 export const ENTRIES = 4;
 export const END = 5;
+export const PART = 6;
 
 const STRING_TYPE = 0;
 const COLLECTION_TYPES: readonly Collection["type"][] = ["hash", "list", "set", "zset"];
@@ -41,9 +45,14 @@ export function finishRecord(writer: ByteWriter, start: number): void {
 export function writeValue(writer: ByteWriter, value: Value): void {
   if (typeof value === "string") writer.uint8(STRING_TYPE).string(value);
   else {
-    writer.uint8(1 + COLLECTION_TYPES.indexOf(value.type));
-    value.write(writer);
+    writeType(writer, value);
+    writeCollection(writer, value);
   }
+}
+
+/** What stands before a collection's content. */
+export function writeType(writer: ByteWriter, { type }: Collection): void {
+  writer.uint8(1 + COLLECTION_TYPES.indexOf(type));
 }
 
 export function readValue(reader: ByteReader, readers: CollectionReaders): Value {

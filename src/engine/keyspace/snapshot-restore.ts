@@ -1,5 +1,6 @@
 /** Reads a snapshot back into new tables; nothing of the old state is touched until all of it was read and its digest fits. */
 import type { Bytes } from "../../runtime/bytes.ts";
+import { concatBytes } from "../../runtime/bytes.ts";
 import { isQuorateError } from "../../runtime/errors.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
 import type { CollectionReaders } from "./collection-readers.ts";
@@ -12,6 +13,7 @@ import {
   ENTRIES,
   FORMAT,
   HEADER,
+  PART,
   readValue,
   recordsOf,
   SECTION,
@@ -40,6 +42,8 @@ interface EarlyEntry {
 class TableLoad {
   readonly table: KeyTable;
   private readonly early = new Map<number, EarlyEntry>();
+  /** Of large collections, until their last part is there. */
+  private readonly parts = new Map<number, Bytes[]>();
 
   constructor(hashSecret: number) {
     this.table = new KeyTable(hashSecret);
@@ -55,9 +59,20 @@ class TableLoad {
     this.settle();
   }
 
+  /** A part of an entry; gives the whole entry's bytes with the last one. */
+  join(slot: number, last: boolean, part: Bytes): Bytes | undefined {
+    let parts = this.parts.get(slot);
+    if (parts === undefined) this.parts.set(slot, (parts = []));
+    parts.push(part);
+    if (!last) return undefined;
+    this.parts.delete(slot);
+    return concatBytes(parts);
+  }
+
   /** All slots must be there now. */
   finish(size: number): void {
-    if (this.early.size > 0 || this.table.size !== size) throw corrupt("slots are missing");
+    if (this.early.size > 0 || this.parts.size > 0 || this.table.size !== size)
+      throw corrupt("slots are missing");
   }
 
   private settle(): void {
@@ -132,6 +147,9 @@ class SnapshotReader {
       case ENTRIES:
         this.readEntries(reader);
         break;
+      case PART:
+        this.readPart(reader);
+        break;
       case END:
         this.ended = true;
         break;
@@ -154,10 +172,22 @@ class SnapshotReader {
   private readEntries(reader: ByteReader): void {
     const load = this.loads[this.database]!;
     let slot = reader.uint32();
-    for (let left = reader.uint32(); left > 0; left--) {
-      const key = reader.string();
-      const [version, deadlineMs] = [reader.uint53(), reader.double()];
-      load.add(slot++, { key, version, deadlineMs, value: readValue(reader, this.readers) });
-    }
+    for (let left = reader.uint32(); left > 0; left--) this.readEntry(reader, load, slot++);
+  }
+
+  private readPart(reader: ByteReader): void {
+    const load = this.loads[this.database]!;
+    const [slot, last] = [reader.uint32(), reader.uint32()];
+    const whole = load.join(slot, last === 1, reader.raw(reader.remaining));
+    if (whole === undefined) return;
+    const entry = new ByteReader(whole);
+    this.readEntry(entry, load, slot);
+    if (entry.remaining > 0) throw corrupt("an entry is longer than its content");
+  }
+
+  private readEntry(reader: ByteReader, load: TableLoad, slot: number): void {
+    const key = reader.string();
+    const [version, deadlineMs] = [reader.uint53(), reader.double()];
+    load.add(slot, { key, version, deadlineMs, value: readValue(reader, this.readers) });
   }
 }

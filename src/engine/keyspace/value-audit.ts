@@ -8,6 +8,7 @@
 import { ByteWriter } from "../../wire/byte-writer.ts";
 import { crc32 } from "../../wire/crc32.ts";
 import { stir } from "./digest.ts";
+import { writeCollection } from "./value.ts";
 import type { Collection } from "./value.ts";
 
 const LEAST_STRIDE = 16;
@@ -25,7 +26,7 @@ export class ValueAudit {
   consider(revision: number, value: Collection): void {
     const stride = Math.max(LEAST_STRIDE, Math.ceil(value.bytes / BYTES_PER_CHANGE));
     if (revision % stride !== 0 || value.bytes > LARGEST_BYTES) return;
-    value.write(this.writer);
+    writeCollection(this.writer, value);
     this.digest = stir(this.digest, crc32(this.writer.take()) | 0);
   }
 }

@@ -24,8 +24,21 @@ export interface Collection {
   /** What OBJECT ENCODING answers, by Redis 7.0's default thresholds. */
   encoding(): string;
   clone(): Collection;
-  /** Appends the whole collection for a snapshot; the module exports the matching `read…(reader)`. */
-  write(writer: ByteWriter): void;
+  /** The content for a snapshot, as it is now; the module exports the matching `read…(reader)`. */
+  cut(): CollectionCut;
+}
+
+/** What a collection holds, written in pieces while commands go on. */
+export interface CollectionCut {
+  /** Appends the next elements, about `maxBytes` of them; false when nothing is left to write. */
+  advance(writer: ByteWriter, maxBytes: number): boolean;
+  /** The collection is about to change: holds on to what it contains now, by a copy of the references. */
+  keep(): void;
+}
+
+/** Appends a whole collection at once. */
+export function writeCollection(writer: ByteWriter, collection: Collection): void {
+  collection.cut().advance(writer, Infinity);
 }
 
 export type Value = string | Collection;

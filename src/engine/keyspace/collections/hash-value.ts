@@ -1,7 +1,9 @@
 /** A hash: fields to values, in order of insertion (a removal moves the last field into the gap). */
 import type { ByteReader } from "../../../wire/byte-reader.ts";
 import type { ByteWriter } from "../../../wire/byte-writer.ts";
-import type { Collection, UndoRecorder } from "../value.ts";
+import type { Collection, CollectionCut, UndoRecorder } from "../value.ts";
+import { cutElements } from "./elements-cut.ts";
+import type { Elements } from "./elements-cut.ts";
 import { EMPTY_BYTES, MemberTable, removeAtGap, SLOT_BYTES, STRING_OVERHEAD_BYTES } from "./member-table.ts";
 
 /** Redis 7.0's hash-max-listpack-entries and -value: beyond either the encoding is "hashtable", and stays so. */
@@ -89,13 +91,22 @@ export class HashValue implements Collection {
     return new HashValue(this.fields, this.column, this.large);
   }
 
-  write(writer: ByteWriter): void {
-    writer.uint8(this.large ? 1 : 0).uint32(this.size);
-    this.fields.forEach((field, position) => writer.string(field).string(this.column[position] ?? ""));
+  cut(): CollectionCut {
+    const { large, size } = this;
+    const writeHead = (writer: ByteWriter): void => void writer.uint8(large ? 1 : 0).uint32(size);
+    return cutElements(writeHead, pairs(this.fields, this.column));
   }
 }
 
-/** Reads what `HashValue.write` wrote, order and encoding included. */
+function pairs(fields: readonly string[], values: readonly string[]): Elements {
+  return {
+    size: fields.length,
+    write: (writer, position) => void writer.string(fields[position] ?? "").string(values[position] ?? ""),
+    copy: () => pairs(fields.slice(), values.slice()),
+  };
+}
+
+/** Reads what `HashValue.cut` wrote, order and encoding included. */
 export function readHash(reader: ByteReader): HashValue {
   const large = reader.uint8() === 1;
   const size = reader.uint32();

@@ -8,8 +8,8 @@
  */
 import { assert } from "../../../runtime/errors.ts";
 import type { ByteReader } from "../../../wire/byte-reader.ts";
-import type { ByteWriter } from "../../../wire/byte-writer.ts";
-import type { Collection, UndoRecorder } from "../value.ts";
+import type { Collection, CollectionCut, UndoRecorder } from "../value.ts";
+import { cutElements, strings } from "./elements-cut.ts";
 import { EMPTY_BYTES, STRING_OVERHEAD_BYTES } from "./member-table.ts";
 
 const BLOCK = 128;
@@ -178,11 +178,13 @@ export class ListValue implements Collection {
     return new ListValue(this.slice(0, this.size));
   }
 
-  write(writer: ByteWriter): void {
-    writer.uint32(this.size);
-    for (let index = this.head.length - 1; index >= 0; index--) writer.string(this.head[index] ?? "");
-    for (const block of this.blocks) for (const element of block) writer.string(element);
-    for (const element of this.tail) writer.string(element);
+  cut(): CollectionCut {
+    const { size } = this;
+    return cutElements((writer) => void writer.uint32(size), {
+      size,
+      write: (writer, index) => void writer.string(this.at(index) ?? ""),
+      copy: () => strings(this.slice(0, size)),
+    });
   }
 
   private removeAt(index: number): void {
@@ -240,7 +242,7 @@ export class ListValue implements Collection {
   }
 }
 
-/** Reads what `ListValue.write` wrote. */
+/** Reads what `ListValue.cut` wrote. */
 export function readList(reader: ByteReader): ListValue {
   const list = new ListValue();
   for (let left = reader.uint32(); left > 0; left--) list.pushTail(reader.string());

@@ -1,7 +1,8 @@
 /** A set: distinct members in order of insertion (a removal moves the last member into the gap). */
 import type { ByteReader } from "../../../wire/byte-reader.ts";
 import type { ByteWriter } from "../../../wire/byte-writer.ts";
-import type { Collection, UndoRecorder } from "../value.ts";
+import type { Collection, CollectionCut, UndoRecorder } from "../value.ts";
+import { cutElements, strings } from "./elements-cut.ts";
 import { EMPTY_BYTES, MemberTable, SLOT_BYTES, STRING_OVERHEAD_BYTES } from "./member-table.ts";
 
 /** Redis 7.0's set-max-intset-entries: integers only and at most so many are an "intset"; a "hashtable" stays one. */
@@ -71,13 +72,14 @@ export class SetValue implements Collection {
     return new SetValue(this.members, this.integers);
   }
 
-  write(writer: ByteWriter): void {
-    writer.uint8(this.integers ? 1 : 0).uint32(this.size);
-    for (const member of this.members) writer.string(member);
+  cut(): CollectionCut {
+    const { integers, size } = this;
+    const writeHead = (writer: ByteWriter): void => void writer.uint8(integers ? 1 : 0).uint32(size);
+    return cutElements(writeHead, strings(this.members));
   }
 }
 
-/** Reads what `SetValue.write` wrote, order and encoding included. */
+/** Reads what `SetValue.cut` wrote, order and encoding included. */
 export function readSet(reader: ByteReader): SetValue {
   const integers = reader.uint8() === 1;
   const size = reader.uint32();

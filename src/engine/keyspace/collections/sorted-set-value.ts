@@ -6,7 +6,9 @@
 import { assert } from "../../../runtime/errors.ts";
 import type { ByteReader } from "../../../wire/byte-reader.ts";
 import type { ByteWriter } from "../../../wire/byte-writer.ts";
-import type { Collection, UndoRecorder } from "../value.ts";
+import type { Collection, CollectionCut, UndoRecorder } from "../value.ts";
+import { cutElements } from "./elements-cut.ts";
+import type { Elements } from "./elements-cut.ts";
 import { EMPTY_BYTES, MemberTable, removeAtGap, SLOT_BYTES, STRING_OVERHEAD_BYTES } from "./member-table.ts";
 import { precedes, ScoreTree } from "./score-tree.ts";
 
@@ -138,13 +140,22 @@ export class SortedSetValue implements Collection {
     return new SortedSetValue(this.members, this.scores, this.large, this.tree.clone());
   }
 
-  write(writer: ByteWriter): void {
-    writer.uint8(this.large ? 1 : 0).uint32(this.size);
-    this.members.forEach((member, position) => writer.string(member).double(this.scores[position] ?? 0));
+  cut(): CollectionCut {
+    const { large, size } = this;
+    const writeHead = (writer: ByteWriter): void => void writer.uint8(large ? 1 : 0).uint32(size);
+    return cutElements(writeHead, scored(this.members, this.scores));
   }
 }
 
-/** Reads what `SortedSetValue.write` wrote, the table's order and the encoding included. */
+function scored(members: readonly string[], scores: readonly number[]): Elements {
+  return {
+    size: members.length,
+    write: (writer, position) => void writer.string(members[position] ?? "").double(scores[position] ?? 0),
+    copy: () => scored(members.slice(), scores.slice()),
+  };
+}
+
+/** Reads what `SortedSetValue.cut` wrote, the table's order and the encoding included. */
 export function readSortedSet(reader: ByteReader): SortedSetValue {
   const large = reader.uint8() === 1;
   const size = reader.uint32();

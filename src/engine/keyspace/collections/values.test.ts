@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ByteReader } from "../../../wire/byte-reader.ts";
 import { ByteWriter } from "../../../wire/byte-writer.ts";
+import { writeCollection } from "../value.ts";
 import type { Collection } from "../value.ts";
 import { HashValue, readHash } from "./hash-value.ts";
 import { ListValue, readList } from "./list-value.ts";
@@ -18,14 +19,14 @@ const score = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.constantFrom(-Infinit
 
 function written(value: Collection): Uint8Array {
   const writer = new ByteWriter();
-  value.write(writer);
+  writeCollection(writer, value);
   return writer.take();
 }
 
 /** The value as a replica that was restored from a snapshot holds it. */
 function throughSnapshot<T extends Collection>(value: T, read: (reader: ByteReader) => T): T {
   const writer = new ByteWriter();
-  value.write(writer);
+  writeCollection(writer, value);
   const reader = new ByteReader(writer.take());
   const restored = read(reader);
   expect(reader.remaining).toBe(0);
