@@ -13,6 +13,11 @@ const watched = fc.array(fc.record({ database, key: binary, version: fc.maxSafeN
 const command: fc.Arbitrary<KeyspaceCommand> = fc.oneof(
   fc.record({ type: fc.constant("call" as const), database, args }),
   fc.record({
+    type: fc.constant("calls" as const),
+    database,
+    list: fc.array(args, { minLength: 2, maxLength: 4 }),
+  }),
+  fc.record({
     type: fc.constant("exec" as const),
     watched,
     calls: fc.array(fc.record({ database, args }), { maxLength: 4 }),

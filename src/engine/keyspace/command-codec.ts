@@ -3,17 +3,18 @@
  * parsed once is not encoded again, only copied.
  *
  *   call       1, database u32, RESP array
+ *   calls      6, database u32, RESP array…
  *   exec       2, count u32, {database u32, key, version u53}…, count u32, {database u32, RESP array}…
  *   expire     3, limit u32
  *   evict      4, count u32, {database u32, key, version u53}…
  *   configure  5, count u32, {name, value}…
  */
 import type { Bytes } from "../../runtime/bytes.ts";
-import { allocateBytes } from "../../runtime/bytes.ts";
+import { allocateBytes, bytesFromLatin1 } from "../../runtime/bytes.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
 import { ByteWriter } from "../../wire/byte-writer.ts";
-import { encodeRequest } from "../../wire/resp/request-encoder.ts";
+import { encodeRequest, requestText } from "../../wire/resp/request-encoder.ts";
 import type { Call, KeyspaceCommand, WatchedKey } from "./keyspace-command.ts";
 
 const CALL = 1;
@@ -21,6 +22,7 @@ const EXEC = 2;
 const EXPIRE = 3;
 const EVICT = 4;
 const CONFIGURE = 5;
+const CALLS = 6;
 
 const CR = 13;
 const LF = 10;
@@ -30,25 +32,30 @@ const ZERO = 48;
 /** A header's length digits; a longer one is not a length. */
 const MAX_DIGITS = 10;
 
-/** Bytes of ours before the RESP array of a call. */
-export const CALL_HEADER_BYTES = 5;
+/** Bytes of ours before the RESP arrays of calls. */
+const CALL_HEADER_BYTES = 5;
 
-/**
- * A call with room for its RESP array of `respBytes` behind the header: the caller fills it in, so that a client's bytes
- * are copied once. From the shared pool: the log copies it into its batch at once.
- */
-export function startCall(database: number, respBytes: number): Bytes {
-  const call = allocateBytes(CALL_HEADER_BYTES + respBytes);
-  call[0] = CALL;
-  call.writeUInt32LE(database, 1);
-  return call;
+/** A call whose client sent `resp`: one RESP array of bulk strings, whole. */
+export function encodeCall(database: number, resp: Bytes): Bytes {
+  return encodeCalls(database, 1, resp, 0, resp.length);
 }
 
-/** A call whose client sent `resp`: one RESP array of bulk strings, whole. Copies it. */
-export function encodeCall(database: number, resp: Uint8Array): Bytes {
-  const call = startCall(database, resp.length);
-  call.set(resp, CALL_HEADER_BYTES);
-  return call;
+/**
+ * `count` calls that a client sent one behind the other: as many RESP arrays of bulk strings, whole, in `chunk` from
+ * `start` up to `end`. From the shared pool: the log copies it into its batch at once.
+ */
+export function encodeCalls(
+  database: number,
+  count: number,
+  chunk: Bytes,
+  start: number,
+  end: number,
+): Bytes {
+  const calls = allocateBytes(CALL_HEADER_BYTES + end - start);
+  calls[0] = count === 1 ? CALL : CALLS;
+  calls.writeUInt32LE(database, 1);
+  chunk.copy(calls, CALL_HEADER_BYTES, start, end);
+  return calls;
 }
 
 export interface EncodedCall {
@@ -70,6 +77,10 @@ export function encodeCommand(command: KeyspaceCommand): Bytes {
   switch (command.type) {
     case "call":
       return encodeCall(command.database, encodeRequest(command.args));
+    case "calls": {
+      const resp = bytesFromLatin1(command.list.map(requestText).join(""));
+      return encodeCalls(command.database, command.list.length, resp, 0, resp.length);
+    }
     case "exec":
       return encodeExec(
         command.watched,
@@ -94,7 +105,9 @@ export function encodeCommand(command: KeyspaceCommand): Bytes {
 export function decodeCommand(bytes: Bytes): KeyspaceCommand {
   const reader = new ByteReader(bytes);
   const command = readCommand(reader, bytes);
-  if (command.type !== "call" && reader.remaining > 0) throw malformed("bytes after the command");
+  if (command.type !== "call" && command.type !== "calls" && reader.remaining > 0) {
+    throw malformed("bytes after the command");
+  }
   return command;
 }
 
@@ -107,6 +120,8 @@ function readCommand(reader: ByteReader, bytes: Bytes): KeyspaceCommand {
       if (parsed.end !== bytes.length) throw malformed("bytes after the command");
       return { type: "call", database, args: parsed.args };
     }
+    case CALLS:
+      return readCalls(reader, bytes);
     case EXEC:
       return readExec(reader, bytes);
     case EXPIRE:
@@ -121,6 +136,17 @@ function readCommand(reader: ByteReader, bytes: Bytes): KeyspaceCommand {
     default:
       throw malformed(`unknown kind ${kind}`);
   }
+}
+
+function readCalls(reader: ByteReader, bytes: Bytes): KeyspaceCommand {
+  const database = reader.uint32();
+  const list: string[][] = [];
+  for (let at = reader.position; at < bytes.length;) {
+    const parsed = parseArguments(bytes, at);
+    list.push(parsed.args);
+    at = parsed.end;
+  }
+  return { type: "calls", database, list };
 }
 
 function readExec(reader: ByteReader, bytes: Bytes): KeyspaceCommand {

@@ -36,6 +36,12 @@ const call = fc.record({ database: fc.nat(1), args });
 const command: fc.Arbitrary<KeyspaceCommand> = fc.oneof(
   { weight: 60, arbitrary: call.map((each) => ({ type: "call" as const, ...each })) },
   {
+    weight: 5,
+    arbitrary: fc
+      .array(args, { minLength: 2, maxLength: 5 })
+      .map((list) => ({ type: "calls" as const, database: 0, list })),
+  },
+  {
     weight: 3,
     arbitrary: fc
       .array(call, { maxLength: 5 })

@@ -20,6 +20,8 @@ export type Victim = WatchedKey;
 
 export type KeyspaceCommand =
   | ({ readonly type: "call" } & Call)
+  /** Commands that a client sent one behind the other, each on its own: no transaction. The reply is an array of theirs. */
+  | { readonly type: "calls"; readonly database: number; readonly list: readonly (readonly string[])[] }
   | { readonly type: "exec"; readonly watched: readonly WatchedKey[]; readonly calls: readonly Call[] }
   /** Removes up to `limit` keys that are due. */
   | { readonly type: "expire"; readonly limit: number }

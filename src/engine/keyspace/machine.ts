@@ -102,6 +102,11 @@ export class KeyspaceMachine implements Keyspace {
     switch (command.type) {
       case "call":
         return this.delivering(this.executor.run(command.database, command.args));
+      case "calls":
+        return command.list.map((args, place) => {
+          this.chance.start(at.seed ^ Math.imul(place, 0x9e37_79b1), at.index, at.position);
+          return this.delivering(this.executor.run(command.database, args));
+        });
       case "exec":
         if (this.watchesBroken(command.watched)) return NULL_ARRAY;
         return this.delivering(this.executor.runAll(command.calls));

@@ -86,8 +86,9 @@ export class RequestParser {
   private partial: string[] = [];
   /** Where the search for the end of an inline command goes on, so that a slow sender costs no rescans. */
   private inlineScanned = 0;
-  private rawStart = 0;
-  private rawEnd = 0;
+  /** Where the command just given out lies in `chunk`; until the next `push`. */
+  rawStart = 0;
+  rawEnd = 0;
   private inline = false;
 
   constructor(limits: RequestLimits = defaultRequestLimits()) {
@@ -138,9 +139,9 @@ export class RequestParser {
     return this.inline;
   }
 
-  /** Copies what `raw` shows, for a command that did not come inline. */
-  copyRaw(target: Bytes, offset: number): void {
-    this.buffer.copy(target, offset, this.rawStart, this.rawEnd);
+  /** What the command just given out was read from. */
+  get chunk(): Bytes {
+    return this.buffer;
   }
 
   /** How many bytes `raw` has (for an inline command: as it was sent). */

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
+import { requestText } from "../../../wire/resp/request-encoder.ts";
 import { ReplyError } from "../../keyspace/reply.ts";
 import type { TestNodeOptions, TestServer } from "./local-node.testing.ts";
 import { startTestServer } from "./local-node.testing.ts";
@@ -56,7 +57,9 @@ test("a pipeline of reads and writes answers as if carried out one by one, howev
     fc.asyncProperty(commandList, fc.array(fc.nat(2000), { maxLength: 4 }), async (commands, cuts) => {
       random = fc.sample(fc.nat(3), 200);
       await client.call("FLUSHALL");
-      const bytes = commands.map((line) => `${line}\r\n`).join("");
+      const bytes = commands
+        .map((line, at) => (at % 5 === 4 ? `${line}\r\n` : requestText(line.split(" "))))
+        .join("");
       const places = [0, ...cuts.filter((cut) => cut < bytes.length).sort((x, y) => x - y), bytes.length];
       for (const [index, to] of places.slice(1).entries()) {
         client.send(bytes.slice(places[index], to));
@@ -87,7 +90,62 @@ test("a read alone costs the log nothing; behind a write it rides along", async 
   await client.pipeline("GET a", "GET b", "EXISTS a");
   expect(started.node.logged).toHaveLength(0);
   await client.pipeline("SET a 1", "GET a");
-  expect(started.node.logged).toHaveLength(2);
+  expect(started.node.logged).toHaveLength(1);
+});
+
+test("writes that came together go into the log as one command, and each gets its own reply", async () => {
+  const started = await serve();
+  started.node.keepsLog = true;
+  const client = await open(started);
+  const lines = [
+    "SET a 1",
+    "INCR a",
+    "LPUSH a x",
+    "GET a",
+    "INCR b",
+    "NOSUCH b",
+    "INCR b",
+    "ECHO hi",
+    "INCR b",
+  ];
+  const replies = (await client.pipeline(...lines)).map(plain);
+  expect(replies.map((reply) => (typeof reply === "string" ? reply.slice(0, 10) : reply))).toEqual([
+    "+OK",
+    2,
+    "-WRONGTYPE",
+    "2",
+    1,
+    "-ERR unkno",
+    2,
+    "hi",
+    3,
+  ]);
+  // What is not for the log ends a run.
+  expect(started.node.logged.map((line) => (JSON.parse(line) as { type: string }).type)).toEqual([
+    "calls",
+    "call",
+    "call",
+  ]);
+});
+
+test("when the log refuses a run, each of its commands says so", async () => {
+  const started = await serve();
+  const client = await open(started);
+  started.node.failure = new ReplyError("CLUSTERDOWN no quorum");
+  const replies = await client.pipeline("SET a 1", "SET b 1", "GET a", "SET c 1");
+  expect(replies.map(plain)).toEqual(Array.from({ length: 4 }, () => "-CLUSTERDOWN no quorum"));
+});
+
+test("a run is bounded, and SELECT inside a pipeline ends it", async () => {
+  const started = await serve();
+  started.node.keepsLog = true;
+  const client = await open(started);
+  await client.pipeline("SET a 0", "SELECT 3", "SET a 3", "GET a", "SELECT 0");
+  expect(await client.call("GET a")).toBe("0");
+  const before = started.node.logged.length;
+  await client.pipeline(...Array.from({ length: 1000 }, (_, n) => `SET k ${n}`));
+  expect(started.node.logged.length - before).toBeGreaterThanOrEqual(1000 / 128);
+  expect(await client.call("GET k")).toBe("999");
 });
 
 test("a read that meets a key which is due goes through the log", async () => {

@@ -11,7 +11,7 @@
  */
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { encodeRequest } from "../../../wire/resp/request-encoder.ts";
-import { CALL_HEADER_BYTES, encodeCall, startCall } from "../../keyspace/command-codec.ts";
+import { encodeCall } from "../../keyspace/command-codec.ts";
 import type { KeyspaceCommand } from "../../keyspace/keyspace-command.ts";
 import { TICK_NEEDED } from "../../keyspace/moment.ts";
 import type { Reply } from "../../keyspace/reply.ts";
@@ -27,6 +27,7 @@ import type { Route } from "./router.ts";
 import type { SessionCommand } from "./session-command.ts";
 import { row } from "./session-command.ts";
 import { queueInTransaction } from "./transaction-queue.ts";
+import { WriteRun } from "./write-run.ts";
 
 /** Bytes that may gather behind a held command before the socket is left unread. */
 const HELD_MAX_BYTES = 256 << 10;
@@ -59,7 +60,10 @@ export class Pipeline {
   private readonly connection: Connection;
   private readonly server: ServerContext;
   private readonly replies: ReplyQueue;
+  /** In the log or in the run that will go there. */
   private writesInFlight = 0;
+  /** Gathers while the commands of a chunk are taken. */
+  private readonly writeRun = new WriteRun();
   /** Reads gathered for the next barrier, and those whose barrier is under way. */
   private gathered: Request[] = [];
   private active: Request[] | undefined;
@@ -94,6 +98,7 @@ export class Pipeline {
       while (this.again) {
         this.again = false;
         this.advance();
+        this.sendRun();
         this.askBarrier();
       }
     } finally {
@@ -195,6 +200,7 @@ export class Pipeline {
     const session = request.route.session as SessionCommand;
     const reading = this.gathered.length > 0 || this.active !== undefined;
     const writing = this.writesInFlight > 0;
+    this.sendRun();
     if (session.after === "everything" && this.pendingCommands > 0) return false;
     if (session.after === "reads" && reading) return false;
     if ((session.after === "writes" || session.barrier === true) && writing) return false;
@@ -239,20 +245,29 @@ export class Pipeline {
   }
 
   private ride(request: Request, fresh: boolean): void {
-    const { database, args } = request;
     const { parser } = this.connection;
-    let encoded: Bytes;
     if (fresh && !parser.cameInline) {
-      encoded = startCall(database, parser.rawBytes);
-      parser.copyRaw(encoded, CALL_HEADER_BYTES);
-    } else {
-      encoded = encodeCall(database, encodeRequest(args));
+      this.writesInFlight += 1;
+      if (this.writeRun.add(request, parser)) return;
+      this.sendRun();
+      this.writeRun.add(request, parser);
+      return;
     }
-    // As `write`, with one function fewer for each command.
-    this.writesInFlight += 1;
-    this.server.node.write({ type: "call", database, args }, encoded, (reply) => {
-      this.writesInFlight -= 1;
-      this.settle(request, reply);
+    this.sendRun();
+    const { database, args } = request;
+    const encoded = encodeCall(database, encodeRequest(args));
+    this.write({ type: "call", database, args }, encoded, (reply) => this.settle(request, reply));
+  }
+
+  /** Puts the writes that have gathered into the log. */
+  private sendRun(): void {
+    if (this.writeRun.empty) return;
+    const { requests, command, encoded } = this.writeRun.take();
+    this.server.node.write(command, encoded, (reply) => {
+      this.writesInFlight -= requests.length;
+      // Of several: one reply each, or what kept the log from taking them.
+      const replies = isReplies(reply) && command.type === "calls" ? reply : requests.map(() => reply);
+      this.settleAll(requests, replies);
     });
   }
 
@@ -288,7 +303,7 @@ export class Pipeline {
       }
       outcomes.length = 0;
     }
-    for (const [index, outcome] of outcomes.entries()) this.settle(batch[index] as Request, outcome);
+    this.settleAll(batch, outcomes);
     this.finishRest(batch.slice(outcomes.length), outputBytes > BATCH_OUTPUT_MAX_BYTES);
   }
 
@@ -359,6 +374,13 @@ export class Pipeline {
     if (this.held !== undefined) this.run();
   }
 
+  /** Settles the first of `requests`, one for each outcome. */
+  private settleAll(requests: readonly Request[], outcomes: readonly Outcome[]): void {
+    if (this.abandoned) return;
+    this.replies.settleAll(requests, outcomes);
+    if (this.held !== undefined) this.run();
+  }
+
   /** Checks every bound before another command is taken. */
   private mustStop(): boolean {
     const { connection, server } = this;
@@ -374,4 +396,8 @@ export class Pipeline {
     this.answerNow(request, new ReplyError(`ERR ${error}`));
     this.connection.closeAfterReplies();
   }
+}
+
+function isReplies(reply: Reply): reply is readonly Reply[] {
+  return Array.isArray(reply);
 }

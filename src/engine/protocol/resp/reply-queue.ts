@@ -50,6 +50,17 @@ export class ReplyQueue {
 
   /** Answers a command; its reply leaves when those before it have left. */
   settle(request: Request, outcome: Outcome): void {
+    this.answer(request, outcome);
+    if (this.slots[this.head] === request) this.drain();
+  }
+
+  /** As `settle`, for the first of `requests`, which came one behind the other: one for each outcome. */
+  settleAll(requests: readonly Request[], outcomes: readonly Outcome[]): void {
+    for (let at = 0; at < outcomes.length; at += 1) this.answer(requests[at]!, outcomes[at]!);
+    if (outcomes.length > 0 && this.slots[this.head] === requests[0]) this.drain();
+  }
+
+  private answer(request: Request, outcome: Outcome): void {
     const { server } = this.connection;
     const { statistics, hidden } = request.route;
     const microseconds = (server.turn.nowMs() - request.arrivedMs) * 1000;
@@ -63,7 +74,6 @@ export class ReplyQueue {
       server.slowLog.add(this.connection, request, microseconds);
     }
     request.text = request.silent ? "" : this.encode(request, outcome);
-    if (this.slots[this.head] === request) this.drain();
   }
 
   private encode(request: Request, outcome: Outcome): string {
