@@ -3,7 +3,7 @@
  *
  * The replica drives a consensus core: it steps every input of an event-loop turn, then carries out the effects (one
  * write to the log, one message per peer), applies what was chosen and answers this node's clients. Commands of clients
- * become numbered batches (`proposals.ts`) that go to the leader's intake, are sealed into one entry per disk write,
+ * become numbered batches (`proposals.ts`) that go to the leader's intake, are sealed into entries (`sealer.ts`),
  * and are applied in the same order on every replica (`applier.ts`). Reads wait for a barrier (`barriers.ts`).
  */
 import type { Consensus, Effect, Index, Membership, Role, Term } from "../../consensus/consensus.ts";
@@ -11,17 +11,15 @@ import type { Bytes } from "../../runtime/bytes.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { Clock, Logger, NodeId, Random, Timer } from "../../runtime/world.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
-import { ByteWriter } from "../../wire/byte-writer.ts";
 import { Applier } from "./applier.ts";
 import type { BarrierDone } from "./barriers.ts";
 import { Barriers } from "./barriers.ts";
 import type { Batch } from "./batch.ts";
-import { GATHER_MS, Gathering } from "./gathering.ts";
-import { decodeBatch, encodeBatch, encodeRegistration, sealEntry, sealedTimeMs } from "./batch.ts";
-import { Intake } from "./intake.ts";
+import { decodeBatch, encodeBatch, encodeRegistration, sealedTimeMs } from "./batch.ts";
 import { LogClock } from "./log-clock.ts";
 import type { Done, PendingBatch } from "./proposals.ts";
 import { Proposals } from "./proposals.ts";
+import { Sealer } from "./sealer.ts";
 import { Snapshots } from "./snapshots.ts";
 import type { StateMachine } from "./state-machine.ts";
 import type { ReplicaStorage } from "./storage.ts";
@@ -77,16 +75,12 @@ interface WaitingSend<Message> {
 const SWEEP_MS = 50;
 /** Batches and barriers without progress for this long are sent again. */
 const RETRY_MS = 500;
-const UPKEEP_MS = 100;
-const FOLLOW_ON_BYTES = 64 * 1024;
-/** How long a commit that no client of another replica waits for may wait for an entry to travel with. */
-const ANNOUNCE_MS = 2;
 
 export class Replica<Command, Reply, Message> {
   private readonly options: ReplicaOptions<Command, Reply, Message>;
   private readonly proposals = new Proposals<Command, Reply>();
-  private readonly intake = new Intake((node, session) => this.appliedSeq(node, session));
   private readonly logClock: LogClock;
+  private readonly sealer: Sealer;
   private readonly barriers: Barriers;
   private readonly applier: Applier<Command, Reply>;
   private readonly snapshots: Snapshots<Command, Reply, Message>;
@@ -95,21 +89,14 @@ export class Replica<Command, Reply, Message> {
   private readonly membershipCallbacks = new Map<number, (refused: string | undefined) => void>();
   private waitingSends: WaitingSend<Message>[] = [];
   private durableId = 0;
-  private writesInFlight = 0;
   private commitIndex: Index = 0;
-  /** The last entry that was written to this node's log. */
-  private appendedIndex: Index = 0;
   private role: Role = "follower";
   private term: Term = 0;
   private leader: NodeId | undefined;
   private pumpScheduled = false;
   private stopped = false;
-  private lastUpkeepMs = 0;
   private lastProgressMs = 0;
   private resendNow = false;
-  private announceTimer: Timer | undefined;
-  private readonly gathering = new Gathering();
-  private gatherTimer: Timer | undefined;
   private nextChangeId = 1;
   private session: number | undefined;
   private registeringSinceMs: number | undefined;
@@ -117,6 +104,19 @@ export class Replica<Command, Reply, Message> {
   constructor(options: ReplicaOptions<Command, Reply, Message>) {
     this.options = options;
     this.logClock = new LogClock(options.timeSource ?? options.clock);
+    this.sealer = new Sealer({
+      id: options.id,
+      clock: options.clock,
+      logClock: this.logClock,
+      entryMaxBytes: options.entryMaxBytes,
+      applied: (node, session) => this.appliedSeq(node, session),
+      upkeep: (nowMs) => options.machine.upkeep(nowMs),
+      accepts: (bytes) => options.consensus.accepts(bytes),
+      propose: (payload, awaitedBy) =>
+        options.consensus.step({ type: "propose", payload, awaitedBy }, this.now()),
+      announce: () => options.consensus.step({ type: "announceCommit" }, this.now()),
+      wake: () => this.schedulePump(),
+    });
     this.barriers = new Barriers((id) => options.consensus.step({ type: "read", id }, this.now()));
     this.applier = new Applier({
       self: options.id,
@@ -203,7 +203,7 @@ export class Replica<Command, Reply, Message> {
       const message = this.options.codec.decode(frame);
       this.options.consensus.step({ type: "message", from, message }, this.now());
     } else if (this.role === "leader") {
-      this.intake.add(decodeBatch(new ByteReader(frame)), frame);
+      this.sealer.add(decodeBatch(new ByteReader(frame)), frame);
     }
     this.schedulePump();
   }
@@ -264,8 +264,7 @@ export class Replica<Command, Reply, Message> {
     if (this.stopped) return;
     this.stopped = true;
     for (const timer of this.timers) timer.cancel();
-    this.announceTimer?.cancel();
-    this.gatherTimer?.cancel();
+    this.sealer.stop();
     this.timers.clear();
     this.proposals.failAll("SHUTTING_DOWN");
     this.barriers.failAll(new QuorateError("SHUTTING_DOWN", "this node is stopping"));
@@ -303,7 +302,7 @@ export class Replica<Command, Reply, Message> {
     this.closeBatch();
     this.barriers.start(this.now());
     // Sealed before the core draws its conclusions: a commit of this turn travels with the next entry.
-    this.seal();
+    this.sealer.seal();
     this.carryOut();
     const more = this.apply();
     this.barriers.release(this.applier.appliedIndex);
@@ -312,31 +311,7 @@ export class Replica<Command, Reply, Message> {
     if (this.drainCallbacks.length > 0 && this.proposals.waitingBytes * 2 <= this.options.congestedBytes) {
       for (const callback of this.drainCallbacks.splice(0)) callback();
     }
-    if (more || this.sealable()) this.schedulePump();
-  }
-
-  /**
-   * While an entry is on its way, a small one gathers behind it: an entry costs the same few system calls on every node
-   * whatever it carries, and those, not the disk, are what runs out first. A large one follows as soon as the disk is free.
-   */
-  private mayFollowOn(): boolean {
-    if (this.writesInFlight > 0) return false;
-    return this.commitIndex >= this.appendedIndex || this.intake.bytes >= FOLLOW_ON_BYTES;
-  }
-
-  private sealable(): boolean {
-    if (this.role !== "leader" || this.intake.empty || !this.mayFollowOn() || this.gathers()) return false;
-    return this.options.consensus.accepts(this.intake.bytes);
-  }
-
-  /** Whether what waits should wait a moment longer; looks again then. */
-  private gathers(): boolean {
-    if (this.intake.empty || !this.gathering.waits(this.intake.bytes, this.now())) return false;
-    this.gatherTimer ??= this.options.clock.setTimer(GATHER_MS, () => {
-      this.gatherTimer = undefined;
-      this.schedulePump();
-    });
-    return true;
+    if (more || this.sealer.ready) this.schedulePump();
   }
 
   /** Applies a slice of what was chosen; true when more is left. */
@@ -379,9 +354,7 @@ export class Replica<Command, Reply, Message> {
         return;
       case "commit":
         this.commitIndex = effect.upTo;
-        if (effect.upTo >= this.appendedIndex) this.gathering.committed(this.now());
-        if (this.role === "leader") this.announceSoon();
-        return;
+        return this.sealer.committed(effect.upTo);
       case "read":
         return this.barriers.confirmed(effect.id, effect.index, effect.lease);
       case "readFailed":
@@ -404,20 +377,8 @@ export class Replica<Command, Reply, Message> {
     }
   }
 
-  /** Replicas without a waiting client hear of a commit with the next entry, or by this when none follows soon. */
-  private announceSoon(): void {
-    if (this.announceTimer !== undefined) return;
-    this.announceTimer = this.options.clock.setTimer(ANNOUNCE_MS, () => {
-      this.announceTimer = undefined;
-      if (this.stopped) return;
-      this.options.consensus.step({ type: "announceCommit" }, this.now());
-      this.schedulePump();
-    });
-  }
-
   private write(effect: Extract<Effect<Message>, { type: "write" }>): void {
-    this.writesInFlight++;
-    this.appendedIndex = effect.write.entries?.at(-1)?.index ?? this.appendedIndex;
+    this.sealer.writing(effect.write.entries?.at(-1)?.index);
     for (const entry of effect.write.entries ?? []) {
       if (entry.kind === "command" && this.role !== "leader")
         this.logClock.observe(sealedTimeMs(entry.payload));
@@ -425,7 +386,7 @@ export class Replica<Command, Reply, Message> {
     this.options.storage.append(effect.write, () => {
       if (this.stopped) return;
       if (effect.write.floor === "reached") this.options.logger.log("info", "recovered from peers", {});
-      this.writesInFlight--;
+      this.sealer.written();
       this.durableId = effect.id;
       this.options.consensus.step({ type: "durable", writeId: effect.id }, this.now());
       this.releaseSends();
@@ -468,7 +429,7 @@ export class Replica<Command, Reply, Message> {
   }
 
   private toLeader(batch: Batch): void {
-    if (this.role === "leader") this.intake.add(batch, undefined);
+    if (this.role === "leader") this.sealer.add(batch, undefined);
     else if (this.leader !== undefined) this.options.transmit(this.leader, "batch", [encodeBatch(batch)]);
   }
 
@@ -485,39 +446,13 @@ export class Replica<Command, Reply, Message> {
     this.toLeader({ kind: "register", node: this.options.id, session: 0, abandonedFrom: 0, seq: 0, body });
   }
 
-  /**
-   * At the leader: what waits becomes one entry. While the disk is writing, more gathers: the next entry leaves when the
-   * write is durable, which makes entries as large as the load and the disk want them to be.
-   */
-  private seal(): void {
-    if (this.role !== "leader" || !this.mayFollowOn() || this.gathers()) return;
-    const upkeep = this.upkeepBatch();
-    if (this.intake.empty && upkeep === undefined) return;
-    if (!this.options.consensus.accepts(this.intake.bytes)) return;
-    this.gathering.sealed(this.intake.bytes, this.now());
-    const { batches, nodes } = this.intake.take(this.options.entryMaxBytes);
-    if (upkeep !== undefined) batches.unshift(upkeep);
-    const payload = sealEntry(this.logClock.stamp(), batches);
-    this.options.consensus.step({ type: "propose", payload, awaitedBy: nodes }, this.now());
-  }
-
-  private upkeepBatch(): Bytes | undefined {
-    const nowMs = this.now();
-    if (this.intake.empty && nowMs - this.lastUpkeepMs < UPKEEP_MS) return undefined;
-    this.lastUpkeepMs = nowMs;
-    const command = this.options.machine.upkeep(this.logClock.estimateMs());
-    if (command === undefined) return undefined;
-    const body = new ByteWriter(command.length + 4).bytes(command).take();
-    return encodeBatch({ kind: "upkeep", node: this.options.id, session: 0, abandonedFrom: 0, seq: 0, body });
-  }
-
   private onRole(role: Role, term: Term, leader: NodeId | undefined): void {
     const changed = leader !== this.leader || term !== this.term;
     this.role = role;
     this.term = term;
     this.leader = leader;
     if (changed) {
-      this.intake.reset();
+      this.sealer.restart(role === "leader");
       this.logClock.leaderChanged();
       if (role === "leader") this.recoverLogTime();
       if (leader !== undefined) this.submitAll();
@@ -546,7 +481,7 @@ export class Replica<Command, Reply, Message> {
   }
 
   private onGap(node: NodeId, session: number): void {
-    this.intake.forget(node, session);
+    this.sealer.forget(node, session);
     if (node === this.options.id && session === this.session) this.resendNow = true;
   }
 
