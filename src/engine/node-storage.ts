@@ -1,5 +1,4 @@
 /** Opens what a node keeps: its directory checked and locked, log and snapshots recovered; or memory, which keeps nothing. */
-import { createHash } from "node:crypto";
 import type { DurableWrite, Recovered } from "../consensus/consensus.ts";
 import { decodeMembership, members } from "../consensus/membership.ts";
 import type { Bytes } from "../runtime/bytes.ts";
@@ -19,7 +18,7 @@ import type {
 } from "./group/write-ahead-log/write-ahead-log.ts";
 import { openWriteAheadLog } from "./group/write-ahead-log/write-ahead-log.ts";
 import type { DirectoryOwner } from "./cluster/directory-identity.ts";
-import { claimDirectory, markFounded } from "./cluster/directory-identity.ts";
+import { claimDirectory, markFounded, markFounder } from "./cluster/directory-identity.ts";
 import { lockDirectory } from "./cluster/directory-lock.ts";
 import { measureDisk } from "./cluster/measured-disk.ts";
 import type { Metrics } from "./cluster/metrics.ts";
@@ -37,6 +36,8 @@ export interface NodeStorageOptions {
   readonly members: Readonly<Record<NodeId, string>>;
   /** A directory that exists, or "memory". */
   readonly dataDir: string;
+  /** What a new directory makes of the node; without a directory, and with others, it is always blank. Default "founder". */
+  readonly beginsAs?: Beginning;
   readonly durability: "always" | "everysec" | "memory";
   readonly clock: Clock;
   readonly random: Random;
@@ -47,9 +48,19 @@ export interface NodeStorageOptions {
   readonly contain?: ((disk: Disk) => Disk) | undefined;
 }
 
+/**
+ * A node whose directory is new was never there before (`founder`), may have been there with another directory (`newcomer`),
+ * or is a founder if all founders are as blank as it is (`blank`).
+ */
+export type Beginning = "founder" | "newcomer" | "blank";
+
 export interface NodeStorage {
-  /** Identity of the directory: hexadecimal. */
+  /** Identity of the directory, or of this process without one: hexadecimal. */
   readonly directory: string;
+  /** It has no say until the members name its directory. */
+  readonly newcomer: boolean;
+  /** For a newcomer that may turn out to be a founder: notes that it is one. */
+  readonly onFounded: (() => void) | undefined;
   readonly storage: ReplicaStorage;
   readonly recovered: Recovered;
   /** Content of the snapshot that `recovered` starts from. */
@@ -68,12 +79,12 @@ export interface NodeStorage {
  * stays open or locked then.
  */
 export async function openNodeStorage(options: NodeStorageOptions): Promise<NodeStorage> {
-  if (options.dataDir === "memory") return memoryNodeStorage(options.id, options.clock);
-  const { dataDir, id, clusterId, algorithm, clock, metrics } = options;
+  if (options.dataDir === "memory") return memoryNodeStorage(options);
+  const { dataDir, id, clusterId, algorithm, clock, metrics, beginsAs = "founder" } = options;
   const owner: DirectoryOwner = { node: id, cluster: clusterId, algorithm };
   const release = await lockDirectory(dataDir);
   try {
-    const identity = claimDirectory(dataDir, owner);
+    const identity = claimDirectory(dataDir, owner, beginsAs !== "founder");
     const peerDirectories = openPeerDirectories(dataDir, options.logger);
     const opened = openNodeDisk(dataDir);
     const disk = measureDisk(options.contain?.(opened) ?? opened, clock, metrics);
@@ -93,6 +104,8 @@ export async function openNodeStorage(options: NodeStorageOptions): Promise<Node
     const snapshots = new SnapshotStore({ ...options, disk, group: GROUP }, loaded);
     return {
       directory: identity.directory,
+      newcomer: identity.newcomer,
+      onFounded: beginsAs === "blank" ? () => markFounder(dataDir, owner, identity) : undefined,
       storage: replicaStorage(log, GROUP, snapshots),
       recovered,
       content: snapshot && snapshots.chunks(snapshot.meta),
@@ -135,12 +148,16 @@ function appended(log: WriteAheadLog, write: DurableWrite): Promise<void> {
 }
 
 /**
- * The identity of a node without a disk is its name: its next process may take its place, although it has forgotten its
- * votes. That is part of what durability "memory" gives up (docs/guarantees.md).
+ * What is kept in memory has the identity of its process: the next one under the name has forgotten its votes and its log,
+ * and is another node. Alone it may begin anew; in company it is a newcomer (docs/guarantees.md).
  */
-function memoryNodeStorage(id: NodeId, clock: Clock): NodeStorage {
+function memoryNodeStorage({ members: founders, clock, random }: NodeStorageOptions): NodeStorage {
+  const words = Array.from({ length: 4 }, () => random.next32().toString(16).padStart(8, "0"));
+  const alone = Object.keys(founders).length === 1;
   return {
-    directory: createHash("sha256").update(`memory ${id}`).digest("hex"),
+    directory: words.join(""),
+    newcomer: !alone,
+    onFounded: alone ? undefined : () => undefined,
     storage: createMemoryStorage(clock),
     recovered: { term: 0, votedFor: undefined, snapshot: undefined, entries: [] },
     content: undefined,

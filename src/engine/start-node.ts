@@ -31,14 +31,18 @@ import { createMetrics } from "./cluster/metrics.ts";
 import type { Metrics } from "./cluster/metrics.ts";
 import { ClusterNode, DEFAULT_REPLICA_TUNING } from "./cluster/node.ts";
 import type { NodeStatus } from "./cluster/local-node.ts";
-import type { NodeStorage } from "./node-storage.ts";
+import type { Beginning, NodeStorage } from "./node-storage.ts";
 import { openNodeStorage } from "./node-storage.ts";
 
 export interface StartNodeOptions {
   readonly id: NodeId;
   readonly clusterId: string;
-  /** Every founding member's peer address, "host:port"; this node's own included. */
+  /** Every founding member's peer address, "host:port"; or those of the members that a newcomer turns to. */
   readonly members: Readonly<Record<NodeId, string>>;
+  /** What a new directory makes of the node. Default "founder". */
+  readonly beginsAs?: Beginning;
+  /** Where the other nodes reach this one. Default: what `members` says. */
+  readonly peerAddress?: string;
   /** A directory that exists, or "memory". */
   readonly dataDir: string;
   readonly host: string;
@@ -222,11 +226,14 @@ function createNode(
 ): KeyspaceClusterNode {
   const { recovered, content } = kept;
   const ids = Object.keys(options.members);
+  const peerAddress = options.peerAddress ?? options.members[options.id];
   const consensus: Consensus<RaftMessage> = createRaft(
     {
       ...DEFAULT_CONSENSUS_OPTIONS,
       id: options.id,
       membership: { voters: ids, outgoing: [], learners: [], addresses: options.members },
+      identity: kept.directory,
+      newcomer: kept.newcomer,
       random: () => world.random.float(),
       readMode: options.readMode ?? "barrier",
     },
@@ -254,6 +261,8 @@ function createNode(
     },
     storage: kept.storage,
     peerDirectories: kept.peerDirectories,
+    ...(peerAddress === undefined ? {} : { peerAddress }),
+    ...(kept.onFounded === undefined ? {} : { onFounded: kept.onFounded }),
     machine,
     recovered:
       recovered.snapshot === undefined || content === undefined

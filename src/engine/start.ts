@@ -42,7 +42,10 @@ export interface EngineNode {
   status(): NodeStatus | undefined;
   /** Stops at once, as a crash does: nothing is handed over, clients see their connections break. */
   kill(): Promise<void>;
-  /** Starts a killed node again from what its disk holds. Rejects in memory mode: it has forgotten its votes. */
+  /**
+   * Starts a killed node again from what its disk holds. In memory mode it comes back with nothing, and fetches everything from
+   * the others; alone it rejects with UNSUPPORTED.
+   */
   restart(): Promise<void>;
   /** Cuts the node off from the others; its clients stay connected. */
   isolate(): void;
@@ -91,7 +94,7 @@ export async function start(options: StartOptions = {}): Promise<Engine> {
   const nodes: LocalEngineNode[] = ids.map((id, at) => {
     const clock = createAdjustableClock(createClock());
     let respPort = options.port === undefined ? 0 : options.port + at;
-    return createEngineNode(id, hub, clock, data === "memory", async (onEnd) => {
+    return createEngineNode(id, hub, clock, data === "memory" && count === 1, async (onEnd) => {
       const dataDir = data === "memory" ? "memory" : join(data, id);
       if (data !== "memory") mkdirSync(dataDir, { recursive: true });
       const running = await startNode({
@@ -152,7 +155,7 @@ function createEngineNode(
   id: NodeId,
   hub: ReturnType<typeof createLocalHub>,
   clock: EngineClock,
-  inMemory: boolean,
+  forgetsAll: boolean,
   open: (onEnd: (error: Error) => void) => Promise<RunningNode>,
 ): LocalEngineNode {
   let node: RunningNode | undefined;
@@ -189,11 +192,8 @@ function createEngineNode(
     kill: end,
     async restart() {
       if (node !== undefined) return;
-      if (inMemory) {
-        throw new QuorateError(
-          "UNSUPPORTED",
-          `${id} kept its votes and its log in memory and must not come back under its name: start with data: <path>`,
-        );
+      if (forgetsAll) {
+        throw new QuorateError("UNSUPPORTED", `${id} kept everything in memory: start with data: <path>`);
       }
       await begin();
     },

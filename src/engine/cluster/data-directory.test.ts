@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { claimDirectory, markFounded } from "./directory-identity.ts";
+import { claimDirectory, markFounded, markFounder } from "./directory-identity.ts";
 import type { DirectoryOwner } from "./directory-identity.ts";
 import { lockDirectory } from "./directory-lock.ts";
 
@@ -21,7 +21,22 @@ test("an empty directory gets an identity of its own, which stays", () => {
     founded: false,
   });
   markFounded(directory, OWNER, first);
-  expect(claimDirectory(directory, OWNER)).toEqual({ directory: first.directory, founded: true });
+  const founded = { directory: first.directory, founded: true, newcomer: false };
+  expect(claimDirectory(directory, OWNER)).toEqual(founded);
+  // What it began as stays too.
+  expect(claimDirectory(directory, OWNER, true)).toEqual(founded);
+});
+
+test("a newcomer is one over restarts, until it is known to be a founder", () => {
+  const first = claimDirectory(directory, OWNER, true);
+  markFounded(directory, OWNER, first);
+  expect(claimDirectory(directory, OWNER)).toMatchObject({ founded: true, newcomer: true });
+  markFounder(directory, OWNER, first);
+  expect(claimDirectory(directory, OWNER)).toEqual({
+    directory: first.directory,
+    founded: true,
+    newcomer: false,
+  });
 });
 
 test.each([

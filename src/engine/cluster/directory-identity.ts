@@ -23,6 +23,8 @@ export interface DirectoryIdentity {
   readonly directory: string;
   /** A log was opened here before: from then on a missing log is a loss and no new beginning. */
   readonly founded: boolean;
+  /** The node under this name may have had another directory before, and has no say until the members name this one. */
+  readonly newcomer: boolean;
 }
 
 interface IdentityFile extends DirectoryOwner, DirectoryIdentity {
@@ -30,11 +32,15 @@ interface IdentityFile extends DirectoryOwner, DirectoryIdentity {
 }
 
 /**
- * Reads the identity, or gives an empty directory one. Throws DATA_DIRECTORY_FOREIGN when it is somebody else's or holds
+ * Reads the identity, or gives an empty directory one, as a newcomer's or a founder's. Throws DATA_DIRECTORY_FOREIGN when it is somebody else's or holds
  * something else, DATA_DIRECTORY_UNUSABLE when it cannot be read or written, DATA_CORRUPT when the file is damaged,
  * UNSUPPORTED when a newer version wrote it.
  */
-export function claimDirectory(directory: string, owner: DirectoryOwner): DirectoryIdentity {
+export function claimDirectory(
+  directory: string,
+  owner: DirectoryOwner,
+  newcomer = false,
+): DirectoryIdentity {
   return attempt(directory, () => {
     const names = fs.readdirSync(directory);
     fs.accessSync(directory, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
@@ -43,7 +49,7 @@ export function claimDirectory(directory: string, owner: DirectoryOwner): Direct
     if (names.some((name) => name !== `${FILE}.new`)) {
       throw new QuorateError("DATA_DIRECTORY_FOREIGN", `${directory} is not empty and has no ${FILE}`);
     }
-    const identity = { directory: randomBytes(16).toString("hex"), founded: false };
+    const identity = { directory: randomBytes(16).toString("hex"), founded: false, newcomer };
     writeIdentity(directory, { format: FORMAT, ...owner, ...identity });
     return identity;
   });
@@ -52,8 +58,17 @@ export function claimDirectory(directory: string, owner: DirectoryOwner): Direct
 /** Notes that the directory now has a log. */
 export function markFounded(directory: string, owner: DirectoryOwner, identity: DirectoryIdentity): void {
   if (identity.founded) return;
+  const { directory: name, newcomer } = identity;
   attempt(directory, () => {
-    writeIdentity(directory, { format: FORMAT, ...owner, directory: identity.directory, founded: true });
+    writeIdentity(directory, { format: FORMAT, ...owner, directory: name, founded: true, newcomer });
+  });
+}
+
+/** Notes that the node is no newcomer: all founders are without a past. Throws DATA_DIRECTORY_UNUSABLE. */
+export function markFounder(directory: string, owner: DirectoryOwner, identity: DirectoryIdentity): void {
+  const { directory: name } = identity;
+  attempt(directory, () => {
+    writeIdentity(directory, { format: FORMAT, ...owner, directory: name, founded: true, newcomer: false });
   });
 }
 
@@ -66,12 +81,12 @@ function readIdentity(directory: string, owner: DirectoryOwner): DirectoryIdenti
     const message = `${directory} belongs to another ${differs}: ${found[differs]}, not ${owner[differs]}`;
     throw new QuorateError("DATA_DIRECTORY_FOREIGN", message);
   }
-  return { directory: found.directory, founded: found.founded };
+  return { directory: found.directory, founded: found.founded, newcomer: found.newcomer };
 }
 
 /** JSON for the eye of an operator; the checksum is over the same text without it. */
-function encode({ format, node, cluster, algorithm, directory, founded }: IdentityFile): string {
-  const content = { format, node, cluster, algorithm, directory, founded };
+function encode({ format, node, cluster, algorithm, directory, founded, newcomer }: IdentityFile): string {
+  const content = { format, node, cluster, algorithm, directory, founded, ...(newcomer && { newcomer }) };
   const checksum = crc32(JSON.stringify(content));
   return `${JSON.stringify({ ...content, checksum }, undefined, 2)}\n`;
 }
@@ -90,7 +105,7 @@ function parse(text: string, path: string): IdentityFile | undefined {
   }
   if (!/^[0-9a-f]{32}$/.test(directory)) return undefined;
   // Whatever is damaged, the text is not the one that this identity is written as.
-  return encode(value) === text ? value : undefined;
+  return encode(value) === text ? { ...value, newcomer: value.newcomer === true } : undefined;
 }
 
 /** Durable when it returns, and at no time half there. */

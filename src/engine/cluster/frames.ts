@@ -6,12 +6,26 @@
  */
 import type { Bytes } from "../../runtime/bytes.ts";
 import { bytesFromUtf8 } from "../../runtime/bytes.ts";
+import type { Standing } from "../../consensus/consensus.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
 import { ByteWriter } from "../../wire/byte-writer.ts";
 
-/** `consensus` and `batch` belong to the group; the rest to the cluster. */
-const KINDS = ["consensus", "batch", "greeting", "publish", "published", "refused"] as const;
+/**
+ * `consensus` and `batch` belong to the group; the rest to the cluster. `visitor` is `consensus` of a newcomer, which only
+ * those hear whose members mean this life of it. The numbers are part of the protocol: only added to.
+ */
+const KINDS = [
+  "consensus",
+  "batch",
+  "greeting",
+  "publish",
+  "published",
+  "refused",
+  "visitor",
+  "order",
+  "outcome",
+] as const;
 export type PeerFrameKind = (typeof KINDS)[number];
 
 export interface PeerFrame {
@@ -54,6 +68,24 @@ export interface Greeting {
   readonly diskBytes: number;
   /** It lost entries that it had acknowledged, and is fetching them. */
   readonly recovering: boolean;
+  /** Identity of its data directory. */
+  readonly directory?: string;
+  /** Where its peer port is, "host:port". */
+  readonly peer?: string | undefined;
+  /** It may have had an earlier life under its name, and has no say. */
+  readonly newcomer?: boolean;
+  /** A newcomer that is a founder if the others are newcomers too. */
+  readonly blank?: boolean;
+  /** The directories of those that were blank together when this node found that it is a founder. */
+  readonly founders?: readonly string[];
+  /** Where its membership stands in its log, and whether its log names it. */
+  readonly standing?: Standing | undefined;
+}
+
+/** Why a node is not listened to, and how much the one that says so knows of the members. */
+export interface Refused {
+  readonly reason: string;
+  readonly standing: Standing;
 }
 
 export function encodeGreeting(greeting: Greeting): Bytes {
@@ -61,9 +93,20 @@ export function encodeGreeting(greeting: Greeting): Bytes {
 }
 
 export function decodeGreeting(content: Bytes): Greeting {
+  return decodeJson(content) as Greeting;
+}
+
+export function encodeJson(content: object): Bytes {
+  return bytesFromUtf8(JSON.stringify(content));
+}
+
+/** Throws QuorateError PROTOCOL when it is no JSON object. What is in it is the word of a peer of the same cluster. */
+export function decodeJson(content: Bytes): object {
   try {
-    return JSON.parse(content.toString("utf8")) as Greeting;
-  } catch (error) {
-    throw new QuorateError("PROTOCOL", "malformed greeting", { cause: error });
+    const value: unknown = JSON.parse(content.toString("utf8"));
+    if (typeof value === "object" && value !== null) return value;
+  } catch {
+    // Falls through: whatever it is, it is not what a peer sends.
   }
+  throw new QuorateError("PROTOCOL", "a frame that is no JSON object");
 }

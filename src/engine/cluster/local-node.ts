@@ -31,6 +31,8 @@ export interface LocalNode<Command, Machine> {
   status(): NodeStatus;
   /** All members as this node knows them; addresses of the client ports come from each node's greeting. */
   members(): readonly MemberView[];
+  /** Nodes in sight that are no members, and wait to be admitted. Default: none. */
+  strangers?(): readonly MemberView[];
 }
 
 export interface MemberView {
@@ -47,6 +49,12 @@ export interface MemberView {
   readonly diskBytes: number | undefined;
   /** Its disk lost entries that it had acknowledged, and it is fetching them from the leader. Default false. */
   readonly recovering?: boolean;
+  /** It counts in majorities. Default true. */
+  readonly voter?: boolean;
+  /** Its data directory is new, and no member's: it waits to be admitted, or to take the place of its last life. Default false. */
+  readonly newcomer?: boolean;
+  /** Identity of its data directory, or undefined until it was heard. */
+  readonly directory?: string | undefined;
 }
 
 export interface NodeStatus {

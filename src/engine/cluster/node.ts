@@ -4,9 +4,11 @@
  *
  * A node is built from a `World`, so that the simulator runs this same code.
  */
-import type { Consensus, ConsensusStatus, Membership, Role } from "../../consensus/consensus.ts";
+import type { Consensus, ConsensusStatus, Membership, Role, Standing } from "../../consensus/consensus.ts";
+import type { MembershipGoal } from "../../consensus/membership.ts";
+import { members } from "../../consensus/membership.ts";
+import { isVoter } from "../../consensus/quorum.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
-import { bytesFromUtf8 } from "../../runtime/bytes.ts";
 import { ERRORS, isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import type { Clock, NodeId, Timer, World } from "../../runtime/world.ts";
 import type { MessageCodec } from "../group/replica.ts";
@@ -15,11 +17,25 @@ import type { StateMachine } from "../group/state-machine.ts";
 import type { ReplicaStorage } from "../group/storage.ts";
 import type { Reply } from "../keyspace/reply.ts";
 import { ReplyError } from "../keyspace/reply.ts";
-import type { Greeting, PeerFrameKind } from "./frames.ts";
-import { decodeGreeting, directoryTagOf, encodeGreeting, frameHeader, readFrame } from "./frames.ts";
+import { Founding } from "./founding.ts";
+import type { Greeting, PeerFrameKind, Refused } from "./frames.ts";
+import {
+  decodeGreeting,
+  decodeJson,
+  directoryTagOf,
+  encodeGreeting,
+  encodeJson,
+  frameHeader,
+  readFrame,
+} from "./frames.ts";
 import type { LocalNode, MemberView, NodeStatus } from "./local-node.ts";
+import type { MemberOrder, MemberOutcome } from "./member-changes.ts";
+import { MemberChanges } from "./member-changes.ts";
+import { MemberOrders } from "./member-orders.ts";
 import type { PeerDirectories } from "./peer-directories.ts";
 import { forgetfulPeerDirectories } from "./peer-directories.ts";
+import type { KnownPeer } from "./peers.ts";
+import { isLater, Peers } from "./peers.ts";
 import { Publisher } from "./publisher.ts";
 
 export interface ClusterNodeOptions<Command, Machine extends StateMachine<Command, Reply>, Message> {
@@ -39,6 +55,13 @@ export interface ClusterNodeOptions<Command, Machine extends StateMachine<Comman
   readonly recovered: { readonly index: number; readonly content: Iterable<Bytes> } | undefined;
   /** What is remembered of the peers' directories. Default: nothing, beyond this process. */
   readonly peerDirectories?: PeerDirectories;
+  /** Where peers reach this node, "host:port": told to those who may admit it. Default: what the members say. */
+  readonly peerAddress?: string;
+  /**
+   * For a newcomer that is a founder if all founders are newcomers; called when that is found, before it takes part: what it
+   * keeps must say so. Default: it waits to be admitted.
+   */
+  readonly onFounded?: () => void;
   readonly tuning: ReplicaTuning;
   /** Deliberate bug for the simulator. */
   readonly forgetSessionsInSnapshot?: boolean;
@@ -70,19 +93,7 @@ export interface Advertised {
   readonly dataDir?: string;
 }
 
-interface KnownPeer {
-  greeting: Greeting | undefined;
-  heardMs: number;
-  linkUp: boolean;
-  refusedLoggedMs: number;
-  /** Of the last frame that was accepted: the directory's tag, and what the log said of it. */
-  directoryTag: number | undefined;
-  registered: string | undefined;
-}
-
 const GREETING_MS = 500;
-/** A peer that was not heard for so long is shown as unreachable. */
-const SILENT_MS = 2_000;
 
 export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, Message> implements LocalNode<
   Command,
@@ -94,9 +105,16 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
   private readonly options: ClusterNodeOptions<Command, Machine, Message>;
   private readonly replica: Replica<Command, Reply, Message>;
   private readonly publisher: Publisher;
-  private readonly peers = new Map<NodeId, KnownPeer>();
+  private readonly peers: Peers;
   private readonly directoryTag: number;
-  private readonly peerDirectories: PeerDirectories;
+  private readonly changes: MemberChanges;
+  private readonly orders: MemberOrders;
+  /** Only while this node is blank: a newcomer that may turn out to be a founder. */
+  private founding: Founding | undefined;
+  /** The directories of the founders, when this node found itself among them. */
+  private founders: readonly string[] | undefined;
+  private newcomer: boolean;
+  private removed = false;
   private readonly roleListeners: ((role: Role, leader: NodeId | undefined) => void)[] = [];
   private advertised: Advertised = {};
   private greetingTimer: Timer | undefined;
@@ -108,7 +126,32 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     this.clusterId = options.clusterId;
     this.machine = options.machine;
     this.directoryTag = directoryTagOf(options.directory);
-    this.peerDirectories = options.peerDirectories ?? forgetfulPeerDirectories();
+    const status = options.consensus.status(options.world.clock.monotonicMs());
+    this.newcomer = status.newcomer ?? false;
+    if (this.newcomer && options.onFounded !== undefined) {
+      this.founding = new Founding(options.id, options.directory, status.membership.voters);
+    }
+    this.peers = new Peers({
+      clock: options.world.clock,
+      directories: options.peerDirectories ?? forgetfulPeerDirectories(),
+      registered: (id) => this.replica.directoryOf(id),
+      standing: () => this.standing(),
+    });
+    this.changes = new MemberChanges({
+      self: options.id,
+      clock: options.world.clock,
+      status: () => this.replica.status(),
+      greetingOf: (id) => this.peers.greetingOf(id),
+      isLive: (id) => this.peers.isLive(id),
+      change: (goal, done) => this.replica.changeMembership(goal, done),
+    });
+    const routes = {
+      self: options.id,
+      clock: options.world.clock,
+      leader: () => this.replica.status().leader,
+      send: (to: NodeId, kind: PeerFrameKind, content: Bytes) => this.transmit(to, kind, [content]),
+    };
+    this.orders = new MemberOrders(routes, this.changes);
     this.publisher = new Publisher(options.world.clock, (to, kind, content) =>
       this.transmit(to, kind, [content]),
     );
@@ -150,13 +193,23 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
   }
 
   write(command: Command, encoded: Bytes, done: (reply: Reply) => void): void {
+    const outside = this.isOutside();
+    if (outside !== undefined) return done(new ReplyError(`CLUSTERDOWN ${outside}`));
     this.replica.propose(command, encoded, (reply, error) => {
       done(error === undefined ? (reply as Reply) : replyErrorOf(error));
     });
   }
 
   barrier(done: (error: ReplyError | undefined) => void): void {
+    const outside = this.isOutside();
+    if (outside !== undefined) return done(new ReplyError(`CLUSTERDOWN ${outside}`));
     this.replica.barrier((error) => done(error === undefined ? undefined : replyErrorOf(error)));
+  }
+
+  /** Why this node can serve nobody, however long one waits; a newcomer that needs no operator does not say so. */
+  private isOutside(): string | undefined {
+    if (!this.newcomer) return this.removed ? REMOVED : undefined;
+    return this.options.onFounded === undefined ? WAITS : undefined;
   }
 
   readStillValid(): boolean {
@@ -176,8 +229,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
   }
 
   publish(channel: string, message: string, done: (receivers: number) => void): void {
-    const live = [...this.peers].filter(([, peer]) => peer.linkUp).map(([id]) => id);
-    this.publisher.publish(channel, message, live, done);
+    this.publisher.publish(channel, message, this.peers.linked(), done);
   }
 
   /** A message that a script or a transaction published: every replica delivers it to its own subscribers at apply. */
@@ -198,11 +250,14 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     this.replica.transferLeadership(to);
   }
 
-  changeMembership(
-    next: Pick<Membership, "voters" | "learners" | "addresses">,
-    done: (refused: string | undefined) => void,
-  ): void {
+  changeMembership(next: MembershipGoal, done: (refused: string | undefined) => void): void {
     this.replica.changeMembership(next, done);
+  }
+
+  /** What an operator orders, at any node: carried out by the leader. `done` is called once, within half a minute or so. */
+  order(order: MemberOrder, done: (outcome: MemberOutcome) => void): void {
+    if (this.newcomer) return done({ outcome: "refused", message: "this node is no member: ask another" });
+    this.orders.give(order, done);
   }
 
   status(): NodeStatus {
@@ -216,29 +271,43 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       diskBytes: this.options.storage.diskBytes(),
       refusing:
         this.replica.refusal()?.message ??
+        (this.newcomer ? WAITS : this.isOutside()) ??
         (consensus.leader === undefined ? "no leader: no majority can be reached" : undefined),
     };
   }
 
   members(): readonly MemberView[] {
     const { membership } = this.replica.status();
-    const ids = new Set([...membership.voters, ...membership.outgoing, ...membership.learners]);
-    return [...ids].sort().map((id) => {
-      const greeting = id === this.id ? this.ownGreeting() : this.peers.get(id)?.greeting;
-      return {
-        id,
-        peer: membership.addresses[id] ?? "",
-        resp: greeting?.resp,
-        http: greeting?.http,
-        pid: greeting?.pid,
-        dataDir: greeting?.dataDir,
-        role: id === this.id || this.isLive(id) ? (greeting?.role ?? "unreachable") : "unreachable",
-        appliedIndex: greeting?.appliedIndex,
-        commitIndex: greeting?.commitIndex,
-        diskBytes: greeting?.diskBytes,
-        recovering: greeting?.recovering ?? false,
-      };
-    });
+    return members(membership)
+      .sort()
+      .map((id) => this.view(id, membership));
+  }
+
+  strangers(): readonly MemberView[] {
+    const { membership } = this.replica.status();
+    const ids = this.peers.strangers();
+    if (membership.addresses[this.id] === undefined) ids.push(this.id);
+    return ids.sort().map((id) => this.view(id, membership));
+  }
+
+  private view(id: NodeId, membership: Membership): MemberView {
+    const greeting = id === this.id ? this.ownGreeting() : this.peers.greetingOf(id);
+    return {
+      id,
+      peer: membership.addresses[id] ?? greeting?.peer ?? "",
+      resp: greeting?.resp,
+      http: greeting?.http,
+      pid: greeting?.pid,
+      dataDir: greeting?.dataDir,
+      role: id === this.id || this.peers.isLive(id) ? (greeting?.role ?? "unreachable") : "unreachable",
+      appliedIndex: greeting?.appliedIndex,
+      commitIndex: greeting?.commitIndex,
+      diskBytes: greeting?.diskBytes,
+      recovering: greeting?.recovering ?? false,
+      voter: isVoter(membership, id),
+      newcomer: greeting?.newcomer ?? false,
+      directory: greeting?.directory,
+    };
   }
 
   /** Answers what waits with an error, ends all timers and leaves the network. */
@@ -247,20 +316,30 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     this.stopped = true;
     this.greetingTimer?.cancel();
     this.publisher.stop();
+    this.orders.stop();
     this.replica.stop();
     this.options.world.network.close();
   }
 
   private transmit(to: NodeId, kind: PeerFrameKind, parts: readonly Uint8Array[]): void {
-    this.options.world.network.send(to, [frameHeader(kind, this.directoryTag), ...parts]);
+    const sent = this.newcomer ? NEWCOMER_KINDS[kind] : kind;
+    if (sent === undefined) return;
+    this.options.world.network.send(to, [frameHeader(sent, this.directoryTag), ...parts]);
   }
 
   private onFrame(from: NodeId, frame: Bytes): void {
     if (this.stopped) return;
     try {
       const { kind, directoryTag, content } = readFrame(frame);
-      const peer = this.peer(from);
-      if (!this.knowsDirectory(from, directoryTag, peer)) return;
+      const peer = this.peers.of(from);
+      const accepted =
+        kind === "greeting"
+          ? this.onGreeting(from, directoryTag, decodeGreeting(content), peer)
+          : // Of what a newcomer sends nothing counts, unless the members mean this life of it.
+            kind === "visitor"
+            ? this.peers.isNamed(from, directoryTag)
+            : this.isKnown(from, directoryTag, peer);
+      if (!accepted) return;
       peer.heardMs = this.options.world.clock.monotonicMs();
       this.route(from, kind, content, peer);
     } catch (error) {
@@ -274,69 +353,116 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       case "consensus":
       case "batch":
         return this.replica.receive(from, kind, content);
+      case "visitor":
+        return this.replica.receive(from, "consensus", content);
       case "greeting":
-        peer.greeting = decodeGreeting(content);
-        return;
+        return this.lookAfter(from, peer);
+      case "order":
+        return this.orders.onOrder(from, content);
+      case "outcome":
+        return this.orders.onOutcome(from, content);
       case "publish":
         return this.publisher.onPublish(from, content);
       case "published":
         return this.publisher.onPublished(from, content);
       case "refused":
-        return void this.options.world.fatal(
-          new QuorateError(
-            "DATA_DIRECTORY_FOREIGN",
-            `${from} refused this node: ${content.toString("utf8")}`,
-          ),
-        );
+        return this.onRefused(from, decodeJson(content) as Refused);
     }
+  }
+
+  /** A newcomer is heard for what it is; anybody else must be who the members mean. */
+  private onGreeting(from: NodeId, directoryTag: number, greeting: Greeting, peer: KnownPeer): boolean {
+    const before = peer.greeting;
+    peer.greeting = greeting;
+    if (greeting.newcomer !== true && !this.isKnown(from, directoryTag, peer)) {
+      peer.greeting = before;
+      return false;
+    }
+    this.founding?.heard(from, greeting);
+    return true;
+  }
+
+  /** What a greeting may give reason to do. */
+  private lookAfter(from: NodeId, { greeting }: KnownPeer): void {
+    if (this.founding !== undefined) this.foundIfAllAreBlank(this.founding);
+    const status = this.replica.status();
+    // Without disks a member's next life is nothing that an operator should have to look after.
+    if (this.options.durability !== "memory" || status.role !== "leader" || this.changes.underWay) return;
+    const { membership } = status;
+    const lost = greeting?.newcomer === true && membership.identities?.[from] !== greeting.directory;
+    const isLearner = membership.learners.includes(from);
+    if (!isLearner && !(lost && isVoter(membership, from))) return;
+    this.changes.carryOut({ action: lost ? "replace" : "add", node: from }, ({ outcome, message }) => {
+      this.options.world.logger.log("info", "member replaced", {
+        outcome,
+        message,
+      });
+    });
+  }
+
+  private foundIfAllAreBlank(founding: Founding): void {
+    if (!this.newcomer) return;
+    const founders = founding.founders((id) => this.peers.isLive(id));
+    if (founders === undefined) return;
+    this.options.onFounded?.();
+    this.founders = founders;
+    this.founding = undefined;
+    this.newcomer = false;
+    this.replica.found();
+    this.sendGreeting();
   }
 
   /**
-   * A peer with another data directory than the one it had has lost its disk: it must not vote or acknowledge. The log knows
-   * which one it had; until this node has applied that, what it heard first counts.
+   * A founder without a past, as it believes, to whom somebody says that there was one: it has lost its directory, and has no
+   * place here. A newcomer knows that; and one that the log names is refused only by those who do not know that yet, or who
+   * know of a later life.
    */
-  private knowsDirectory(from: NodeId, directoryTag: number, peer: KnownPeer): boolean {
-    const registered = this.replica.directoryOf(from);
-    if (peer.directoryTag === directoryTag && peer.registered === registered) return true;
-    const remembered = this.peerDirectories.tagOf(from);
-    const known = registered === undefined ? remembered : directoryTagOf(registered);
-    if (known === undefined || known === directoryTag) {
-      if (remembered !== directoryTag) this.rememberDirectory(from, directoryTag);
-      peer.directoryTag = directoryTag;
-      peer.registered = registered;
-      return true;
-    }
-    const nowMs = this.options.world.clock.monotonicMs();
-    if (nowMs - peer.refusedLoggedMs < 1_000) return false;
-    peer.refusedLoggedMs = nowMs;
-    this.options.world.logger.log("error", "refused a node with another data directory", { node: from });
-    const reason = `the cluster knows ${from} by another data directory; a node that lost its disk must not rejoin under its old name`;
-    this.transmit(from, "refused", [bytesFromUtf8(reason)]);
-    return false;
+  private onRefused(from: NodeId, { reason, standing }: Refused): void {
+    const own = this.standing();
+    if (this.newcomer || (own.named && !isLater(standing, own))) return;
+    const message = `${from} refused this node: ${reason}`;
+    this.options.world.fatal(new QuorateError("DATA_DIRECTORY_FOREIGN", message));
   }
 
-  /** Strangers are not noted: their number has no bound. */
-  private rememberDirectory(peer: NodeId, directoryTag: number): void {
-    if (this.replica.status().membership.addresses[peer] === undefined) return;
+  /** A peer with another data directory than the members mean: it must not vote or acknowledge, and is told why. */
+  private isKnown(from: NodeId, directoryTag: number, peer: KnownPeer): boolean {
+    const { clock, logger } = this.options.world;
     try {
-      this.peerDirectories.remember(peer, directoryTag);
+      if (this.peers.listensTo(from, directoryTag, peer)) return true;
     } catch (error) {
       this.options.world.fatal(error as Error);
     }
+    const nowMs = clock.monotonicMs();
+    if (nowMs - peer.refusedLoggedMs < 1_000) return false;
+    peer.refusedLoggedMs = nowMs;
+    logger.log("error", "refused a node with another data directory", { node: from });
+    const refused: Refused = { reason: lostDirectory(from), standing: this.standing() };
+    this.transmit(from, "refused", [encodeJson(refused)]);
+    return false;
+  }
+
+  private standing(): Standing {
+    return this.replica.status().standing ?? { term: 0, index: 0, named: false };
   }
 
   private onLink(id: NodeId, up: boolean): void {
     if (this.stopped) return;
-    this.peer(id).linkUp = up;
-    if (up) this.transmit(id, "greeting", [encodeGreeting(this.ownGreeting())]);
-    else this.replica.suspect(id);
+    this.peers.of(id).linkUp = up;
+    if (up) return this.transmit(id, "greeting", [encodeGreeting(this.ownGreeting())]);
+    this.orders.linkLost(id);
+    this.replica.suspect(id);
   }
 
   private onMembership(membership: Membership): void {
     const addresses = Object.entries(membership.addresses).filter(([id]) => id !== this.id);
     this.options.world.network.setPeers(new Map(addresses));
-    const known = new Set(Object.keys(membership.addresses));
-    for (const id of this.peers.keys()) if (!known.has(id)) this.peers.delete(id);
+    this.peers.membersChanged(membership);
+    this.removed = membership.addresses[this.id] === undefined;
+    if (!this.newcomer || this.replica.status().newcomer === true) return;
+    // The log names this node: what it sends from here on counts.
+    this.newcomer = false;
+    this.founding = undefined;
+    this.options.world.logger.log("info", "admitted", { node: this.id });
   }
 
   private onRole(role: Role, term: number, leader: NodeId | undefined): void {
@@ -370,29 +496,28 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       commitIndex: status.commitIndex,
       diskBytes: this.options.storage.diskBytes(),
       recovering: status.recovering !== undefined,
+      directory: this.options.directory,
+      peer: this.options.peerAddress,
+      newcomer: this.newcomer,
+      blank: this.founding !== undefined,
+      ...(this.founders === undefined ? {} : { founders: this.founders }),
+      standing: status.standing,
     };
   }
+}
 
-  private peer(id: NodeId): KnownPeer {
-    let peer = this.peers.get(id);
-    if (peer === undefined) {
-      peer = {
-        greeting: undefined,
-        heardMs: 0,
-        linkUp: false,
-        refusedLoggedMs: -1_000,
-        directoryTag: undefined,
-        registered: undefined,
-      };
-      this.peers.set(id, peer);
-    }
-    return peer;
-  }
+/** What a newcomer sends, and as what: nothing that could be taken for its last life's. */
+const NEWCOMER_KINDS: Readonly<Partial<Record<PeerFrameKind, PeerFrameKind>>> = {
+  greeting: "greeting",
+  consensus: "visitor",
+};
 
-  private isLive(id: NodeId): boolean {
-    const peer = this.peers.get(id);
-    return peer !== undefined && this.options.world.clock.monotonicMs() - peer.heardMs < SILENT_MS;
-  }
+const WAITS = "this node is a newcomer, and waits to be admitted (quorate members)";
+
+const REMOVED = "this node was removed from the cluster";
+
+function lostDirectory(id: NodeId): string {
+  return `the cluster knows ${id} by another data directory; a node that lost its disk must not rejoin under its old name`;
 }
 
 function shownRole(status: ConsensusStatus): Greeting["role"] {

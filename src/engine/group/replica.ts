@@ -7,6 +7,8 @@
  * and are applied in the same order on every replica (`applier.ts`). Reads wait for a barrier (`barriers.ts`).
  */
 import type { Consensus, Effect, Index, Membership, Role, Term } from "../../consensus/consensus.ts";
+import type { MembershipGoal } from "../../consensus/membership.ts";
+import { decodeMembership } from "../../consensus/membership.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { Clock, Logger, NodeId, Random, Timer } from "../../runtime/world.ts";
@@ -223,10 +225,13 @@ export class Replica<Command, Reply, Message> {
     this.schedulePump();
   }
 
-  changeMembership(
-    next: Pick<Membership, "voters" | "learners" | "addresses">,
-    done: (refused: string | undefined) => void,
-  ): void {
+  /** All founders are without a past: this newcomer is one of them. */
+  found(): void {
+    this.options.consensus.step({ type: "found" }, this.now());
+    this.schedulePump();
+  }
+
+  changeMembership(next: MembershipGoal, done: (refused: string | undefined) => void): void {
     const id = this.nextChangeId++;
     this.membershipCallbacks.set(id, done);
     this.options.consensus.step({ type: "changeMembership", id, ...next }, this.now());
@@ -323,6 +328,9 @@ export class Replica<Command, Reply, Message> {
       more = this.applier.run(this.commitIndex, (index) => {
         const entry = this.options.consensus.entry(index);
         if (entry !== undefined) this.snapshots.applied(entry);
+        if (entry?.kind === "membership") {
+          this.applier.sessions.keepOnly(decodeMembership(entry.payload).identities ?? {});
+        }
         return entry;
       });
     } catch (error) {

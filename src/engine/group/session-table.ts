@@ -53,9 +53,11 @@ export class SessionTable {
     return "apply";
   }
 
-  /** The node left the cluster: its name may be given to another directory. */
-  forget(node: NodeId): void {
-    this.sessions.delete(node);
+  /** The members name the directories that they mean: the session of another life of the name ends. */
+  keepOnly(directories: Readonly<Record<NodeId, string>>): void {
+    for (const [node, directory] of Object.entries(directories)) {
+      if (this.sessions.get(node)?.directory !== directory) this.sessions.delete(node);
+    }
   }
 
   write(writer: ByteWriter): void {

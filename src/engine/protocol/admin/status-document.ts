@@ -5,14 +5,17 @@ import type { LocalNode, MemberView, NodeStatus } from "../../cluster/local-node
 /** The part of a node that tells about it. */
 export type ObservedNode = Pick<
   LocalNode<never, unknown>,
-  "id" | "clusterId" | "barrier" | "status" | "members"
+  "id" | "clusterId" | "barrier" | "status" | "members" | "strangers"
 >;
 
 export interface StatusDocument {
   readonly cluster: string;
   /** The node that was asked. */
   readonly askedNode: NodeId;
+  /** The members. */
   readonly nodes: readonly NodeEntry[];
+  /** Nodes in sight that are no members, and wait to be admitted. */
+  readonly strangers: readonly NodeEntry[];
   readonly groups: readonly GroupEntry[];
 }
 
@@ -25,6 +28,12 @@ export interface NodeEntry {
   readonly http: string | null;
   readonly peer: string;
   readonly role: MemberView["role"];
+  /** It counts in majorities; a member that does not is a learner. */
+  readonly voter: boolean;
+  /** Its data directory is not the one that the members mean: it has no say until it is added, or replaces its last life. */
+  readonly newcomer: boolean;
+  /** Identity of its data directory, or of its process when it keeps nothing; hexadecimal. */
+  readonly directory: string | null;
   /** Its disk lost entries that it had acknowledged, and it is fetching them from the leader. */
   readonly recovering: boolean;
   /** Where its data is; null also when it keeps none. */
@@ -59,8 +68,9 @@ export function statusDocument(node: ObservedNode): StatusDocument {
     askedNode: node.id,
     nodes: members.map((member) => {
       const matchIndex = status.consensus.progress.get(member.id)?.matchIndex ?? 0;
-      return nodeEntry(member, commitIndex, matchIndex);
+      return nodeEntry(member, commitIndex, member.newcomer === true ? 0 : matchIndex);
     }),
+    strangers: (node.strangers?.() ?? []).map((stranger) => nodeEntry(stranger, commitIndex, 0)),
     groups: [
       {
         id: GROUP_ID,
@@ -84,6 +94,9 @@ function nodeEntry(member: MemberView, commitIndex: number, matchIndex: number):
     http: member.http ?? null,
     peer: member.peer,
     role: member.role,
+    voter: member.voter ?? true,
+    newcomer: member.newcomer ?? false,
+    directory: member.directory ?? null,
     recovering: member.recovering ?? false,
     dataDir: member.dataDir ?? null,
     commitIndex: member.commitIndex ?? null,

@@ -1,0 +1,186 @@
+/**
+ * Changes of members, as operators want them: a node is added, removed, or takes the place of its last life.
+ *
+ * The consensus core carries a change through: newcomers learn first, then joint consensus. What is decided here is whether
+ * a change makes sense, and the steps of a replacement: the old life loses its vote, and only when that is committed does
+ * the new one learn and get it. So no majority ever counts the two lives as one.
+ */
+import type { ConsensusStatus, Membership } from "../../consensus/consensus.ts";
+import type { MembershipGoal } from "../../consensus/membership.ts";
+import { members } from "../../consensus/membership.ts";
+import type { Clock, NodeId } from "../../runtime/world.ts";
+import type { Greeting } from "./frames.ts";
+
+export const MEMBER_ACTIONS = ["add", "remove", "replace"] as const;
+export type MemberAction = (typeof MEMBER_ACTIONS)[number];
+
+export interface MemberOrder {
+  readonly action: MemberAction;
+  readonly node: NodeId;
+}
+
+/** `unknown`: it may have been begun, or may still be done; look at the members. */
+export interface MemberOutcome {
+  readonly outcome: "done" | "refused" | "unknown";
+  /** What was done, or why not. */
+  readonly message: string;
+}
+
+/** What a leader knows and can do. */
+export interface MemberView {
+  readonly self: NodeId;
+  readonly clock: Clock;
+  status(): ConsensusStatus;
+  greetingOf(id: NodeId): Greeting | undefined;
+  isLive(id: NodeId): boolean;
+  change(goal: MembershipGoal, done: (refused: string | undefined) => void): void;
+}
+
+/** A newcomer that has much to fetch may take longer; it is reported as unknown then, and goes on. */
+export const CHANGE_TIMEOUT_MS = 30_000;
+
+type Step = MembershipGoal | { readonly refused: string };
+
+export class MemberChanges {
+  private readonly view: MemberView;
+  private busy = false;
+
+  constructor(view: MemberView) {
+    this.view = view;
+  }
+
+  /** True while a change that was asked for here has not come to its end. */
+  get underWay(): boolean {
+    return this.busy;
+  }
+
+  /** At the leader. `done` is called once, within `CHANGE_TIMEOUT_MS`. */
+  carryOut(order: MemberOrder, done: (outcome: MemberOutcome) => void): void {
+    if (this.busy) return done({ outcome: "refused", message: "another change of members is under way" });
+    const { action, node } = order;
+    const first = this.firstStep(order);
+    if ("refused" in first) return done({ outcome: "refused", message: first.refused });
+    let answered = false;
+    const answer = (outcome: MemberOutcome): void => {
+      if (answered) return;
+      answered = true;
+      timer.cancel();
+      done(outcome);
+    };
+    const end = (outcome: MemberOutcome): void => {
+      this.busy = false;
+      answer(outcome);
+    };
+    const timer = this.view.clock.setTimer(CHANGE_TIMEOUT_MS, () => {
+      answer({ outcome: "unknown", message: "it goes on, and takes longer than was waited for" });
+    });
+    this.busy = true;
+    this.view.change(first, (refused) => {
+      if (refused !== undefined) return end(failure(refused));
+      if (action !== "replace" || this.view.status().membership.voters.includes(node)) {
+        return end({ outcome: "done", message: DONE[action](node) });
+      }
+      const second = this.addition(node);
+      if ("refused" in second) return end(halfway(node, second.refused));
+      this.view.change(second, (again) => {
+        end(again === undefined ? { outcome: "done", message: DONE[action](node) } : halfway(node, again));
+      });
+    });
+  }
+
+  private firstStep({ action, node }: MemberOrder): Step {
+    const { membership } = this.view.status();
+    switch (action) {
+      case "add":
+        if (!membership.voters.includes(node)) return this.addition(node);
+        return { refused: this.isReplaceable(node, membership) ? LOST(node) : `${node} is a member already` };
+      case "remove":
+        return this.removal(node, membership);
+      case "replace":
+        return this.replacement(node, membership);
+    }
+  }
+
+  /** The newcomer becomes a voter; until it has caught up it learns. */
+  private addition(node: NodeId): Step {
+    const { membership } = this.view.status();
+    const greeting = this.view.greetingOf(node);
+    if (greeting?.directory === undefined || !this.view.isLive(node)) {
+      return { refused: `${node} is not in sight: start it with --join first` };
+    }
+    const address = greeting.peer ?? membership.addresses[node];
+    if (address === undefined) return { refused: `${node} does not say where its peer port is` };
+    const taken = members(membership).find((id) => id !== node && membership.addresses[id] === address);
+    if (taken !== undefined && membership.addresses[node] !== address)
+      return { refused: `${address} is the address of ${taken}` };
+    return {
+      voters: [...membership.voters, node],
+      learners: membership.learners.filter((id) => id !== node),
+      addresses: { ...membership.addresses, [node]: address },
+      identities: { ...membership.identities, [node]: greeting.directory },
+    };
+  }
+
+  private removal(node: NodeId, membership: Membership): Step {
+    if (!members(membership).includes(node)) return { refused: `${node} is no member` };
+    const voters = membership.voters.filter((id) => id !== node);
+    if (voters.length === 0) return { refused: `${node} is the only voter` };
+    const live = voters.filter((id) => this.isListenedTo(id, membership));
+    if (live.length <= voters.length / 2) {
+      return { refused: `only ${live.length} of the ${voters.length} voters that are left can be reached` };
+    }
+    return { ...membership, voters, learners: membership.learners.filter((id) => id !== node) };
+  }
+
+  private replacement(node: NodeId, membership: Membership): Step {
+    if (!members(membership).includes(node)) return { refused: `${node} is no member: add it instead` };
+    if (!this.isReplaceable(node, membership)) {
+      const seen = this.view.isLive(node);
+      return {
+        refused: seen
+          ? `${node} runs with the data directory that the cluster knows: stop it first`
+          : `${node} is not in sight: start it with a new data directory first`,
+      };
+    }
+    if (!membership.voters.includes(node)) return this.addition(node);
+    const voters = membership.voters.filter((id) => id !== node);
+    const live = voters.filter((id) => this.isListenedTo(id, membership));
+    if (live.length < Math.floor(membership.voters.length / 2) + 1) {
+      return {
+        refused: `without ${node} only ${live.length} of ${membership.voters.length} voters can be reached`,
+      };
+    }
+    return { ...membership, voters, learners: [...membership.learners, node] };
+  }
+
+  /** What answers to the name is a newcomer with another directory than the members mean. */
+  private isReplaceable(node: NodeId, membership: Membership): boolean {
+    const greeting = this.view.greetingOf(node);
+    const isNewcomer = greeting?.newcomer === true && this.view.isLive(node);
+    return isNewcomer && membership.identities?.[node] !== greeting.directory;
+  }
+
+  private isListenedTo(id: NodeId, membership: Membership): boolean {
+    return id === this.view.self || (this.view.isLive(id) && !this.isReplaceable(id, membership));
+  }
+}
+
+const LOST = (node: NodeId): string => `${node} is a member that lost its data directory: replace it instead`;
+
+const DONE: Readonly<Record<MemberAction, (node: NodeId) => string>> = {
+  add: (node) => `${node} is a voter`,
+  remove: (node) => `${node} is no member any more`,
+  replace: (node) => `${node} is a voter again, with its new data directory`,
+};
+
+/** The core ends a change without an answer when its leadership ends: others may finish it. */
+function failure(refused: string): MemberOutcome {
+  return { outcome: refused.includes("leadership ended") ? "unknown" : "refused", message: refused };
+}
+
+function halfway(node: NodeId, reason: string): MemberOutcome {
+  return {
+    outcome: "unknown",
+    message: `${node} lost its vote and did not get it back (${reason}): add it again`,
+  };
+}

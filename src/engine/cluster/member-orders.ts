@@ -1,0 +1,102 @@
+/**
+ * Takes orders for changes of members at any node: carried out here when this node leads, otherwise passed to the leader over
+ * the peer link, which strangers cannot use.
+ */
+import type { Bytes } from "../../runtime/bytes.ts";
+import { QuorateError } from "../../runtime/errors.ts";
+import type { Clock, NodeId, Timer } from "../../runtime/world.ts";
+import { decodeJson, encodeJson } from "./frames.ts";
+import type { MemberChanges, MemberOrder, MemberOutcome } from "./member-changes.ts";
+import { CHANGE_TIMEOUT_MS, MEMBER_ACTIONS } from "./member-changes.ts";
+
+/** Longer than the leader takes, so that its answer comes first. */
+const FORWARD_TIMEOUT_MS = CHANGE_TIMEOUT_MS + 2_000;
+const WAITING_MAX = 16;
+
+export interface OrderRoutes {
+  readonly clock: Clock;
+  /** Who leads, as far as this node knows; itself, perhaps. */
+  leader(): NodeId | undefined;
+  readonly self: NodeId;
+  send(to: NodeId, kind: "order" | "outcome", content: Bytes): void;
+}
+
+interface Waiting {
+  readonly leader: NodeId;
+  readonly timer: Timer;
+  readonly done: (outcome: MemberOutcome) => void;
+}
+
+export class MemberOrders {
+  private readonly routes: OrderRoutes;
+  private readonly changes: MemberChanges;
+  private readonly waiting = new Map<number, Waiting>();
+  private nextId = 1;
+
+  constructor(routes: OrderRoutes, changes: MemberChanges) {
+    this.routes = routes;
+    this.changes = changes;
+  }
+
+  /** `done` is called once, within about half a minute. */
+  give(order: MemberOrder, done: (outcome: MemberOutcome) => void): void {
+    const leader = this.routes.leader();
+    if (leader === undefined)
+      return done({ outcome: "refused", message: "no leader: no majority can be reached" });
+    if (leader === this.routes.self) return this.changes.carryOut(order, done);
+    if (this.waiting.size >= WAITING_MAX)
+      return done({ outcome: "refused", message: "too many orders wait" });
+    const id = this.nextId++;
+    const timer = this.routes.clock.setTimer(FORWARD_TIMEOUT_MS, () => {
+      this.finish(id, { outcome: "unknown", message: `${leader}, which led, did not answer` });
+    });
+    this.waiting.set(id, { leader, timer, done });
+    this.routes.send(leader, "order", encodeJson({ id, ...order }));
+  }
+
+  /** A peer passes an order to this node, which leads, or did. */
+  onOrder(from: NodeId, content: Bytes): void {
+    const { id, action, node } = decodeJson(content) as Partial<MemberOrder> & { id?: unknown };
+    const known = MEMBER_ACTIONS.find((each) => each === action);
+    if (typeof id !== "number" || known === undefined || typeof node !== "string") {
+      throw new QuorateError("PROTOCOL", "malformed order");
+    }
+    const answer = (outcome: MemberOutcome): void => {
+      this.routes.send(from, "outcome", encodeJson({ id, ...outcome }));
+    };
+    if (this.routes.leader() === this.routes.self)
+      return this.changes.carryOut({ action: known, node }, answer);
+    answer({ outcome: "refused", message: "the leadership is just changing: try again" });
+  }
+
+  onOutcome(from: NodeId, content: Bytes): void {
+    const { id, outcome, message } = decodeJson(content) as Partial<MemberOutcome> & { id?: unknown };
+    if (typeof id !== "number" || this.waiting.get(id)?.leader !== from) return;
+    if (outcome !== "done" && outcome !== "refused" && outcome !== "unknown") {
+      throw new QuorateError("PROTOCOL", "malformed outcome");
+    }
+    this.finish(id, { outcome, message: String(message) });
+  }
+
+  /** What was passed to a leader that cannot be reached any more has an unknown outcome. */
+  linkLost(peer: NodeId): void {
+    for (const [id, { leader }] of this.waiting) {
+      if (leader === peer)
+        this.finish(id, { outcome: "unknown", message: `the link to ${peer}, which led, broke` });
+    }
+  }
+
+  stop(): void {
+    for (const id of this.waiting.keys()) {
+      this.finish(id, { outcome: "unknown", message: "this node is stopping" });
+    }
+  }
+
+  private finish(id: number, outcome: MemberOutcome): void {
+    const waiting = this.waiting.get(id);
+    if (waiting === undefined) return;
+    this.waiting.delete(id);
+    waiting.timer.cancel();
+    waiting.done(outcome);
+  }
+}
