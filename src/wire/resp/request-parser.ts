@@ -64,8 +64,8 @@ export type ParseResult = "command" | "more" | "error";
 /**
  * Cuts a client's bytes into commands. Push chunks as they come, then call `next` until it answers `more`.
  *
- * Chunks are not copied unless a command spans two of them; `raw()` is a view into them. Arguments are strings with
- * memory of their own, so that a stored key never pins the chunk that it came in.
+ * Chunks are not copied unless a command spans two of them, or the caller wants to use one again (`letGo`); `raw()` is a
+ * view into them. Arguments are strings with memory of their own, so that a stored key never pins the chunk that it came in.
  */
 export class RequestParser {
   /** The command found by the last `next`; the caller may keep the array. */
@@ -84,6 +84,7 @@ export class RequestParser {
   private argumentsLeft = 0;
   private bulkLength = UNKNOWN;
   private partial: string[] = [];
+  private filled = 0;
   /** Where the search for the end of an inline command goes on, so that a slow sender costs no rescans. */
   private inlineScanned = 0;
   /** Where the command just given out lies in `chunk`; until the next `push`. */
@@ -100,20 +101,26 @@ export class RequestParser {
     return this.end - this.start;
   }
 
-  push(chunk: Bytes): void {
+  /** Bytes that arrived: `chunk` up to `length`. */
+  push(chunk: Bytes, length: number = chunk.length): void {
     const kept = this.end - this.start;
     if (kept === 0) {
       this.buffer = chunk;
       this.owned = false;
       this.start = this.position = 0;
-      this.end = chunk.length;
+      this.end = length;
       return;
     }
     // A buffer whose first command is still incomplete was never seen by anybody else: it may be written to in place.
     const mayAppend = this.owned && this.start === 0;
-    if (!mayAppend || kept + chunk.length > this.buffer.length) this.regrow(kept, chunk.length);
-    chunk.copy(this.buffer, this.end);
-    this.end += chunk.length;
+    if (!mayAppend || kept + length > this.buffer.length) this.regrow(kept, length);
+    chunk.copy(this.buffer, this.end, 0, length);
+    this.end += length;
+  }
+
+  /** The caller will write over the chunk that it pushed: what has not been given out of it yet is copied. */
+  letGo(): void {
+    if (!this.owned && this.end > this.start) this.regrow(this.end - this.start, 0);
   }
 
   next(): ParseResult {
@@ -129,7 +136,7 @@ export class RequestParser {
     }
   }
 
-  /** The bytes of the command just given out, as an array of bulk strings; valid until the next call of `next`, the view it gave for ever. */
+  /** The bytes of the command just given out, as an array of bulk strings; until the next call of `next`; the view it gave, as long as the chunk. */
   raw(): Bytes {
     return this.inline ? encodeRequest(this.args) : this.buffer.subarray(this.rawStart, this.rawEnd);
   }
@@ -182,7 +189,8 @@ export class RequestParser {
       return undefined;
     }
     this.argumentsLeft = count;
-    this.partial = [];
+    this.partial = roomFor(count);
+    this.filled = 0;
     return "array";
   }
 
@@ -208,9 +216,9 @@ export class RequestParser {
       const from = this.position;
       const to = from + this.bulkLength;
       if (to + 2 > this.end) return "more";
-      args.push(
-        args.length === 0 ? internWord(this.buffer, from, to) : this.buffer.toString("latin1", from, to),
-      );
+      args[this.filled] =
+        this.filled === 0 ? internWord(this.buffer, from, to) : this.buffer.toString("latin1", from, to);
+      this.filled += 1;
       this.position = to + 2;
       this.bulkLength = UNKNOWN;
       this.argumentsLeft -= 1;
@@ -292,6 +300,13 @@ export class RequestParser {
     this.end = kept;
     this.start = 0;
   }
+}
+
+/** An array that grows from nothing takes room for seventeen: too much where most need two or three. */
+function roomFor(count: number): string[] {
+  if (count === 2) return ["", ""];
+  if (count === 3) return ["", "", ""];
+  return [];
 }
 
 /** The arguments of one whole command, as `raw()` gave it. Undefined when the bytes are anything else. */

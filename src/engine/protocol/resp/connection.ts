@@ -74,7 +74,6 @@ export class Connection implements Flushable {
     this.pipeline = new Pipeline(this);
     this.remoteAddress = addressText(socket.remoteAddress, socket.remotePort);
     this.localAddress = addressText(socket.localAddress, socket.localPort);
-    socket.on("data", (received) => this.onChunk(received));
     socket.on("drain", () => this.onDrained());
     socket.on("end", () => this.onInputEnd());
     socket.on("error", () => socket.destroy());
@@ -176,16 +175,18 @@ export class Connection implements Flushable {
     }
   }
 
-  private onChunk(chunk: Buffer): void {
+  /** `chunk` up to `length` has arrived; the caller will write over it. */
+  received(chunk: Buffer, length: number): void {
     const { statistics, settings, turn } = this.server;
-    statistics.inputBytes += chunk.length;
+    statistics.inputBytes += length;
     this.lastCommandMs = Date.now();
     if (this.closing) return;
     turn.reading = true;
     try {
       // A Buffer is what `Bytes` describes.
-      this.parser.push(chunk as unknown as Bytes);
+      this.parser.push(chunk as unknown as Bytes, length);
       this.pipeline.run();
+      this.parser.letGo();
     } finally {
       turn.reading = false;
     }

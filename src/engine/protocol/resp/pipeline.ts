@@ -149,13 +149,22 @@ export class Pipeline {
     // CLIENT REPLY itself knows whether to answer.
     const silent =
       connection.replyMode !== "on" && (route instanceof ReplyError || route.spec.name !== "client|reply");
-    const session = { database: connection.database, version: connection.version, silent };
     if (route instanceof ReplyError) {
       if (connection.transaction !== undefined) connection.transaction.broken = true;
-      this.answerNow(new Request(args, UNKNOWN_ROUTE, session, connection.parser.rawBytes, 0), route);
+      this.answerNow(
+        new Request(args, UNKNOWN_ROUTE, connection, silent, connection.parser.rawBytes, 0),
+        route,
+      );
       return true;
     }
-    const request = new Request(args, route, session, connection.parser.rawBytes, server.turn.nowMs());
+    const request = new Request(
+      args,
+      route,
+      connection,
+      silent,
+      connection.parser.rawBytes,
+      server.turn.nowMs(),
+    );
     if (this.admit(request, true)) return true;
     this.hold(request);
     return false;
@@ -391,8 +400,7 @@ export class Pipeline {
 
   /** Framing is lost: one error, then the end. */
   private refuseFraming(error: string): void {
-    const { database, version } = this.connection;
-    const request = new Request([], UNKNOWN_ROUTE, { database, version, silent: false }, 0, 0);
+    const request = new Request([], UNKNOWN_ROUTE, this.connection, false, 0, 0);
     this.answerNow(request, new ReplyError(`ERR ${error}`));
     this.connection.closeAfterReplies();
   }

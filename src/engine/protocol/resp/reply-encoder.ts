@@ -19,11 +19,13 @@ export type RespVersion = 2 | 3;
 
 const LINE_BREAK = /[\r\n]/;
 const LINE_BREAKS = /[\r\n]/g;
+/** What comes before a bulk string, by its length. */
+const BULK_HEADERS: readonly string[] = Array.from({ length: 1024 }, (_, length) => `$${length}\r\n`);
 const SMALL_INTEGERS: readonly string[] = Array.from({ length: 256 }, (_, value) => `:${value}\r\n`);
 
 /** The bytes of one reply, as a binary string. */
 export function encodeReply(reply: Reply, version: RespVersion): string {
-  if (typeof reply === "string") return `$${reply.length}\r\n${reply}\r\n`;
+  if (typeof reply === "string") return encodeBulk(reply);
   if (reply === OK) return "+OK\r\n";
   if (reply === null) return version === 3 ? "_\r\n" : "$-1\r\n";
   if (typeof reply === "number") return encodeInteger(reply);
@@ -34,6 +36,11 @@ export function encodeReply(reply: Reply, version: RespVersion): string {
   }
   if (isItems(reply)) return encodeItems("*", reply, reply.length, version);
   return encodeTagged(reply, version);
+}
+
+function encodeBulk(text: string): string {
+  const { length } = text;
+  return `${length < BULK_HEADERS.length ? BULK_HEADERS[length]! : `$${length}\r\n`}${text}\r\n`;
 }
 
 function isItems(reply: object): reply is readonly Reply[] {

@@ -35,7 +35,8 @@ export class Request {
   constructor(
     args: readonly string[],
     route: Route,
-    session: { readonly database: number; readonly version: RespVersion; readonly silent: boolean },
+    session: { readonly database: number; readonly version: RespVersion },
+    silent: boolean,
     sizeBytes: number,
     arrivedMs: number,
   ) {
@@ -43,7 +44,7 @@ export class Request {
     this.route = route;
     this.database = session.database;
     this.version = session.version;
-    this.silent = session.silent;
+    this.silent = silent;
     this.sizeBytes = sizeBytes;
     this.arrivedMs = arrivedMs;
   }

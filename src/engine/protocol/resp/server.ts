@@ -3,7 +3,7 @@
  *
  * `server` listens and ends; `connection` is one socket; `pipeline` keeps one connection's commands in order and carries
  * them out on the node; `admission` refuses; `router` finds a command's row; `commands/` are the commands of the connection
- * and the server, those of the data being the keyspace's; `turn` gathers output; `reply-encoder` writes it; `pubsub`,
+ * and the server, those of the data being the keyspace's; `shared-read-buffer` reads, `turn` gathers output; `reply-encoder` writes it; `pubsub`,
  * `clients`, `settings`, `slow-log` and `topology` are what they say. Any node takes any command: what must go to the
  * leader is the node's business, not the client's.
  */
@@ -26,6 +26,7 @@ import { Router } from "./router.ts";
 import { sessionCommands } from "./session-commands.ts";
 import type { RespServerOptions } from "./settings.ts";
 import { ServerSettings } from "./settings.ts";
+import { readThroughSharedBuffer } from "./shared-read-buffer.ts";
 import { SlowLog } from "./slow-log.ts";
 import { Turn } from "./turn.ts";
 
@@ -53,7 +54,7 @@ export interface RespServer {
 
 /** Listens for clients. Rejects with PORT_IN_USE when another program has the port. */
 export async function startRespServer(input: RespServerInput): Promise<RespServer> {
-  const listener = createServer({ allowHalfOpen: true, noDelay: true });
+  const listener = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   const address = await listen(listener, input.host, input.port);
   const { context, stop } = createContext(input, address);
   input.node.onPublish((channel, message) => context.pubsub.deliver(channel, message));
@@ -169,8 +170,10 @@ function accept(socket: Socket, context: ServerContext): void {
     );
     return;
   }
-  if (settings.keepAliveSeconds > 0) socket.setKeepAlive(true, settings.keepAliveSeconds * 1000);
-  clients.add(new Connection(clients.takeId(), socket, context));
+  const reading = readThroughSharedBuffer(socket, (chunk, length) => connection.received(chunk, length));
+  if (settings.keepAliveSeconds > 0) reading.setKeepAlive(true, settings.keepAliveSeconds * 1000);
+  const connection = new Connection(clients.takeId(), reading, context);
+  clients.add(connection);
 }
 
 /** Once a second: ends what waited too long, and measures the rates that INFO shows. */
