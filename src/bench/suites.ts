@@ -144,7 +144,7 @@ export function memoryNode(extent: Extent, report: (comparison: Comparison) => v
 async function warmUp({ port }: RunningEngine): Promise<void> {
   for (const operation of ["set", "get"] as const) {
     for (const pipeline of [1, 16]) {
-      const load = { port, operation, connections: 64, pipeline, requests: 40_000 * pipeline ** 0.5 };
+      const load = { port, operation, connections: 64, pipeline, requests: 100_000 * pipeline ** 0.5 };
       await loadResp({ ...load, keys: 100_000, valueBytes: 64 });
     }
   }
