@@ -12,7 +12,7 @@ const FORMAT = 1;
 
 export interface ClusterFile {
   readonly clusterId: string;
-  /** Founding members and their peer addresses, "host:port". */
+  /** Founding members and their peer addresses, "host:port"; for a node that joined, the members of then. */
   readonly members: Readonly<Record<NodeId, string>>;
 }
 
@@ -55,6 +55,11 @@ export function makeNodeDirectory(directory: string): void {
     fs.mkdirSync(directory, { recursive: true });
     fs.accessSync(directory, fs.constants.W_OK);
   });
+}
+
+/** True when a node was at home in its directory before. */
+export function isInhabited(directory: string): boolean {
+  return fs.existsSync(join(directory, "identity.json"));
 }
 
 function syncDirectory(directory: string): void {

@@ -6,8 +6,12 @@ import type { LogLevel, NodeId } from "../runtime/world.ts";
 export interface NodeConfig {
   readonly id: NodeId;
   readonly clusterId: string;
-  /** Every founding member's peer address, "host:port". */
+  /** Every founding member's peer address, "host:port"; or those of the members that a newcomer turns to. */
   readonly members: Readonly<Record<NodeId, string>>;
+  /** What a new data directory makes of the node. */
+  readonly beginsAs: "founder" | "newcomer" | "blank";
+  /** Where the other nodes reach this one, "host:port". */
+  readonly peerAddress: string;
   /** A directory that exists, or "memory". */
   readonly dataDir: string;
   readonly host: string;
@@ -39,6 +43,8 @@ export interface NodeBrief {
   readonly role: string;
   readonly term: number;
   readonly leader: NodeId | undefined;
+  /** It waits to be admitted. */
+  readonly newcomer: boolean;
   readonly commitIndex: number;
   readonly appliedIndex: number;
 }

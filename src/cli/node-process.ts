@@ -21,8 +21,8 @@ async function serve(config: NodeConfig, onFatal: (error: Error) => void): Promi
   return {
     brief() {
       const { consensus, appliedIndex } = node.status();
-      const { role, term, leader, commitIndex } = consensus;
-      return { role, term, leader, commitIndex, appliedIndex };
+      const { role, term, leader, commitIndex, newcomer = false } = consensus;
+      return { role, term, leader, commitIndex, appliedIndex, newcomer };
     },
     stop: (handOver) => node.stop({ handOver }),
   };

@@ -7,13 +7,21 @@ import { join, resolve } from "node:path";
 import { QuorateError } from "../runtime/errors.ts";
 import { joinAddress, splitAddress } from "../runtime/node/address.ts";
 import type { NodeId } from "../runtime/world.ts";
-import { foreign, makeNodeDirectory, readClusterFile, writeClusterFile } from "./cluster-file.ts";
+import type { ClusterFile } from "./cluster-file.ts";
+import {
+  foreign,
+  isInhabited,
+  makeNodeDirectory,
+  readClusterFile,
+  writeClusterFile,
+} from "./cluster-file.ts";
 import type { NodeConfig } from "./node-channel.ts";
 import type { PortUse } from "./ports.ts";
 import { checkPorts, freePorts } from "./ports.ts";
 
 export const DEFAULT_PORTS = { resp: 6379, http: 9870, peer: 16379 } as const;
 const NODES_MAX = 7;
+const NAME = /^[\w.-]{1,64}$/;
 
 /** What is the same for every node of a plan. */
 export type Settings = Pick<
@@ -42,6 +50,14 @@ export interface MemberPlan extends Omit<LocalPlan, "nodes" | "host"> {
   readonly host: string | undefined;
 }
 
+export interface JoinPlan extends Omit<LocalPlan, "nodes"> {
+  readonly name: NodeId;
+  /** Default: host and peer port. */
+  readonly peerAddress: string | undefined;
+  /** Asks the cluster who it is; not called when the directory knows. */
+  readonly ask: () => Promise<ClusterFile>;
+}
+
 /** A whole cluster on this machine. Throws USAGE, PORT_IN_USE, DATA_DIRECTORY_FOREIGN, DATA_DIRECTORY_UNUSABLE. */
 export async function planLocalCluster(plan: LocalPlan): Promise<readonly NodeConfig[]> {
   if (plan.nodes < 1 || plan.nodes > NODES_MAX || plan.nodes % 2 === 0) {
@@ -64,7 +80,8 @@ export async function planLocalCluster(plan: LocalPlan): Promise<readonly NodeCo
     id,
     clusterId,
     members,
-    dataDir: root === undefined ? "memory" : join(root, id),
+    ...beginning(root, id, members, stored !== undefined),
+    peerAddress: members[id] ?? "",
     host: plan.host,
     respPort: ports.resp[at] ?? 0,
     httpPort: ports.http[at] ?? 0,
@@ -100,7 +117,8 @@ export async function planMember(plan: MemberPlan): Promise<NodeConfig> {
     id: plan.name,
     clusterId,
     members,
-    dataDir: root === undefined ? "memory" : join(root, plan.name),
+    ...beginning(root, plan.name, members, stored !== undefined),
+    peerAddress: own,
     host: plan.host ?? address.host,
     respPort: plan.respPort ?? DEFAULT_PORTS.resp,
     httpPort: plan.httpPort ?? DEFAULT_PORTS.http,
@@ -111,12 +129,58 @@ export async function planMember(plan: MemberPlan): Promise<NodeConfig> {
   return config;
 }
 
+/** A node that a cluster is to admit, or to take in again; the next start finds the same in its directory. */
+export async function planJoin(plan: JoinPlan): Promise<NodeConfig> {
+  if (!NAME.test(plan.name)) throw new QuorateError("USAGE", `--name ${plan.name} is no name for a node`);
+  const root = plan.data === "memory" ? undefined : resolve(plan.data);
+  const stored = root === undefined ? undefined : readClusterFile(root);
+  const { clusterId, members } = stored ?? (await plan.ask());
+  const peerPort = plan.peerPort ?? DEFAULT_PORTS.peer;
+  if (plan.peerAddress === undefined && (plan.host === "0.0.0.0" || plan.host === "::")) {
+    throw new QuorateError("USAGE", "say with --peer-address where the other nodes reach this one");
+  }
+  if (plan.peerAddress !== undefined) splitAddress(plan.peerAddress);
+  const [free = 0, freeResp = 0, freeHttp = 0] = await freePorts(plan.host, 3);
+  const chosenPeerPort = peerPort === 0 ? free : peerPort;
+  const config: NodeConfig = {
+    id: plan.name,
+    clusterId,
+    members,
+    beginsAs: "newcomer",
+    dataDir: root === undefined ? "memory" : join(root, plan.name),
+    peerAddress: plan.peerAddress ?? joinAddress(plan.host, chosenPeerPort),
+    host: plan.host,
+    respPort: plan.respPort === 0 ? freeResp : (plan.respPort ?? DEFAULT_PORTS.resp),
+    httpPort: plan.httpPort === 0 ? freeHttp : (plan.httpPort ?? DEFAULT_PORTS.http),
+    peerPort: chosenPeerPort,
+    ...plan.settings,
+  };
+  await settle([config], root, stored !== undefined);
+  return config;
+}
+
+/**
+ * Where a node of a founding list begins. When its cluster was founded and it has no directory, it has lost that, unless the
+ * others have none either: it is blank, and finds out from them.
+ */
+function beginning(
+  root: string | undefined,
+  id: NodeId,
+  members: Readonly<Record<NodeId, string>>,
+  known: boolean,
+): Pick<NodeConfig, "beginsAs" | "dataDir"> {
+  if (root === undefined) return { beginsAs: "blank", dataDir: "memory" };
+  const dataDir = join(root, id);
+  const lost = known && Object.keys(members).length > 1 && !isInhabited(dataDir);
+  return { beginsAs: lost ? "blank" : "founder", dataDir };
+}
+
 /** "n1=10.0.0.1:16379,n2=…": throws USAGE for a name or address that is none, or one given twice. */
 export function parseMembers(list: string): Readonly<Record<NodeId, string>> {
   const members: Record<NodeId, string> = {};
   for (const item of list.split(",")) {
     const [name = "", address = "", ...rest] = item.split("=");
-    if (!/^[\w.-]{1,64}$/.test(name) || rest.length > 0) {
+    if (!NAME.test(name) || rest.length > 0) {
       throw new QuorateError("USAGE", `--cluster takes name=host:port,…; "${item}" is none`);
     }
     if (Object.hasOwn(members, name)) throw new QuorateError("USAGE", `--cluster names ${name} twice`);

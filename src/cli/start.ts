@@ -3,10 +3,12 @@ import { fileURLToPath } from "node:url";
 import { QuorateError } from "../runtime/errors.ts";
 import { LOG_LEVELS } from "../runtime/node/logger.ts";
 import { joinAddress } from "../runtime/node/address.ts";
+import type { ClusterFile } from "./cluster-file.ts";
 import { CTRL_C, onKeys } from "./keys.ts";
 import type { NodeConfig } from "./node-channel.ts";
 import type { Settings } from "./plan.ts";
-import { planLocalCluster, planMember } from "./plan.ts";
+import { planJoin, planLocalCluster, planMember } from "./plan.ts";
+import { fetchStatus } from "./status.ts";
 import type { Paint } from "./style.ts";
 import { formatDuration, formatTable, paintFor } from "./style.ts";
 import type { SupervisorEvent } from "./supervisor.ts";
@@ -38,8 +40,8 @@ export async function start(call: Call): Promise<number> {
   const startedMs = performance.now();
   await Promise.race([supervisor.start(), end.asked]);
   if (!end.wasAsked()) {
-    const leader = await waitForLeader(supervisor, end.wasAsked);
-    process.stdout.write(banner(configs, performance.now() - startedMs, leader !== undefined, paint));
+    const readiness = await waitUntilLed(supervisor, configs, end.wasAsked);
+    process.stdout.write(banner(configs, performance.now() - startedMs, readiness, paint));
     const releaseKeys = onKeys(process.stdin, (key) => pressed(key, supervisor, end.ask, paint));
     await end.asked;
     releaseKeys();
@@ -72,6 +74,17 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
     data: call.text("data") ?? (durability === "memory" ? "memory" : "quorate-data"),
     settings,
   };
+  const join = call.text("join");
+  if (join !== undefined) {
+    if (name === undefined || cluster !== undefined || call.has("nodes")) {
+      throw new QuorateError("USAGE", "--join belongs together with --name, without --cluster and --nodes");
+    }
+    const host = call.text("host") ?? "127.0.0.1";
+    const ask = (): Promise<ClusterFile> => askCluster(join, settings.password);
+    return [await planJoin({ ...shared, name, host, peerAddress: call.text("peer-address"), ask })];
+  }
+  if (call.has("peer-address"))
+    throw new QuorateError("USAGE", "--peer-address belongs together with --join");
   if (name === undefined && cluster === undefined) {
     const nodes = call.integer("nodes", { min: 1, max: 7 }) ?? 1;
     return planLocalCluster({ ...shared, nodes, host: call.text("host") ?? "127.0.0.1" });
@@ -84,17 +97,33 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
   return [await planMember({ ...shared, name, cluster, host: call.text("host") })];
 }
 
-async function waitForLeader(supervisor: Supervisor, giveUp: () => boolean): Promise<string | undefined> {
-  const deadline = performance.now() + LEADER_TIMEOUT_MS;
-  while (performance.now() < deadline && !giveUp()) {
-    const leader = await supervisor.leader();
-    if (leader) return leader.id;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return undefined;
+/** What a newcomer must know of the cluster, from any of its nodes. */
+async function askCluster(url: string, password: string | undefined): Promise<ClusterFile> {
+  const { cluster, nodes } = await fetchStatus(url, password);
+  return { clusterId: cluster, members: Object.fromEntries(nodes.map(({ id, peer }) => [id, peer])) };
 }
 
-function banner(configs: readonly NodeConfig[], tookMs: number, led: boolean, paint: Paint): string {
+type Readiness = "led" | "waits for a majority" | "waits to be admitted";
+
+async function waitUntilLed(
+  supervisor: Supervisor,
+  configs: readonly NodeConfig[],
+  giveUp: () => boolean,
+): Promise<Readiness> {
+  const deadline = performance.now() + LEADER_TIMEOUT_MS;
+  for (;;) {
+    const briefs = await Promise.all(configs.map(({ id }) => supervisor.ask(id)));
+    if (briefs.some((brief) => brief?.leader !== undefined && !brief.newcomer)) return "led";
+    const waits = briefs.every((brief) => brief?.newcomer === true);
+    if (waits && configs.every(({ beginsAs }) => beginsAs === "newcomer")) return "waits to be admitted";
+    if (performance.now() > deadline || giveUp()) {
+      return waits ? "waits to be admitted" : "waits for a majority";
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function banner(configs: readonly NodeConfig[], tookMs: number, readiness: Readiness, paint: Paint): string {
   const [first] = configs;
   if (!first) return "";
   const urls = (scheme: string, port: (config: NodeConfig) => number): string =>
@@ -109,9 +138,11 @@ function banner(configs: readonly NodeConfig[], tookMs: number, led: boolean, pa
       "nodes",
       `${configs.map(({ id }) => id).join(" ")} of ${count}, ${first.consensus}, ${durabilityLine(first)}`,
     ],
-    ["try", `redis-cli${hostFlag(first)} -p ${first.respPort}${password} set hello world`],
+    readiness === "waits to be admitted"
+      ? ["admit", `quorate members ${first.id in first.members ? "replace" : "add"} ${first.id} --url URL`]
+      : ["try", `redis-cli${hostFlag(first)} -p ${first.respPort}${password} set hello world`],
   ];
-  const ready = led ? `ready in ${formatDuration(tookMs)}` : paint("yellow", "waits for a majority");
+  const ready = readiness === "led" ? `ready in ${formatDuration(tookMs)}` : paint("yellow", readiness);
   const hint = process.stdin.isTTY ? paint("dim", "  press h for help, Ctrl-C to stop") : "";
   const lines = formatTable(rows.map(([name = "", value = ""]) => [`  ${paint("bold", name)}`, value]));
   return `\n  ${paint("green", `Quorate ${packageVersion()}`)} ${ready}${hint}\n\n${lines}\n\n`;
@@ -168,6 +199,16 @@ function pressed(key: string, supervisor: Supervisor, stop: () => void, paint: P
   else if (key === "s") void showLeader(supervisor);
 }
 
+async function waitForLeader(supervisor: Supervisor): Promise<string | undefined> {
+  const deadline = performance.now() + LEADER_TIMEOUT_MS;
+  while (performance.now() < deadline) {
+    const leader = await supervisor.leader();
+    if (leader) return leader.id;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return undefined;
+}
+
 async function killLeader(supervisor: Supervisor, paint: Paint): Promise<void> {
   const leader = await supervisor.leader();
   if (!leader) {
@@ -177,7 +218,7 @@ async function killLeader(supervisor: Supervisor, paint: Paint): Promise<void> {
   supervisor.kill(leader.id);
   process.stdout.write(`  ${paint("red", `killed ${leader.id}`)}, the leader of term ${leader.term}\n`);
   const killedMs = performance.now();
-  const next = await waitForLeader(supervisor, () => false);
+  const next = await waitForLeader(supervisor);
   const took = formatDuration(performance.now() - killedMs);
   process.stdout.write(next ? `  ${next} leads after ${took}\n` : `  nobody leads after ${took}\n`);
 }

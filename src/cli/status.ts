@@ -5,7 +5,7 @@ import type { NodeEntry, StatusDocument } from "../engine/protocol/admin/status-
 import { formatBytes, formatCount, formatTable, paintFor } from "./style.ts";
 import type { Call } from "./verb.ts";
 
-const DEFAULT_URL = "redis://127.0.0.1:6379";
+export const DEFAULT_URL = "redis://127.0.0.1:6379";
 const TIMEOUT_MS = 3000;
 
 export async function status(call: Call): Promise<number> {
@@ -79,7 +79,7 @@ function nodeRow(node: NodeEntry, term: number | undefined): readonly string[] {
   const number = (value: number | null | undefined): string => (value == null ? "-" : formatCount(value));
   return [
     node.id,
-    node.recovering ? `${node.role}, recovering` : node.role,
+    node.recovering ? `${node.role}, recovering` : node.newcomer ? `${node.role}, newcomer` : node.role,
     node.role === "unreachable" ? "-" : number(term),
     number(node.commitIndex),
     number(node.appliedIndex),

@@ -51,6 +51,8 @@ function config(id: string): NodeConfig {
     id,
     clusterId: "c",
     members: {},
+    beginsAs: "founder",
+    peerAddress: "127.0.0.1:1",
     dataDir: "memory",
     host: "127.0.0.1",
     respPort: 1,

@@ -213,7 +213,7 @@ export class Supervisor {
         this.died(node, how);
         reject(node.failure ?? new QuorateError("INVARIANT", `${id} ended before it was ready (${how})`));
       });
-      tell(node, { type: "start", config: node.config });
+      tell(node, { type: "start", config: configOf(node) });
     });
   }
 
@@ -289,6 +289,12 @@ export class Supervisor {
   private emitLine(id: NodeId, line: string): void {
     this.options.onEvent({ type: "output", id, line: line.slice(0, 4000) });
   }
+}
+
+/** It was there before: if its directory is empty now it has lost it, and must not begin as if it were new. */
+function configOf({ config, wasReady }: Supervised): NodeConfig {
+  const hasPeers = Object.keys(config.members).length > 1;
+  return wasReady && hasPeers && config.beginsAs === "founder" ? { ...config, beginsAs: "blank" } : config;
 }
 
 /** A node that is just ending cannot be told anything; its exit is handled where it is seen. */

@@ -47,11 +47,22 @@ export const VERBS: readonly Verb[] = [
     usage: [
       "start [--nodes 3] [--data DIR]",
       "start --name n1 --cluster n1=host:port,n2=host:port,n3=host:port",
+      "start --name n4 --join redis://host:port [--host HOST]",
     ],
     flags: [
       { name: "nodes", value: "COUNT", help: "nodes on this machine: 1, 3, 5 or 7; default 1" },
       { name: "name", value: "NAME", help: "this machine's node of a cluster over several machines" },
       { name: "cluster", value: "LIST", help: "all its founding nodes: name=host:peerPort,…" },
+      {
+        name: "join",
+        value: "URL",
+        help: "any node of the cluster that this new node, or one that lost its disk, waits to be admitted to",
+      },
+      {
+        name: "peer-address",
+        value: "HOST:PORT",
+        help: "with --join: where the other nodes reach this one; default --host and --peer-port",
+      },
       ...NODE_FLAGS,
       { name: "no-restart", help: "do not start a node again that died" },
     ],
@@ -65,6 +76,19 @@ export const VERBS: readonly Verb[] = [
     flags: [...CLIENT_FLAGS, { name: "json", help: "the same for scripts" }],
     positionals: { min: 0, max: 0 },
     load: async () => (await import("./status.ts")).status,
+  },
+  {
+    name: "members",
+    summary: "list the members of a cluster; add, remove or replace one",
+    usage: [
+      "members [--url redis://host:port] [--json]",
+      "members add NODE        a node that was started with --join learns, then votes",
+      "members remove NODE     majorities are counted without it from then on",
+      "members replace NODE    it lost its disk and came back with a new data directory",
+    ],
+    flags: [...CLIENT_FLAGS, { name: "json", help: "the list, or the outcome, for scripts" }],
+    positionals: { min: 0, max: 2 },
+    load: async () => (await import("./members.ts")).members,
   },
   {
     name: "tour",

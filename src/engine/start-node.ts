@@ -156,8 +156,12 @@ async function open(
   const node = createNode(options, kept, { ...local, network }, scripts);
   node.start({ pid: process.pid });
   closers.push(() => node.stop());
-  const admin = await openAdmin(options, node, metrics, closers);
+  // Until the other server is open, nobody can have changed the password.
+  const opened: { resp?: RespServer } = {};
+  const password = (): string => opened.resp?.password ?? options.password ?? "";
+  const admin = await openAdmin(options, node, metrics, password, closers);
   const resp = await openResp(options, node);
+  opened.resp = resp;
   closers.push(() => resp.close());
   metrics.gauge(
     "quorate_client_connections",
@@ -210,10 +214,17 @@ async function openAdmin(
   options: StartNodeOptions,
   node: KeyspaceClusterNode,
   metrics: Metrics,
+  password: () => string,
   closers: Closers,
 ): Promise<AdminServer | undefined> {
   if (options.httpPort === undefined) return undefined;
-  const admin = await startAdminServer({ host: options.host, port: options.httpPort, node, metrics });
+  const admin = await startAdminServer({
+    host: options.host,
+    port: options.httpPort,
+    node,
+    metrics,
+    members: { password, order: (order, done) => node.order(order, done) },
+  });
   closers.push(() => admin.close());
   return admin;
 }

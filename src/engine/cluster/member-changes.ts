@@ -39,6 +39,10 @@ export interface MemberView {
 /** A newcomer that has much to fetch may take longer; it is reported as unknown then, and goes on. */
 export const CHANGE_TIMEOUT_MS = 30_000;
 
+/** How often, and how many times, a change is tried again that another is in the way of. */
+const PATIENCE_MS = 100;
+const PATIENCE = 30;
+
 type Step = MembershipGoal | { readonly refused: string };
 
 export class MemberChanges {
@@ -54,12 +58,19 @@ export class MemberChanges {
     return this.busy;
   }
 
+  /** Why the order makes no sense, or undefined. */
+  refusal(order: MemberOrder): string | undefined {
+    const step = this.firstStep(order);
+    return "refused" in step ? step.refused : undefined;
+  }
+
   /** At the leader. `done` is called once, within `CHANGE_TIMEOUT_MS`. */
   carryOut(order: MemberOrder, done: (outcome: MemberOutcome) => void): void {
     if (this.busy) return done({ outcome: "refused", message: "another change of members is under way" });
     const { action, node } = order;
     const first = this.firstStep(order);
     if ("refused" in first) return done({ outcome: "refused", message: first.refused });
+    if (this.view.status().role !== "leader") return done(failure("this node is not the leader"));
     let answered = false;
     const answer = (outcome: MemberOutcome): void => {
       if (answered) return;
@@ -75,16 +86,25 @@ export class MemberChanges {
       answer({ outcome: "unknown", message: "it goes on, and takes longer than was waited for" });
     });
     this.busy = true;
-    this.view.change(first, (refused) => {
+    this.change(first, PATIENCE, (refused) => {
       if (refused !== undefined) return end(failure(refused));
       if (action !== "replace" || this.view.status().membership.voters.includes(node)) {
         return end({ outcome: "done", message: DONE[action](node) });
       }
       const second = this.addition(node);
       if ("refused" in second) return end(halfway(node, second.refused));
-      this.view.change(second, (again) => {
+      this.change(second, PATIENCE, (again) => {
         end(again === undefined ? { outcome: "done", message: DONE[action](node) } : halfway(node, again));
       });
+    });
+  }
+
+  /** A leadership that has just begun, or a change that an earlier one left behind, is soon through. */
+  private change(goal: MembershipGoal, times: number, done: (refused: string | undefined) => void): void {
+    this.view.change(goal, (refused) => {
+      const isPassing = refused !== undefined && /just begun|under way/.test(refused);
+      if (!isPassing || times === 0) return done(refused);
+      this.view.clock.setTimer(PATIENCE_MS, () => this.change(goal, times - 1, done));
     });
   }
 
@@ -135,7 +155,7 @@ export class MemberChanges {
   private replacement(node: NodeId, membership: Membership): Step {
     if (!members(membership).includes(node)) return { refused: `${node} is no member: add it instead` };
     if (!this.isReplaceable(node, membership)) {
-      const seen = this.view.isLive(node);
+      const seen = node === this.view.self || this.view.isLive(node);
       return {
         refused: seen
           ? `${node} runs with the data directory that the cluster knows: stop it first`
@@ -167,7 +187,8 @@ export class MemberChanges {
 
 const LOST = (node: NodeId): string => `${node} is a member that lost its data directory: replace it instead`;
 
-const DONE: Readonly<Record<MemberAction, (node: NodeId) => string>> = {
+/** What became of it. */
+export const DONE: Readonly<Record<MemberAction, (node: NodeId) => string>> = {
   add: (node) => `${node} is a voter`,
   remove: (node) => `${node} is no member any more`,
   replace: (node) => `${node} is a voter again, with its new data directory`,

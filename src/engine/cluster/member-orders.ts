@@ -7,11 +7,14 @@ import { QuorateError } from "../../runtime/errors.ts";
 import type { Clock, NodeId, Timer } from "../../runtime/world.ts";
 import { decodeJson, encodeJson } from "./frames.ts";
 import type { MemberChanges, MemberOrder, MemberOutcome } from "./member-changes.ts";
-import { CHANGE_TIMEOUT_MS, MEMBER_ACTIONS } from "./member-changes.ts";
+import { CHANGE_TIMEOUT_MS, DONE, MEMBER_ACTIONS } from "./member-changes.ts";
 
 /** Longer than the leader takes, so that its answer comes first. */
 const FORWARD_TIMEOUT_MS = CHANGE_TIMEOUT_MS + 2_000;
 const WAITING_MAX = 16;
+/** How often, and how many times, a node looks whether the leader that removed itself is gone. */
+const WATCH_MS = 50;
+const WATCH_TIMES = 100;
 
 export interface OrderRoutes {
   readonly clock: Clock;
@@ -19,10 +22,15 @@ export interface OrderRoutes {
   leader(): NodeId | undefined;
   readonly self: NodeId;
   send(to: NodeId, kind: "order" | "outcome", content: Bytes): void;
+  /** Gives leadership to whoever can take it. */
+  handOver(): void;
+  /** True when it is committed, as far as this node knows, that the node is no member. */
+  isRemoved(id: NodeId): boolean;
 }
 
 interface Waiting {
   readonly leader: NodeId;
+  readonly order: MemberOrder;
   readonly timer: Timer;
   readonly done: (outcome: MemberOutcome) => void;
 }
@@ -43,14 +51,14 @@ export class MemberOrders {
     const leader = this.routes.leader();
     if (leader === undefined)
       return done({ outcome: "refused", message: "no leader: no majority can be reached" });
-    if (leader === this.routes.self) return this.changes.carryOut(order, done);
+    if (leader === this.routes.self) return this.carryOut(order, done);
     if (this.waiting.size >= WAITING_MAX)
       return done({ outcome: "refused", message: "too many orders wait" });
     const id = this.nextId++;
     const timer = this.routes.clock.setTimer(FORWARD_TIMEOUT_MS, () => {
       this.finish(id, { outcome: "unknown", message: `${leader}, which led, did not answer` });
     });
-    this.waiting.set(id, { leader, timer, done });
+    this.waiting.set(id, { leader, order, timer, done });
     this.routes.send(leader, "order", encodeJson({ id, ...order }));
   }
 
@@ -64,9 +72,28 @@ export class MemberOrders {
     const answer = (outcome: MemberOutcome): void => {
       this.routes.send(from, "outcome", encodeJson({ id, ...outcome }));
     };
-    if (this.routes.leader() === this.routes.self)
-      return this.changes.carryOut({ action: known, node }, answer);
+    if (this.routes.leader() === this.routes.self) return this.carryOut({ action: known, node }, answer);
     answer({ outcome: "refused", message: "the leadership is just changing: try again" });
+  }
+
+  /** A leader does not remove itself: it hands over, and asks its successor to. */
+  private carryOut(order: MemberOrder, done: (outcome: MemberOutcome) => void): void {
+    if (order.action !== "remove" || order.node !== this.routes.self)
+      return this.changes.carryOut(order, done);
+    const message = this.changes.refusal(order);
+    if (message !== undefined) return done({ outcome: "refused", message });
+    this.routes.handOver();
+    this.giveToSuccessor(order, WATCH_TIMES, done);
+  }
+
+  private giveToSuccessor(order: MemberOrder, times: number, done: (outcome: MemberOutcome) => void): void {
+    const leader = this.routes.leader();
+    if (leader !== undefined && leader !== this.routes.self) return this.give(order, done);
+    if (times === 0) {
+      const message = `${this.routes.self} leads, and nobody could take over`;
+      return done({ outcome: "refused", message });
+    }
+    this.routes.clock.setTimer(WATCH_MS, () => this.giveToSuccessor(order, times - 1, done));
   }
 
   onOutcome(from: NodeId, content: Bytes): void {
@@ -78,11 +105,23 @@ export class MemberOrders {
     this.finish(id, { outcome, message: String(message) });
   }
 
-  /** What was passed to a leader that cannot be reached any more has an unknown outcome. */
+  /**
+   * What was passed to a leader that cannot be reached any more has an unknown outcome. Unless it was to remove somebody,
+   * this node or that leader perhaps: that ends like this, and is known here soon.
+   */
   linkLost(peer: NodeId): void {
-    for (const [id, { leader }] of this.waiting) {
-      if (leader === peer)
-        this.finish(id, { outcome: "unknown", message: `the link to ${peer}, which led, broke` });
+    for (const [id, { leader, order }] of this.waiting) {
+      if (leader !== peer) continue;
+      if (order.action === "remove") this.watchRemoval(id, peer, order.node, WATCH_TIMES);
+      else this.finish(id, lost(peer));
+    }
+  }
+
+  private watchRemoval(id: number, leader: NodeId, node: NodeId, times: number): void {
+    if (this.routes.isRemoved(node)) return this.finish(id, { outcome: "done", message: DONE.remove(node) });
+    if (times === 0) return this.finish(id, lost(leader));
+    if (this.waiting.has(id)) {
+      this.routes.clock.setTimer(WATCH_MS, () => this.watchRemoval(id, leader, node, times - 1));
     }
   }
 
@@ -99,4 +138,8 @@ export class MemberOrders {
     waiting.timer.cancel();
     waiting.done(outcome);
   }
+}
+
+function lost(leader: NodeId): MemberOutcome {
+  return { outcome: "unknown", message: `the link to ${leader}, which led, broke` };
 }

@@ -149,6 +149,8 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       self: options.id,
       clock: options.world.clock,
       leader: () => this.replica.status().leader,
+      handOver: () => this.replica.transferLeadership(),
+      isRemoved: (id: NodeId) => this.isRemoved(id),
       send: (to: NodeId, kind: PeerFrameKind, content: Bytes) => this.transmit(to, kind, [content]),
     };
     this.orders = new MemberOrders(routes, this.changes);
@@ -441,6 +443,11 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     return false;
   }
 
+  private isRemoved(id: NodeId): boolean {
+    const { commitIndex } = this.replica.status();
+    return !members(this.options.consensus.membershipAt(commitIndex)).includes(id);
+  }
+
   private standing(): Standing {
     return this.replica.status().standing ?? { term: 0, index: 0, named: false };
   }
@@ -517,7 +524,10 @@ const WAITS = "this node is a newcomer, and waits to be admitted (quorate member
 const REMOVED = "this node was removed from the cluster";
 
 function lostDirectory(id: NodeId): string {
-  return `the cluster knows ${id} by another data directory; a node that lost its disk must not rejoin under its old name`;
+  return (
+    `the cluster knows ${id} by another data directory; a node that lost its disk is started with --join, ` +
+    `and then: quorate members replace ${id}`
+  );
 }
 
 function shownRole(status: ConsensusStatus): Greeting["role"] {

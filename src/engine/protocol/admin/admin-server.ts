@@ -1,6 +1,7 @@
 /**
  * admin: the HTTP door for people and machines that look after a node. `/healthz` says whether it can serve, `/metrics`
- * gives its figures to Prometheus, `/status` the cluster as it sees it (`status-document.ts`). Nothing here changes a state.
+ * gives its figures to Prometheus, `/status` the cluster as it sees it (`status-document.ts`). Only `/members` changes
+ * anything (`members-door.ts`).
  */
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
@@ -8,6 +9,8 @@ import type { AddressInfo } from "node:net";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { Metrics } from "../../cluster/metrics.ts";
 import { registerNodeMetrics } from "./node-metrics.ts";
+import type { MembersDoor } from "./members-door.ts";
+import { takeOrder } from "./members-door.ts";
 import type { ObservedNode } from "./status-document.ts";
 import { statusDocument } from "./status-document.ts";
 
@@ -26,6 +29,8 @@ export interface AdminServerOptions {
   readonly port: number;
   readonly node: ObservedNode;
   readonly metrics: Metrics;
+  /** Default: members cannot be changed here. */
+  readonly members?: MembersDoor;
 }
 
 export interface AdminServer {
@@ -81,15 +86,20 @@ function close(server: Server): Promise<void> {
 }
 
 function answer(request: IncomingMessage, response: ServerResponse, options: AdminServerOptions): void {
-  // No request here has a body; one that comes with one is not read and its connection is not kept.
+  const path = (request.url ?? "").split("?", 1)[0];
+  if (path === "/members" && options.members !== undefined) {
+    return answerMembers(request, response, options.members);
+  }
+  // No other request has a body; one that comes with one is not read and its connection is not kept.
   if (Number(request.headers["content-length"] ?? 0) > 0 || request.headers["transfer-encoding"]) {
     response.setHeader("Connection", "close");
     return sendJson(response, 413, { error: "this address takes no request body" });
   }
-  const path = (request.url ?? "").split("?", 1)[0];
   const route = path === "/healthz" || path === "/metrics" || path === "/status" ? path : undefined;
   if (!route)
-    return sendJson(response, 404, { error: "not found; there are /healthz, /metrics and /status" });
+    return sendJson(response, 404, {
+      error: "not found; there are /healthz, /metrics, /status and /members",
+    });
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.setHeader("Allow", "GET, HEAD");
     return sendJson(response, 405, { error: `${request.method ?? "this method"} is not allowed here` });
@@ -102,6 +112,20 @@ function answer(request: IncomingMessage, response: ServerResponse, options: Adm
     case "/status":
       return sendJson(response, 200, statusDocument(options.node));
   }
+}
+
+function answerMembers(request: IncomingMessage, response: ServerResponse, door: MembersDoor): void {
+  if (request.method !== "POST") {
+    response.setHeader("Allow", "POST");
+    return sendJson(response, 405, { error: "POST an order here; /status tells who the members are" });
+  }
+  takeOrder(request, door, ({ status, body }) => {
+    if (response.headersSent || response.destroyed) return;
+    if (status === 401) response.setHeader("WWW-Authenticate", 'Basic realm="quorate"');
+    // What is left of a body that was not read is not taken for the next request.
+    if (!request.complete) response.setHeader("Connection", "close");
+    sendJson(response, status, body);
+  });
 }
 
 /** Healthy is who can serve a linearizable read now: it proves a majority, not only that this process is alive. */

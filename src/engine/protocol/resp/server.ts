@@ -46,6 +46,8 @@ export interface RespServerInput {
 
 export interface RespServer {
   readonly port: number;
+  /** What clients must give at this moment; empty: nothing. */
+  readonly password: string;
   /** The connections at this moment. */
   connections(): readonly Connection[];
   /** Ends every connection, and all timers; replies that are ready are not waited for. */
@@ -63,6 +65,9 @@ export async function startRespServer(input: RespServerInput): Promise<RespServe
   let closing: Promise<void> | undefined;
   return {
     port: address.port,
+    get password() {
+      return context.settings.password;
+    },
     connections: () => context.clients.all(),
     close: () => {
       closing ??= new Promise((resolve) => {
