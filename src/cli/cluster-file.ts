@@ -14,6 +14,8 @@ export interface ClusterFile {
   readonly clusterId: string;
   /** Founding members and their peer addresses, "host:port"; for a node that joined, the members of then. */
   readonly members: Readonly<Record<NodeId, string>>;
+  /** The nodes that were at home here: one whose directory is gone has lost it, and is not new. Default: none. */
+  readonly inhabited?: readonly NodeId[];
 }
 
 /**
@@ -57,7 +59,14 @@ export function makeNodeDirectory(directory: string): void {
   });
 }
 
-/** True when a node was at home in its directory before. */
+/** Notes that a node is at home here. */
+export function noteInhabited(directory: string, id: NodeId): void {
+  const stored = readClusterFile(directory);
+  if (stored === undefined || stored.inhabited?.includes(id) === true) return;
+  writeClusterFile(directory, { ...stored, inhabited: [...(stored.inhabited ?? []), id] });
+}
+
+/** True when a node's directory is its home, and not empty. */
 export function isInhabited(directory: string): boolean {
   return fs.existsSync(join(directory, "identity.json"));
 }
@@ -76,7 +85,8 @@ function parse(text: string): ClusterFile | undefined {
     const value = JSON.parse(text) as Partial<ClusterFile> & { format?: number };
     if (value.format !== FORMAT || typeof value.clusterId !== "string") return undefined;
     if (typeof value.members !== "object" || value.members === null) return undefined;
-    return { clusterId: value.clusterId, members: value.members };
+    const { clusterId, members, inhabited = [] } = value;
+    return { clusterId, members, inhabited };
   } catch {
     return undefined;
   }

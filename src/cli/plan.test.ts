@@ -4,8 +4,9 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { LocalPlan, MemberPlan, Settings } from "./plan.ts";
-import { parseMembers, planLocalCluster, planMember } from "./plan.ts";
+import { noteInhabited } from "./cluster-file.ts";
+import type { JoinPlan, LocalPlan, MemberPlan, Settings } from "./plan.ts";
+import { parseMembers, planJoin, planLocalCluster, planMember } from "./plan.ts";
 
 const SETTINGS: Settings = {
   consensus: "raft",
@@ -55,6 +56,42 @@ test("further nodes count up from the ports that were given", async () => {
   const nodes = await planLocalCluster(local({ respPort: 17_101, httpPort: 17_201, peerPort: 17_301 }));
   expect(nodes.map(({ respPort }) => respPort)).toEqual([17_101, 17_102, 17_103]);
   expect(nodes[2]?.members).toEqual({ n1: "127.0.0.1:17301", n2: "127.0.0.1:17302", n3: "127.0.0.1:17303" });
+});
+
+test("a node that was at home and finds its directory empty is blank; one that never was is a founder", async () => {
+  const data = join(directory, "data");
+  const begin = async () => (await planLocalCluster(local())).map(({ beginsAs }) => beginsAs);
+  expect(await begin()).toEqual(["founder", "founder", "founder"]);
+  // Interrupted before any of them was up.
+  expect(await begin()).toEqual(["founder", "founder", "founder"]);
+  for (const id of ["n1", "n2"]) {
+    noteInhabited(data, id);
+    fs.writeFileSync(join(data, id, "identity.json"), "{}");
+  }
+  expect(await begin()).toEqual(["founder", "founder", "founder"]);
+  fs.rmSync(join(data, "n2", "identity.json"));
+  expect(await begin()).toEqual(["founder", "blank", "founder"]);
+});
+
+test("who joins finds in its directory what it was told when it joined", async () => {
+  const plan: JoinPlan = {
+    name: "n4",
+    host: "127.0.0.1",
+    respPort: 0,
+    httpPort: 0,
+    peerPort: 0,
+    peerAddress: undefined,
+    data: join(directory, "data"),
+    settings: SETTINGS,
+    ask: () => Promise.resolve({ clusterId: "c", members: { n1: "127.0.0.1:1" } }),
+  };
+  const first = await planJoin(plan);
+  expect(first).toMatchObject({ clusterId: "c", members: { n1: "127.0.0.1:1" }, beginsAs: "newcomer" });
+  expect(first.peerAddress).toBe(`127.0.0.1:${first.peerPort}`);
+  const again = await planJoin({ ...plan, ask: () => Promise.reject(new Error("nobody is there")) });
+  expect(again).toMatchObject({ clusterId: "c", members: first.members, beginsAs: "newcomer" });
+  const anywhere = planJoin({ ...plan, host: "0.0.0.0" });
+  await expect(anywhere).rejects.toMatchObject({ code: "USAGE" });
 });
 
 test("a taken port is found before anything is written", async () => {

@@ -80,7 +80,7 @@ export async function planLocalCluster(plan: LocalPlan): Promise<readonly NodeCo
     id,
     clusterId,
     members,
-    ...beginning(root, id, members, stored !== undefined),
+    ...beginning(root, id, stored),
     peerAddress: members[id] ?? "",
     host: plan.host,
     respPort: ports.resp[at] ?? 0,
@@ -117,7 +117,7 @@ export async function planMember(plan: MemberPlan): Promise<NodeConfig> {
     id: plan.name,
     clusterId,
     members,
-    ...beginning(root, plan.name, members, stored !== undefined),
+    ...beginning(root, plan.name, stored),
     peerAddress: own,
     host: plan.host ?? address.host,
     respPort: plan.respPort ?? DEFAULT_PORTS.resp,
@@ -160,19 +160,18 @@ export async function planJoin(plan: JoinPlan): Promise<NodeConfig> {
 }
 
 /**
- * Where a node of a founding list begins. When its cluster was founded and it has no directory, it has lost that, unless the
- * others have none either: it is blank, and finds out from them.
+ * Where a node of a founding list begins. One that was at home here and finds its directory empty has lost it, unless the
+ * others have lost theirs too: it is blank, and finds out from them.
  */
 function beginning(
   root: string | undefined,
   id: NodeId,
-  members: Readonly<Record<NodeId, string>>,
-  known: boolean,
+  stored: ClusterFile | undefined,
 ): Pick<NodeConfig, "beginsAs" | "dataDir"> {
   if (root === undefined) return { beginsAs: "blank", dataDir: "memory" };
   const dataDir = join(root, id);
-  const lost = known && Object.keys(members).length > 1 && !isInhabited(dataDir);
-  return { beginsAs: lost ? "blank" : "founder", dataDir };
+  const isLost = stored?.inhabited?.includes(id) === true && !isInhabited(dataDir);
+  return { beginsAs: isLost ? "blank" : "founder", dataDir };
 }
 
 /** "n1=10.0.0.1:16379,n2=…": throws USAGE for a name or address that is none, or one given twice. */

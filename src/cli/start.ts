@@ -1,9 +1,11 @@
 /** `quorate start`: one node or a supervised local cluster, five lines to copy from, keys, and a clean end. */
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { QuorateError } from "../runtime/errors.ts";
 import { LOG_LEVELS } from "../runtime/node/logger.ts";
 import { joinAddress } from "../runtime/node/address.ts";
 import type { ClusterFile } from "./cluster-file.ts";
+import { noteInhabited } from "./cluster-file.ts";
 import { CTRL_C, onKeys } from "./keys.ts";
 import type { NodeConfig } from "./node-channel.ts";
 import type { Settings } from "./plan.ts";
@@ -32,8 +34,9 @@ export async function start(call: Call): Promise<number> {
     entry: NODE_ENTRY,
     restart: !call.has("no-restart"),
     onEvent: (event) => {
-      if (event.type === "empty") end.giveUp();
-      else showEvent(event, paint);
+      if (event.type === "empty") return end.giveUp();
+      if (event.type === "up") rememberHome(configs, event.id);
+      showEvent(event, paint);
     },
   });
   const end = untilAskedToStop(supervisor);
@@ -49,6 +52,17 @@ export async function start(call: Call): Promise<number> {
   await supervisor.stop();
   end.release();
   return end.exitCode();
+}
+
+/** What could not be written down is no reason to stop a node that runs. */
+function rememberHome(configs: readonly NodeConfig[], id: string): void {
+  const config = configs.find((each) => each.id === id);
+  if (config === undefined || config.dataDir === "memory") return;
+  try {
+    noteInhabited(dirname(config.dataDir), id);
+  } catch (error) {
+    process.stderr.write(`quorate: ${error instanceof Error ? error.message : String(error)}\n`);
+  }
 }
 
 async function planFrom(call: Call): Promise<readonly NodeConfig[]> {

@@ -293,8 +293,7 @@ export class Supervisor {
 
 /** It was there before: if its directory is empty now it has lost it, and must not begin as if it were new. */
 function configOf({ config, wasReady }: Supervised): NodeConfig {
-  const hasPeers = Object.keys(config.members).length > 1;
-  return wasReady && hasPeers && config.beginsAs === "founder" ? { ...config, beginsAs: "blank" } : config;
+  return wasReady && config.beginsAs === "founder" ? { ...config, beginsAs: "blank" } : config;
 }
 
 /** A node that is just ending cannot be told anything; its exit is handled where it is seen. */

@@ -151,13 +151,14 @@ function appended(log: WriteAheadLog, write: DurableWrite): Promise<void> {
  * What is kept in memory has the identity of its process: the next one under the name has forgotten its votes and its log,
  * and is another node. Alone it may begin anew; in company it is a newcomer (docs/guarantees.md).
  */
-function memoryNodeStorage({ members: founders, clock, random }: NodeStorageOptions): NodeStorage {
+function memoryNodeStorage(options: NodeStorageOptions): NodeStorage {
+  const { id, members: founders, beginsAs, clock, random } = options;
   const words = Array.from({ length: 4 }, () => random.next32().toString(16).padStart(8, "0"));
-  const alone = Object.keys(founders).length === 1;
+  const alone = Object.keys(founders).every((founder) => founder === id);
   return {
     directory: words.join(""),
     newcomer: !alone,
-    onFounded: alone ? undefined : () => undefined,
+    onFounded: alone || beginsAs === "newcomer" ? undefined : () => undefined,
     storage: createMemoryStorage(clock),
     recovered: { term: 0, votedFor: undefined, snapshot: undefined, entries: [] },
     content: undefined,

@@ -70,12 +70,19 @@ async function nodeAt(url: string, id: string): Promise<NodeEntry | undefined> {
   return (await statusOf(url)).nodes.find((node) => node.id === id);
 }
 
-async function joining(name: string, url: string, data: string): Promise<{ program: Running; url: string }> {
+interface Joined {
+  readonly program: Running;
+  readonly url: string;
+  readonly args: readonly string[];
+}
+
+async function joining(name: string, url: string, data: string): Promise<Joined> {
   const [port = 0, http = 0, peer = 0] = await freePorts("127.0.0.1", 3);
   const ports = ["--port", String(port), "--http-port", String(http), "--peer-port", String(peer)];
-  const program = launch(["start", "--name", name, "--join", url, ...ports, "--data", data]);
+  const args = ["start", "--name", name, "--join", url, ...ports, "--data", data];
+  const program = launch(args);
   await until(`${name} to wait`, 20_000, () => /^ {2}(admit|try) /m.test(program.stdout()) || undefined);
-  return { program, url: `redis://127.0.0.1:${port}` };
+  return { program, args, url: `redis://127.0.0.1:${port}` };
 }
 
 test("a fourth node joins under load and a founder leaves, and nothing acknowledged is lost", async () => {
@@ -112,9 +119,16 @@ test("a fourth node joins under load and a founder leaves, and nothing acknowled
   await load.end();
   expect(await missingAt(fourth.url, load.acknowledged)).toBe(0);
 
-  // What joined is found again by the same words, also when nobody is there to ask.
+  // What joined is itself again at the next start, by the same words, also when the node that it names is gone.
   fourth.program.kill("SIGTERM");
   await fourth.program.ended;
+  const at = fourth.args.indexOf("--join") + 1;
+  launch(fourth.args.map((word, place) => (place === at ? "redis://127.0.0.1:1" : word)));
+  await until("n4 to be itself again", 20_000, async () => {
+    const found = await nodeAt(fourth.url, "n4").catch(() => undefined);
+    return (found?.voter === true && !found.newcomer && found.lag === 0) || undefined;
+  });
+  expect(await missingAt(fourth.url, load.acknowledged)).toBe(0);
 }, 120_000);
 
 test("a node that lost its directory waits under its supervisor, is replaced, and its vote counts again", async () => {

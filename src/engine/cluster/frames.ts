@@ -93,7 +93,18 @@ export function encodeGreeting(greeting: Greeting): Bytes {
 }
 
 export function decodeGreeting(content: Bytes): Greeting {
-  return decodeJson(content) as Greeting;
+  const greeting = decodeJson(content) as Greeting;
+  const { directory, standing, founders } = greeting;
+  const isOdd =
+    (directory !== undefined && !(typeof directory === "string" && /^[0-9a-f]{12}/.test(directory))) ||
+    (standing !== undefined && !(typeof standing === "object" && isWhole(standing?.term, standing?.index))) ||
+    (founders !== undefined && !Array.isArray(founders));
+  if (isOdd) throw new QuorateError("PROTOCOL", "malformed greeting");
+  return greeting;
+}
+
+function isWhole(...values: readonly unknown[]): boolean {
+  return values.every((value) => Number.isSafeInteger(value));
 }
 
 export function encodeJson(content: object): Bytes {

@@ -114,6 +114,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
   /** The directories of the founders, when this node found itself among them. */
   private founders: readonly string[] | undefined;
   private newcomer: boolean;
+  private readonly foundedAlone: boolean;
   private removed = false;
   private readonly roleListeners: ((role: Role, leader: NodeId | undefined) => void)[] = [];
   private advertised: Advertised = {};
@@ -128,8 +129,11 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     this.directoryTag = directoryTagOf(options.directory);
     const status = options.consensus.status(options.world.clock.monotonicMs());
     this.newcomer = status.newcomer ?? false;
-    if (this.newcomer && options.onFounded !== undefined) {
-      this.founding = new Founding(options.id, options.directory, status.membership.voters);
+    const { voters } = status.membership;
+    this.foundedAlone = !this.newcomer && voters.length === 1 && voters[0] === options.id;
+    // Who founded a cluster alone has nobody to ask whether it went on without it.
+    if (this.newcomer && options.onFounded !== undefined && voters.length > 1) {
+      this.founding = new Founding(options.id, options.directory, voters);
     }
     this.peers = new Peers({
       clock: options.world.clock,
@@ -211,7 +215,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
   /** Why this node can serve nobody, however long one waits; a newcomer that needs no operator does not say so. */
   private isOutside(): string | undefined {
     if (!this.newcomer) return this.removed ? REMOVED : undefined;
-    return this.options.onFounded === undefined ? WAITS : undefined;
+    return this.founding === undefined ? WAITS : undefined;
   }
 
   readStillValid(): boolean {
@@ -259,6 +263,13 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
   /** What an operator orders, at any node: carried out by the leader. `done` is called once, within half a minute or so. */
   order(order: MemberOrder, done: (outcome: MemberOutcome) => void): void {
     if (this.newcomer) return done({ outcome: "refused", message: "this node is no member: ask another" });
+    if (order.action === "add" && this.foundedAlone && this.options.durability === "memory") {
+      // Its next life would begin a cluster of its own again, beside the one that it had taken others into.
+      return done({
+        outcome: "refused",
+        message: "a node in memory mode that was started alone stays alone",
+      });
+    }
     this.orders.give(order, done);
   }
 
