@@ -35,3 +35,14 @@ test("reading past the end is an error, never a wrong value", () => {
   const cut = new ByteReader(bytesFromLatin1("\x05\x00\x00\x00abc"));
   expect(() => cut.string()).toThrow(/truncated/);
 });
+
+test("what a writer gave away is not written to again, however full its buffer was", () => {
+  for (const length of [0, 1, 100, 190, 200, 255, 256, 257, 5000]) {
+    const writer = new ByteWriter(256);
+    const first = writer.raw(new Uint8Array(length).fill(1)).take();
+    const second = writer.raw(new Uint8Array(length).fill(2)).take();
+    expect(first.every((byte) => byte === 1) && first.length === length).toBe(true);
+    expect(second.every((byte) => byte === 2) && second.length === length).toBe(true);
+    expect(writer.size).toBe(0);
+  }
+});

@@ -1,13 +1,18 @@
 /** Writes numbers and binary strings into a growing buffer; the reader is `byte-reader.ts`. Little-endian throughout. */
 import type { Bytes } from "../runtime/bytes.ts";
-import { allocateOwnedBytes, copyBytes } from "../runtime/bytes.ts";
+import { allocateOwnedBytes, copyBytes, NO_BYTES } from "../runtime/bytes.ts";
 import { assert } from "../runtime/errors.ts";
 
+/** So much of a buffer may be left unused when it is given away whole. */
+const SPARE_BYTES = 64;
+
 export class ByteWriter {
+  private readonly initialBytes: number;
   private buffer: Bytes;
   private length = 0;
 
   constructor(initialBytes = 256) {
+    this.initialBytes = initialBytes;
     this.buffer = allocateOwnedBytes(initialBytes);
   }
 
@@ -79,17 +84,21 @@ export class ByteWriter {
     this.buffer.writeUInt32LE(value, offset);
   }
 
-  /** What was written, as a copy that owns its memory; the writer is empty afterwards. */
+  /** What was written, with memory of its own; the writer is empty afterwards. */
   take(): Bytes {
-    const taken = copyBytes(this.buffer.subarray(0, this.length));
+    const written = this.buffer.subarray(0, this.length);
+    const spare = this.buffer.length - this.length;
     this.length = 0;
-    return taken;
+    // A buffer that was made about as large as it had to be is given away, instead of a copy.
+    if (spare > Math.max(SPARE_BYTES, written.length >> 3)) return copyBytes(written);
+    this.buffer = NO_BYTES;
+    return written;
   }
 
   private reserve(more: number): void {
     const needed = this.length + more;
     if (needed <= this.buffer.length) return;
-    const grown = allocateOwnedBytes(Math.max(needed, this.buffer.length * 2));
+    const grown = allocateOwnedBytes(Math.max(needed, this.buffer.length * 2, this.initialBytes));
     this.buffer.copy(grown, 0, 0, this.length);
     this.buffer = grown;
   }

@@ -195,7 +195,9 @@ export class Pipeline {
     const reading = this.gathered.length > 0 || this.active !== undefined;
     if (route.kind === "read" && this.writesInFlight === 0) {
       this.enqueue(request);
-      this.gathered.push(request);
+      // As in `WriteRun`: most connections send one command at a time.
+      if (this.gathered.length === 0) this.gathered = [request];
+      else this.gathered.push(request);
     } else if (reading || (route.kind === "read" && this.writesInFlight >= RIDING_MAX)) {
       return false;
     } else {

@@ -11,7 +11,8 @@ const PENDING_MAX = 16_384;
 const PENDING_MAX_BYTES = 64 << 20;
 /** Replies are joined up to here before they go to the connection. */
 const JOIN_MAX_BYTES = 64 << 10;
-/** Answered entries that may stay at the front of the list before it is cut. */
+/** Places of answered commands before the list begins anew; emptied each time, it would be allocated for each command. */
+const ANSWERED_MIN = 64;
 const ANSWERED_MAX = 1024;
 
 const NOT_ENCODABLE = new ReplyError("ERR internal error: the reply of this command cannot be written");
@@ -19,8 +20,8 @@ const TOO_LONG = new ReplyError("ERR the reply is longer than a string can be");
 
 export class ReplyQueue {
   private readonly connection: Connection;
-  /** Oldest unanswered at `head`. */
-  private slots: Request[] = [];
+  /** Oldest unanswered at `head`; undefined before it. */
+  private slots: (Request | undefined)[] = [];
   private head = 0;
   private pendingBytes = 0;
 
@@ -102,7 +103,7 @@ export class ReplyQueue {
     let text = "";
     let head = this.head;
     while (head < slots.length) {
-      const slot = slots[head] as Request;
+      const slot = slots[head]!;
       if (slot.text === undefined) break;
       if (text.length + slot.text.length > JOIN_MAX_BYTES) {
         connection.send(text);
@@ -110,9 +111,10 @@ export class ReplyQueue {
       }
       text += slot.text;
       this.pendingBytes -= slot.sizeBytes;
+      slots[head] = undefined;
       head += 1;
     }
-    if (head === slots.length) {
+    if (head === slots.length && head >= ANSWERED_MIN) {
       slots.length = 0;
       head = 0;
     } else if (head >= ANSWERED_MAX) {
@@ -121,7 +123,7 @@ export class ReplyQueue {
     }
     this.head = head;
     connection.send(text);
-    if (slots.length === 0) connection.settled();
+    if (this.pending === 0) connection.settled();
     if (this.pending * 2 < PENDING_MAX && this.pendingBytes * 2 < PENDING_MAX_BYTES) {
       connection.resume(PAUSED_PENDING);
     }

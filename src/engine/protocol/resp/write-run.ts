@@ -39,7 +39,12 @@ export class WriteRun {
       this.database = request.database;
       this.chunk = chunk;
       this.from = rawStart;
-    } else if (
+      this.to = rawEnd;
+      // A literal has room for one, which most runs are; an array that is pushed to, for seventeen.
+      this.requests = [request];
+      return true;
+    }
+    if (
       chunk !== this.chunk ||
       rawStart !== this.to ||
       request.database !== this.database ||
