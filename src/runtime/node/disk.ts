@@ -92,7 +92,11 @@ function writeZeros(fd: number, position: number, end: number, done: DiskCallbac
   const step = (at: number): void => {
     if (at >= end) return done(undefined);
     const chunk = zeros.subarray(0, Math.min(zeros.length, end - at));
-    writeFully(fd, at, [chunk], (error) => (error ? done(error) : step(at + chunk.length)));
+    writeFully(fd, at, [chunk], (error) => {
+      if (error) return done(error);
+      // Piece by piece: what is written meanwhile, the log above all, must not queue behind the whole file.
+      fs.fdatasync(fd, (syncError) => (syncError ? done(syncError) : step(at + chunk.length)));
+    });
   };
   step(position);
 }
