@@ -56,6 +56,13 @@ export class KeyIndex {
     }
   }
 
+  /** The slot that `get` will most likely give, or -1: found without looking at any key. */
+  guess(key: string): number {
+    const hash = this.hashOf(key);
+    const { cells, mask } = this.shardOf(hash);
+    return cells[((hash & mask) << 1) + 1]! - 1;
+  }
+
   /** A key that is absent gets this slot. */
   add(key: string, slot: number): void {
     const hash = this.hashOf(key);

@@ -50,3 +50,37 @@ test("the keyspace is what a replicated log replicates", () => {
   expect(copy.digest()).toBe(machine.digest());
   expect(machine.snapshot().next(64)).toBeDefined();
 });
+
+test("commands that are foreseen, whatever they are, change nothing", () => {
+  const keyspace = testKeyspace();
+  keyspace.run("SET a 1");
+  keyspace.run("RPUSH l 1 2");
+  keyspace.run("SET due 1 PX 1");
+  keyspace.nowMs += 5000;
+  keyspace.run("PING");
+  const { machine } = keyspace;
+  const figures = (): unknown[] => [
+    machine.digest(),
+    machine.statistics(),
+    machine.databases[0]!.idleMs("a"),
+  ];
+  const before = figures();
+  const list = [
+    ["GET", "a"],
+    ["LLEN", "l"],
+    ["GET", "due"],
+    ["GET", "none"],
+    ["PING"],
+    [],
+    ["MGET", "a", "l"],
+  ];
+  machine.foresee(0, list);
+  machine.foresee(1, list);
+  machine.foresee(99, list);
+  machine.foresee(0, []);
+  machine.foresee(
+    0,
+    Array.from({ length: 1000 }, (_, n) => ["GET", `k${n}`]),
+  );
+  expect(figures()).toEqual(before);
+});

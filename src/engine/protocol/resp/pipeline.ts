@@ -297,6 +297,10 @@ export class Pipeline {
       for (const request of batch) this.settle(request, error);
       return this.endBatch();
     }
+    if (batch.length > 1) {
+      const list = batch.map((request) => request.args);
+      this.server.node.machine.foresee(batch[0]!.database, list);
+    }
     const outcomes: Outcome[] = [];
     let outputBytes = 0;
     for (const request of batch) {
