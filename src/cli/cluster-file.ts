@@ -16,6 +16,8 @@ export interface ClusterFile {
   readonly members: Readonly<Record<NodeId, string>>;
   /** The nodes that were at home here: one whose directory is gone has lost it, and is not new. Default: none. */
   readonly inhabited?: readonly NodeId[];
+  /** The cluster that this one was forced out of, when that had lost its majority. */
+  readonly replaces?: string;
 }
 
 /**
@@ -85,8 +87,8 @@ function parse(text: string): ClusterFile | undefined {
     const value = JSON.parse(text) as Partial<ClusterFile> & { format?: number };
     if (value.format !== FORMAT || typeof value.clusterId !== "string") return undefined;
     if (typeof value.members !== "object" || value.members === null) return undefined;
-    const { clusterId, members, inhabited = [] } = value;
-    return { clusterId, members, inhabited };
+    const { clusterId, members, inhabited = [], replaces } = value;
+    return { clusterId, members, inhabited, ...(replaces === undefined ? {} : { replaces }) };
   } catch {
     return undefined;
   }

@@ -4,6 +4,7 @@ import { CHANGE_TIMEOUT_MS, MEMBER_ACTIONS } from "../engine/cluster/member-chan
 import type { NodeEntry, StatusDocument } from "../engine/protocol/admin/status-document.ts";
 import { ERRORS, QuorateError } from "../runtime/errors.ts";
 import { joinAddress, splitAddress } from "../runtime/node/address.ts";
+import { force } from "./force.ts";
 import { unknown } from "./parse.ts";
 import { DEFAULT_URL, fetchStatus } from "./status.ts";
 import type { Paint } from "./style.ts";
@@ -14,6 +15,9 @@ import type { Call } from "./verb.ts";
 const TIMEOUT_MS = CHANGE_TIMEOUT_MS + 5_000;
 
 export async function members(call: Call): Promise<number> {
+  if (call.has("force-new-cluster")) return force(call);
+  const stray = ["name", "data", "accept-loss"].find((flag) => call.has(flag));
+  if (stray !== undefined) throw new QuorateError("USAGE", `--${stray} belongs to --force-new-cluster`);
   const [action, node] = call.positionals;
   const url = call.text("url") ?? DEFAULT_URL;
   const password = call.text("password");

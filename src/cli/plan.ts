@@ -94,25 +94,28 @@ export async function planLocalCluster(plan: LocalPlan): Promise<readonly NodeCo
 
 /** One node of a cluster over several machines. */
 export async function planMember(plan: MemberPlan): Promise<NodeConfig> {
-  const members = parseMembers(plan.cluster);
-  const own = members[plan.name];
+  const founding = parseMembers(plan.cluster);
+  const own = founding[plan.name];
   if (own === undefined) {
     throw new QuorateError(
       "USAGE",
-      `--name ${plan.name} is not in --cluster ${Object.keys(members).join(", ")}`,
+      `--name ${plan.name} is not in --cluster ${Object.keys(founding).join(", ")}`,
     );
   }
   const address = splitAddress(own);
   const root = plan.data === "memory" ? undefined : resolve(plan.data);
   const stored = root === undefined ? undefined : readClusterFile(root);
   // All founders compute the same identity from the same list, without a word between them.
-  const clusterId = createHash("sha256").update(canonical(members)).digest("hex").slice(0, 16);
-  if (root !== undefined && stored && stored.clusterId !== clusterId) {
+  const foundingId = createHash("sha256").update(canonical(founding)).digest("hex").slice(0, 16);
+  const isForced = stored?.replaces === foundingId;
+  if (root !== undefined && stored && stored.clusterId !== foundingId && !isForced) {
     throw foreign(
       root,
       "belongs to another cluster than --cluster names (the founding list must stay as it was)",
     );
   }
+  // What was forced out of that cluster goes on under its own identity, alone at first.
+  const { clusterId, members } = isForced ? stored : { clusterId: foundingId, members: founding };
   const config: NodeConfig = {
     id: plan.name,
     clusterId,

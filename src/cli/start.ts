@@ -93,6 +93,9 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
     if (name === undefined || cluster !== undefined || call.has("nodes")) {
       throw new QuorateError("USAGE", "--join belongs together with --name, without --cluster and --nodes");
     }
+    if (!/^rediss?:\/\/\S+$/.test(join)) {
+      throw new QuorateError("USAGE", `--join must be redis://host:port of any node, not "${join}"`);
+    }
     const host = call.text("host") ?? "127.0.0.1";
     const ask = (): Promise<ClusterFile> => askCluster(join, settings.password);
     return [await planJoin({ ...shared, name, host, peerAddress: call.text("peer-address"), ask })];

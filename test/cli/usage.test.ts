@@ -19,6 +19,12 @@ test.each([
   [["start", "--name", "n1", "--cluster", "n2=127.0.0.1:1"], /^quorate: --name n1 is not in --cluster/],
   [["start", "--name", "n1", "--cluster", "n1=nowhere"], /^quorate: "nowhere" is not host:port$/],
   [["status", "--url", "http://localhost"], /^quorate: --url must be redis:\/\/host:port/],
+  [["start", "--name", "n4", "--join", "n1:6379"], /^quorate: --join must be redis:\/\/host:port/],
+  [["start", "--join", "redis://127.0.0.1:1"], /^quorate: --join belongs together with --name/],
+  [["members", "ad", "n4"], /^quorate: unknown action ad, did you mean add\?$/],
+  [["members", "remove"], /^quorate: members remove needs the name of a node$/],
+  [["members", "--accept-loss"], /^quorate: --accept-loss belongs to --force-new-cluster$/],
+  [["members", "--force-new-cluster"], /^quorate: --force-new-cluster takes --name and --data/],
   [["tour", "/does/not/exist"], /^quorate: there is no \/does\/not\/exist$/],
   [["node", "n1"], /^quorate: quorate node is started by quorate start/],
 ])("quorate %j is one clear line and exit code 2", async (args, line) => {
@@ -31,7 +37,8 @@ test.each([
 test("help tells every verb and every flag; the version is the package's", async () => {
   const help = await run(["--help"]);
   expect(help).toMatchObject({ code: 0, stderr: "" });
-  for (const verb of ["start", "status", "tour"]) expect(help.stdout).toContain(`quorate ${verb} `);
+  for (const verb of ["start", "status", "members", "tour"])
+    expect(help.stdout).toContain(`quorate ${verb} `);
   expect(help.stdout).not.toContain("quorate node");
   const start = await run(["start", "--help"]);
   expect(start.code).toBe(0);

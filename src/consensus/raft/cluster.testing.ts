@@ -310,7 +310,9 @@ export class Cluster {
   }
 
   newcomers(): number {
-    return [...this.nodes.values()].filter(({ disk }) => isNewcomer(disk)).length;
+    const waits = ({ core, disk }: Node): boolean =>
+      core === undefined ? isNewcomer(disk) : core.status(this.now).newcomer === true;
+    return [...this.nodes.values()].filter(waits).length;
   }
 
   /** What the driver of a leader does: the last life of a newcomer's name loses its vote, then the new one is taken in. */
@@ -327,7 +329,7 @@ export class Cluster {
       type: "changeMembership",
       id: (this.order += 1),
       ...goal,
-      addresses,
+      addresses: { ...addresses, [id]: id },
       identities,
     } as const;
     this.step(leader, (core, now) => core.step(input, now));

@@ -72,6 +72,26 @@ export function markFounder(directory: string, owner: DirectoryOwner, identity: 
   });
 }
 
+/** Whose the directory is. Throws DATA_CORRUPT, DATA_DIRECTORY_UNUSABLE. */
+export function readOwner(directory: string): DirectoryOwner & Pick<DirectoryIdentity, "directory"> {
+  return attempt(directory, () => {
+    const path = join(directory, FILE);
+    const found = parse(fs.readFileSync(path, "utf8"), path);
+    if (!found) throw new QuorateError("DATA_CORRUPT", `${path} is damaged`);
+    return found;
+  });
+}
+
+/** Makes the directory another cluster's, for good: what it holds is taken into that one. */
+export function transferDirectory(directory: string, owner: DirectoryOwner): void {
+  attempt(directory, () => {
+    const path = join(directory, FILE);
+    const found = parse(fs.readFileSync(path, "utf8"), path);
+    if (!found) throw new QuorateError("DATA_CORRUPT", `${path} is damaged`);
+    writeIdentity(directory, { ...found, ...owner });
+  });
+}
+
 function readIdentity(directory: string, owner: DirectoryOwner): DirectoryIdentity {
   const path = join(directory, FILE);
   const found = parse(fs.readFileSync(path, "utf8"), path);

@@ -1,0 +1,111 @@
+/**
+ * The last resort when a majority of a cluster is lost for good: one stopped node becomes a cluster of its own, with what its
+ * directory holds.
+ *
+ * It breaks the promise of the log, and says so: what the others acknowledged without this node is gone, and what this node
+ * holds becomes true although nobody may have acknowledged it. The new cluster has another identity, so that the old members,
+ * should they come back after all, cannot take part in it, nor mistake it for theirs.
+ */
+import { createHash } from "node:crypto";
+import type { DurableWrite, Index, Membership, Term } from "../consensus/consensus.ts";
+import { decodeMembership, encodeMembership } from "../consensus/membership.ts";
+import { QuorateError } from "../runtime/errors.ts";
+import { openLocalWorld } from "../runtime/node/world.ts";
+import type { Logger, NodeId } from "../runtime/world.ts";
+import { readOwner, transferDirectory } from "./cluster/directory-identity.ts";
+import { createMetrics } from "./cluster/metrics.ts";
+import type { NodeStorage } from "./node-storage.ts";
+import { openNodeStorage } from "./node-storage.ts";
+
+export interface ForceOptions {
+  readonly id: NodeId;
+  /** The node's own directory. */
+  readonly dataDir: string;
+  /** The cluster that it belongs to. */
+  readonly clusterId: string;
+  /** Where the node was reached, for a directory whose log does not say. */
+  readonly address: string;
+  readonly logger: Logger;
+}
+
+export interface ForcedCluster {
+  readonly clusterId: string;
+  readonly address: string;
+  /** The end of the log that became the new cluster's. */
+  readonly lastIndex: Index;
+  readonly lastTerm: Term;
+  /** The directory was damaged: even of what this node acknowledged something is lost. */
+  readonly damaged: boolean;
+}
+
+/**
+ * May be repeated after a crash. Rejects with DATA_DIRECTORY_IN_USE while the node runs, DATA_DIRECTORY_FOREIGN when the
+ * directory is another node's or cluster's, USAGE when it was never a member's; and as opening the node would.
+ */
+export async function forceNewCluster(options: ForceOptions): Promise<ForcedCluster> {
+  const { id, dataDir, clusterId, logger } = options;
+  const owner = { node: id, algorithm: "raft" } as const;
+  const { cluster, directory } = readOwner(dataDir);
+  const forcedId = createHash("sha256").update(`${clusterId} ${directory}`).digest("hex").slice(0, 16);
+  const storage = await openNodeStorage({
+    ...openLocalWorld(logger, (error) => {
+      throw error;
+    }),
+    id,
+    // An earlier attempt may have come so far.
+    clusterId: cluster === forcedId ? forcedId : clusterId,
+    algorithm: "raft",
+    members: { [id]: options.address },
+    dataDir,
+    durability: "always",
+    metrics: createMetrics(),
+    contain: undefined,
+  });
+  let forced: ForcedCluster;
+  try {
+    forced = await appendOwnMembership(storage, options, forcedId);
+  } finally {
+    await storage.close();
+  }
+  transferDirectory(dataDir, { ...owner, cluster: forcedId });
+  return forced;
+}
+
+/** The log goes on after its end in a new term, with a membership of one: the next start leads at once. */
+async function appendOwnMembership(
+  storage: NodeStorage,
+  { id, address }: ForceOptions,
+  clusterId: string,
+): Promise<ForcedCluster> {
+  const { term, entries, snapshot, floor } = storage.recovered;
+  const last = entries.at(-1) ?? snapshot ?? { index: 0, term: 0 };
+  const changes = entries.filter(({ kind }) => kind === "membership");
+  const memberships = changes.map(({ payload }) => decodeMembership(payload));
+  const before = memberships.at(-1) ?? snapshot?.membership;
+  const known = [...memberships, ...(snapshot === undefined ? [] : [snapshot.membership])];
+  if (storage.newcomer && !known.some(({ identities }) => identities?.[id] === storage.directory)) {
+    throw new QuorateError("USAGE", `${id} waits to be admitted, and holds nothing of the cluster`);
+  }
+  const place = before?.addresses[id] ?? address;
+  const alone: Membership = {
+    voters: [id],
+    outgoing: [],
+    learners: [],
+    addresses: { [id]: place },
+    identities: { [id]: storage.directory },
+  };
+  const entry = {
+    index: last.index + 1,
+    term: term + 1,
+    kind: "membership",
+    payload: encodeMembership(alone),
+  } as const;
+  const write: DurableWrite = {
+    ballot: { term: term + 1, votedFor: undefined },
+    entries: [entry],
+    ...(floor === undefined ? {} : { floor: "reached" }),
+  };
+  await new Promise<void>((resolve) => storage.storage.append(write, resolve));
+  const damaged = floor !== undefined;
+  return { clusterId, address: place, lastIndex: last.index, lastTerm: last.term, damaged };
+}
