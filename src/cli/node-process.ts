@@ -1,11 +1,13 @@
 /** `quorate node`: the process of one node, under a supervisor. */
 import { startNode } from "../engine/start-node.ts";
+import { keepRoomInHeap } from "../runtime/node/heap.ts";
 import { createLogger } from "../runtime/node/logger.ts";
 import type { NodeConfig } from "./node-channel.ts";
 import type { ServedNode } from "./node-service.ts";
 import { serveSupervisor } from "./node-service.ts";
 
 export function nodeProcess(): Promise<number> {
+  keepRoomInHeap();
   return serveSupervisor(serve);
 }
 

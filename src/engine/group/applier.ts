@@ -18,6 +18,8 @@ import type { SnapshotCut, StateMachine } from "./state-machine.ts";
 
 /** The loop is never held longer than this by applying. */
 const SLICE_MS = 8;
+/** Commands that the machine is shown before it applies them: what they need together must still fit the near caches. */
+const FORESEEN = 64;
 
 /** What the applier tells the replica, besides answering clients. */
 export interface ApplierEvents {
@@ -125,17 +127,29 @@ export class Applier<Command, Reply> {
         if (this.applyOwn(batch.seq, index)) return;
       }
     }
-    for (const bytes of commandsOf(batch.body)) this.applyCommand(this.options.machine.decode(bytes), index);
+    const commands: Command[] = [];
+    for (const bytes of commandsOf(batch.body)) commands.push(this.options.machine.decode(bytes));
+    this.applyAll(commands, index, () => undefined);
   }
 
   private applyOwn(seq: number, index: Index): boolean {
     const own = this.options.proposals.applied(seq);
     if (own === undefined) return false;
-    own.commands.forEach((command, at) => {
-      const reply = this.applyCommand(command, index);
-      own.dones[at]?.(reply, undefined);
-    });
+    this.applyAll(own.commands, index, (reply, at) => own.dones[at]?.(reply, undefined));
     return true;
+  }
+
+  private applyAll(
+    commands: readonly Command[],
+    index: Index,
+    answer: (reply: Reply, at: number) => void,
+  ): void {
+    const { machine } = this.options;
+    for (let start = 0; start < commands.length; start += FORESEEN) {
+      const next = commands.length <= FORESEEN ? commands : commands.slice(start, start + FORESEEN);
+      machine.foresee?.(next);
+      for (let at = 0; at < next.length; at++) answer(this.applyCommand(next[at]!, index), start + at);
+    }
   }
 
   private applyCommand(command: Command, index: Index): Reply {

@@ -31,6 +31,11 @@ export interface SnapshotCut {
 export interface StateMachine<Command, Reply> {
   /** The command that `bytes` encode. Throws when they are malformed. */
   decode(bytes: Bytes): Command;
+  /**
+   * Commands that will be applied next, one behind the other: a machine may have the memory that they need brought near while
+   * it looks at all of them, instead of waiting for each piece in turn. Changes nothing. Default: it does not look.
+   */
+  foresee?(commands: readonly Command[]): void;
   /** Never throws and never awaits: what is wrong with a command is its reply. */
   apply(command: Command, at: AppliedAt): Reply;
   /** At most one cut is open at a time. */

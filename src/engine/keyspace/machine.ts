@@ -105,7 +105,7 @@ export class KeyspaceMachine implements Keyspace {
       case "call":
         return this.delivering(this.executor.run(command.database, command.args));
       case "calls":
-        this.foresee(command.database, command.list);
+        this.foreseeCalls(command.database, command.list);
         return command.list.map((args, place) => {
           this.chance.start(at.seed ^ Math.imul(place, 0x9e37_79b1), at.index, at.position);
           return this.delivering(this.executor.run(command.database, args));
@@ -142,8 +142,19 @@ export class KeyspaceMachine implements Keyspace {
     }
   }
 
-  /** Commands that will be carried out next: their keys are looked for together. Changes nothing. */
-  foresee(database: number, list: readonly (readonly string[])[]): void {
+  /** The keys of commands that will be carried out next are looked for together; a run of `calls` looks for its own. */
+  foresee(commands: readonly KeyspaceCommand[]): void {
+    const first = commands[0];
+    if (commands.length < FORESEE_MIN || first?.type !== "call") return;
+    const keys: string[] = [];
+    for (const command of commands) {
+      if (command.type === "call" && command.database === first.database) keys.push(command.args[1] ?? "");
+    }
+    this.databases[first.database]?.table.foresee(keys);
+  }
+
+  /** As `foresee`, of calls to one database. */
+  foreseeCalls(database: number, list: readonly (readonly string[])[]): void {
     // Of a few, each hardly waits less. Most commands have their key, or the first of several, behind their name.
     if (list.length < FORESEE_MIN) return;
     this.databases[database]?.table.foresee(list.map((args) => args[1] ?? ""));

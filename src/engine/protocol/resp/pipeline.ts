@@ -299,7 +299,7 @@ export class Pipeline {
     }
     if (batch.length > 1) {
       const list = batch.map((request) => request.args);
-      this.server.node.machine.foresee(batch[0]!.database, list);
+      this.server.node.machine.foreseeCalls(batch[0]!.database, list);
     }
     const outcomes: Outcome[] = [];
     let outputBytes = 0;
