@@ -1,6 +1,6 @@
 /**
  * What Raft nodes say to each other. Every message carries the sender's term; `RaftMessage` is encoded for the network by
- * `engine/group/message-codec.ts`, which also validates whatever a peer sends.
+ * `raft/message-codec.ts`, which also validates whatever a peer sends.
  */
 import type { Bytes } from "../runtime/bytes.ts";
 import type { NodeId } from "../runtime/world.ts";

@@ -37,8 +37,6 @@ import {
   type RaftEffect,
 } from "./state.ts";
 
-export { DEFAULT_CONSENSUS_OPTIONS } from "../defaults.ts";
-
 const NOTHING: readonly RaftEffect[] = [];
 
 /**
