@@ -41,7 +41,19 @@ export const importRules: Readonly<
     pure: false,
   },
   bench: { rooms: ["bench"], pure: false },
-  cli: { rooms: ["runtime", "runtime/node", "wire", "engine", "simulation", "client", "cli"], pure: false },
+  cli: {
+    rooms: [
+      "runtime",
+      "runtime/node",
+      "wire",
+      "consensus/algorithm-names.ts",
+      "engine",
+      "simulation",
+      "client",
+      "cli",
+    ],
+    pure: false,
+  },
 };
 
 const IMPORT =
