@@ -40,7 +40,7 @@ export const importRules: Readonly<
     rooms: ["runtime", "runtime/simulated", "wire", "consensus", "engine", "simulation"],
     pure: false,
   },
-  bench: { rooms: ["bench"], pure: false },
+  bench: { rooms: ["bench", "consensus/algorithm-names.ts"], pure: false },
   cli: {
     rooms: [
       "runtime",
