@@ -17,6 +17,11 @@ export function encodeSnapshotMeta(meta: SnapshotMeta): Bytes {
   const addressed = Object.entries(addresses);
   writer.uint32(addressed.length);
   for (const [name, address] of addressed) writer.text(name).text(address);
+  // Where nobody was added or replaced there are none, and nothing is written: as before there were any.
+  const identified = Object.entries(meta.membership.identities ?? {});
+  if (identified.length === 0) return writer.take();
+  writer.uint32(identified.length);
+  for (const [name, identity] of identified) writer.text(name).text(identity);
   return writer.take();
 }
 
@@ -31,6 +36,9 @@ export function decodeSnapshotMeta(bytes: Bytes): SnapshotMeta {
     outgoing: readNames(reader),
     learners: readNames(reader),
     addresses: Object.fromEntries(readNames(reader, (name) => [name, reader.text()] as const)),
+    ...(reader.remaining === 0
+      ? {}
+      : { identities: Object.fromEntries(readNames(reader, (name) => [name, reader.text()] as const)) }),
   };
   if (reader.remaining > 0) throw new QuorateError("PROTOCOL", "bytes after a snapshot's membership");
   return { index, term, sizeBytes, membership };
