@@ -43,7 +43,8 @@ export function steadyPath(extent: Extent, report: (comparison: Comparison) => v
       const contenders = engines.map(({ algorithm, engine }) => respContender(algorithm, engine, shape));
       const deep = pipeline === 1 ? "" : `, ${pipeline} deep`;
       const title = `SET, 3 nodes, ${clients(connections)}${deep}`;
-      report({ title, goals: {}, within: WITHIN, measured: await alternate(contenders, extent.rounds) });
+      const measured = await alternate(contenders, extent.rounds);
+      report({ title, goals: {}, compared: ALGORITHMS[0], within: WITHIN, measured });
     }
   });
 }
@@ -163,6 +164,7 @@ const TITLES: Readonly<Record<string, string>> = {
   "election-under-loss": "An election on a network that loses frames",
   "slow-disk": "One slow disk",
   "catch-up": "A lagging replica, by log and by snapshot",
+  timeouts: "The election timeout",
 };
 
 /**

@@ -2,7 +2,7 @@
  * bench: Quorate beside the engines it stands in for, and its algorithms beside each other, on this machine, alternating in
  * one run. Prints a table for each comparison; `--write` puts them into `docs/benchmarks.md` with their plots.
  *
- *   npm run bench -- [--only durable,memory,failover,restart,consensus] [--rounds 5] [--scale 1] [--write]
+ *   npm run bench -- [--only durable,memory,failover,restart,modes,consensus] [--rounds 5] [--scale 1] [--write]
  */
 import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { failOverGaps, laggingReplica, simulated, steadyPath } from "./algorithms.ts";
 import type { Finding, Result, Section } from "./page.ts";
 import { tableOf, textOf, writePage } from "./page.ts";
+import { modes } from "./modes.ts";
 import { failOver, restart } from "./recovery.ts";
 import type { Comparison } from "./suites.ts";
 import { durableCluster, memoryNode } from "./suites.ts";
@@ -21,6 +22,7 @@ const SUITES = [
   "memory",
   "failover",
   "restart",
+  "modes",
   "consensus-steady",
   "consensus-kills",
   "consensus-lagging",
@@ -32,6 +34,7 @@ const EXPERIMENTS = [
   ["election-under-loss", 60],
   ["slow-disk", 5],
   ["catch-up", 20],
+  ["timeouts", 20],
 ] as const;
 
 const { values } = parseArgs({
@@ -79,6 +82,7 @@ const HEADINGS: Readonly<Record<Suite, string>> = {
   memory: "One node in memory",
   failover: "Fail-over",
   restart: "Restart and memory",
+  modes: "Cluster size, durability and read mode",
   "consensus-steady": "The algorithms on the steady path",
   "consensus-kills": "The algorithms when the leader is killed",
   "consensus-lagging": "The algorithms and a lagging replica",
@@ -107,6 +111,8 @@ async function measure(suite: Suite, report: (result: Result) => void): Promise<
       return failOver(Math.max(3, extent.rounds * 4), find);
     case "restart":
       return restart(1_000_000, find);
+    case "modes":
+      return modes(extent, compare);
     case "consensus-steady":
       return steadyPath(extent, compare);
     case "consensus-kills": {

@@ -59,7 +59,7 @@ test.each([
     { ...row, label: "raft", ratio: 1 },
     { ...row, label: "paxos", ratio },
   ];
-  const table = tableOf({ title: "SET", goals: {}, within: 0.1, measured });
+  const table = tableOf({ title: "SET", goals: {}, compared: "raft", within: 0.1, measured });
   expect(table).toContain("| raft / it |");
   expect(table.split("\n").at(-1)).toContain(verdict);
 });

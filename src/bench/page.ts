@@ -103,8 +103,7 @@ export function textOf({ title, note, headings, rows }: Measurement): string {
   return [`### ${title}`, "", note, "", line(headings), rule, ...rows.map(line)].join("\n");
 }
 
-export function tableOf({ title, goals, within, measured }: Comparison): string {
-  const [first] = measured;
+export function tableOf({ title, goals, compared = "Quorate", within, measured }: Comparison): string {
   const rows = measured.map((row, at) => {
     const ratio = at === 0 ? "" : row.ratio.toFixed(2);
     const cpu = row.cpuMicros.map((micros) => micros.toFixed(1)).join(" + ");
@@ -113,7 +112,6 @@ export function tableOf({ title, goals, within, measured }: Comparison): string 
     const verdict = at === 0 ? "" : verdictOn(row.ratio, goals[row.label], within);
     return `| ${row.label} | ${figure(row.opsPerSecond)} | ${latency} | ${cpu} | ${fsyncs} | ${ratio} | ${verdict} |`;
   });
-  const compared = within === undefined ? "Quorate" : (first?.label ?? "");
   return [
     `### ${title}`,
     "",

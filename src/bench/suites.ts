@@ -12,7 +12,9 @@ export interface Comparison {
   readonly title: string;
   /** Least ratio of Quorate to each peer that the project aims at, by the peer's label. */
   readonly goals: Readonly<Record<string, number>>;
-  /** Instead: how far the ratio to the first may be from 1, as a fraction. */
+  /** Whose throughput the ratios are of: the first one's. Default "Quorate". */
+  readonly compared?: string;
+  /** In place of goals: how far the ratio may be from 1, as a fraction. */
   readonly within?: number;
   readonly measured: readonly Measured[];
 }

@@ -126,7 +126,7 @@ export const VERBS: readonly Verb[] = [
       "simulate [--minutes 1]",
       "simulate --seed N [--trace]",
       "simulate --mutants [--seeds 100]",
-      "simulate --experiment election-under-loss|slow-disk|catch-up [--seeds 20] [--json]",
+      "simulate --experiment election-under-loss|slow-disk|catch-up|timeouts [--seeds 20] [--json]",
       "simulate --check HISTORY.json",
     ],
     flags: [

@@ -12,7 +12,7 @@ import type { NodeId } from "../runtime/world.ts";
 import { QuietCluster } from "./quiet-cluster.ts";
 import type { Swarm } from "./swarm.ts";
 
-export const EXPERIMENTS = ["election-under-loss", "slow-disk", "catch-up"] as const;
+export const EXPERIMENTS = ["election-under-loss", "slow-disk", "catch-up", "timeouts"] as const;
 export type Experiment = (typeof EXPERIMENTS)[number];
 
 /** One setting of an experiment, measured with many seeds. */
@@ -41,6 +41,8 @@ export function runExperiment(
       return slowDisk(algorithm, seeds);
     case "catch-up":
       return catchUp(algorithm, seeds);
+    case "timeouts":
+      return timeouts(algorithm, seeds);
   }
 }
 
@@ -176,6 +178,50 @@ function catchUp(algorithm: Algorithm, seeds: number): readonly Reading[] {
         : undefined;
     }),
   );
+}
+
+const TIMEOUTS: readonly (readonly [number, number])[] = [
+  [120, 400],
+  [250, 2000],
+  [500, 4000],
+  [1500, 6000],
+];
+const RESTLESS_MS = 60_000;
+/** A machine that is short of processors: once in two seconds its leader stands still, for a fifth of a second on average. */
+const PAUSE_EVERY_MS = 2_000;
+const PAUSE_MEAN_MS = 200;
+
+/**
+ * Bounds of the election timeout: how soon a leader that vanished without a word is replaced, and how often one is deposed
+ * that only stood still for a moment, as on a machine that is short of processors.
+ */
+function timeouts(algorithm: Algorithm, seeds: number): readonly Reading[] {
+  return TIMEOUTS.flatMap((electionTimeoutMs) => {
+    const setting = `election timeout ${electionTimeoutMs.join(" to ")} ms`;
+    const swarm = { ...QUIET, electionTimeoutMs };
+    const silent = read(setting, "writes resume after, ms", seeds, (seed) => {
+      const quiet = new QuietCluster(seed, algorithm, {
+        ...swarm,
+        network: { ...CALM_NETWORK, breakNotice: 0 },
+      });
+      const leader = quiet.lead();
+      quiet.runFor(2_000);
+      quiet.cluster.retire(leader);
+      const fellMs = quiet.nowMs;
+      quiet.write(quiet.others(leader).slice(0, 1), 1);
+      const resumed = quiet.runUntil(RESUME_BOUND_MS, () => quiet.acknowledgedSince(fellMs) !== undefined);
+      return resumed ? (quiet.acknowledgedSince(fellMs) ?? 0) - fellMs : undefined;
+    });
+    const restless = read(setting, "elections in a restless minute", seeds, (seed) => {
+      const quiet = new QuietCluster(seed, algorithm, swarm);
+      quiet.lead();
+      const before = quiet.cluster.invariants.elections;
+      quiet.pauseLeaders(PAUSE_EVERY_MS, PAUSE_MEAN_MS);
+      quiet.runFor(RESTLESS_MS);
+      return quiet.cluster.invariants.elections - before;
+    });
+    return [silent, restless];
+  });
 }
 
 function read(

@@ -21,12 +21,14 @@ interface Acknowledged {
 export class QuietCluster {
   readonly cluster: SimulatedCluster;
   readonly world: SimulatedWorld;
+  private readonly random: SeededRandom;
   private readonly clients: Clients;
   private readonly acknowledged: Acknowledged[] = [];
   private writes = 0;
 
   constructor(seed: number, algorithm: Algorithm, swarm: Swarm) {
     const random = SeededRandom.fromSeed(seed);
+    this.random = random.split("pauses");
     const cluster = new SimulatedCluster(seed, algorithm, swarm, undefined, "disk");
     this.cluster = cluster;
     this.world = cluster.world;
@@ -73,6 +75,24 @@ export class QuietCluster {
   /** So many clients, spread over these nodes, write from now on: each the next as soon as the last was acknowledged. */
   write(nodes: readonly NodeId[], clients: number): void {
     for (let at = 0; at < clients; at++) this.writeOn(nodes[at % nodes.length] as NodeId);
+  }
+
+  /** From now on whoever leads stands still now and then, as a process does that gets no processor. Means, exponential. */
+  pauseLeaders(everyMs: number, forMs: number): void {
+    const { scheduler } = this.world;
+    const again = (): void => {
+      scheduler.after(this.random.exponential(everyMs), () => {
+        const leader = this.cluster.leader();
+        if (leader === undefined) return again();
+        const machine = this.world.machine(leader);
+        machine.pause();
+        scheduler.after(this.random.exponential(forMs), () => {
+          machine.resume();
+          again();
+        });
+      });
+    };
+    again();
   }
 
   /** When the first write was acknowledged that was sent after this moment. */
