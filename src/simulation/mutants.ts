@@ -3,12 +3,12 @@
  * one either. `simulate --mutant NAME` plants one; the score over all of them is published in docs/simulation.md.
  */
 import type { Algorithm } from "../consensus/algorithms.ts";
-import type { ConsensusMutant } from "../consensus/consensus.ts";
+import type { ConsensusMutant, PaxosMutant } from "../consensus/consensus.ts";
 import type { Disk, World } from "../runtime/world.ts";
 
 export type Mutant =
-  // The search of the core alone finds these, with losses aimed at them (raft/mutants.test.ts).
-  | Exclude<ConsensusMutant, "ignore-floor" | "newcomer-votes" | "keep-progress-of-replaced">
+  // The searches of the cores alone find the others, with losses aimed at them (consensus/mutants.test.ts).
+  | Exclude<ConsensusMutant, "ignore-floor" | "newcomer-votes" | "keep-progress-of-replaced" | PaxosMutant>
   | "forget-sessions-in-snapshot"
   | "skip-directory-fsync"
   | "skip-fsync"

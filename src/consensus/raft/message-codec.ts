@@ -17,7 +17,8 @@ import {
   writeEntry,
   writeSnapshotName,
 } from "../message-parts.ts";
-import type { Append, RaftMessage, SnapshotChunk } from "../message.ts";
+import type { SnapshotChunk } from "../message.ts";
+import type { Append, RaftMessage } from "./message.ts";
 
 /** The first byte of a message. The numbers are part of the protocol: never reused, only added to. */
 const CODES = {

@@ -1,6 +1,6 @@
 /** Raft's row in the table of algorithms. */
 import { withChunk } from "../message.ts";
-import type { RaftMessage } from "../message.ts";
+import type { RaftMessage } from "./message.ts";
 import type { Protocol } from "../protocol.ts";
 import { decodeMessage, encodeMessage } from "./message-codec.ts";
 import { createRaft } from "./raft.ts";
