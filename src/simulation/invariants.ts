@@ -404,6 +404,8 @@ export class Invariants {
     // What a write under way was about to replace may be gone.
     let sureBelow = Infinity;
     for (const write of before.underWay) {
+      // What replaces a slot is of a later ballot; nothing else goes.
+      if (write.slots === true) continue;
       sureBelow = Math.min(sureBelow, write.entries?.[0]?.index ?? Infinity);
       if (write.snapshot !== undefined) sureBelow = Math.min(sureBelow, write.snapshot.index + 1);
     }
@@ -458,11 +460,12 @@ function applyWrite(view: DurableView, write: DurableWrite): void {
     view.snapshotIndex = Math.max(view.snapshotIndex, snapshotIndex);
     // Entries that follow the snapshot stay (Raft section 7); others are dropped.
     const follows = view.entries.get(snapshotIndex) === term;
-    for (const index of view.entries.keys())
-      if (!follows || index <= snapshotIndex) view.entries.delete(index);
+    const stay = follows || write.slots === true;
+    for (const index of view.entries.keys()) if (!stay || index <= snapshotIndex) view.entries.delete(index);
   }
   const first = write.entries?.[0];
   if (first === undefined) return;
-  for (const index of view.entries.keys()) if (index >= first.index) view.entries.delete(index);
+  const cut = write.slots === true ? Number.POSITIVE_INFINITY : first.index;
+  for (const index of view.entries.keys()) if (index >= cut) view.entries.delete(index);
   for (const entry of write.entries ?? []) view.entries.set(entry.index, entry.term);
 }
