@@ -92,12 +92,16 @@ function createPolicy(): Policy {
   };
 }
 
-/** What was accepted in a lower ballot says nothing of what its leader has: only what is chosen does. */
+/**
+ * What was accepted in a lower ballot says nothing of what its leader has: only what is chosen does. And this node may vouch for
+ * that only once the disk knows that it is chosen, not just has it: so nothing counts as stable before this turn's write,
+ * which says both.
+ */
 function enterBallot(core: Core, state: PaxosState): void {
   state.phase = undefined;
   state.openedIndex = Number.POSITIVE_INFINITY;
   core.verifiedIndex = core.commitIndex;
-  core.durability.truncated(core.commitIndex + 1);
+  core.durability.truncated(1);
   if (core.history.truncateFrom(core.commitIndex + 1)) adoptMembership(core);
 }
 
