@@ -5,12 +5,13 @@
 import type { Algorithm } from "./algorithm-names.ts";
 import type { Consensus, ConsensusOptions, Recovered } from "./consensus.ts";
 import type { ConsensusMessage, Protocol } from "./protocol.ts";
+import { PAXOS } from "./paxos/protocol.ts";
 import { RAFT } from "./raft/protocol.ts";
 
 export { ALGORITHMS, DEFAULT_ALGORITHM, isAlgorithm } from "./algorithm-names.ts";
 export type { Algorithm } from "./algorithm-names.ts";
 
-const PROTOCOLS: Readonly<Record<Algorithm, Protocol>> = { raft: RAFT };
+const PROTOCOLS: Readonly<Record<Algorithm, Protocol>> = { raft: RAFT, paxos: PAXOS };
 
 export function protocolOf(algorithm: Algorithm): Protocol {
   return PROTOCOLS[algorithm];

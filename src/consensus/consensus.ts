@@ -7,6 +7,7 @@
  */
 import type { Bytes } from "../runtime/bytes.ts";
 import type { NodeId } from "../runtime/world.ts";
+import type { ConsensusMutant } from "./mutants.ts";
 
 /** A position in the replicated log; the first entry has index 1. */
 export type Index = number;
@@ -280,26 +281,3 @@ export interface ConsensusOptions {
   /** A deliberate bug, set only by the simulator to prove that it would be found. */
   readonly mutant?: ConsensusMutant;
 }
-
-export type ConsensusMutant =
-  | "vote-before-fsync"
-  | "ignore-last-log-term"
-  | "commit-old-term-by-counting"
-  | "truncate-without-conflict"
-  | "count-learner-in-quorum"
-  | "reuse-read-id"
-  | "lease-starts-at-reply"
-  | "accept-snapshot-behind-commit"
-  | "ignore-floor"
-  | "newcomer-votes"
-  | "keep-progress-of-replaced"
-  | PaxosMutant;
-
-export type PaxosMutant =
-  | "promise-before-disk"
-  | "accept-below-promise"
-  | "take-lower-ballot"
-  | "apply-over-hole"
-  | "skip-noop"
-  | "forget-promise-in-snapshot"
-  | "count-stale-accept";

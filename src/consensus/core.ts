@@ -15,71 +15,16 @@ import type {
 import type { DurableWrite } from "./consensus.ts";
 import type { Durability } from "./durability.ts";
 import type { FailureDetector, TickGauge } from "./failure-detector.ts";
-import type { Lease } from "./lease.ts";
 import type { Log } from "./log.ts";
-import {
-  decodeMembership,
-  isMeant,
-  isSuccessor,
-  type MembershipGoal,
-  type MembershipHistory,
-} from "./membership.ts";
+import { decodeMembership, isMeant, isSuccessor, type MembershipHistory } from "./membership.ts";
 import type { SharedMessage } from "./message.ts";
+import type { Candidacy, ForwardedReads, Leadership } from "./offices.ts";
 import type { Policy, PolicyMessage } from "./policy.ts";
-import type { Progress } from "./progress.ts";
-import { isVoter, type VoterSets } from "./quorum.ts";
-import type { ReadBarrier } from "./read-barrier.ts";
+import { isVoter } from "./quorum.ts";
 import type { SnapshotReceiver } from "./snapshot-transfer.ts";
 
 export type CoreMessage = SharedMessage | PolicyMessage;
 export type CoreEffect = Effect<CoreMessage>;
-
-/** What only a leader has; a new one for each leadership. */
-export interface Leadership {
-  /** Everyone who is served: members, and removed ones until they know. */
-  readonly peers: Map<NodeId, Progress>;
-  readonly barrier: ReadBarrier;
-  readonly lease: Lease;
-  /** Up to here the log holds what earlier leaders may have chosen: nothing is certain before it is committed. */
-  readonly openingIndex: Index;
-  uncommittedBytes: number;
-  /** All peers are to hear of the newest commit with this drain. */
-  announcing: boolean;
-  heartbeatSentMs: number;
-  transfer: Transfer | undefined;
-  change: MembershipChange | undefined;
-}
-
-export interface Transfer {
-  readonly to: NodeId;
-  readonly startedMs: number;
-  toldToCampaign: boolean;
-}
-
-export interface MembershipChange {
-  readonly id: number;
-  readonly goal: MembershipGoal;
-  readonly before: Membership;
-  step: "learn" | "switch" | "undo";
-  refused: string | undefined;
-  /** For each newcomer: the round of catching up that it is in (thesis section 4.2.1). */
-  readonly rounds: Map<NodeId, { readonly endIndex: Index; readonly startMs: number }>;
-}
-
-export interface Candidacy {
-  /** Who supports it, and who refused. */
-  readonly votes: Map<NodeId, boolean>;
-  /** When to try again. */
-  deadlineMs: number;
-  /** The write that holds the term and the vote for itself. */
-  readonly writeId: number;
-}
-
-/** Reads of this node that wait at the leader, under one attempt id. */
-export interface ForwardedReads {
-  readonly ids: readonly number[];
-  readonly sentMs: number;
-}
 
 export interface Core {
   readonly policy: Policy;
@@ -272,16 +217,13 @@ export function mayVote(core: Core): boolean {
 }
 
 /**
- * A voter may campaign; so may one that the latest membership removes, as long as that is not known to be committed: its
- * log may be longer than that of the remaining voters, who then could not win without it (thesis section 4.2.2).
- * One that lost entries which it acknowledged may not: nobody could tell that they are missing from its log.
+ * A voter may campaign, but not one that lost entries which it acknowledged: nobody could tell that they are missing from its
+ * log. Nor may a newcomer.
  */
 export function mayCampaign(core: Core): boolean {
   if (core.floor !== undefined && core.options.mutant !== "ignore-floor") return false; // mutant
   if (core.newcomer) return false;
-  if (isVotingMember(core, core.membership)) return true;
-  const { index } = core.history.latest;
-  return index > core.commitIndex && isVotingMember(core, core.history.at(index - 1));
+  return core.policy.campaigns(core).some((membership) => isVotingMember(core, membership));
 }
 
 export function tellRole(core: Core): void {
@@ -289,7 +231,7 @@ export function tellRole(core: Core): void {
 }
 
 /** Whose votes and acknowledgements count now. */
-export function voterSets(core: Core): VoterSets {
+export function voterSets(core: Core): Membership {
   const { membership } = core;
   if (core.options.mutant === "count-learner-in-quorum") {
     return { ...membership, voters: [...membership.voters, ...membership.learners] }; // mutant

@@ -7,7 +7,7 @@ import type { NodeId } from "../runtime/world.ts";
 import type { PreVote, PreVoteReply, TimeoutNow } from "./message.ts";
 import { countVotes } from "./quorum.ts";
 import { becomeCandidate, becomeFollower, becomePreCandidate } from "./roles.ts";
-import { mayCampaign, mayVote, send, voterSets, type Core } from "./core.ts";
+import { mayCampaign, mayVote, send, type Core } from "./core.ts";
 
 /** Bounds of the random delay between a broken link to the leader and a campaign. */
 const SUSPECT_DELAY_MIN_MS = 1;
@@ -90,9 +90,9 @@ export function onPreVoteReply(core: Core, from: NodeId, message: PreVoteReply):
   if (result === "lost") becomeFollower(core, core.term, undefined);
 }
 
-/** Whether this candidate has won by the support that it has. */
+/** Whether the electorate supports this candidate, or candidate to be. */
 export function electionResult(core: Core): "won" | "lost" | "pending" {
-  return countVotes(voterSets(core), core.candidacy!.votes);
+  return countVotes(core.policy.electorate(core), core.candidacy!.votes);
 }
 
 /** The leader hands over to this node: no pre-vote, because the leader itself wants the election. */

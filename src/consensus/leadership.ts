@@ -6,7 +6,8 @@ import { startRound } from "./reads.ts";
 import { dropRemoved } from "./reconfiguration.ts";
 import { becomeFollower } from "./roles.ts";
 import { tickSnapshots } from "./snapshots.ts";
-import { send, type Leadership, type Core } from "./core.ts";
+import { send, type Core } from "./core.ts";
+import type { Leadership } from "./offices.ts";
 
 /** A quorum that is silent for this many of its failure detectors' timeouts ends the leadership. */
 const QUORUM_PATIENCE = 2;

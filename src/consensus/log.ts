@@ -105,9 +105,17 @@ export class Log {
   compactTo(index: Index): void {
     if (index <= this.baseIndex) return;
     assert(index <= this.lastIndex, `compaction to ${index} past the end ${this.lastIndex}`);
-    this.baseTerm = this.term(index)!;
+    this.baseTerm = this.term(index) ?? 0;
     this.entries = this.entries.slice(index - this.baseIndex);
     this.baseIndex = index;
+  }
+
+  /** The log goes on after (`index`, `term`), with what it holds behind that. */
+  startAfter(index: Index, term: Term): void {
+    if (index <= this.baseIndex) return;
+    this.entries = this.entries.slice(index - this.baseIndex);
+    this.baseIndex = index;
+    this.baseTerm = term;
   }
 
   /** Forgets everything: the log goes on after (`index`, `term`). */

@@ -13,6 +13,7 @@ import type {
   Input,
   PeerProgress,
   Recovered,
+  Standing,
 } from "./consensus.ts";
 import type { NodeId } from "../runtime/world.ts";
 import type { Policy } from "./policy.ts";
@@ -172,6 +173,12 @@ function drain(core: Core): readonly CoreEffect[] {
   return effects;
 }
 
+/** Where entries do not keep their term, the places of memberships compare by their index alone. */
+function standing({ policy, history, named }: Core): Standing {
+  const { term, index } = history.latest;
+  return { term: policy.entriesKeepTerm ? term : 0, index, named };
+}
+
 function status(core: Core, nowMs: number): ConsensusStatus {
   const progress = new Map<NodeId, PeerProgress>();
   const snapshotsInUse = new Set<number>();
@@ -179,7 +186,7 @@ function status(core: Core, nowMs: number): ConsensusStatus {
     progress.set(peer.id, peer.view(nowMs));
     if (peer.sending !== undefined) snapshotsInUse.add(peer.sending.snapshot.index);
   }
-  const { role, term, leader, commitIndex, membership, history, log } = core;
+  const { role, term, leader, commitIndex, membership, log } = core;
   const { firstIndex, lastIndex } = log;
   const recovering = core.floor === undefined ? {} : { recovering: core.floor };
   return {
@@ -192,7 +199,7 @@ function status(core: Core, nowMs: number): ConsensusStatus {
     membership,
     ...recovering,
     ...(core.newcomer ? { newcomer: true } : {}),
-    standing: { term: history.latest.term, index: history.latest.index, named: core.named },
+    standing: standing(core),
     progress,
     snapshotsInUse: [...snapshotsInUse],
   };

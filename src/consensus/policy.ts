@@ -3,7 +3,7 @@
  * an acceptor takes, when an entry counts as chosen. Everything else in this room is one piece of code for both.
  */
 import type { NodeId } from "../runtime/world.ts";
-import type { Entry, Index, Recovered, SnapshotMeta, Term } from "./consensus.ts";
+import type { Entry, Index, Membership, Recovered, SnapshotMeta, Term } from "./consensus.ts";
 import type { Core } from "./core.ts";
 import type { Log } from "./log.ts";
 import type { PreVote } from "./message.ts";
@@ -15,6 +15,9 @@ export interface PolicyMessage extends ConsensusMessage {
 }
 
 export interface Policy {
+  /** `Protocol.entriesKeepTerm`. */
+  readonly entriesKeepTerm: boolean;
+
   /** The log that the disk held. */
   recoverLog(recovered: Recovered): Log;
   /** The node's state stands: what only this algorithm makes of it. */
@@ -23,7 +26,7 @@ export interface Policy {
   /** A message that only this algorithm knows; its term is neither above this node's nor, but for questions, below it. */
   receive(core: Core, from: NodeId, message: PolicyMessage): void;
   /** True for the messages that are looked at whatever their term is. */
-  isQuestion(type: string): boolean;
+  isQuestion(core: Core, type: string): boolean;
   /** True for the messages that only a leader sends: one that was overtaken is told so. */
   isFromLeader(type: string): boolean;
   /** True when a message of this type is a candidate's request for this node's support. `transfer`: the leader wants it. */
@@ -31,6 +34,10 @@ export interface Policy {
 
   /** The term of this node's next campaign: above its own, and never any other node's. */
   nextTerm(core: Core): Term;
+  /** The memberships of which one must count this node as a voter, or it may not campaign. */
+  campaigns(core: Core): readonly Membership[];
+  /** Whose consent to a campaign a pre-candidate needs. */
+  electorate(core: Core): Membership;
   /** What a pre-candidate says of its log. */
   end(core: Core): { readonly lastIndex: Index; readonly lastTerm: Term };
   /** Whether a candidate with such a log could win this node's support. */
@@ -42,11 +49,11 @@ export interface Policy {
 
   /** A later term begins for this node. */
   enterTerm(core: Core): void;
-  /** What was known of the last leader's log is void. */
-  forgetLeader(core: Core): void;
   /** A leader of this term is known from now on. */
   followLeader(core: Core): void;
 
+  /** `next`, as it stands in the log after `now`. */
+  succeed(now: Membership, next: Membership): Membership;
   /** The message that brings `entries`, which follow `prevIndex`. */
   append(core: Core, prevIndex: Index, entries: readonly Entry[]): PolicyMessage;
   /** The message that acknowledges the log up to `verifiedIndex`. */

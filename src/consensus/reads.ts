@@ -5,7 +5,8 @@ import type { ReadReply, ReadRequest } from "./message.ts";
 import { isVoter, quorumValue } from "./quorum.ts";
 import type { WaitingRead } from "./read-barrier.ts";
 import { failRead } from "./roles.ts";
-import { send, voterSets, type Leadership, type Core } from "./core.ts";
+import { send, voterSets, type Core } from "./core.ts";
+import type { Leadership } from "./offices.ts";
 
 /** A forwarded read without an answer fails after the least election timeout times this; the driver asks again. */
 const FORWARD_LIMIT = 1;

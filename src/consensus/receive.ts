@@ -16,7 +16,7 @@ const FROM_LEADER: readonly string[] = ["heartbeat", "commitNotice", "snapshotCh
 export function onMessage(core: Core, from: NodeId, message: CoreMessage): void {
   const { policy } = core;
   if (message.term > core.term && raisesTerm(core, message)) becomeFollower(core, message.term, undefined);
-  if (message.term < core.term && message.type !== "preVote" && !policy.isQuestion(message.type)) {
+  if (message.term < core.term && message.type !== "preVote" && !policy.isQuestion(core, message.type)) {
     // A leader that was overtaken learns it from the answer and steps down; all else that is late is void.
     if (FROM_LEADER.includes(message.type) || policy.isFromLeader(message.type)) {
       send(core, from, {

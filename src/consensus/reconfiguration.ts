@@ -14,14 +14,8 @@ import {
 } from "./membership.ts";
 import { isVoter } from "./quorum.ts";
 import { trackMembers } from "./roles.ts";
-import {
-  appendEntry,
-  awaitCommit,
-  type Leadership,
-  type MembershipChange,
-  type Core,
-  type CoreMessage,
-} from "./core.ts";
+import { appendEntry, awaitCommit, type Core, type CoreMessage } from "./core.ts";
+import type { Leadership, MembershipChange } from "./offices.ts";
 
 /** A newcomer that was silent for the greatest election timeout times this ends the change. */
 const SILENCE_LIMIT = 5;
@@ -63,7 +57,7 @@ function refuseReplacement({ membership }: Core, { identities }: MembershipGoal)
 }
 
 function appendMembership(core: Core, leadership: Leadership, membership: Membership): void {
-  const payload = encodeMembership(membership);
+  const payload = encodeMembership(core.policy.succeed(core.membership, membership));
   leadership.uncommittedBytes += payload.length;
   const index = core.log.lastIndex + 1;
   appendEntry(core, { index, term: core.term, kind: "membership", payload });

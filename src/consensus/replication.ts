@@ -5,7 +5,8 @@ import type { HeartbeatReply } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
 import { sendSnapshot } from "./snapshots.ts";
-import { commitTo, send, voterSets, type Leadership, type Core } from "./core.ts";
+import { commitTo, send, voterSets, type Core } from "./core.ts";
+import type { Leadership } from "./offices.ts";
 
 /** An append that was not even received after this part of the least election timeout is sent again. */
 const LOST_AFTER = 0.5;

@@ -8,16 +8,8 @@ import { members } from "./membership.ts";
 import { Progress } from "./progress.ts";
 import { countVotes } from "./quorum.ts";
 import { ReadBarrier, type WaitingRead } from "./read-barrier.ts";
-import {
-  idleRole,
-  mayCampaign,
-  send,
-  setBallot,
-  tellRole,
-  voterSets,
-  type Leadership,
-  type Core,
-} from "./core.ts";
+import { idleRole, mayCampaign, send, setBallot, tellRole, type Core } from "./core.ts";
+import type { Leadership } from "./offices.ts";
 
 /** A candidacy ends and is tried again after the timeout, times this and up to twice this. */
 const PRE_VOTE_RETRY = 0.25;
@@ -41,7 +33,6 @@ export function becomeFollower(core: Core, term: Term, leader: NodeId | undefine
 function forgetLeader(core: Core): void {
   // What is committed is in every later leader's log: so far the logs surely agree (Raft section 5.4, Leader Completeness).
   core.verifiedIndex = core.commitIndex;
-  core.policy.forgetLeader(core);
   core.replyDue = false;
   core.suspectedAtMs = undefined;
   core.jitter = core.options.random() * 0.5;
@@ -86,7 +77,7 @@ export function becomePreCandidate(core: Core): void {
   const deadlineMs = core.nowMs + core.detector.timeoutMs() * PRE_VOTE_RETRY * (1 + random());
   core.candidacy = { votes: new Map([[core.id, true]]), deadlineMs, writeId: 0 };
   tellRole(core);
-  if (countVotes(voterSets(core), core.candidacy.votes) === "won") {
+  if (countVotes(core.policy.electorate(core), core.candidacy.votes) === "won") {
     becomeCandidate(core, false);
     return;
   }
@@ -101,12 +92,22 @@ export function becomeCandidate(core: Core, transfer: boolean): void {
   setBallot(core, core.policy.nextTerm(core), core.id);
   core.role = "candidate";
   core.leader = undefined;
-  const deadlineMs = core.nowMs + core.detector.timeoutMs() * VOTE_RETRY * (1 + core.options.random());
+  const deadlineMs = campaignDeadlineMs(core);
   // Its own support counts like any other: once it is on the disk. The requests wait too, because they vouch for a log and a
   // ballot that a crash could still take away, and the answers would then count for a node that knows less than it claimed.
   core.candidacy = { votes: new Map(), deadlineMs, writeId: core.durability.newestId };
   tellRole(core);
   core.policy.solicit(core, transfer);
+}
+
+function campaignDeadlineMs(core: Core): number {
+  return core.nowMs + core.detector.timeoutMs() * VOTE_RETRY * (1 + core.options.random());
+}
+
+/** The campaign gets on: it is given more time. */
+export function extendCandidacy(core: Core): void {
+  const candidacy = core.candidacy!;
+  candidacy.deadlineMs = Math.max(candidacy.deadlineMs, campaignDeadlineMs(core));
 }
 
 /** The write `writeId` is on the disk: perhaps this candidate's ballot. */
@@ -116,7 +117,7 @@ export function countOwnSupport(core: Core, writeId: number): void {
 }
 
 export function otherVoters(core: Core): NodeId[] {
-  const { voters, outgoing } = core.membership;
+  const { voters, outgoing } = core.policy.electorate(core);
   return [...voters, ...outgoing.filter((id) => !voters.includes(id))].filter((id) => id !== core.id);
 }
 

@@ -3,7 +3,7 @@
  * one either. `simulate --mutant NAME` plants one; the score over all of them is published in docs/simulation.md.
  */
 import type { Algorithm } from "../consensus/algorithms.ts";
-import type { ConsensusMutant, PaxosMutant } from "../consensus/consensus.ts";
+import type { ConsensusMutant, PaxosMutant } from "../consensus/mutants.ts";
 import type { Disk, World } from "../runtime/world.ts";
 
 export type Mutant =

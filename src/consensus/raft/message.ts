@@ -48,4 +48,5 @@ export interface AppendReject {
   readonly recovering: boolean;
 }
 
-export type RaftMessage = SharedMessage | Vote | VoteReply | Append | AppendReply | AppendReject;
+export type RaftOwnMessage = Vote | VoteReply | Append | AppendReply | AppendReject;
+export type RaftMessage = SharedMessage | RaftOwnMessage;

@@ -5,32 +5,35 @@
  * Its idea: a candidate wins only with a log that is at least as up to date as a majority's, so that it has everything that
  * is committed, and the log of every follower becomes a copy of its own.
  */
-import type { Consensus, ConsensusOptions, Recovered } from "../consensus.ts";
+import type { Consensus, ConsensusOptions, Membership, Recovered } from "../consensus.ts";
 import type { Core } from "../core.ts";
-import { reaches } from "../core.ts";
+import { reaches, voterSets } from "../core.ts";
 import { createMachine } from "../machine.ts";
 import type { Policy, PolicyMessage } from "../policy.ts";
 import { countVote, isUpToDate, onVote, onVoteReply, requestVotes } from "./election.ts";
 import { onAppend, onAppendReject, onRecovered, recoverLog, startAfterSnapshot } from "./log-matching.ts";
-import type { Append, AppendReply, RaftMessage } from "./message.ts";
+import type { Append, AppendReply, RaftMessage, RaftOwnMessage } from "./message.ts";
 
 const NOTHING = (): void => undefined;
 
 const RAFT_POLICY: Policy = {
+  entriesKeepTerm: true,
   recoverLog,
   recovered: onRecovered,
-  receive: (core, from, message) => receive(core, from, message as RaftMessage),
-  isQuestion: (type) => type === "vote",
+  receive: (core, from, message) => receive(core, from, message as RaftOwnMessage),
+  isQuestion: (_, type) => type === "vote",
   isFromLeader: (type) => type === "append",
   isCandidates: (message) => (isVote(message) ? message : undefined),
   nextTerm: (core) => core.term + 1,
+  campaigns,
+  electorate: voterSets,
   end: ({ log: { lastIndex, lastTerm } }) => ({ lastIndex, lastTerm }),
   couldWin: (core, { lastIndex, lastTerm }) => isUpToDate(core, lastIndex, lastTerm),
   solicit: requestVotes,
   supportSelf: (core) => countVote(core, core.id, true),
   enterTerm: NOTHING,
-  forgetLeader: NOTHING,
   followLeader: NOTHING,
+  succeed: (_, next) => next,
   append(core, prevIndex, entries): Append {
     const { term, commitIndex } = core;
     return { type: "append", term, prevIndex, prevTerm: core.log.term(prevIndex)!, entries, commitIndex };
@@ -67,7 +70,16 @@ function isVote(message: PolicyMessage): message is Extract<RaftMessage, { type:
   return message.type === "vote";
 }
 
-function receive(core: Core, from: string, message: RaftMessage): void {
+/**
+ * Also a voter that the latest membership removes, as long as that is not known to be committed: its log may be longer than
+ * that of the remaining voters, who then could not win without it (thesis section 4.2.2).
+ */
+function campaigns({ membership, history, commitIndex }: Core): Membership[] {
+  const { index } = history.latest;
+  return index > commitIndex ? [membership, history.at(index - 1)] : [membership];
+}
+
+function receive(core: Core, from: string, message: RaftOwnMessage): void {
   const peer = core.leadership?.peers.get(from);
   switch (message.type) {
     case "vote":

@@ -4,7 +4,7 @@
  * A line that starts with `> ` is a command; what it prints follows. `settle` lets disks and network work until nothing is
  * left to do; `deliver`, `drop` and `disk` move single pieces. See `transcripts/README.md`.
  */
-import { bytesFromLatin1, concatBytes, type Bytes } from "../../runtime/bytes.ts";
+import { bytesFromLatin1, concatBytes, type Bytes } from "../runtime/bytes.ts";
 import type {
   Input,
   Consensus,
@@ -15,12 +15,12 @@ import type {
   Floor,
   Membership,
   SnapshotMeta,
-} from "../consensus.ts";
-import { DEFAULT_CONSENSUS_OPTIONS } from "../defaults.ts";
-import { decodeMembership } from "../membership.ts";
-import { withChunk } from "../message.ts";
-import type { RaftMessage } from "./message.ts";
-import { createRaft } from "./raft.ts";
+} from "./consensus.ts";
+import { DEFAULT_CONSENSUS_OPTIONS } from "./defaults.ts";
+import { decodeMembership } from "./membership.ts";
+import { withChunk } from "./message.ts";
+import type { RaftMessage } from "./raft/message.ts";
+import { createRaft } from "./raft/raft.ts";
 
 interface Packet {
   readonly from: string;

@@ -3,52 +3,44 @@
  * repeats and overtakes, disks that forget what was not durable, crashes, pauses, partitions, changes of members.
  * Everything is drawn from one seed. The invariants are checked as things happen; a violation throws.
  */
-import { bytesFromLatin1, concatBytes, type Bytes } from "../../runtime/bytes.ts";
+import { bytesFromLatin1, concatBytes, type Bytes } from "../runtime/bytes.ts";
 import type {
   Consensus,
   ConsensusOptions,
   DurableWrite,
   Effect,
-  Entry,
   Membership,
   Recovered,
   SnapshotMeta,
   Standing,
-} from "../consensus.ts";
-import { DEFAULT_CONSENSUS_OPTIONS } from "../defaults.ts";
-import { withChunk } from "../message.ts";
-import type { RaftMessage } from "./message.ts";
-import { isQuorum } from "../quorum.ts";
+} from "./consensus.ts";
+import { protocolOf, type Algorithm } from "./algorithms.ts";
+import { DEFAULT_CONSENSUS_OPTIONS } from "./defaults.ts";
+import { decodeMembership } from "./membership.ts";
+import type { ConsensusMessage, Protocol } from "./protocol.ts";
 import { emptyDisk, isNewcomer, lastOf, reaches, storeWrite, type Disk } from "./disk.testing.ts";
-import { createRaft } from "./raft.ts";
+import { EventQueue } from "./event-queue.testing.ts";
+import { digestWith, Laws, readDigest, require, valueOf, type Subject } from "./laws.testing.ts";
 import { randomFrom, type Faults } from "./swarm.testing.ts";
 
-export class Violation extends Error {}
-
-function require(condition: boolean, message: string): void {
-  if (!condition) throw new Violation(message);
-}
-
-interface Node {
-  readonly id: string;
-  disk: Disk;
+interface Node extends Subject {
   /** Which life of each founder it heard first. */
   readonly heard: Map<string, string>;
-  core: Consensus<RaftMessage> | undefined;
+  core: Consensus<ConsensusMessage> | undefined;
   life: number;
   pausedUntil: number;
   skew: number;
   writes: { id: number; write: DurableWrite }[];
   durableId: number;
-  waiting: { to: string; message: RaftMessage; after: number }[];
+  waiting: { to: string; message: ConsensusMessage; after: number }[];
   applied: number;
   digest: number;
   receiving: Bytes[];
   reads: Map<number, number>;
-  membership: Membership;
 }
 
 export interface ClusterOptions {
+  readonly algorithm: Algorithm;
   readonly seed: number;
   readonly members: number;
   readonly spare: number;
@@ -56,12 +48,10 @@ export interface ClusterOptions {
   readonly consensus?: Partial<ConsensusOptions>;
 }
 
-const LIMIT = 1 << 30;
-
 export class Cluster {
   readonly nodes = new Map<string, Node>();
   now = 0;
-  chosen: { term: number; digest: number; committedIn: number }[] = [];
+  chosen: { term: number; value: number; digest: number; committedIn: number }[] = [];
   readonly random: () => number;
   readsAnswered = 0;
   changes = 0;
@@ -72,8 +62,10 @@ export class Cluster {
   /** How often a node forgot everything. */
   forgotten = 0;
   private readonly options: ClusterOptions;
+  private readonly protocol: Protocol;
   private readonly leaders = new Map<number, string>();
-  private readonly queue: { at: number; order: number; run: () => void }[] = [];
+  private readonly laws: Laws;
+  private readonly queue = new EventQueue();
   private order = 0;
   private readId = 0;
   private commandId = 0;
@@ -84,6 +76,8 @@ export class Cluster {
 
   constructor(options: ClusterOptions) {
     this.options = options;
+    this.protocol = protocolOf(options.algorithm);
+    this.laws = new Laws(this.protocol, this.nodes, options.members);
     this.random = randomFrom(options.seed);
     const ids = Array.from({ length: options.members + options.spare }, (_, i) => `n${i + 1}`);
     for (const id of ids) {
@@ -123,10 +117,9 @@ export class Cluster {
 
   /** Runs until the virtual time has passed, or `done`. */
   run(untilMs: number, done: () => boolean = () => false): void {
-    while (this.queue.length > 0 && !done()) {
-      const next = this.pop();
-      if (next.at > untilMs) {
-        this.push(next);
+    while (!done()) {
+      const next = this.queue.popUntil(untilMs);
+      if (next === undefined) {
         this.now = untilMs;
         return;
       }
@@ -153,37 +146,7 @@ export class Cluster {
   }
 
   private at(delayMs: number, run: () => void): void {
-    this.push({ at: this.now + delayMs, order: (this.order += 1), run });
-  }
-
-  private push(event: { at: number; order: number; run: () => void }): void {
-    const { queue } = this;
-    let place = queue.push(event) - 1;
-    while (place > 0) {
-      const parent = (place - 1) >> 1;
-      if (before(queue[parent]!, event)) break;
-      queue[place] = queue[parent]!;
-      place = parent;
-    }
-    queue[place] = event;
-  }
-
-  private pop(): { at: number; order: number; run: () => void } {
-    const { queue } = this;
-    const top = queue[0]!;
-    const last = queue.pop()!;
-    if (queue.length === 0) return top;
-    let place = 0;
-    for (;;) {
-      let child = 2 * place + 1;
-      if (child >= queue.length) break;
-      if (child + 1 < queue.length && before(queue[child + 1]!, queue[child]!)) child += 1;
-      if (before(last, queue[child]!)) break;
-      queue[place] = queue[child]!;
-      place = child;
-    }
-    queue[place] = last;
-    return top;
+    this.queue.push({ at: this.now + delayMs, order: (this.order += 1), run });
   }
 
   private chance(probability: number): boolean {
@@ -202,6 +165,7 @@ export class Cluster {
       snapshot: disk.snapshot?.meta,
       entries: [...disk.entries],
       floor: disk.floor,
+      ...(disk.chosen > 0 ? { chosen: disk.chosen } : {}),
     };
     const options: ConsensusOptions = {
       ...DEFAULT_CONSENSUS_OPTIONS,
@@ -222,7 +186,7 @@ export class Cluster {
     node.receiving = [];
     node.applied = disk.snapshot?.meta.index ?? 0;
     node.digest = disk.snapshot === undefined ? 0 : readDigest(disk.snapshot.bytes);
-    node.core = createRaft(options, recovered, this.clock(node));
+    node.core = this.protocol.create(options, recovered, this.clock(node));
     this.collect(node);
     this.tick(node, node.life);
   }
@@ -239,7 +203,7 @@ export class Cluster {
     );
   }
 
-  private step(node: Node, input: (core: Consensus<RaftMessage>, now: number) => void): void {
+  private step(node: Node, input: (core: Consensus<ConsensusMessage>, now: number) => void): void {
     if (node.core === undefined) return;
     input(node.core, this.clock(node));
     this.collect(node);
@@ -254,7 +218,7 @@ export class Cluster {
   private crash(node: Node): void {
     // Of the writes under way some reached the disk, in order.
     const kept = Math.floor(this.random() * (node.writes.length + 1));
-    for (const { write } of node.writes.slice(0, kept)) storeWrite(node.disk, write);
+    for (const { write } of node.writes.slice(0, kept)) this.store(node, write);
     node.core = undefined;
     node.life += 1;
     if (this.chance(this.options.faults.rot)) this.rot(node);
@@ -282,7 +246,9 @@ export class Cluster {
     const last = lastOf(disk);
     if (last.index === 0) return;
     if (disk.floor === undefined) this.losses += 1;
-    disk.floor ??= { term: last.term, index: last.index };
+    // Slots are accepted in any order: all that is known is that no ballot was above the promised one.
+    const { entriesKeepTerm } = this.protocol;
+    disk.floor ??= { term: entriesKeepTerm ? last.term : disk.term, index: last.index };
     const base = disk.snapshot?.meta.index ?? 0;
     const from = base + 1 + Math.floor(this.random() * (last.index - base));
     disk.entries = disk.entries.filter((entry) => entry.index < from);
@@ -294,11 +260,20 @@ export class Cluster {
 
   private canSpare(node: Node): boolean {
     const others = [...this.nodes.values()].filter((other) => other !== node);
+    const isFew = ({ voters, outgoing }: Membership): boolean =>
+      voters.length < 3 || (outgoing.length > 0 && outgoing.length < 3);
     const few = [node, ...others].some(
-      ({ membership: { voters, outgoing } }) =>
-        voters.length < 3 || (outgoing.length > 0 && outgoing.length < 3),
+      ({ membership, disk }) => isFew(membership) || this.accepted(disk).some(isFew),
     );
     return !few && !others.some(({ disk }) => disk.floor !== undefined || isNewcomer(disk));
+  }
+
+  /** In Multi-Paxos a membership that was accepted is in force for whoever finds it. */
+  private accepted({ entries }: Disk): Membership[] {
+    if (this.protocol.entriesKeepTerm) return [];
+    return entries
+      .filter(({ kind }) => kind === "membership")
+      .map(({ payload }) => decodeMembership(payload));
   }
 
   /** Everything is gone, as when a process kept nothing or its disk was replaced. */
@@ -336,7 +311,7 @@ export class Cluster {
     this.step(leader, (core, now) => core.step(input, now));
   }
 
-  private carryOut(node: Node, effect: Effect<RaftMessage>): void {
+  private carryOut(node: Node, effect: Effect<ConsensusMessage>): void {
     switch (effect.type) {
       case "write":
         return this.write(node, effect.id, effect.write);
@@ -373,7 +348,7 @@ export class Cluster {
             : disk.old.get(effect.snapshot.index);
         if (bytes === undefined) return;
         const chunk = bytes.subarray(effect.offset, effect.offset + effect.length);
-        return this.transmit(node, effect.to, withChunk(effect.message, chunk));
+        return this.transmit(node, effect.to, this.protocol.withChunk(effect.message, chunk));
       }
       case "storeChunk": {
         const { life } = node;
@@ -418,7 +393,7 @@ export class Cluster {
     this.at(this.random() * this.options.faults.diskMs * stall, () => {
       if (node.life !== life) return;
       while (node.writes.length > 0 && node.writes[0]!.id <= id)
-        this.recoveries += storeWrite(node.disk, node.writes.shift()!.write);
+        this.recoveries += this.store(node, node.writes.shift()!.write);
       if (id <= node.durableId) return;
       node.durableId = id;
       this.step(node, (core, now) => core.step({ type: "durable", writeId: id }, now));
@@ -426,31 +401,23 @@ export class Cluster {
     });
   }
 
+  private store(node: Node, write: DurableWrite): number {
+    const { faults } = this.options;
+    this.laws.stored(node, write, faults.change === 0 && faults.forget === 0);
+    return storeWrite(node.disk, write);
+  }
+
   private release(node: Node): void {
     const ready = node.waiting.filter((each) => each.after <= node.durableId);
     if (ready.length === 0) return;
     node.waiting = node.waiting.filter((each) => each.after > node.durableId);
     for (const { to, message } of ready) {
-      this.checkVouched(node, message);
+      this.laws.vouched(node, message);
       this.transmit(node, to, message);
     }
   }
 
-  /** Durable before acknowledged: what a message vouches for is on the sender's disk when it leaves. */
-  private checkVouched(node: Node, message: RaftMessage): void {
-    const { disk } = node;
-    if (message.type === "appendReply") {
-      // An answer of an earlier term may have been overtaken by the next leader's write; it tells of what was before.
-      const old = disk.term > message.term;
-      require(old || lastOf(disk).index >= message.matchIndex, "acknowledged before durable");
-    }
-    if (message.type === "voteReply" && message.granted) {
-      const kept = disk.term > message.term || (disk.term === message.term && disk.votedFor !== undefined);
-      require(kept, "voted before durable");
-    }
-  }
-
-  private transmit(node: Node, to: string, message: RaftMessage): void {
+  private transmit(node: Node, to: string, message: ConsensusMessage): void {
     const { faults } = this.options;
     const { newcomer = false, standing } = node.core?.status(this.now) ?? {};
     const sender: Sender = { id: node.id, identity: node.disk.identity, newcomer, standing };
@@ -462,7 +429,7 @@ export class Cluster {
     }
   }
 
-  private deliver(sender: Sender, to: string, message: RaftMessage): void {
+  private deliver(sender: Sender, to: string, message: ConsensusMessage): void {
     const node = this.nodes.get(to);
     if (node?.core === undefined) return;
     const from = sender.id;
@@ -484,9 +451,9 @@ export class Cluster {
    * What a driver sees to: nobody listens to a life of a name that its members do not mean. Votes pass: that a newcomer gives
    * none, the core must see to alone.
    */
-  private listensTo(node: Node, sender: Sender, { type }: RaftMessage): boolean {
+  private listensTo(node: Node, sender: Sender, { type }: ConsensusMessage): boolean {
     const { id, identity, newcomer } = sender;
-    if (newcomer && (type === "voteReply" || type === "preVoteReply")) return true;
+    if (newcomer && ["voteReply", "preVoteReply", "promise", "refusal"].includes(type)) return true;
     const { membership, standing } = node.core!.status(this.now);
     const meant = membership.identities?.[id];
     if (meant === identity) return true;
@@ -514,52 +481,32 @@ export class Cluster {
     const { firstIndex } = core.status(this.now);
     this.chosen.forEach((entry, at) => {
       if (entry.committedIn >= term || at + 1 < firstIndex) return;
-      require(core.entry(at + 1)?.term ===
-        entry.term, `the leader of term ${term} lacks committed entry ${at + 1}`);
+      const held = core.entry(at + 1);
+      const same = this.protocol.entriesKeepTerm
+        ? held?.term === entry.term
+        : held !== undefined && valueOf(held) === entry.value;
+      require(same, `the leader of term ${term} lacks committed entry ${at + 1}`);
     });
   }
 
   private apply(node: Node, upTo: number): void {
     const core = node.core!;
     const { role, term } = core.status(this.now);
-    if (role === "leader") this.checkQuorum(node, upTo, core.entry(upTo)!.term);
+    if (role === "leader" && core.entry(upTo) !== undefined)
+      this.laws.committed(node, core.entry(upTo)!, this.chosen[upTo - 1] !== undefined);
     for (let index = node.applied + 1; index <= upTo; index += 1) {
       const entry = core.entry(index);
       require(entry !== undefined, `committed entry ${index} is gone`);
-      const digest = digestWith(node.digest, entry!);
+      const digest = digestWith(node.digest, entry!, this.protocol.entriesKeepTerm);
       const known = this.chosen[index - 1];
-      if (known === undefined) this.chosen[index - 1] = { term: entry!.term, digest, committedIn: term };
+      const value = valueOf(entry!);
+      if (known === undefined)
+        this.chosen[index - 1] = { term: entry!.term, value, digest, committedIn: term };
       else require(known.digest === digest, `two values were committed at ${index}`);
       node.digest = digest;
       node.applied = index;
     }
     core.step({ type: "applied", index: node.applied }, this.clock(node));
-  }
-
-  /** What a leader calls committed is on the disks of a quorum. */
-  private checkQuorum(node: Node, index: number, term: number): void {
-    const held = (id: string): boolean => {
-      const { disk } = this.nodes.get(id)!;
-      // What a node lost it acknowledged before: until it is back, its vote speaks for it, or nobody votes in its name.
-      const lost = disk.floor ?? (isNewcomer(disk) ? disk.forgot : undefined);
-      return (
-        (lost !== undefined && reaches(lost, { index, term })) ||
-        (disk.snapshot?.meta.index ?? 0) >= index ||
-        disk.entries.some((entry) => entry.index === index && entry.term === term)
-      );
-    };
-    require(isQuorum(node.membership, held), `${node.id} committed ${index} without a quorum`);
-    // And it is out of danger: nobody without it could win the votes of a quorum (Raft section 5.4.3).
-    for (const id of node.membership.voters) {
-      const last = lastOf(this.nodes.get(id)!.disk);
-      const wouldGet = (voter: string): boolean => {
-        const { disk } = this.nodes.get(voter)!;
-        if (isNewcomer(disk)) return false;
-        return reaches(last, lastOf(disk)) && (disk.floor === undefined || reaches(last, disk.floor));
-      };
-      const safe = held(id) || !isQuorum(node.membership, wouldGet);
-      require(safe, `${node.id} committed ${index}, and ${id} could still be elected without it`);
-    }
   }
 
   /** What clients and operators do, and what befalls machines; calls itself again. */
@@ -607,7 +554,7 @@ export class Cluster {
     const bytes = bytesFromLatin1(
       `${node.digest}`.padEnd(20, " ") + "x".repeat(Math.floor(this.random() * 20)),
     );
-    const term = this.chosen[index - 1]!.term;
+    const { term } = core.entry(index)!;
     const meta = { index, term, membership: core.membershipAt(index), sizeBytes: bytes.length };
     const { disk } = node;
     if (disk.snapshot !== undefined) disk.old.set(disk.snapshot.meta.index, disk.snapshot.bytes);
@@ -667,18 +614,4 @@ interface Sender {
   readonly identity: string;
   readonly newcomer: boolean;
   readonly standing: Standing | undefined;
-}
-
-function before(left: { at: number; order: number }, right: { at: number; order: number }): boolean {
-  return left.at < right.at || (left.at === right.at && left.order < right.order);
-}
-
-function digestWith(digest: number, entry: Entry): number {
-  let next = (Math.imul(digest, 31) + entry.term * 7 + entry.kind.length) | 0;
-  for (const byte of entry.payload) next = (Math.imul(next, 33) ^ byte) | 0;
-  return next % LIMIT;
-}
-
-function readDigest(bytes: Bytes): number {
-  return Number(bytes.toString("latin1", 0, 20));
 }

@@ -1,12 +1,14 @@
 /** What a node of `cluster.testing.ts` keeps: the disk, what was written to it, and what it says of its past. */
-import type { Bytes } from "../../runtime/bytes.ts";
-import type { DurableWrite, Entry, Floor, Membership, SnapshotMeta } from "../consensus.ts";
-import { decodeMembership } from "../membership.ts";
+import type { Bytes } from "../runtime/bytes.ts";
+import type { DurableWrite, Entry, Floor, Membership, SnapshotMeta } from "./consensus.ts";
+import { decodeMembership } from "./membership.ts";
 
 export interface Disk {
   term: number;
   votedFor: string | undefined;
   entries: Entry[];
+  /** Everything up to here is known to be chosen. */
+  chosen: number;
   snapshot: { meta: SnapshotMeta; bytes: Bytes } | undefined;
   /** Set while entries that were durable once are lost. */
   floor: Floor | undefined;
@@ -23,6 +25,7 @@ export function emptyDisk(identity: string): Disk {
     term: 0,
     votedFor: undefined,
     entries: [],
+    chosen: 0,
     snapshot: undefined,
     floor: undefined,
     forgot: undefined,
@@ -44,22 +47,31 @@ export function reaches(left: Floor, right: Floor): boolean {
   return left.term > right.term || (left.term === right.term && left.index >= right.index);
 }
 
+/** Every promise binds for ever, whatever comes after it. */
+export class BrokenPromise extends Error {}
+
 /** Returns 1 when the log has reached its floor again. */
 export function storeWrite(disk: Disk, write: DurableWrite): number {
   if (write.ballot !== undefined) {
+    if (write.ballot.term < disk.term) throw new BrokenPromise(`the ballot went back from ${disk.term}`);
     disk.term = write.ballot.term;
     disk.votedFor = write.ballot.votedFor;
   }
   if (write.snapshot !== undefined) {
     const { index, term } = write.snapshot;
     const agrees = disk.entries.some((entry) => entry.index === index && entry.term === term);
-    disk.entries = agrees ? disk.entries.filter((entry) => entry.index > index) : [];
+    const stay = agrees || write.slots === true;
+    disk.entries = stay ? disk.entries.filter((entry) => entry.index > index) : [];
   }
   const first = write.entries?.[0];
   if (first !== undefined) {
-    disk.entries = disk.entries.filter((entry) => entry.index < first.index);
-    disk.entries.push(...write.entries!);
+    const replaced = new Set(write.entries!.map(({ index }) => index));
+    const stays = ({ index }: Entry): boolean =>
+      write.slots === true ? !replaced.has(index) : index < first.index;
+    disk.entries = [...disk.entries.filter(stays), ...write.entries!];
+    if (write.slots === true) disk.entries.sort((left, right) => left.index - right.index);
   }
+  disk.chosen = write.chosen ?? disk.chosen;
   if (write.floor !== "reached") return 0;
   disk.floor = undefined;
   return 1;

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { Transcript } from "./transcript.testing.ts";
 
-const FOLDER = new URL("./transcripts/", import.meta.url);
+const FOLDER = new URL("./raft/transcripts/", import.meta.url);
 
 /** Comments, blank lines and commands as they are; after each command what it prints. */
 function play(text: string): string {
