@@ -17,7 +17,7 @@ export interface GroupState {
   compactedBelow: Index;
   floor: Floor | undefined;
   /** Only of a log of slots. */
-  slots: { chosen: Index; readonly undecided: Set<Index> } | undefined;
+  slots: { chosen: Index; readonly undecided: Set<Index>; readonly damaged: Set<Index> } | undefined;
   /** Undefined after a snapshot mark: whether entries follow it depends on terms that only recovery compares. */
   end: { readonly index: Index; readonly term: Term } | undefined;
 }
@@ -51,8 +51,9 @@ export function groupStateOf(recovered: RecoveredGroup): GroupState {
 
 function slotsOf({ slots, chosen = 0, entries, damage }: RecoveredGroup): GroupState["slots"] {
   if (!slots) return undefined;
-  const stored = [...entries, ...(damage?.entries ?? [])].map(({ index }) => index);
-  return { chosen, undecided: new Set(stored.filter((index) => index > chosen)) };
+  const damaged = new Set((damage?.entries ?? []).map(({ index }) => index));
+  const stored = [...entries.map(({ index }) => index), ...damaged];
+  return { chosen, undecided: new Set(stored.filter((index) => index > chosen)), damaged };
 }
 
 /** Takes in a write that is about to become durable. Raises INVARIANT when its entries would leave a gap in the log. */
@@ -85,11 +86,15 @@ export function noteWrite(state: GroupState, write: DurableWrite): void {
 
 /** There may be gaps, but for what is chosen. */
 function noteSlots(state: GroupState, write: DurableWrite): void {
-  const { entries = [], snapshot, chosen } = write;
-  const slots = (state.slots ??= { chosen: 0, undecided: new Set() });
+  const { entries = [], floor, snapshot, chosen } = write;
+  const slots = (state.slots ??= { chosen: 0, undecided: new Set(), damaged: new Set() });
+  if (floor === "reached") for (const index of slots.damaged) slots.undecided.delete(index);
   const cutFrom = write.slots === true ? Infinity : (entries[0]?.index ?? Infinity);
   for (const index of slots.undecided) if (index >= cutFrom) slots.undecided.delete(index);
-  for (const { index } of entries) if (index > slots.chosen) slots.undecided.add(index);
+  for (const { index } of entries) {
+    slots.damaged.delete(index);
+    if (index > slots.chosen) slots.undecided.add(index);
+  }
   slots.chosen = Math.max(slots.chosen, chosen ?? 0);
   const decided = Math.max(slots.chosen, snapshot?.index ?? 0);
   for (const index of slots.undecided) if (index <= decided) slots.undecided.delete(index);

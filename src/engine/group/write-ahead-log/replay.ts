@@ -82,6 +82,8 @@ export class GroupReplay {
       case "floor":
         this.floor = header.index === 0 ? undefined : { term: header.term, index: header.index };
         if (header.kind === 1) this.beginAfresh();
+        // Recovery is over: what was damaged then and is not accepted anew does not matter any more.
+        if (this.floor === undefined) this.table?.dropDamaged();
         break;
     }
   }

@@ -25,6 +25,10 @@ export class SlotTable {
     if (!this.slots.has(index)) this.put({ index, term: undefined, entry: undefined, ...place });
   }
 
+  dropDamaged(): void {
+    for (const [index, { entry }] of this.slots) if (entry === undefined) this.slots.delete(index);
+  }
+
   dropThrough(index: Index): void {
     for (const each of this.slots.keys()) if (each <= index) this.slots.delete(each);
   }

@@ -111,6 +111,33 @@ test("a damaged slot is named, and every other one is still there", () => {
   expect(group?.damage).toMatchObject({ entries: [{ index: 5, term: 3 }], lastIndex: 6 });
 });
 
+test("a damaged slot that recovery could do without is forgotten with the floor, also by later segments", () => {
+  const first = openLog();
+  write(
+    first,
+    slots(
+      [
+        [1, 3],
+        [2, 3],
+        [5, 3],
+      ],
+      { chosen: 2, ballot: { term: 3, votedFor: undefined } },
+    ),
+  );
+  close(first);
+  const hurt = openLog(rot(first, "5/3") as never);
+  expect(hurt.recovered.get(GROUP)?.damage?.entries).toMatchObject([{ index: 5 }]);
+  write(hurt, { floor: { term: 3, index: 5 } });
+  // Until then it is missed at every start.
+  expect(found(hurt)).toMatchObject({ floor: { index: 5 }, damage: { entries: [{ index: 5 }] } });
+  write(hurt, slots([[3, 9]], { chosen: 3, floor: "reached" }));
+  for (let index = 10; index < 30; index++)
+    write(hurt, { slots: true, entries: [entry(index, 9, Buffer.alloc(1500, index))] });
+  const healed = found(hurt);
+  expect(healed).toMatchObject({ floor: undefined, damage: undefined, chosen: 3 });
+  expect(names(healed)).not.toContain("5/3");
+});
+
 test("what is chosen or was accepted is missed when the segment that held it is lost", () => {
   const test = openLog();
   write(
