@@ -3,12 +3,15 @@
  * one either. `simulate --mutant NAME` plants one; the score over all of them is published in docs/simulation.md.
  */
 import type { Algorithm } from "../consensus/algorithms.ts";
-import type { ConsensusMutant, PaxosMutant } from "../consensus/mutants.ts";
+import type { ConsensusMutant } from "../consensus/mutants.ts";
 import type { Disk, World } from "../runtime/world.ts";
 
 export type Mutant =
   // The searches of the cores alone find the others, with losses aimed at them (consensus/mutants.test.ts).
-  | Exclude<ConsensusMutant, "ignore-floor" | "newcomer-votes" | "keep-progress-of-replaced" | PaxosMutant>
+  | Exclude<
+      ConsensusMutant,
+      "ignore-floor" | "newcomer-votes" | "keep-progress-of-replaced" | "take-lower-ballot" | "skip-noop"
+    >
   | "forget-sessions-in-snapshot"
   | "skip-directory-fsync"
   | "skip-fsync"
@@ -54,19 +57,19 @@ export const MUTANTS: Readonly<Record<Mutant, MutantDescription>> = {
   },
   "count-learner-in-quorum": {
     foundWithin: 100,
-    algorithms: ["raft"],
+    algorithms: ["raft", "paxos"],
     mistake: "A learner's acknowledgement counts towards the majority.",
     known: "a membership change's usual mistake",
   },
   "reuse-read-id": {
     foundWithin: 100,
-    algorithms: ["raft"],
+    algorithms: ["raft", "paxos"],
     mistake: "A read barrier's id is used again, and a late answer to the first confirms the second.",
     known: "etcd #20418",
   },
   "lease-starts-at-reply": {
     foundWithin: 400,
-    algorithms: ["raft"],
+    algorithms: ["raft", "paxos"],
     mistake: "The leader's lease runs from the arrival of a reply instead of the sending of the heartbeat.",
     known: "openraft, docs/data/leader-lease.md, warns of it",
   },
@@ -75,6 +78,36 @@ export const MUTANTS: Readonly<Record<Mutant, MutantDescription>> = {
     algorithms: ["raft"],
     mistake: "A snapshot that is older than what is applied replaces it.",
     known: "raft implementations that trust the sender's index",
+  },
+  "promise-before-disk": {
+    foundWithin: 100,
+    algorithms: ["paxos"],
+    mistake: "A promise leaves before it is on the disk; after a crash the node promises again.",
+    known: "phxpaxos with iSyncInterval; acceptors that keep the promise in memory",
+  },
+  "accept-below-promise": {
+    foundWithin: 200,
+    algorithms: ["paxos"],
+    mistake: "An acceptor takes a value of a lower ballot than it promised.",
+    known: "the rule that single-decree Paxos rests on (Paxos Made Simple, P1a)",
+  },
+  "apply-over-hole": {
+    foundWithin: 100,
+    algorithms: ["paxos"],
+    mistake: "An acceptor acknowledges, and applies, slots behind one that it does not have.",
+    known: "pipelined Paxos without a contiguous prefix",
+  },
+  "forget-promise-in-snapshot": {
+    foundWithin: 100,
+    algorithms: ["paxos"],
+    mistake: "An installed snapshot takes the promised ballot back to its own.",
+    known: "checkpoints that hold state and no promise",
+  },
+  "count-stale-accept": {
+    foundWithin: 100,
+    algorithms: ["paxos"],
+    mistake: "A leader counts acknowledgements of an earlier ballot.",
+    known: "acknowledgements that do not name their ballot",
   },
   "forget-sessions-in-snapshot": {
     foundWithin: 100,
