@@ -241,7 +241,7 @@ export interface Recovered {
   /**
    * Set when acknowledged entries are lost. Until its log has reached the floor again, this node never campaigns, and votes
    * only for candidates that are at least as up to date: in elections it counts as holding what it acknowledged. In Multi-Paxos it
-   * promises nobody anything.
+   * promises only candidates that cover what it lost.
    */
   readonly floor?: Floor | undefined;
   /** Entries up to here are known to be chosen. Only in Multi-Paxos. */

@@ -61,8 +61,8 @@ export class Laws {
     const claim = this.protocol.claim(message);
     if (claim?.type === "log") {
       // An answer of an earlier term may have been overtaken by the next leader's write; it tells of what was before.
-      const old = disk.term > (message as { readonly term?: number }).term!;
-      require(old || this.wholeUpTo(disk) >= claim.upTo, "acknowledged before durable");
+      const { term = 0 } = message as { readonly term?: number };
+      require(disk.term > term || this.vouchedUpTo(disk, term) >= claim.upTo, "acknowledged before durable");
     }
     if (claim?.type === "vote") {
       const kept = disk.term > claim.term || (disk.term === claim.term && disk.votedFor !== undefined);
@@ -70,11 +70,13 @@ export class Laws {
     }
   }
 
-  /** How far the disk holds a log without a gap. */
-  private wholeUpTo(disk: Disk): number {
+  /** How far the disk holds the leader's log: in Multi-Paxos what it accepted in that ballot, or knows to be chosen. */
+  private vouchedUpTo(disk: Disk, ballot: number): number {
     if (this.protocol.entriesKeepTerm) return lastOf(disk).index;
     let whole = disk.snapshot?.meta.index ?? 0;
-    for (const { index } of disk.entries) if (index === whole + 1) whole = index;
+    for (const { index, term } of disk.entries) {
+      if (index === whole + 1 && (term >= ballot || index <= disk.chosen)) whole = index;
+    }
     return whole;
   }
 

@@ -12,8 +12,18 @@ export interface PreVote {
   readonly type: "preVote";
   /** The term that the sender would campaign in: one above its own. */
   readonly term: Term;
+  /** Where the sender's log ends; in Multi-Paxos what it knows to be chosen, and no term. */
   readonly lastIndex: Index;
   readonly lastTerm: Term;
+  /** Only in Multi-Paxos: what the sender accepted behind that. */
+  readonly accepted?: readonly Run[];
+}
+
+/** Slots without a gap that were accepted in the same ballot. */
+export interface Run {
+  readonly fromIndex: Index;
+  readonly toIndex: Index;
+  readonly ballot: Term;
 }
 
 /** `term`: the term that was asked for when granted, the voter's own when refused. */

@@ -39,7 +39,7 @@ export interface Policy {
   /** Whose consent to a campaign a pre-candidate needs. */
   electorate(core: Core): Membership;
   /** What a pre-candidate says of its log. */
-  end(core: Core): { readonly lastIndex: Index; readonly lastTerm: Term };
+  end(core: Core): Omit<PreVote, "type" | "term">;
   /** Whether a candidate with such a log could win this node's support. */
   couldWin(core: Core, preVote: PreVote): boolean;
   /** Asks the voters for their support; this node's own ballot is in the open write. */

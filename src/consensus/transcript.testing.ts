@@ -16,16 +16,21 @@ import type {
   Membership,
   SnapshotMeta,
 } from "./consensus.ts";
+import { protocolOf, type Algorithm } from "./algorithms.ts";
 import { DEFAULT_CONSENSUS_OPTIONS } from "./defaults.ts";
-import { decodeMembership } from "./membership.ts";
-import { withChunk } from "./message.ts";
-import type { RaftMessage } from "./raft/message.ts";
-import { createRaft } from "./raft/raft.ts";
+import {
+  describeEntry,
+  describeMembership,
+  DESCRIBERS,
+  describeWrite,
+  type Describer,
+} from "./describe.testing.ts";
+import type { ConsensusMessage, Protocol } from "./protocol.ts";
 
 interface Packet {
   readonly from: string;
   readonly to: string;
-  readonly message: RaftMessage;
+  readonly message: ConsensusMessage;
   /** Which life of the sender sent it, and whether that life has a say. */
   readonly identity: string;
   readonly newcomer: boolean;
@@ -37,10 +42,11 @@ interface Node {
   identity: string;
   /** Which life of a founder it heard first. */
   readonly heard: Map<string, string>;
-  core: Consensus<RaftMessage> | undefined;
+  core: Consensus<ConsensusMessage> | undefined;
   term: number;
   votedFor: string | undefined;
   entries: Entry[];
+  chosen: number;
   snapshot: { meta: SnapshotMeta; bytes: Bytes } | undefined;
   floor: Floor | undefined;
   writes: { id: number; write: DurableWrite }[];
@@ -56,6 +62,8 @@ interface Node {
 const STEPS_MAX = 2000;
 
 export class Transcript {
+  private readonly protocol: Protocol;
+  private readonly describe: Describer;
   private readonly nodes = new Map<string, Node>();
   private readonly cuts = new Set<string>();
   private network: Packet[] = [];
@@ -65,6 +73,11 @@ export class Transcript {
   private founding: Membership = { voters: [], outgoing: [], learners: [], addresses: {} };
   private output: string[] = [];
   private chance = 0.5;
+
+  constructor(algorithm: Algorithm) {
+    this.protocol = protocolOf(algorithm);
+    this.describe = DESCRIBERS[algorithm];
+  }
 
   /** Runs one command and returns what it printed. */
   run(line: string): string[] {
@@ -86,7 +99,7 @@ export class Transcript {
     [first = "", second = "", ...more]: string[],
     named: Map<string, string>,
   ): void {
-    const step = (input: Parameters<Consensus<RaftMessage>["step"]>[0]): void =>
+    const step = (input: Parameters<Consensus<ConsensusMessage>["step"]>[0]): void =>
       this.step(this.node(first), input);
     switch (verb) {
       case "cluster":
@@ -169,7 +182,7 @@ export class Transcript {
         return this.print(this.describeLog(this.node(first)));
       case "state":
         for (const node of first === "" ? this.nodes.values() : [this.node(first)])
-          this.print(this.describe(node));
+          this.print(this.describeNode(node));
         return;
       case "progress":
         return this.progress(this.node(first));
@@ -210,6 +223,7 @@ export class Transcript {
         term: 0,
         votedFor: undefined,
         entries: [],
+        chosen: 0,
         snapshot: undefined,
         floor: undefined,
         writes: [],
@@ -227,7 +241,7 @@ export class Transcript {
   }
 
   private start(node: Node, say = true): void {
-    const { term, votedFor, entries, snapshot, floor } = node;
+    const { term, votedFor, entries, snapshot, floor, chosen } = node;
     const options: ConsensusOptions = {
       ...DEFAULT_CONSENSUS_OPTIONS,
       ...this.options,
@@ -237,9 +251,9 @@ export class Transcript {
       newcomer: node.identity !== node.id,
       random: () => this.chance,
     };
-    node.core = createRaft(
+    node.core = this.protocol.create(
       options,
-      { term, votedFor, snapshot: snapshot?.meta, entries: [...entries], floor },
+      { term, votedFor, snapshot: snapshot?.meta, entries: [...entries], floor, chosen },
       this.now,
     );
     node.applied = snapshot?.meta.index ?? 0;
@@ -266,6 +280,7 @@ export class Transcript {
     node.term = 0;
     node.votedFor = undefined;
     node.entries = [];
+    node.chosen = 0;
     node.snapshot = undefined;
     node.floor = undefined;
   }
@@ -282,12 +297,15 @@ export class Transcript {
   /** Bit rot in a stopped node: its entries from `from` on are gone, and its snapshot if that reaches so far. */
   private lose(node: Node, from: number): void {
     const last = node.entries.at(-1) ?? node.snapshot?.meta;
-    if (last !== undefined) node.floor ??= { term: last.term, index: last.index };
+    const { entriesKeepTerm } = this.protocol;
+    if (last !== undefined) {
+      node.floor ??= { term: entriesKeepTerm ? last.term : node.term, index: last.index };
+    }
     node.entries = node.entries.filter((entry) => entry.index < from);
     if (node.snapshot !== undefined && node.snapshot.meta.index >= from) node.snapshot = undefined;
   }
 
-  private step(node: Node, input: Parameters<Consensus<RaftMessage>["step"]>[0]): void {
+  private step(node: Node, input: Parameters<Consensus<ConsensusMessage>["step"]>[0]): void {
     if (node.core === undefined) return;
     node.core.step(input, this.now);
     this.collect(node);
@@ -316,7 +334,7 @@ export class Transcript {
     this.now += 50;
     for (const each of this.nodes.values()) this.step(each, { type: "tick" });
     this.settle();
-    this.output = [`${node.id} leads, term ${term}`];
+    this.output = [`${node.id} leads, ${this.describe.word} ${this.describe.term(term)}`];
   }
 
   /** Time passes for these nodes; heartbeats are not shown. */
@@ -418,16 +436,16 @@ export class Transcript {
     throw new Error("it never settles");
   }
 
-  private carryOut(node: Node, effect: Effect<RaftMessage>): void {
+  private carryOut(node: Node, effect: Effect<ConsensusMessage>): void {
     switch (effect.type) {
       case "write":
         node.writes.push(effect);
-        return this.print(`${node.id} writes ${describeWrite(effect.write)}`);
+        return this.print(`${node.id} writes ${describeWrite(effect.write, this.describe)}`);
       case "send":
         return this.transmit(node, effect.to, effect.message, effect.after);
       case "sendChunk": {
         const chunk = node.snapshot!.bytes.subarray(effect.offset, effect.offset + effect.length);
-        return this.transmit(node, effect.to, withChunk(effect.message, chunk), 0);
+        return this.transmit(node, effect.to, this.protocol.withChunk(effect.message, chunk), 0);
       }
       case "commit":
         this.print(`${node.id} commits ${effect.upTo}`);
@@ -441,7 +459,9 @@ export class Transcript {
         return this.print(`${node.id} cannot read now (read ${effect.id})`);
       case "role": {
         const leader = effect.leader === undefined ? "" : `, leader ${effect.leader}`;
-        return this.print(`${node.id} is ${effect.role}, term ${effect.term}${leader}`);
+        return this.print(
+          `${node.id} is ${effect.role}, ${this.describe.word} ${this.describe.term(effect.term)}${leader}`,
+        );
       }
       case "membership":
         return this.print(`${node.id} has members ${describeMembership(effect.membership)}`);
@@ -460,30 +480,35 @@ export class Transcript {
     }
   }
 
-  private transmit(node: Node, to: string, message: RaftMessage, after: number): void {
+  private transmit(node: Node, to: string, message: ConsensusMessage, after: number): void {
     const newcomer = node.core?.status(this.now).newcomer ?? false;
     const packet = { from: node.id, to, message, identity: node.identity, newcomer };
     const waits = after > node.durableId;
     if (waits) node.held.push({ packet, after });
     else this.network.push(packet);
-    this.print(`${node.id} -> ${to} ${describeMessage(message)}${waits ? ", once written" : ""}`);
+    this.print(`${node.id} -> ${to} ${this.describe.message(message)}${waits ? ", once written" : ""}`);
   }
 
-  private describe(node: Node): string {
+  private describeNode(node: Node): string {
     if (node.core === undefined) return `${node.id} is down`;
     const { role, term, leader, commitIndex, firstIndex, lastIndex, recovering, newcomer } = node.core.status(
       this.now,
     );
-    const floor = recovering === undefined ? "" : ` floor=${recovering.index}@${recovering.term}`;
-    return `${node.id} ${role} term=${term} leader=${leader ?? "-"} commit=${commitIndex} log=${firstIndex}..${lastIndex}${floor}${newcomer === true ? " newcomer" : ""}`;
+    const { word } = this.describe;
+    const floor =
+      recovering === undefined ? "" : ` floor=${recovering.index}@${this.describe.term(recovering.term)}`;
+    return `${node.id} ${role} ${word}=${this.describe.term(term)} leader=${leader ?? "-"} commit=${commitIndex} log=${firstIndex}..${lastIndex}${floor}${newcomer === true ? " newcomer" : ""}`;
   }
 
   private describeLog(node: Node): string {
     const { firstIndex, lastIndex } = node.core!.status(this.now);
     const entries = Array.from({ length: lastIndex - firstIndex + 1 }, (_, at) =>
-      node.core!.entry(firstIndex + at)!,
+      node.core!.entry(firstIndex + at),
     );
-    return entries.map(describeEntry).join(" ") || "empty";
+    const texts = entries.map((entry, at) =>
+      entry === undefined ? `${firstIndex + at}:empty` : describeEntry(entry, this.describe),
+    );
+    return texts.join(" ") || "empty";
   }
 
   private progress(node: Node): void {
@@ -504,86 +529,25 @@ function storeWrite(node: Node, write: DurableWrite): void {
   if (write.snapshot !== undefined) {
     const { index, term } = write.snapshot;
     const agrees = node.entries.some((entry) => entry.index === index && entry.term === term);
-    node.entries = agrees ? node.entries.filter((entry) => entry.index > index) : [];
+    const stay = agrees || write.slots === true;
+    node.entries = stay ? node.entries.filter((entry) => entry.index > index) : [];
   }
+  node.chosen = write.chosen ?? node.chosen;
   const first = write.entries?.[0];
   if (first === undefined) return;
-  node.entries = [...node.entries.filter((entry) => entry.index < first.index), ...write.entries!];
-}
-
-/** Members under the names of their lives. */
-function describeMembership({ voters, outgoing, learners, identities = {} }: Membership): string {
-  const list = (ids: readonly string[]): string => ids.map((id) => identities[id] ?? id).join(",");
-  const joint = outgoing.length > 0 ? ` and ${list(outgoing)}` : "";
-  return `${list(voters)}${joint}${learners.length > 0 ? `, learners ${list(learners)}` : ""}`;
-}
-
-function describeEntry({ index, term, kind, payload }: Entry): string {
-  if (kind === "noop") return `${index}@${term}:noop`;
-  if (kind === "membership") return `${index}@${term}:(${describeMembership(decodeMembership(payload))})`;
-  const text = payload.toString("latin1");
-  return `${index}@${term}:${text.length > 12 ? `${text.length}B` : text}`;
-}
-
-function describeWrite({ ballot, entries, snapshot, floor }: DurableWrite): string {
-  const parts: string[] = [];
-  if (ballot !== undefined) parts.push(`term ${ballot.term} vote ${ballot.votedFor ?? "-"}`);
-  if (snapshot !== undefined) parts.push(`snapshot ${snapshot.index}@${snapshot.term}`);
-  if (entries !== undefined && entries.length > 0) parts.push(entries.map(describeEntry).join(" "));
-  if (floor === "reached") parts.push("floor reached");
-  return parts.join(", ");
-}
-
-function describeMessage(message: RaftMessage): string {
-  const { type, term } = message;
-  switch (message.type) {
-    case "preVote":
-    case "vote":
-      return `${type} term=${term} last=${message.lastIndex}@${message.lastTerm}${"transfer" in message && message.transfer ? " transfer" : ""}`;
-    case "preVoteReply":
-    case "voteReply":
-      return `${type} term=${term} ${message.granted ? "granted" : "refused"}`;
-    case "append": {
-      const entries = message.entries.map(describeEntry).join(" ");
-      return `append term=${term} after=${message.prevIndex}@${message.prevTerm} [${entries}] commit=${message.commitIndex}`;
-    }
-    case "appendReply":
-      return `appendReply term=${term} match=${message.matchIndex}`;
-    case "appendReject":
-      return `appendReject term=${term} prev=${message.prevIndex} hint=${message.hintIndex}@${message.hintTerm}${message.recovering ? " recovering" : ""}`;
-    case "heartbeat":
-      return `heartbeat term=${term} round=${message.round} commit=${message.commitIndex}`;
-    case "heartbeatReply":
-      return `heartbeatReply term=${term} round=${message.round} received=${message.receivedIndex} durable=${message.durableIndex}`;
-    case "commitNotice":
-      return `commitNotice term=${term} commit=${message.commitIndex}`;
-    case "timeoutNow":
-      return `timeoutNow term=${term}`;
-    case "transferRequest":
-      return `transferRequest term=${term} to=${message.to}`;
-    case "readRequest":
-      return `readRequest term=${term} id=${attempt(message.id)}`;
-    case "readReply":
-      return `readReply term=${term} id=${attempt(message.id)} ${message.index === undefined ? "refused" : `index=${message.index}`}`;
-    case "snapshotChunk": {
-      const { offset, chunk, snapshot } = message;
-      return `snapshotChunk term=${term} index=${snapshot.index} bytes=${offset}..${offset + chunk.length}/${snapshot.sizeBytes}`;
-    }
-    case "snapshotReply":
-      return `snapshotReply term=${term} index=${message.snapshotIndex} offset=${message.offset}`;
-  }
-}
-
-/** Attempts count from a random base; with the transcripts' chance of one half it is this. */
-function attempt(id: number): string {
-  return `#${id - 2 ** 47}`;
+  const replaced = new Set(write.entries!.map(({ index }) => index));
+  const stays = ({ index }: Entry): boolean =>
+    write.slots === true ? !replaced.has(index) : index < first.index;
+  node.entries = [...node.entries.filter(stays), ...write.entries!].sort(
+    (left, right) => left.index - right.index,
+  );
 }
 
 /** `awaited`: the peers that wait for its commit, "none", or undefined for all. */
 function proposal(
   text: string,
   awaited: string | undefined,
-): Extract<Input<RaftMessage>, { type: "propose" }> {
+): Extract<Input<ConsensusMessage>, { type: "propose" }> {
   const payload = bytesFromLatin1(text);
   if (awaited === undefined) return { type: "propose", payload };
   return { type: "propose", payload, awaitedBy: awaited === "none" ? [] : awaited.split(",") };

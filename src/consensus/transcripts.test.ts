@@ -1,16 +1,15 @@
 /**
- * Raft's specification by example: every file in `transcripts/` must give exactly the output that it shows.
- * `RAFT_TRANSCRIPTS=rewrite` writes the output anew, to be reviewed like any other change.
+ * The algorithms' specification by example: every file in `raft/transcripts/` and `paxos/transcripts/` must give exactly the
+ * output that it shows. `CONSENSUS_TRANSCRIPTS=rewrite` writes the output anew, to be reviewed like any other change.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { ALGORITHMS, type Algorithm } from "./algorithms.ts";
 import { Transcript } from "./transcript.testing.ts";
 
-const FOLDER = new URL("./raft/transcripts/", import.meta.url);
-
 /** Comments, blank lines and commands as they are; after each command what it prints. */
-function play(text: string): string {
-  const transcript = new Transcript();
+function play(algorithm: Algorithm, text: string): string {
+  const transcript = new Transcript(algorithm);
   const lines: string[] = [];
   for (const line of text.split("\n")) {
     if (line.startsWith("> ")) {
@@ -21,12 +20,14 @@ function play(text: string): string {
   return lines.join("\n");
 }
 
-for (const name of readdirSync(FOLDER).filter((each) => each.endsWith(".txt"))) {
-  test(`transcript: ${name.replace(".txt", "").replaceAll("-", " ")}`, () => {
-    const file = new URL(name, FOLDER);
+describe.each(ALGORITHMS)("%s", (algorithm) => {
+  const folder = new URL(`./${algorithm}/transcripts/`, import.meta.url);
+  const names = readdirSync(folder).filter((each) => each.endsWith(".txt"));
+  test.each(names)("transcript: %s", (name) => {
+    const file = new URL(name, folder);
     const text = readFileSync(file, "utf8");
-    const played = play(text);
-    if (process.env["RAFT_TRANSCRIPTS"] === "rewrite") writeFileSync(file, played);
+    const played = play(algorithm, text);
+    if (process.env["CONSENSUS_TRANSCRIPTS"] === "rewrite") writeFileSync(file, played);
     else expect(played).toBe(text);
   });
-}
+});

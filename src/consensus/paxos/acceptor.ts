@@ -7,6 +7,7 @@ import type { Entry, Index } from "../consensus.ts";
 import { mayVote, noteMembership, openWrite, send, setBallot, type Core } from "../core.ts";
 import { heardFromLeader, leaderSeemsAlive } from "../election.ts";
 import { learnCommit } from "../follower.ts";
+import type { Run } from "../message.ts";
 import type {
   Accept,
   AcceptedUpTo,
@@ -15,7 +16,6 @@ import type {
   Prepare,
   PromiseMessage,
   Refusal,
-  Run,
   Values,
 } from "./message.ts";
 
@@ -29,7 +29,7 @@ export function onPrepare(core: Core, from: NodeId, message: Prepare): void {
   const free = core.votedFor === undefined || core.votedFor === from;
   const granted =
     mayVote(core) &&
-    hasAllItAccepted(core) &&
+    isCovered(core, message.chosenIndex, message.accepted) &&
     message.term === core.term &&
     free &&
     core.leader === undefined &&
@@ -45,19 +45,24 @@ export function onPrepare(core: Core, from: NodeId, message: Prepare): void {
 }
 
 /**
- * False while accepted values are lost. A promise says what was accepted, to a proposer that may find it nowhere else: who
- * does not know that any more must not promise.
+ * False when this node lost accepted values that a candidate may not know of. A promise says what was accepted, to a proposer that
+ * may find it nowhere else: who does not know that any more must promise nobody, but one that accepted every slot in question in a
+ * ballot that is no lower, or knows it to be chosen.
  */
-export function hasAllItAccepted(core: Core): boolean {
-  return core.floor === undefined || core.options.mutant === "ignore-floor"; // mutant
+export function isCovered({ floor, options }: Core, chosenIndex: Index, accepted: readonly Run[]): boolean {
+  if (floor === undefined || options.mutant === "ignore-floor") return true; // mutant
+  let covered = chosenIndex;
+  for (const { fromIndex, toIndex, ballot } of accepted) {
+    if (ballot >= floor.term && fromIndex <= covered + 1) covered = Math.max(covered, toIndex);
+  }
+  return covered >= floor.index;
 }
 
-function report(core: Core, fromIndex: Index): PromiseMessage {
-  const { log, term, commitIndex: chosenIndex } = core;
-  const { firstIndex, lastIndex } = log;
+/** What this node accepted from `fromIndex` on, as far as it fits into one message: up to `throughIndex`. */
+export function acceptedRuns({ log }: Core, fromIndex: Index): { runs: Run[]; throughIndex: Index } {
   const runs: Run[] = [];
-  let throughIndex = Math.max(fromIndex - 1, chosenIndex);
-  for (let index = throughIndex + 1; index <= lastIndex; index += 1) {
+  let throughIndex = fromIndex - 1;
+  for (let index = fromIndex; index <= log.lastIndex; index += 1) {
     const ballot = log.term(index);
     const last = runs[runs.length - 1];
     if (ballot !== undefined && last?.toIndex === index - 1 && last.ballot === ballot) {
@@ -68,6 +73,13 @@ function report(core: Core, fromIndex: Index): PromiseMessage {
     }
     throughIndex = index;
   }
+  return { runs, throughIndex };
+}
+
+function report(core: Core, fromIndex: Index): PromiseMessage {
+  const { log, term, commitIndex: chosenIndex } = core;
+  const { firstIndex, lastIndex } = log;
+  const { runs, throughIndex } = acceptedRuns(core, Math.max(fromIndex, chosenIndex + 1));
   return { type: "promise", term, fromIndex, chosenIndex, firstIndex, runs, throughIndex, lastIndex };
 }
 

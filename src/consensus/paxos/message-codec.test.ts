@@ -6,7 +6,8 @@ import { concatBytes, viewBytes } from "../../runtime/bytes.ts";
 import { isQuorateError } from "../../runtime/errors.ts";
 import { decodeMessage as decodeRaft } from "../raft/message-codec.ts";
 import { decodeMessage, encodeMessage } from "./message-codec.ts";
-import type { PaxosMessage, Run } from "./message.ts";
+import type { Run } from "../message.ts";
+import type { PaxosMessage } from "./message.ts";
 import { seated } from "./seating.ts";
 
 const index = fc.oneof(fc.nat(100), fc.nat(0xffff_ffff), fc.integer({ min: 0, max: 2 ** 40 }));
@@ -31,21 +32,27 @@ const numbered = (
 ): Entry[] => list.map(([each, ballot], at) => ({ ...each, index: from + at, term: ballot }));
 
 const plain = <T extends PaxosMessage["type"]>(type: T) => ({ type: fc.constant(type), term });
+const accepted = (chosenIndex: number, gaps: readonly (readonly [number, number, number])[]): Run[] => {
+  const runs: Run[] = [];
+  let end = chosenIndex;
+  for (const [gap, length, ballot] of gaps) {
+    runs.push({ fromIndex: end + 1 + gap, toIndex: end + 1 + gap + length, ballot });
+    end += 1 + gap + length;
+  }
+  return runs;
+};
+const gaps = fc.array(fc.tuple(fc.nat(3), fc.nat(9), index), { maxLength: 6 });
 const promise: fc.Arbitrary<PaxosMessage> = fc
   .record({
     ...plain("promise"),
     chosenIndex: index,
     firstIndex: index,
     rest: fc.nat(1000),
-    gaps: fc.array(fc.tuple(fc.nat(3), fc.nat(9), index), { maxLength: 6 }),
+    gaps,
   })
-  .map(({ rest, gaps, ...message }) => {
-    const runs: Run[] = [];
-    let end = message.chosenIndex;
-    for (const [gap, length, ballot] of gaps) {
-      runs.push({ fromIndex: end + 1 + gap, toIndex: end + 1 + gap + length, ballot });
-      end += 1 + gap + length;
-    }
+  .map(({ rest, gaps: drawn, ...message }) => {
+    const runs = accepted(message.chosenIndex, drawn);
+    const end = runs.at(-1)?.toIndex ?? message.chosenIndex;
     const fromIndex = message.chosenIndex + 1;
     return { ...message, fromIndex, runs, throughIndex: end, lastIndex: end + rest };
   });
@@ -57,13 +64,17 @@ const message: fc.Arbitrary<PaxosMessage> = fc.oneof(
   fc
     .record({ ...plain("values"), fromIndex: index, list: entries })
     .map(({ list, ...rest }) => ({ ...rest, entries: numbered(rest.fromIndex, list) })),
-  fc.record({ ...plain("prepare"), fromIndex: index, transfer: fc.boolean() }),
+  fc
+    .record({ ...plain("prepare"), fromIndex: index, transfer: fc.boolean(), chosenIndex: index, gaps })
+    .map(({ gaps: drawn, ...rest }) => ({ ...rest, accepted: accepted(rest.chosenIndex, drawn) })),
   fc.record(plain("refusal")),
   fc.record({ ...plain("fetch"), fromIndex: index, toIndex: index }),
   fc.record({ ...plain("accepted"), matchIndex: index }),
   fc.record({ ...plain("gap"), prevIndex: index, hintIndex: index, recovering: fc.boolean() }),
   fc.record({ ...plain("heartbeat"), round: index, commitIndex: index }),
-  fc.record({ ...plain("preVote"), lastIndex: index, lastTerm: fc.constant(0) }),
+  fc
+    .record({ ...plain("preVote"), lastIndex: index, lastTerm: fc.constant(0), gaps })
+    .map(({ gaps: drawn, ...rest }) => ({ ...rest, accepted: accepted(rest.lastIndex, drawn) })),
 );
 
 test("what was encoded is decoded to the same message", () => {

@@ -6,10 +6,13 @@ import { ByteWriter } from "../../wire/byte-writer.ts";
 import type { Entry, Index, Term } from "../consensus.ts";
 import { decodeWith, encodeShared, readShared, SHARED_CODES } from "../message-codec.ts";
 import { readEntry, readEntryCount, readFlag, writeEntry } from "../message-parts.ts";
-import type { Accept, PaxosMessage, PromiseMessage, Run } from "./message.ts";
+import type { Run } from "../message.ts";
+import type { Accept, PaxosMessage, Prepare, PromiseMessage } from "./message.ts";
 
 const CODES = {
   ...SHARED_CODES,
+  // With runs, which Raft's has not.
+  preVote: 25,
   prepare: 17,
   promise: 18,
   refusal: 19,
@@ -29,13 +32,11 @@ export function encodeMessage(message: PaxosMessage): Uint8Array[] {
   const writer = new ByteWriter(128);
   writer.uint8(CODES[message.type]).uint53(message.term);
   switch (message.type) {
+    case "preVote":
+      return [writeRuns(writer.uint53(message.lastIndex), message.accepted ?? []).take()];
     case "prepare":
-      return [
-        writer
-          .uint53(message.fromIndex)
-          .uint8(message.transfer ? 1 : 0)
-          .take(),
-      ];
+      writer.uint53(message.fromIndex).uint8(message.transfer ? 1 : 0);
+      return [writeRuns(writer.uint53(message.chosenIndex), message.accepted).take()];
     case "promise":
       return [encodePromise(writer, message)];
     case "refusal":
@@ -59,11 +60,14 @@ export function encodeMessage(message: PaxosMessage): Uint8Array[] {
 
 function encodePromise(writer: ByteWriter, message: PromiseMessage): Uint8Array {
   writer.uint53(message.fromIndex).uint53(message.chosenIndex).uint53(message.firstIndex);
-  writer.uint53(message.throughIndex).uint53(message.lastIndex).uint32(message.runs.length);
-  for (const { fromIndex, toIndex, ballot } of message.runs) {
-    writer.uint53(fromIndex).uint53(toIndex).uint53(ballot);
-  }
-  return writer.take();
+  writer.uint53(message.throughIndex).uint53(message.lastIndex);
+  return writeRuns(writer, message.runs).take();
+}
+
+function writeRuns(writer: ByteWriter, runs: readonly Run[]): ByteWriter {
+  writer.uint32(runs.length);
+  for (const { fromIndex, toIndex, ballot } of runs) writer.uint53(fromIndex).uint53(toIndex).uint53(ballot);
+  return writer;
 }
 
 function encodeEntries(writer: ByteWriter, entries: readonly Entry[]): Uint8Array[] {
@@ -85,8 +89,13 @@ export function decodeMessage(bytes: Bytes): PaxosMessage {
 
 function readMessage(reader: ByteReader, code: number, term: Term): PaxosMessage {
   switch (code) {
+    case CODES.preVote: {
+      const lastIndex = reader.uint53();
+      const accepted = readRuns(reader, lastIndex, Number.MAX_SAFE_INTEGER, term);
+      return { type: "preVote", term, lastIndex, lastTerm: 0, accepted };
+    }
     case CODES.prepare:
-      return { type: "prepare", term, fromIndex: reader.uint53(), transfer: readFlag(reader) };
+      return readPrepare(reader, term);
     case CODES.promise:
       return readPromise(reader, term);
     case CODES.refusal:
@@ -114,28 +123,42 @@ function readMessage(reader: ByteReader, code: number, term: Term): PaxosMessage
   }
 }
 
-/** Runs are in order, in one page, and of ballots before the candidate's; the core relies on all three. */
+function readPrepare(reader: ByteReader, term: Term): Prepare {
+  const fromIndex = reader.uint53();
+  const transfer = readFlag(reader);
+  const chosenIndex = reader.uint53();
+  const accepted = readRuns(reader, chosenIndex, Number.MAX_SAFE_INTEGER, term);
+  return { type: "prepare", term, fromIndex, transfer, chosenIndex, accepted };
+}
+
 function readPromise(reader: ByteReader, term: Term): PromiseMessage {
   const fromIndex = reader.uint53();
   const chosenIndex = reader.uint53();
   const firstIndex = reader.uint53();
   const throughIndex = reader.uint53();
   const lastIndex = reader.uint53();
+  const start = Math.max(fromIndex - 1, chosenIndex);
+  if (throughIndex < start || throughIndex - start > UNDECIDED_MAX) {
+    throw new QuorateError("PROTOCOL", "a promise that ends where it cannot");
+  }
+  const runs = readRuns(reader, start, throughIndex, term);
+  return { type: "promise", term, fromIndex, chosenIndex, firstIndex, runs, throughIndex, lastIndex };
+}
+
+/** Runs are in order, behind `start` and not behind `last`, and of ballots before the candidate's; the core relies on it. */
+function readRuns(reader: ByteReader, start: Index, last: Index, term: Term): Run[] {
   const count = reader.uint32();
   if (count > reader.remaining / RUN_BYTES) throw new QuorateError("PROTOCOL", "truncated runs");
   const runs: Run[] = [];
-  let end = Math.max(fromIndex - 1, chosenIndex);
-  if (throughIndex < end || throughIndex - end > UNDECIDED_MAX) {
-    throw new QuorateError("PROTOCOL", "a promise that ends where it cannot");
-  }
+  let end = start;
   for (let left = count; left > 0; left -= 1) {
     const run: Run = { fromIndex: reader.uint53(), toIndex: reader.uint53(), ballot: reader.uint53() };
-    const isNext = run.fromIndex > end && run.toIndex >= run.fromIndex && run.toIndex <= throughIndex;
-    if (!isNext || run.ballot >= term) throw new QuorateError("PROTOCOL", "a run that no promise can hold");
+    const isNext = run.fromIndex > end && run.toIndex >= run.fromIndex && run.toIndex <= last;
+    if (!isNext || run.ballot >= term) throw new QuorateError("PROTOCOL", "a run that no acceptor can hold");
     end = run.toIndex;
     runs.push(run);
   }
-  return { type: "promise", term, fromIndex, chosenIndex, firstIndex, runs, throughIndex, lastIndex };
+  return runs;
 }
 
 function readAccept(reader: ByteReader, term: Term): Accept {

@@ -3,7 +3,7 @@
  * acceptor answers names the ballot that it answers to, and so is for the node whose ballot that is.
  */
 import type { Entry, Index, Term } from "../consensus.ts";
-import type { SharedMessage } from "../message.ts";
+import type { Run, SharedMessage } from "../message.ts";
 
 /**
  * Phase 1a, for all slots from `fromIndex` on at once; asked again for later slots if the answer was too long for one message.
@@ -14,13 +14,9 @@ export interface Prepare {
   readonly term: Term;
   readonly fromIndex: Index;
   readonly transfer: boolean;
-}
-
-/** Slots without a gap that were accepted in the same ballot. */
-export interface Run {
-  readonly fromIndex: Index;
-  readonly toIndex: Index;
-  readonly ballot: Term;
+  /** What the candidate itself knows to be chosen, and what it accepted behind that: an acceptor that lost as much may promise. */
+  readonly chosenIndex: Index;
+  readonly accepted: readonly Run[];
 }
 
 /**

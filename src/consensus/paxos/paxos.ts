@@ -12,7 +12,7 @@ import { adoptMembership, type Core } from "../core.ts";
 import { createMachine } from "../machine.ts";
 import type { Policy } from "../policy.ts";
 import { becomeFollower } from "../roles.ts";
-import { hasAllItAccepted, onAccept, onFetch, onPrepare, verify } from "./acceptor.ts";
+import { acceptedRuns, isCovered, onAccept, onFetch, onPrepare, verify } from "./acceptor.ts";
 import { ballotAbove } from "./ballot.ts";
 import type { PaxosMessage, PaxosOwnMessage } from "./message.ts";
 import { conclude, onPromise, onValues, ownElectorate, startPhaseOne, type PhaseOne } from "./phase-one.ts";
@@ -64,9 +64,14 @@ function createPolicy(): Policy {
     campaigns: ({ receiver, history, commitIndex }) =>
       receiver?.installing === true ? [] : [history.at(commitIndex)],
     electorate: ownElectorate,
-    end: ({ commitIndex }) => ({ lastIndex: commitIndex, lastTerm: 0 }),
+    end: (core) => ({
+      lastIndex: core.commitIndex,
+      lastTerm: 0,
+      accepted: acceptedRuns(core, core.commitIndex + 1).runs,
+    }),
     // Whatever it lacks it will be told, unless that is compacted here.
-    couldWin: (core, { lastIndex }) => hasAllItAccepted(core) && lastIndex >= core.log.firstIndex - 1,
+    couldWin: (core, { lastIndex, accepted = [] }) =>
+      isCovered(core, lastIndex, accepted) && lastIndex >= core.log.firstIndex - 1,
     solicit(core, transfer) {
       state.phase = startPhaseOne(core, transfer);
     },
@@ -92,12 +97,16 @@ function createPolicy(): Policy {
   };
 }
 
-/** What was accepted in a lower ballot says nothing of what its leader has: only what is chosen does. */
+/**
+ * What was accepted in a lower ballot says nothing of what its leader has: only what is chosen does. And this node may vouch for
+ * that only once the disk knows that it is chosen, not just has it: so nothing counts as stable before this turn's write,
+ * which says both.
+ */
 function enterBallot(core: Core, state: PaxosState): void {
   state.phase = undefined;
   state.openedIndex = Number.POSITIVE_INFINITY;
   core.verifiedIndex = core.commitIndex;
-  core.durability.truncated(core.commitIndex + 1);
+  core.durability.truncated(1);
   if (core.history.truncateFrom(core.commitIndex + 1)) adoptMembership(core);
 }
 
@@ -149,7 +158,7 @@ function proceed(core: Core, state: PaxosState): void {
 /**
  * All that was accepted and lost is good again once each of those slots was accepted anew, or is known to be chosen. Those behind
  * what a later leader's phase 1 found need not be: nothing was chosen in them in a ballot that this node took part in, for
- * that leader did not have this node's promise, and found all that was.
+ * that leader found all that was, without this node's promise or knowing all that this node lost.
  */
 function hasReachedFloor({ floor, verifiedIndex, term, leader }: Core, { openedIndex }: PaxosState): boolean {
   if (verifiedIndex >= floor!.index) return true;

@@ -12,6 +12,7 @@ import { commitTo, mayCampaign, noteMembership, openWrite, send, type Core } fro
 import { decodeMembership, isMeant, isSuccessor } from "../membership.ts";
 import { countVotes } from "../quorum.ts";
 import { becomeFollower, extendCandidacy } from "../roles.ts";
+import { acceptedRuns } from "./acceptor.ts";
 import type { Fetch, Prepare, PromiseMessage, Values } from "./message.ts";
 import { highestAccepted, type Accepted } from "./single-decree.ts";
 
@@ -59,7 +60,9 @@ function ask(core: Core, phase: PhaseOne, membership: Membership): void {
 }
 
 function prepare(core: Core, { transfer }: PhaseOne, to: NodeId, fromIndex: Index): void {
-  const message: Prepare = { type: "prepare", term: core.term, fromIndex, transfer };
+  const { term, commitIndex: chosenIndex } = core;
+  const accepted = acceptedRuns(core, chosenIndex + 1).runs;
+  const message: Prepare = { type: "prepare", term, fromIndex, transfer, chosenIndex, accepted };
   send(core, to, message, core.durability.after);
 }
 
