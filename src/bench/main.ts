@@ -91,7 +91,9 @@ const HEADINGS: Readonly<Record<Suite, string>> = {
 
 for (const suite of SUITES.filter(isChosen)) {
   const results: Result[] = [];
-  sections.push({ suite, heading: HEADINGS[suite], results });
+  const { rounds, scale } = extent;
+  const size = `${rounds} rounds${scale === 1 ? "" : `, ${scale} of the usual requests`}`;
+  sections.push({ suite, heading: HEADINGS[suite], extent: size, results });
   await measure(suite, (result) => {
     results.push(result);
     console.log(`\n${textOfResult(result)}`);
@@ -145,7 +147,7 @@ function write(): void {
   const head = [
     "# Benchmarks",
     "",
-    `Measured by \`npm run bench -- --write\` on ${machine}: engines alternating in one run, medians of ${extent.rounds} rounds;`,
+    `Measured by \`npm run bench -- --write\` on ${machine}: engines alternating in one run, medians of rounds;`,
     "the ratio is the median of the rounds' own ratios. The machine is small and shared: trust the ratios, not the figures.",
     "Load: `redis-benchmark` for RESP, a small gRPC client for etcd; 64-byte values over 100,000 keys. All servers and the",
     "load share the cores. etcd's cost includes gRPC, MVCC and a bbolt commit; redis-server with two asynchronous replicas",

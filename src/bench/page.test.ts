@@ -22,7 +22,12 @@ function section(suite: string, value: number): Section {
     rows: [["a kill", "raft", `${value}`]],
     bars: [{ label: "a kill", series: "raft", value }],
   };
-  return { suite, heading: `heading of ${suite}`, results: [{ type: "measurement", measurement }] };
+  return {
+    suite,
+    heading: `heading of ${suite}`,
+    extent: "3 rounds",
+    results: [{ type: "measurement", measurement }],
+  };
 }
 
 const page = (): string => fs.readFileSync(join(docs, "benchmarks.md"), "utf8");

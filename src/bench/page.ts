@@ -31,6 +31,8 @@ export type Result =
 export interface Section {
   readonly suite: string;
   readonly heading: string;
+  /** How much was measured. */
+  readonly extent: string;
   readonly results: readonly Result[];
 }
 
@@ -64,8 +66,8 @@ function sectionsOf(page: string): Map<string, string> {
   return texts;
 }
 
-function draw(docs: string, { suite, heading, results }: Section): string {
-  const lines = [`## ${heading}`, ""];
+function draw(docs: string, { suite, heading, extent, results }: Section): string {
+  const lines = [`## ${heading}`, "", `(${extent}.)`, ""];
   let plots = 0;
   const plot = (title: string, unit: string, bars: readonly Bar[]): void => {
     const name = `benchmarks/${suite}-${++plots}.svg`;
