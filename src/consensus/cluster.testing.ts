@@ -268,12 +268,11 @@ export class Cluster {
     return !few && !others.some(({ disk }) => disk.floor !== undefined || isNewcomer(disk));
   }
 
-  /** In Multi-Paxos a membership that was accepted is in force for whoever finds it. */
-  private accepted({ entries }: Disk): Membership[] {
+  /** In Multi-Paxos a membership that was accepted, and not overtaken by what is chosen, is in force for whoever finds it. */
+  private accepted({ entries, chosen }: Disk): Membership[] {
     if (this.protocol.entriesKeepTerm) return [];
-    return entries
-      .filter(({ kind }) => kind === "membership")
-      .map(({ payload }) => decodeMembership(payload));
+    const found = entries.filter(({ kind, index }) => kind === "membership" && index > chosen);
+    return found.map(({ payload }) => decodeMembership(payload));
   }
 
   /** Everything is gone, as when a process kept nothing or its disk was replaced. */

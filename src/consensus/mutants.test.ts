@@ -105,7 +105,13 @@ const PAXOS: Searches<PaxosMutant> = {
 
 const SEARCHES: Readonly<Record<Algorithm, Readonly<Record<string, Search>>>> = {
   raft: { ...SHARED, ...RAFT },
-  paxos: { ...SHARED, ...PAXOS },
+  paxos: {
+    ...SHARED,
+    ...PAXOS,
+    // An election finds what was chosen also in the log of a candidate that lacks it: it takes longer to go wrong.
+    "newcomer-votes": { ...SHARED["newcomer-votes"], seeds: 60 },
+    "keep-progress-of-replaced": { ...SHARED["keep-progress-of-replaced"], seeds: 60 },
+  },
 };
 
 /** The seed that finds the bug, and how it shows. */
