@@ -9,11 +9,13 @@ import { assert, QuorateError } from "../runtime/errors.ts";
 import type { NodeId } from "../runtime/world.ts";
 import { ByteReader } from "../wire/byte-reader.ts";
 import { ByteWriter } from "../wire/byte-writer.ts";
-import type { Index, Membership, Term } from "./consensus.ts";
+import type { Index, Membership, Seating, Term } from "./consensus.ts";
 
 const FORMAT = 1;
 /** The same, and identities after it. */
 const FORMAT_WITH_IDENTITIES = 2;
+/** The same, and the seating after it. */
+const FORMAT_WITH_SEATING = 3;
 /** More members than any cluster has; a bound for what a peer may claim. */
 const MEMBERS_MAX = 255;
 
@@ -34,7 +36,9 @@ export function decodeMembership(bytes: Bytes): Membership {
 
 export function writeMembership(writer: ByteWriter, membership: Membership): void {
   const identities = Object.entries(membership.identities ?? {});
-  writer.uint8(identities.length === 0 ? FORMAT : FORMAT_WITH_IDENTITIES);
+  const { seating } = membership;
+  const plain = identities.length === 0 ? FORMAT : FORMAT_WITH_IDENTITIES;
+  writer.uint8(seating === undefined ? plain : FORMAT_WITH_SEATING);
   for (const ids of [membership.voters, membership.outgoing, membership.learners]) {
     writer.uint8(ids.length);
     for (const id of ids) writer.text(id);
@@ -42,14 +46,18 @@ export function writeMembership(writer: ByteWriter, membership: Membership): voi
   const addresses = Object.entries(membership.addresses);
   writer.uint32(addresses.length);
   for (const [id, address] of addresses) writer.text(id).text(address);
-  if (identities.length === 0) return;
+  if (identities.length === 0 && seating === undefined) return;
   writer.uint32(identities.length);
   for (const [id, identity] of identities) writer.text(id).text(identity);
+  if (seating === undefined) return;
+  const seats = Object.entries(seating.seats);
+  writer.uint53(seating.change).uint53(seating.nextSeat).uint32(seats.length);
+  for (const [id, seat] of seats) writer.text(id).uint53(seat);
 }
 
 export function readMembership(reader: ByteReader): Membership {
   const format = reader.uint8();
-  if (format !== FORMAT && format !== FORMAT_WITH_IDENTITIES) {
+  if (format < FORMAT || format > FORMAT_WITH_SEATING) {
     throw new QuorateError("PROTOCOL", "unknown format of a membership");
   }
   const voters = readIds(reader);
@@ -57,14 +65,32 @@ export function readMembership(reader: ByteReader): Membership {
   const learners = readIds(reader);
   const addresses = readTexts(reader);
   if (format === FORMAT) return { voters, outgoing, learners, addresses };
-  return { voters, outgoing, learners, addresses, identities: readTexts(reader) };
+  const named = readTexts(reader);
+  const identities = Object.keys(named).length === 0 ? {} : { identities: named };
+  const plain = { voters, outgoing, learners, addresses, ...identities };
+  return format === FORMAT_WITH_IDENTITIES ? plain : { ...plain, seating: readSeating(reader) };
+}
+
+function readSeating(reader: ByteReader): Seating {
+  const change = reader.uint53();
+  const nextSeat = reader.uint53();
+  const seats: [NodeId, number][] = [];
+  for (let count = readCount(reader); count > 0; count -= 1) seats.push([reader.text(), reader.uint53()]);
+  const given = seats.map(([, seat]) => seat);
+  const wrong = given.some((seat) => seat === 0 || seat >= nextSeat) || new Set(given).size !== given.length;
+  if (wrong) throw new QuorateError("PROTOCOL", "members share a seat, or have one that was never given");
+  return { change, nextSeat, seats: Object.fromEntries(seats) };
+}
+
+function readCount(reader: ByteReader): number {
+  const count = reader.uint32();
+  if (count > 3 * MEMBERS_MAX) throw new QuorateError("PROTOCOL", "too many names in a membership");
+  return count;
 }
 
 function readTexts(reader: ByteReader): Readonly<Record<NodeId, string>> {
-  const count = reader.uint32();
-  if (count > 3 * MEMBERS_MAX) throw new QuorateError("PROTOCOL", "too many names in a membership");
   const texts: [NodeId, string][] = [];
-  for (let i = 0; i < count; i += 1) texts.push([reader.text(), reader.text()]);
+  for (let count = readCount(reader); count > 0; count -= 1) texts.push([reader.text(), reader.text()]);
   return Object.fromEntries(texts);
 }
 
@@ -149,6 +175,11 @@ export function sameMembership(left: Membership, right: Membership): boolean {
     all.every((id) => left.addresses[id] === right.addresses[id]) &&
     all.every((id) => left.identities?.[id] === right.identities?.[id])
   );
+}
+
+/** True when `next` may take the place of `now` (`Membership.seating`): it was proposed as the change after that one. */
+export function isSuccessor(now: Membership, next: Membership): boolean {
+  return next.seating === undefined || next.seating.change === (now.seating?.change ?? 0) + 1;
 }
 
 function sameSet(left: readonly NodeId[], right: readonly NodeId[]): boolean {

@@ -55,6 +55,12 @@ export class Progress {
     this.detector = detector;
   }
 
+  /** The peer itself said that its disk holds the log up to here, and perhaps no further. */
+  startAfter(index: Index): void {
+    this.matchIndex = index;
+    this.nextIndex = index + 1;
+  }
+
   hasRoom(window: number): boolean {
     return this.inflight.length < (this.state === "replicate" ? window : 1);
   }

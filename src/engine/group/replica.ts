@@ -8,7 +8,6 @@
  */
 import type { Consensus, Effect, Index, Membership, Role, Term } from "../../consensus/consensus.ts";
 import type { MembershipGoal } from "../../consensus/membership.ts";
-import { decodeMembership } from "../../consensus/membership.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { Clock, Logger, NodeId, Random, Timer } from "../../runtime/world.ts";
@@ -33,7 +32,7 @@ export interface MessageCodec<Message> {
   encode(message: Message): readonly Uint8Array[];
   decode(bytes: Bytes): Message;
   /** The message of a `sendChunk` effect with its bytes in place. */
-  withChunk(message: Message, chunk: Uint8Array): Message;
+  withChunk(message: Message, chunk: Bytes): Message;
 }
 
 export interface ReplicaOptions<Command, Reply, Message> {
@@ -329,7 +328,8 @@ export class Replica<Command, Reply, Message> {
         const entry = this.options.consensus.entry(index);
         if (entry !== undefined) this.snapshots.applied(entry);
         if (entry?.kind === "membership") {
-          this.applier.sessions.keepOnly(decodeMembership(entry.payload).identities ?? {});
+          // The one in force, for an entry may name one that came too late to take effect.
+          this.applier.sessions.keepOnly(this.options.consensus.membershipAt(index).identities ?? {});
         }
         return entry;
       });
