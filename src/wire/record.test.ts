@@ -69,3 +69,9 @@ test("bytes that end early, go on, or are something else are refused with PROTOC
   expect(() => decode(flag, bytesFromUtf8("\x01\x01"))).toThrow(/behind the end/);
   expect(() => decode(list(bytes), bytesFromUtf8("\x7f\x7f\x7f\x7f"))).toThrow(/truncated/);
 });
+
+test("a text that would not be read back as it is cannot be written", () => {
+  expect(() => encode(text, "a\ud800b")).toThrow(/well-formed/);
+  expect(() => encode(text, "\udc00")).toThrow(/well-formed/);
+  expect(decode(text, encode(text, "\ud83d\ude00"))).toBe("\ud83d\ude00");
+});

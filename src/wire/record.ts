@@ -43,11 +43,29 @@ export const flag: Field<boolean> = {
   },
 };
 
-/** A text, as UTF-8. */
+/**
+ * A text, as UTF-8. Writing throws QuorateError PROTOCOL for one with half a surrogate pair: it would be read back as another
+ * text, and a replica that applies what it parsed would differ from one that applies what it read.
+ */
 export const text: Field<string> = {
-  write: (writer, value) => void writer.text(value),
+  write: (writer, value) => {
+    if (!isWellFormed(value)) throw new QuorateError("PROTOCOL", "a text that is not well-formed Unicode");
+    writer.text(value);
+  },
   read: (reader) => reader.text(),
 };
+
+const SURROGATE = /[\ud800-\udfff]/;
+
+function isWellFormed(value: string): boolean {
+  if (!SURROGATE.test(value)) return true;
+  try {
+    encodeURIComponent(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** A binary string: each character one byte. */
 export const binary: Field<string> = {

@@ -28,8 +28,10 @@ export interface WrittenBlock {
 
 /** How a new file begins. */
 interface NewFile {
-  /** 12 bits, after the writer's umask. */
+  /** Nine bits, after the writer's umask. */
   readonly mode: number;
+  /** As it was before the umask: counts in its place where the directory has a default ACL. Undefined: as `mode`. */
+  readonly unmaskedMode: number | undefined;
   /** Undefined: the file system's. */
   readonly replication: number | undefined;
   /** Undefined: the file system's. A multiple of 512, at least the minimum. */
@@ -57,7 +59,13 @@ export interface Expectation {
 
 export type NamespaceCommand =
   // Directories, names
-  | ({ readonly type: "mkdir"; readonly mode: number; readonly createParents: boolean } & OnPath)
+  | ({
+      readonly type: "mkdir";
+      /** Nine bits and the sticky bit. */
+      readonly mode: number;
+      readonly unmaskedMode: number | undefined;
+      readonly createParents: boolean;
+    } & OnPath)
   | ({ readonly type: "symlink"; readonly target: string; readonly createParents: boolean } & OnPath)
   /** As Hadoop's: into `to` when that is a directory; answers false, not an error, when it cannot be. */
   | { readonly type: "rename"; readonly caller: Caller; readonly from: string; readonly to: string }

@@ -77,8 +77,11 @@ export interface NamespaceQueries {
   ): { readonly differences: readonly SnapshotDifference[]; readonly more: boolean };
   /** Undefined: no file and no snapshot names it. */
   block(id: BlockId): StoredBlock | undefined;
-  /** All blocks, in slices: call with the cursor that came last, 0 at first; 0 comes at the end. */
-  blocks(cursor: number, limit: number): { readonly blocks: readonly StoredBlock[]; readonly cursor: number };
+  /**
+   * All blocks. May be read on in a later turn: what was added meanwhile comes, what was removed does not, and every other
+   * comes once.
+   */
+  blocks(): IterableIterator<StoredBlock>;
   openFiles(): Iterable<OpenFile>;
   /** Numbers at or above were never given to a block. */
   readonly nextBlockId: BlockId;
