@@ -52,6 +52,7 @@ export const importRules: Readonly<
     pure: false,
   },
   bench: { rooms: ["bench"], pure: false },
+  "bench/inside": { rooms: ["runtime", "wire", "engine/files/namespace"], pure: false },
   cli: { rooms: ["runtime", "runtime/node", "wire", "engine", "simulation", "client", "cli"], pure: false },
 };
 

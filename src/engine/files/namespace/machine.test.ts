@@ -1,4 +1,8 @@
 import { expect, test } from "vitest";
+import type { StateMachine } from "../../group/state-machine.ts";
+import type { NamespaceCommand } from "./commands.ts";
+import { createNamespace } from "./machine.ts";
+import type { NamespaceReply } from "./replies.ts";
 import { ANN, BOB, ROOT, SMALL, Trial } from "./namespace.testing.ts";
 
 test("directories and files are made, listed in the order of their bytes, and counted", () => {
@@ -392,4 +396,29 @@ test("the trash keeps what was removed under its path, never overwrites, and emp
   trial.do("trash", { path: "/w/g", caller: ANN });
   expect(trial.do("expunge", { caller: ANN, olderThanMs: 1e9 })).toEqual([]);
   expect(trial.do("expunge", { caller: ANN, olderThanMs: 0 })).toHaveLength(1);
+});
+
+test("a group can replicate it: upkeep is asked for until nothing is left to do", () => {
+  const machine: StateMachine<NamespaceCommand, NamespaceReply> = createNamespace(SMALL);
+  const at = { index: 1, position: 0, timeMs: 1_750_000_000_000, seed: 0 };
+  const newly = {
+    mode: 0o644,
+    unmaskedMode: undefined,
+    replication: undefined,
+    blockSize: undefined,
+  } as const;
+  for (let n = 0; n < 2500; n++) {
+    const path = `/d/f${n}`;
+    machine.apply(
+      { type: "put", caller: ROOT, path, content: "x", ...newly, createParents: true, existing: "refuse" },
+      at,
+    );
+  }
+  machine.apply({ type: "delete", caller: ROOT, path: "/d", recursive: true }, at);
+  let commands = 0;
+  for (let upkeep = machine.upkeep(at.timeMs); upkeep !== undefined; upkeep = machine.upkeep(at.timeMs)) {
+    machine.apply(machine.decode(upkeep), at);
+    commands++;
+  }
+  expect(commands).toBe(3);
 });

@@ -218,7 +218,7 @@ class SnapshotReader {
     const { number } = frame;
     if (frame.kind === "chunk") {
       if (frame.count === 0) throw corrupt("an empty chunk");
-      return this.numbered(number, new Chunk(1, frame.names, frame.nodes));
+      return this.numbered(number, new Chunk(1, frame.names.slice(), frame.nodes.slice()));
     }
     const { directory, snapshots, roots } = frame;
     if (snapshots !== undefined) {
@@ -262,7 +262,8 @@ class SnapshotReader {
     for (let left = reader.uint32(); left > 0; left--) {
       segments.push(reader.uint8() === 0 ? reader.string() : this.readBlock());
     }
-    if (segments.length > 0) file.segments = segments;
+    // Without the room that growing leaves.
+    if (segments.length > 0) file.segments = segments.slice();
     return file;
   }
 

@@ -61,7 +61,7 @@ export const CONTENT_OPERATIONS: Operations<"put" | "appendInline" | "concat" | 
     const segments = last === "" ? file.segments : file.segments.slice(0, -1);
     editFile(state, found, (changed) => {
       if (content === "") return;
-      changed.segments = [...segments, last + content];
+      changed.segments = segments.concat(last + content);
       changed.length += content.length;
       state.touch(changed);
     });
@@ -234,7 +234,7 @@ function joined(
     if (meets && segment.length + last.length <= inlineMaxBytes) all[all.length - 1] = last + segment;
     else all.push(segment);
   }
-  return all;
+  return all.slice();
 }
 
 /** False when a block must be cut, which takes longer. */

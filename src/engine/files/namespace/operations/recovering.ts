@@ -133,6 +133,6 @@ function finish(state: NamespaceState, record: OpenRecord, stamp: number, length
 
 /** The copy takes the place of the block that a snapshot keeps. */
 function replaceLast(state: NamespaceState, record: OpenRecord, copy: number): void {
-  state.editFile(record, (file) => (file.segments = [...file.segments.slice(0, -1), copy]));
+  state.editFile(record, (file) => (file.segments = file.segments.slice(0, -1).concat(copy)));
   state.blocks.letGo(record.block!);
 }
