@@ -1,17 +1,18 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
-import { ERRORS } from "../src/runtime/errors.ts";
+import type { ErrorCode } from "../src/runtime/errors.ts";
+import { ERRORS, hadoopExceptionOf } from "../src/runtime/errors.ts";
 
 /** The table of docs/errors.md as the code has it. */
 function tableOfErrors(): string {
   const rows = Object.entries(ERRORS).map(
     ([code, kind]) =>
-      `| \`${code}\` | \`${kind.resp}\` | ${kind.exit} | ${kind.outcome} | ${kind.retryable ? "yes" : "no"} | ${kind.meaning} |`,
+      `| \`${code}\` | \`${kind.resp}\` | ${kind.exit} | ${kind.outcome} | ${kind.retryable ? "yes" : "no"} | \`${hadoopExceptionOf(code as ErrorCode).exception}\` | ${kind.meaning} |`,
   );
   return [
-    "| code | RESP prefix | exit | outcome | retryable | meaning |",
-    "|---|---|---|---|---|---|",
+    "| code | RESP prefix | exit | outcome | retryable | WebHDFS exception | meaning |",
+    "|---|---|---|---|---|---|---|",
     ...rows,
   ].join("\n");
 }

@@ -1,9 +1,14 @@
 /**
  * The error table: every error that Quorate raises or answers, with what a program may do about it.
  *
- * `outcome` answers the question a distributed program must ask: may I retry? The same row yields the RESP prefix and the
- * exit code, and `docs/errors.md` is checked against it.
+ * `outcome` answers the question a distributed program must ask: may I retry? The same row yields the RESP prefix, the
+ * exit code and the exception of Hadoop, and `docs/errors.md` is checked against it.
  */
+import type { FileErrorCode, HadoopException } from "./file-errors.ts";
+import { FILE_ERRORS } from "./file-errors.ts";
+
+export type { FileErrorCode, HadoopException } from "./file-errors.ts";
+
 export type Outcome = "not-applied" | "applied" | "unknown";
 
 export interface ErrorKind {
@@ -13,6 +18,8 @@ export interface ErrorKind {
   readonly resp: string;
   /** Process exit code: 1 refused or failed, 2 wrong usage, 3 outcome unknown, 4 no quorum. */
   readonly exit: 1 | 2 | 3 | 4;
+  /** What WebHDFS clients are told. Default: see `hadoopExceptionOf`. */
+  readonly hadoop?: HadoopException;
   /** One sentence: what it means and what to do. */
   readonly meaning: string;
 }
@@ -33,7 +40,8 @@ export type ErrorCode =
   | "SHUTTING_DOWN"
   | "PROTOCOL"
   | "UNSUPPORTED"
-  | "INVARIANT";
+  | "INVARIANT"
+  | FileErrorCode;
 
 const refused = { retryable: false, outcome: "not-applied", exit: 1 } as const;
 
@@ -121,7 +129,30 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
     resp: "ERR",
     meaning: "An internal invariant broke; the process stops rather than go on wrong. Please report it.",
   },
+  ...FILE_ERRORS,
 };
+
+const RETRIABLE: HadoopException = {
+  exception: "RetriableException",
+  javaClassName: "org.apache.hadoop.ipc.RetriableException",
+  status: 403,
+};
+const UNSUPPORTED_OPERATION: HadoopException = {
+  exception: "UnsupportedOperationException",
+  javaClassName: "java.lang.UnsupportedOperationException",
+  status: 400,
+};
+const ILLEGAL_ARGUMENT = FILE_ERRORS.ARGUMENT_INVALID.hadoop;
+const IO_EXCEPTION = FILE_ERRORS.FILE_OPERATION_REFUSED.hadoop;
+
+/** The exception of Hadoop that an error becomes; clients retry on another node what is a RetriableException. */
+export function hadoopExceptionOf(code: ErrorCode): HadoopException {
+  const { hadoop, retryable } = ERRORS[code];
+  if (hadoop !== undefined) return hadoop;
+  if (code === "UNSUPPORTED") return UNSUPPORTED_OPERATION;
+  if (code === "USAGE" || code === "PROTOCOL" || code === "TOO_LARGE") return ILLEGAL_ARGUMENT;
+  return retryable ? RETRIABLE : IO_EXCEPTION;
+}
 
 export class QuorateError extends Error {
   override readonly name = "QuorateError";

@@ -17,6 +17,14 @@ export const importRules: Readonly<
     rooms: ["runtime", "wire", "engine/keyspace", "engine/group/state-machine.ts"],
     pure: true,
   },
+  "engine/files/namespace": {
+    rooms: ["runtime", "wire", "engine/files/namespace", "engine/group/state-machine.ts"],
+    pure: true,
+  },
+  "engine/files": {
+    rooms: ["runtime", "wire", "engine/files", "engine/files/namespace", "engine/group", "consensus"],
+    pure: false,
+  },
   "engine/scripting": { rooms: ["runtime", "wire", "engine/keyspace", "engine/scripting"], pure: false },
   "engine/group": { rooms: ["runtime", "wire", "consensus", "engine/group"], pure: false },
   "engine/cluster": {
@@ -32,7 +40,16 @@ export const importRules: Readonly<
     pure: false,
   },
   "engine/protocol": {
-    rooms: ["runtime", "wire", "consensus", "engine/keyspace", "engine/cluster", "engine/protocol"],
+    rooms: [
+      "runtime",
+      "wire",
+      "consensus",
+      "engine/keyspace",
+      "engine/cluster",
+      "engine/files",
+      "engine/files/namespace",
+      "engine/protocol",
+    ],
     pure: false,
   },
   engine: { rooms: ["runtime", "runtime/node", "wire", "consensus", "engine"], pure: false },
@@ -41,6 +58,7 @@ export const importRules: Readonly<
     pure: false,
   },
   bench: { rooms: ["bench", "consensus/algorithm-names.ts"], pure: false },
+  "bench/inside": { rooms: ["runtime", "wire", "engine/files/namespace"], pure: false },
   cli: {
     rooms: [
       "runtime",

@@ -5,7 +5,7 @@
  * slots give what a hash table does not: a random key in O(1) (RANDOMKEY, sampling for eviction) and a scan order that
  * survives changes (see `scan`). The order of slots is part of the state: equal on every replica and kept by snapshots.
  */
-import { hashText, stir, stirNumber } from "./digest.ts";
+import { hashText, stir, stirNumber } from "../../wire/digest.ts";
 import { DueIndex } from "./due-index.ts";
 import { KeyIndex } from "./key-index.ts";
 import type { Value } from "./value.ts";

@@ -75,10 +75,19 @@ test("commands that are foreseen, whatever they are, change nothing", () => {
     ["MGET", "a", "l"],
   ];
   const many = Array.from({ length: 1000 }, (_, n) => ["GET", `k${n}`]);
-  for (const [database, calls] of [[0, list], [1, list], [99, list], [0, []], [0, many]] as const) {
+  for (const [database, calls] of [
+    [0, list],
+    [1, list],
+    [99, list],
+    [0, []],
+    [0, many],
+  ] as const) {
     machine.foreseeCalls(database, calls);
     machine.foresee(calls.map((args) => ({ type: "call", database, args })));
   }
-  machine.foresee([{ type: "call", database: 0, args: ["GET", "a"] }, ...Array(5).fill({ type: "expire", limit: 1 })]);
+  machine.foresee([
+    { type: "call", database: 0, args: ["GET", "a"] },
+    ...Array(5).fill({ type: "expire", limit: 1 }),
+  ]);
   expect(figures()).toEqual(before);
 });

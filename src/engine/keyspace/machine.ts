@@ -14,7 +14,7 @@ import { COLLECTION_READERS } from "./collection-readers.ts";
 import { decodeCommand, encodeCommand } from "./command-codec.ts";
 import { CommandTable } from "./command-table.ts";
 import type { CommandSpec } from "./command.ts";
-import { hashText, stir, stirNumber } from "./digest.ts";
+import { hashText, stir, stirNumber } from "../../wire/digest.ts";
 import { chooseVictims, makeRoom, usedBytesOf } from "./eviction.ts";
 import { Executor } from "./executor.ts";
 import type { KeyspaceCommand, WatchedKey } from "./keyspace-command.ts";

@@ -7,7 +7,7 @@
  */
 import { ByteWriter } from "../../wire/byte-writer.ts";
 import { crc32 } from "../../wire/crc32.ts";
-import { stir } from "./digest.ts";
+import { stir } from "../../wire/digest.ts";
 import { writeCollection } from "./value.ts";
 import type { Collection } from "./value.ts";
 

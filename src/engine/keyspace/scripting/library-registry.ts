@@ -1,5 +1,5 @@
 /** Libraries of functions (FUNCTION LOAD) and the functions by name: replicated and bounded. */
-import { hashText, stir } from "../digest.ts";
+import { hashText, stir } from "../../../wire/digest.ts";
 import { ReplyError } from "../reply.ts";
 import type { ByteReader } from "../../../wire/byte-reader.ts";
 import type { ByteWriter } from "../../../wire/byte-writer.ts";

@@ -1,5 +1,5 @@
 /** The scripts that EVALSHA finds by SHA-1: replicated, bounded, oldest out first. */
-import { hashText, stir } from "../digest.ts";
+import { hashText, stir } from "../../../wire/digest.ts";
 import type { ByteReader } from "../../../wire/byte-reader.ts";
 import type { ByteWriter } from "../../../wire/byte-writer.ts";
 import type { Script, ScriptFlag } from "./lua-engine.ts";

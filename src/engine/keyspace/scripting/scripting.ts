@@ -5,7 +5,7 @@
  * scripts and answers EVALSHA alike. A script is run by every replica from the log entry's time and seed; the Lua engine
  * behind `LuaEngine` promises that equal inputs give equal results. A script that meets a limit is undone.
  */
-import { stir } from "../digest.ts";
+import { stir } from "../../../wire/digest.ts";
 import type { ScriptEngine } from "../section.ts";
 import { functionCommands } from "./function-commands.ts";
 import { LibraryRegistry } from "./library-registry.ts";

@@ -1,0 +1,131 @@
+/**
+ * blocks: the replicas that a node keeps, and how they come to other nodes.
+ *
+ * This file is the contract of the block store: one directory of a disk, two files a replica (the bytes, and beside them a
+ * CRC-32C for every 512 bytes, big-endian, as HDFS counts them). Nothing is believed that its checksum does not vouch for:
+ * every read is verified before a byte leaves. All calls take callbacks, so that the simulated disk decides their order.
+ *
+ * A replica is `writing` until `finish`; a process that dies leaves `writing` replicas, whose bytes count up to the last
+ * chunk that fits its checksum. A stamp of the namespace goes with every replica; one with an older stamp than the block is
+ * stale. `protocol.ts` is how nodes talk, `locations.ts` what a namespace node knows of who holds what.
+ */
+import type { Bytes } from "../../../runtime/bytes.ts";
+import type { QuorateError } from "../../../runtime/errors.ts";
+import type { BlockId, GenerationStamp } from "../namespace/model.ts";
+
+/** Bytes that one checksum covers. Fixed: checksums of files agree with HDFS's only so. */
+export const CHUNK_BYTES: number = 512;
+/** Bytes of a packet on its way, at most; a multiple of the chunk. */
+export const PACKET_BYTES: number = 64 * 1024;
+
+export type ReplicaState = "writing" | "finished" | "recovering" | "corrupt";
+
+export interface Replica {
+  readonly id: BlockId;
+  readonly stamp: GenerationStamp;
+  /** Bytes that are durable and verified (`writing`: so far). */
+  readonly length: number;
+  readonly state: ReplicaState;
+}
+
+export type Outcome<T = void> = (error: QuorateError | undefined, value?: T) => void;
+
+/** How sure bytes must be before they are acknowledged. `disk`: synced; `memory`: handed to the operating system. */
+export type ReplicaDurability = "disk" | "memory";
+
+/** The one who writes a replica. At most one a replica: opening another makes the earlier one fail. */
+export interface ReplicaWriter {
+  readonly id: BlockId;
+  readonly stamp: GenerationStamp;
+  /** Written so far. */
+  readonly length: number;
+  /**
+   * Writes `bytes` at the end; `checksums` are those of their chunks, where the first goes on in a chunk that has begun: its
+   * checksum then covers the whole chunk. Verified before written: CHECKSUM_MISMATCH. DISK_FULL leaves the replica as it
+   * was. `done` comes when the bytes are written, not when they are durable; several may be under way, in order.
+   */
+  write(bytes: Bytes, checksums: Bytes, done: Outcome): void;
+  /** Everything written so far is durable. Calls that wait share one sync. */
+  sync(done: Outcome): void;
+  /** Syncs (unless durability is `memory`) and makes it `finished`. */
+  finish(done: Outcome<Replica>): void;
+  /** Stops; the replica stays as it is, `writing`. Idempotent. */
+  release(): void;
+}
+
+/** A piece of a replica that was verified. */
+export interface ReadPiece {
+  /** Begins exactly where it was asked for. */
+  readonly bytes: Bytes;
+  readonly replicaLength: number;
+}
+
+export interface BlockStore {
+  /** A new, empty replica. REPLICA_UNUSABLE when there is one with this stamp or a later one; an older one is replaced. */
+  create(
+    id: BlockId,
+    stamp: GenerationStamp,
+    durability: ReplicaDurability,
+    done: Outcome<ReplicaWriter>,
+  ): void;
+  /**
+   * Goes on with a replica that has at least `length` bytes, cut to it, under a stamp that is later than its own (or the same,
+   * for a pipeline that is built again). REPLICA_UNUSABLE when it is shorter, newer or absent.
+   */
+  reopen(
+    id: BlockId,
+    stamp: GenerationStamp,
+    length: number,
+    durability: ReplicaDurability,
+    done: Outcome<ReplicaWriter>,
+  ): void;
+  /**
+   * Bytes [offset, offset + length), at most 1 MiB, fewer at its end. REPLICA_UNUSABLE when it is absent or older than
+   * `minStamp`; CHECKSUM_MISMATCH when it is damaged, and then it is `corrupt` from now on.
+   */
+  read(
+    id: BlockId,
+    minStamp: GenerationStamp,
+    offset: number,
+    length: number,
+    done: Outcome<ReadPiece>,
+  ): void;
+  /** The stored checksums of the chunks that [0, length) begins, big-endian: what a file's checksum is made of. */
+  readChecksums(id: BlockId, minStamp: GenerationStamp, length: number, done: Outcome<Bytes>): void;
+  /**
+   * First step of a block's recovery: its writer is stopped, and no attempt with an older stamp is heard any more. Gives what
+   * is held, verified to its end; REPLICA_UNUSABLE when there is nothing, or a later attempt was here.
+   */
+  beginRecovery(id: BlockId, recoveryStamp: GenerationStamp, done: Outcome<Replica>): void;
+  /** Second step: cut to `length`, stamped, `finished`, durable. With `copyTo`, the bytes go to a new replica instead. */
+  finishRecovery(
+    id: BlockId,
+    recoveryStamp: GenerationStamp,
+    length: number,
+    copyTo: BlockId | undefined,
+    done: Outcome<Replica>,
+  ): void;
+  /** Gone at once for readers; the space follows. `done` without an error also when there was none. */
+  delete(id: BlockId, done: Outcome): void;
+  get(id: BlockId): Replica | undefined;
+  /** All replicas, by ascending id, from memory. */
+  list(): Iterable<Replica>;
+  /** Reads and verifies the replica that was verified the longest ago, at most `maxBytes` of it. */
+  scrub(
+    maxBytes: number,
+    done: Outcome<{ readonly id: BlockId; readonly corrupt: boolean } | undefined>,
+  ): void;
+  /** Tells of every change of a replica, also of damage that a read or the scrubber found. */
+  onChange(listener: (replica: Replica | undefined, id: BlockId) => void): void;
+  space(): BlockSpace;
+  /** Waits for what is under way; writers fail. */
+  close(done: () => void): void;
+}
+
+export interface BlockSpace {
+  readonly capacityBytes: number;
+  /** By replicas. */
+  readonly usedBytes: number;
+  /** For more replicas: what the disk has, less what is reserved for the log. */
+  readonly freeBytes: number;
+}

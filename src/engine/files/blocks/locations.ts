@@ -1,0 +1,47 @@
+/**
+ * Which nodes hold which replicas, as one namespace node knows it: soft state, made of heartbeats and reports, kept by every
+ * namespace node alike, so that a new leader knows it at once. Nothing of it is in the log, and all of it may be late; what
+ * is decided by it is checked again where it is done (a node refuses what does not fit its replica).
+ */
+import type { NodeId } from "../../../runtime/world.ts";
+import type { BlockId, GenerationStamp } from "../namespace/model.ts";
+import type { BlockReport, Heartbeat } from "./protocol.ts";
+
+/** A node that keeps blocks, by its last heartbeat. */
+export interface BlockNode {
+  readonly id: NodeId;
+  /** Where readers reach it: "host:port" of its HTTP server. */
+  readonly http: string | undefined;
+  readonly rack: string;
+  readonly standing: Heartbeat["standing"];
+  /** Silent for less than `DEAD_AFTER_MS`. */
+  readonly live: boolean;
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+  readonly freeBytes: number;
+  readonly writers: number;
+  readonly readers: number;
+}
+
+/** A node that was silent for so long counts as gone: its replicas are made anew elsewhere. */
+export const DEAD_AFTER_MS = 10_000;
+/** A node that was silent for so long is not chosen for new blocks, and tried last for reads. */
+export const STALE_AFTER_MS = 3_000;
+
+export interface ReplicaLocation {
+  readonly node: NodeId;
+  readonly stamp: GenerationStamp;
+  readonly length: number;
+  readonly state: "writing" | "finished" | "recovering" | "corrupt";
+}
+
+export interface Locations {
+  onHeartbeat(from: NodeId, heartbeat: Heartbeat, nowMs: number): void;
+  /** False: a report is missing, ask for a full one. */
+  onReport(from: NodeId, report: BlockReport, nowMs: number): boolean;
+  nodes(): readonly BlockNode[];
+  /** Those with the block's stamp or a later one, nearest to `reader` and least busy first; live nodes only. */
+  readable(block: BlockId, stamp: GenerationStamp, reader: NodeId | undefined): readonly ReplicaLocation[];
+  /** All that were reported, stale and corrupt ones too. */
+  all(block: BlockId): readonly ReplicaLocation[];
+}

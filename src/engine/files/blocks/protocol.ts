@@ -1,0 +1,332 @@
+/**
+ * What nodes say to each other about blocks: the pipeline that writes, reads of replicas, recovery, heartbeats and reports,
+ * and what the leader of the namespace tells a node to do.
+ *
+ * Frames travel over a `Network` of their own (the data plane: sockets beside those of consensus, so that a heartbeat never
+ * waits behind a block). A frame may be lost with its link; then the stream it belonged to ends with an error, and whoever
+ * began the stream decides what is next. Every stream has a deadline for silence, and a window in bytes.
+ *
+ * A pipeline: the writer (a node that serves a client, often one of the replicas itself) sends `open` to the first node, which
+ * creates its replica and sends `open` to the next, and so on; `opened` comes back when all are ready or names who failed.
+ * Packets run down, are written and checked on each node, and `ack` comes back from the last to the first when their bytes are
+ * durable on it and on all behind it. On a failure the writer asks the namespace for a new stamp, opens a pipeline without
+ * the bad node from what was acknowledged (`goOn`), and tells the namespace (`updatePipeline`).
+ */
+import type { NodeId } from "../../../runtime/world.ts";
+import type { FileErrorCode } from "../../../runtime/errors.ts";
+import type { Field, FieldsOf } from "../../../wire/record.ts";
+import {
+  bytes,
+  flag,
+  list,
+  optional,
+  record,
+  text,
+  uint32,
+  uint53,
+  union,
+  word,
+} from "../../../wire/record.ts";
+import type { BlockId, FileId, GenerationStamp } from "../namespace/model.ts";
+import type { Replica, ReplicaDurability } from "./block-store.ts";
+
+/** Bytes of one pipeline that may be without an acknowledgement. */
+export const PIPELINE_WINDOW_BYTES: number = 4 * 1024 * 1024;
+/** A stream on which nothing comes for so long, though something is due, has failed. */
+export const STREAM_SILENCE_MS = 5_000;
+
+/** Chosen by whoever begins it; unique for that node. */
+export type StreamId = number;
+
+export interface StreamFailure {
+  readonly code: FileErrorCode | "DISK_FULL" | "OVERLOADED" | "SHUTTING_DOWN";
+  readonly message: string;
+  /** Who is to blame: to be left out of the next attempt. */
+  readonly node: NodeId;
+}
+
+/** Frames of streams. `stream` is the beginner's number in what it sends and in all answers to it. */
+export type StreamFrame =
+  | {
+      readonly type: "open";
+      readonly stream: StreamId;
+      readonly block: BlockId;
+      readonly stamp: GenerationStamp;
+      /** `create` an empty replica, or `goOn` with one that has `length` bytes. */
+      readonly mode: "create" | "goOn";
+      readonly length: number;
+      readonly durability: ReplicaDurability;
+      /** The nodes behind this one. */
+      readonly rest: readonly NodeId[];
+    }
+  | { readonly type: "opened"; readonly stream: StreamId; readonly failure: StreamFailure | undefined }
+  | {
+      readonly type: "packet";
+      readonly stream: StreamId;
+      /** 0, 1, 2… */
+      readonly sequence: number;
+      /** Of its first byte, in the block. */
+      readonly offset: number;
+      /** Asks for durability now (hsync); the last one always is. */
+      readonly sync: boolean;
+      /** The block ends behind it: every node finishes its replica before it acknowledges. */
+      readonly last: boolean;
+      readonly checksums: Uint8Array;
+      readonly content: Uint8Array;
+    }
+  /** All packets up to this one are durable from here on down. */
+  | {
+      readonly type: "ack";
+      readonly stream: StreamId;
+      readonly sequence: number;
+      readonly failure: StreamFailure | undefined;
+    }
+  /** From either side: it is over. */
+  | { readonly type: "close"; readonly stream: StreamId; readonly failure: StreamFailure | undefined }
+  /** Asks for bytes of a replica: for a reader at this node, or to make a replica of it. */
+  | {
+      readonly type: "read";
+      readonly stream: StreamId;
+      readonly block: BlockId;
+      readonly minStamp: GenerationStamp;
+      readonly offset: number;
+      readonly length: number;
+    }
+  /** In order; the reader grants more with `credit`. Ends with `close`. */
+  | {
+      readonly type: "piece";
+      readonly stream: StreamId;
+      readonly offset: number;
+      readonly checksums: Uint8Array;
+      readonly content: Uint8Array;
+    }
+  | { readonly type: "credit"; readonly stream: StreamId; readonly bytes: number }
+  /** For the checksum of a file: answered by one `piece` with MD5 of the block's checksums in `content`. */
+  | {
+      readonly type: "checksum";
+      readonly stream: StreamId;
+      readonly block: BlockId;
+      readonly minStamp: GenerationStamp;
+      readonly length: number;
+    }
+  /** First step of a recovery: what do you hold? Answered by `held`. */
+  | {
+      readonly type: "beginRecovery";
+      readonly stream: StreamId;
+      readonly block: BlockId;
+      readonly recoveryStamp: GenerationStamp;
+    }
+  | {
+      readonly type: "held";
+      readonly stream: StreamId;
+      readonly replica: Replica | undefined;
+      readonly failure: StreamFailure | undefined;
+    }
+  /** Second step: cut to this, under this stamp. Answered by `held`. */
+  | {
+      readonly type: "finishRecovery";
+      readonly stream: StreamId;
+      readonly block: BlockId;
+      readonly recoveryStamp: GenerationStamp;
+      readonly length: number;
+      readonly copyTo: BlockId | undefined;
+    };
+
+/** From every node that keeps blocks to every node that keeps the namespace, each second. */
+export interface Heartbeat {
+  readonly type: "heartbeat";
+  /** Counts from 1 in each life of the process; reports name it, so that a gap is noticed. */
+  readonly life: number;
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+  readonly freeBytes: number;
+  /** Replicas being written. */
+  readonly writers: number;
+  /** Streams being read. */
+  readonly readers: number;
+  /** Path of the topology, such as "/rack1". */
+  readonly rack: string;
+  /** What the operator wants of the node. */
+  readonly standing: "inService" | "decommissioning" | "inMaintenance";
+}
+
+/**
+ * Replicas of a node: all of them in numbered parts (`full`), or what changed since the report before. A namespace node that
+ * misses a number, or meets a new life, answers `reportWanted`, and gets a full one.
+ */
+export interface BlockReport {
+  readonly type: "report";
+  readonly life: number;
+  readonly sequence: number;
+  readonly full: { readonly part: number; readonly last: boolean } | undefined;
+  readonly replicas: readonly Replica[];
+  readonly removed: readonly BlockId[];
+}
+
+export interface ReportWanted {
+  readonly type: "reportWanted";
+}
+
+/**
+ * From the leader of the namespace to a node. `term` is the leader's: a node that has heard a later one does nothing. What
+ * comes of it is seen in the reports; nothing is answered. A leader gives `delete` for a block that no file names only after
+ * a barrier that began after it heard of the replica: so it has applied whatever could name it.
+ */
+export type Instruction =
+  | {
+      readonly type: "replicate";
+      readonly term: number;
+      readonly block: BlockId;
+      readonly stamp: GenerationStamp;
+      readonly length: number;
+      /** This node reads from any of these, and keeps a replica. */
+      readonly from: readonly NodeId[];
+      /** Bytes a second, at most. */
+      readonly bandwidth: number;
+    }
+  | { readonly type: "delete"; readonly term: number; readonly blocks: readonly BlockId[] }
+  /** This node leads the recovery of the block on these nodes, and reports it to the namespace. */
+  | {
+      readonly type: "recover";
+      readonly term: number;
+      readonly file: FileId;
+      readonly block: BlockId;
+      readonly stamp: GenerationStamp;
+      readonly recoveryStamp: GenerationStamp;
+      readonly truncateTo: number | undefined;
+      readonly copyTo: BlockId | undefined;
+      readonly nodes: readonly NodeId[];
+    }
+  /** Verify this replica now: a reader has met damage in it. */
+  | { readonly type: "verify"; readonly term: number; readonly block: BlockId };
+
+/** From a reader or a node to the leader: a replica that failed its checksums. */
+export interface DamageReport {
+  readonly type: "damaged";
+  readonly block: BlockId;
+  readonly stamp: GenerationStamp;
+  readonly node: NodeId;
+}
+
+/** From the node that led a recovery to the leader, which puts `finishRecovery` into the log. */
+export interface RecoveryReport {
+  readonly type: "recovered";
+  readonly file: FileId;
+  readonly block: BlockId;
+  readonly recoveryStamp: GenerationStamp;
+  /** Undefined: no node holds a replica. */
+  readonly length: number | undefined;
+  readonly nodes: readonly NodeId[];
+}
+
+/** Every frame of the data plane. */
+export type BlockFrame =
+  | StreamFrame
+  | Heartbeat
+  | BlockReport
+  | ReportWanted
+  | Instruction
+  | DamageReport
+  | RecoveryReport;
+
+type FrameOf<Type extends BlockFrame["type"]> = FieldsOf<Omit<Extract<BlockFrame, { type: Type }>, "type">>;
+
+const FAILURE: Field<StreamFailure | undefined> = optional(
+  record<StreamFailure>({
+    code: text as Field<StreamFailure["code"]>,
+    message: text,
+    node: text,
+  }),
+);
+const REPLICA: Field<Replica> = record<Replica>({
+  id: uint53,
+  stamp: uint53,
+  length: uint53,
+  state: word("writing", "finished", "recovering", "corrupt"),
+});
+const open: FrameOf<"open"> = {
+  stream: uint53,
+  block: uint53,
+  stamp: uint53,
+  mode: word("create", "goOn"),
+  length: uint53,
+  durability: word("disk", "memory"),
+  rest: list(text),
+};
+const heartbeat: FrameOf<"heartbeat"> = {
+  life: uint53,
+  capacityBytes: uint53,
+  usedBytes: uint53,
+  freeBytes: uint53,
+  writers: uint32,
+  readers: uint32,
+  rack: text,
+  standing: word("inService", "decommissioning", "inMaintenance"),
+};
+
+/** The codec of all frames. What is read of `checksums` and `content` is a view of the frame. */
+export const BLOCK_FRAME: Field<BlockFrame> = union<BlockFrame>({
+  open,
+  opened: { stream: uint53, failure: FAILURE },
+  packet: {
+    stream: uint53,
+    sequence: uint53,
+    offset: uint53,
+    sync: flag,
+    last: flag,
+    checksums: bytes,
+    content: bytes,
+  },
+  ack: { stream: uint53, sequence: uint53, failure: FAILURE },
+  close: { stream: uint53, failure: FAILURE },
+  read: { stream: uint53, block: uint53, minStamp: uint53, offset: uint53, length: uint53 },
+  piece: { stream: uint53, offset: uint53, checksums: bytes, content: bytes },
+  credit: { stream: uint53, bytes: uint53 },
+  checksum: { stream: uint53, block: uint53, minStamp: uint53, length: uint53 },
+  beginRecovery: { stream: uint53, block: uint53, recoveryStamp: uint53 },
+  held: { stream: uint53, replica: optional(REPLICA), failure: FAILURE },
+  finishRecovery: {
+    stream: uint53,
+    block: uint53,
+    recoveryStamp: uint53,
+    length: uint53,
+    copyTo: optional(uint53),
+  },
+  heartbeat,
+  report: {
+    life: uint53,
+    sequence: uint53,
+    full: optional(record<{ readonly part: number; readonly last: boolean }>({ part: uint32, last: flag })),
+    replicas: list(REPLICA),
+    removed: list(uint53),
+  },
+  reportWanted: {},
+  replicate: {
+    term: uint53,
+    block: uint53,
+    stamp: uint53,
+    length: uint53,
+    from: list(text),
+    bandwidth: uint53,
+  },
+  delete: { term: uint53, blocks: list(uint53) },
+  recover: {
+    term: uint53,
+    file: uint53,
+    block: uint53,
+    stamp: uint53,
+    recoveryStamp: uint53,
+    truncateTo: optional(uint53),
+    copyTo: optional(uint53),
+    nodes: list(text),
+  },
+  verify: { term: uint53, block: uint53 },
+  damaged: { block: uint53, stamp: uint53, node: text },
+  recovered: {
+    file: uint53,
+    block: uint53,
+    recoveryStamp: uint53,
+    length: optional(uint53),
+    nodes: list(text),
+  },
+});

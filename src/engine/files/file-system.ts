@@ -1,0 +1,207 @@
+/**
+ * files: a distributed file system of blocks and replicas on the replicated log.
+ *
+ * `namespace/` is the state machine: names, attributes, which blocks a file is made of, who writes it. `blocks/` keeps the
+ * bytes. This file is the door: what the WebHDFS server, the embedded client and the command line are built against. A node
+ * gives one `FileSystem`; it works on every node of the cluster, wherever the leader is.
+ *
+ * Every call takes the caller for whom it is made and an optional signal; a call ends within the request timeout of the node
+ * (streams: an idle timeout), with a QuorateError whose code is one of the error table. Those of files are `FileErrorCode`;
+ * besides, NO_QUORUM, OUTCOME_UNKNOWN, OVERLOADED, DISK_FULL and SHUTTING_DOWN may come from any call.
+ */
+import type { Bytes } from "../../runtime/bytes.ts";
+import type { NodeId } from "../../runtime/world.ts";
+import type { CommandOf } from "./namespace/commands.ts";
+import type {
+  AclStatus,
+  Caller,
+  ContentSummary,
+  FileStatus,
+  Listing,
+  NamespaceSettings,
+  Segment,
+  SnapshotDifference,
+  SnapshotEntry,
+  SnapshottableDirectory,
+} from "./namespace/model.ts";
+import type { NamespaceStatistics } from "./namespace/queries.ts";
+import type { Replies } from "./namespace/replies.ts";
+import type { BlockNode, ReplicaLocation } from "./blocks/locations.ts";
+
+export interface CallOptions {
+  /** Ends the call with an AbortError; what was put into the log may still be carried out. */
+  readonly signal?: AbortSignal;
+}
+
+/** Changes of names and attributes that need no stream; those of writers are inside `FileWriter`. */
+export type Change = CommandOf<
+  | "mkdir"
+  | "symlink"
+  | "rename"
+  | "renameTo"
+  | "publish"
+  | "delete"
+  | "trash"
+  | "expunge"
+  | "setMode"
+  | "setOwner"
+  | "setTimes"
+  | "setReplication"
+  | "setQuota"
+  | "setAcl"
+  | "setAttribute"
+  | "removeAttribute"
+  | "setPolicy"
+  | "concat"
+  | "truncate"
+  | "recoverLease"
+  | "allowSnapshots"
+  | "createSnapshot"
+  | "renameSnapshot"
+  | "deleteSnapshot"
+  | "configure"
+>;
+
+export interface CreateOptions extends CallOptions {
+  /** After the writer's umask. Default 0o644. */
+  readonly mode?: number;
+  /** Default: the file system's. */
+  readonly replication?: number;
+  /** Bytes, a multiple of 512. Default: the file system's. */
+  readonly blockSize?: number;
+  /** Makes directories that are missing. Default true. */
+  readonly createParents?: boolean;
+  /** Replaces a file that is there, when the first byte is put down. Default false: PATH_EXISTS. */
+  readonly overwrite?: boolean;
+  /** Nodes that are not to hold replicas. Default none. */
+  readonly exclude?: readonly NodeId[];
+}
+
+/**
+ * One writer of one file. A file that ends small goes into the namespace in one command at `close`; else blocks are written
+ * as bytes come, and readers see the file grow to what was synced. Until `close` resolves the file counts as open.
+ */
+export interface FileWriter {
+  /** Bytes put in so far, in the file. */
+  readonly position: number;
+  /**
+   * Takes the bytes (the caller must not change them); resolves when more may come: back-pressure, not durability. Rejects with
+   * whatever ended the writer, then and ever after.
+   */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Everything so far is on the disks of all nodes of the pipeline, and visible to readers. */
+  sync(): Promise<void>;
+  /** As `sync`, and the file is closed. */
+  close(): Promise<FileStatus>;
+  /**
+   * Gives up: a file that `create` began is removed, with what was written; one that is appended to stays at what was
+   * acknowledged. Never rejects.
+   */
+  abort(): Promise<void>;
+}
+
+export interface ReadOptions extends CallOptions {
+  /** Default 0. Behind the end: FILE_OPERATION_REFUSED. */
+  readonly offset?: number;
+  /** Default: to the end. */
+  readonly length?: number;
+  /** Nodes that are not to be read from, because they failed the reader. Default none. */
+  readonly exclude?: readonly NodeId[];
+}
+
+/**
+ * Verified bytes, in order. A replica that fails in the middle is replaced by another one without the reader noticing; when
+ * there is none, iteration ends with BLOCK_MISSING. Leaving the loop early frees everything.
+ */
+export interface FileReader extends AsyncIterable<Bytes> {
+  readonly status: FileStatus;
+  /** Bytes that will come. */
+  readonly length: number;
+}
+
+/** HDFS's checksum of a file: MD5 over the MD5s of its blocks' CRC-32Cs. */
+export interface FileChecksum {
+  /** Such as "MD5-of-0MD5-of-512CRC32C". */
+  readonly algorithm: string;
+  readonly bytes: Bytes;
+}
+
+export interface BlockLocation {
+  readonly segment: Segment;
+  /** Nearest first. Of an inline segment: the nodes of the namespace. */
+  readonly replicas: readonly ReplicaLocation[];
+}
+
+/** Why a block has not as many good replicas as it should, and what is being done. */
+export interface BlockHealth {
+  readonly path: string;
+  readonly block: number;
+  readonly replicas: readonly ReplicaLocation[];
+  readonly wanted: number;
+  readonly problem:
+    | "none"
+    | "missing"
+    | "under-replicated"
+    | "over-replicated"
+    | "corrupt"
+    | "misplaced"
+    | "open";
+  /** One sentence, such as "n3 is silent for 12 s; a replica is being made on n4, from n1". */
+  readonly explanation: string;
+}
+
+export interface FileSystem {
+  /** Where this door is: reads and writes prefer it. */
+  readonly node: NodeId;
+  /** Puts a change into the log; its reply is that of `Replies`. */
+  change<C extends Change>(command: C, options?: CallOptions): Promise<Replies[C["type"]]>;
+
+  // Questions, linearizable: each waits for a barrier of the namespace's group first.
+  status(
+    path: string,
+    caller: Caller,
+    options?: CallOptions & { readonly followLast?: boolean },
+  ): Promise<FileStatus>;
+  /** At most 1,000 names a call; `startAfter` "" begins. */
+  list(path: string, caller: Caller, startAfter: string, options?: CallOptions): Promise<Listing>;
+  contentSummary(path: string, caller: Caller, options?: CallOptions): Promise<ContentSummary>;
+  acl(path: string, caller: Caller, options?: CallOptions): Promise<AclStatus>;
+  attributes(
+    path: string,
+    caller: Caller,
+    names: readonly string[] | undefined,
+    options?: CallOptions,
+  ): Promise<ReadonlyMap<string, string>>;
+  linkTarget(path: string, caller: Caller, options?: CallOptions): Promise<string>;
+  checkAccess(path: string, caller: Caller, permission: number, options?: CallOptions): Promise<void>;
+  locations(
+    path: string,
+    caller: Caller,
+    offset: number,
+    length: number,
+    options?: CallOptions,
+  ): Promise<{ readonly status: FileStatus; readonly blocks: readonly BlockLocation[] }>;
+  checksum(path: string, caller: Caller, options?: CallOptions): Promise<FileChecksum>;
+  snapshottable(caller: Caller, options?: CallOptions): Promise<readonly SnapshottableDirectory[]>;
+  snapshots(path: string, caller: Caller, options?: CallOptions): Promise<readonly SnapshotEntry[]>;
+  snapshotDifference(
+    path: string,
+    caller: Caller,
+    from: string,
+    to: string,
+    options?: CallOptions,
+  ): Promise<readonly SnapshotDifference[]>;
+  settings(): NamespaceSettings;
+  statistics(): NamespaceStatistics;
+  nodes(): readonly BlockNode[];
+  /** Walks the subtree; every block of every file, in the order of the paths. */
+  health(path: string, caller: Caller, options?: CallOptions): AsyncIterable<BlockHealth>;
+
+  // Streams.
+  create(path: string, caller: Caller, options?: CreateOptions): Promise<FileWriter>;
+  /** At the end of a file that nobody writes. BEING_WRITTEN, LEASE_RECOVERING. */
+  append(path: string, caller: Caller, options?: CallOptions): Promise<FileWriter>;
+  read(path: string, caller: Caller, options?: ReadOptions): Promise<FileReader>;
+  /** Calls back when the file or directory at a path may have changed, until the signal fires. */
+  watch(path: string, caller: Caller, changed: (path: string) => void, options?: CallOptions): void;
+}

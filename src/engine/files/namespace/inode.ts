@@ -1,0 +1,258 @@
+/**
+ * Inodes as they are kept: files, directories, links.
+ *
+ * An inode does not know its name nor its parent, so that a snapshot and the present can share it under different names. It
+ * is changed in place only by `tree.ts`, which first makes a copy where somebody else must go on seeing the old one.
+ */
+import { hashText, stir, stirNumber } from "../../../wire/digest.ts";
+import type { AclEntry, BlockId, FileId } from "./model.ts";
+import type { Chunk } from "./chunk.ts";
+import { NO_CHUNKS } from "./chunk.ts";
+
+/** What few inodes have. Never changed in place. */
+export interface Extras {
+  readonly accessAcl?: readonly AclEntry[];
+  readonly defaultAcl?: readonly AclEntry[];
+  /** Names to values; both binary strings. */
+  readonly attributes?: ReadonlyMap<string, string>;
+  readonly storagePolicy?: string;
+  readonly erasureCoding?: string;
+  readonly nameQuota?: number;
+  readonly spaceQuota?: number;
+  /** Snapshots are allowed; by ascending id. */
+  readonly snapshots?: readonly DirectorySnapshot[];
+}
+
+export interface DirectorySnapshot {
+  /** A binary string, as a name. */
+  readonly name: string;
+  readonly id: number;
+  readonly createdMs: number;
+  readonly root: Directory;
+}
+
+/** What a subtree amounts to, itself included. */
+export interface Totals {
+  files: number;
+  directories: number;
+  links: number;
+  length: number;
+  /** Replicas counted, and what is set aside for blocks that are being written. */
+  space: number;
+}
+
+abstract class Attributes {
+  readonly id: FileId;
+  revision: number;
+  /** How many chunks, snapshots and deletions under way hold this inode. */
+  refs = 1;
+  /** The tree's epoch in which this object was made; see `Tree.protect`. */
+  epoch: number;
+  /** Texts, each shared by all inodes that have it. */
+  owner: string;
+  group: string;
+  mode: number;
+  modifiedMs: number;
+  accessedMs: number;
+  extras: Extras | undefined = undefined;
+  /** Of everything below and in it; kept by `seal`. */
+  digest = 0;
+
+  constructor(id: FileId, epoch: number, like: Attributes | NewInode) {
+    this.id = id;
+    this.epoch = epoch;
+    this.revision = like.revision;
+    this.owner = like.owner;
+    this.group = like.group;
+    this.mode = like.mode;
+    this.modifiedMs = like.modifiedMs;
+    this.accessedMs = like.accessedMs;
+    this.extras = like.extras;
+  }
+
+  protected attributesDigest(seed: number): number {
+    let hash = stirNumber(stirNumber(seed, this.id), this.revision);
+    hash = stir(hashText(hashText(hash, this.owner), this.group), this.mode);
+    hash = stirNumber(stirNumber(hash, this.modifiedMs), this.accessedMs);
+    return this.extras === undefined ? hash : extrasDigest(hash, this.extras);
+  }
+}
+
+/** What every new inode is given. */
+export interface NewInode {
+  readonly revision: number;
+  readonly owner: string;
+  readonly group: string;
+  readonly mode: number;
+  readonly modifiedMs: number;
+  readonly accessedMs: number;
+  readonly extras: Extras | undefined;
+}
+
+/** A block's number, or content that is kept here (a binary string). */
+export type StoredSegment = BlockId | string;
+
+export class FileNode extends Attributes {
+  length = 0;
+  replication: number;
+  readonly blockSize: number;
+  /** Set aside for the block that is being written, before replicas are counted. */
+  reserved = 0;
+  /** Replaced whole, never changed in place. */
+  segments: readonly StoredSegment[] = NO_SEGMENTS;
+
+  constructor(
+    id: FileId,
+    epoch: number,
+    like: Attributes | NewInode,
+    replication: number,
+    blockSize: number,
+  ) {
+    super(id, epoch, like);
+    this.replication = replication;
+    this.blockSize = blockSize;
+  }
+
+  get kind(): "file" {
+    return "file";
+  }
+
+  get space(): number {
+    return (this.length + this.reserved) * this.replication;
+  }
+
+  copy(epoch: number): FileNode {
+    const copy = new FileNode(this.id, epoch, this, this.replication, this.blockSize);
+    copy.length = this.length;
+    copy.reserved = this.reserved;
+    copy.segments = this.segments;
+    copy.digest = this.digest;
+    return copy;
+  }
+
+  seal(): void {
+    let hash = stirNumber(this.attributesDigest(1), this.length);
+    hash = stirNumber(stirNumber(stir(hash, this.replication), this.blockSize), this.reserved);
+    for (const segment of this.segments) {
+      hash = typeof segment === "string" ? hashText(hash, segment) : stirNumber(hash, segment);
+    }
+    this.digest = hash;
+  }
+}
+
+export class LinkNode extends Attributes {
+  readonly target: string;
+
+  constructor(id: FileId, epoch: number, like: Attributes | NewInode, target: string) {
+    super(id, epoch, like);
+    this.target = target;
+  }
+
+  get kind(): "link" {
+    return "link";
+  }
+
+  copy(epoch: number): LinkNode {
+    const copy = new LinkNode(this.id, epoch, this, this.target);
+    copy.digest = this.digest;
+    return copy;
+  }
+
+  seal(): void {
+    this.digest = hashText(this.attributesDigest(2), this.target);
+  }
+}
+
+export class Directory extends Attributes implements Totals {
+  chunks: Chunk[] = NO_CHUNKS;
+  childCount = 0;
+  files = 0;
+  directories = 1;
+  links = 0;
+  length = 0;
+  space = 0;
+  /** Sum over the entries of `entryDigest`, modulo 2^32. */
+  entriesDigest = 0;
+  private ownDigest = 0;
+
+  get kind(): "directory" {
+    return "directory";
+  }
+
+  copy(epoch: number): Directory {
+    const copy = new Directory(this.id, epoch, this);
+    copy.chunks = this.chunks.length === 0 ? NO_CHUNKS : this.chunks.slice();
+    copy.childCount = this.childCount;
+    copy.entriesDigest = this.entriesDigest;
+    copy.ownDigest = this.ownDigest;
+    copy.digest = this.digest;
+    addTotals(copy, this, 1);
+    // It counted itself already.
+    copy.directories--;
+    return copy;
+  }
+
+  /** After attributes changed. */
+  seal(): void {
+    this.ownDigest = this.attributesDigest(3);
+    this.sealEntries();
+  }
+
+  /** After only what is below changed. */
+  sealEntries(): void {
+    this.digest = stir(stir(this.ownDigest, this.entriesDigest), this.childCount);
+  }
+}
+
+export type Inode = FileNode | Directory | LinkNode;
+
+export const NO_SEGMENTS: readonly StoredSegment[] = [];
+
+/** What an entry adds to the digest of its directory. */
+export function entryDigest(name: string, digest: number): number {
+  return stir(hashText(0, name), digest);
+}
+
+/** Adds what `node` amounts to, `times` (1 or -1). */
+export function addTotals(totals: Totals, node: Totals | Inode, times: number): void {
+  if (node instanceof FileNode) {
+    totals.files += times;
+    totals.length += times * node.length;
+    totals.space += times * node.space;
+  } else if (node instanceof LinkNode) {
+    totals.links += times;
+  } else {
+    totals.files += times * node.files;
+    totals.directories += times * node.directories;
+    totals.links += times * node.links;
+    totals.length += times * node.length;
+    totals.space += times * node.space;
+  }
+}
+
+export function noTotals(): Totals {
+  return { files: 0, directories: 0, links: 0, length: 0, space: 0 };
+}
+
+/** Names that a quota counts. */
+export function namesIn(totals: Totals): number {
+  return totals.files + totals.directories + totals.links;
+}
+
+function extrasDigest(seed: number, extras: Extras): number {
+  let hash = stir(seed, 7);
+  for (const acl of [extras.accessAcl, extras.defaultAcl]) {
+    hash = stir(hash, acl?.length ?? -1);
+    for (const entry of acl ?? []) {
+      hash = stir(hashText(hashText(hash, entry.type), entry.name), entry.permission);
+    }
+  }
+  for (const [name, value] of extras.attributes ?? []) hash = hashText(hashText(hash, name), value);
+  hash = hashText(hashText(hash, extras.storagePolicy ?? ""), extras.erasureCoding ?? "");
+  hash = stirNumber(stirNumber(hash, extras.nameQuota ?? -1), extras.spaceQuota ?? -1);
+  hash = stir(hash, extras.snapshots?.length ?? -1);
+  for (const { name, id, createdMs, root } of extras.snapshots ?? []) {
+    hash = stir(stirNumber(stirNumber(hashText(hash, name), id), createdMs), root.digest);
+  }
+  return hash;
+}

@@ -1,0 +1,286 @@
+/** Files whole: put in one piece, appended to in one piece, joined, cut. */
+import { bytesFromLatin1 } from "../../../../runtime/bytes.ts";
+import type { Access } from "../access.ts";
+import { EXECUTE, READ, WRITE } from "../access.ts";
+import type { CommandOf } from "../commands.ts";
+import type { FileNode, StoredSegment } from "../inode.ts";
+import { NO_SEGMENTS } from "../inode.ts";
+import { RECOVERING } from "../leases.ts";
+import { pathOf, shown } from "../path.ts";
+import { Refusal } from "../replies.ts";
+import type { Resolved } from "../resolve.ts";
+import {
+  changeable,
+  creatable,
+  directoriesOf,
+  existing,
+  nodeOf,
+  refuseSnapshot,
+  resolve,
+} from "../resolve.ts";
+import type { NamespaceState } from "../state.ts";
+import { statusOf } from "../status.ts";
+import { checkReplication } from "./attributes.ts";
+import { checkRemovable } from "./directories.ts";
+import { checkRoom, makeParents, put } from "./making.ts";
+import type { Operations } from "./operation.ts";
+import { accessOf } from "./operation.ts";
+
+/** Files that one `concat` joins. */
+const SOURCES_MAX = 10_000;
+
+export const CONTENT_OPERATIONS: Operations<"put" | "appendInline" | "concat" | "truncate"> = {
+  put(state, command) {
+    const { content } = command;
+    if (content.length > state.settings.inlineMaxBytes) {
+      throw new Refusal(
+        "FILE_OPERATION_REFUSED",
+        `more than ${state.settings.inlineMaxBytes} bytes are not kept inline`,
+      );
+    }
+    const { file, found } = makeFile(state, command, content.length, (made) => {
+      made.segments = content === "" ? NO_SEGMENTS : [content];
+      made.length = content.length;
+    });
+    state.observer?.pathChanged(pathOf(found.names));
+    return statusOf(state, file, found.names);
+  },
+
+  appendInline(state, { caller, path, content }) {
+    const access = accessOf(state, caller);
+    const found = changeable(state.root, path, access);
+    const file = writable(state, found, access);
+    const last = file.segments.at(-1) ?? "";
+    if (typeof last !== "string" || last.length + content.length > state.settings.inlineMaxBytes) {
+      throw new Refusal(
+        "FILE_OPERATION_REFUSED",
+        "the end of the file is not kept inline, or is too large for it",
+      );
+    }
+    state.checkQuota(directoriesOf(found), found.names, { space: content.length * file.replication });
+    const segments = last === "" ? file.segments : file.segments.slice(0, -1);
+    editFile(state, found, (changed) => {
+      if (content === "") return;
+      changed.segments = segments.concat(last + content);
+      changed.length += content.length;
+      state.touch(changed);
+    });
+    return statusOf(state, state.nodeAt(found.names), found.names);
+  },
+
+  concat(state, { caller, path, sources }) {
+    const access = accessOf(state, caller);
+    const found = changeable(state.root, path, access);
+    const target = writable(state, found, access);
+    const from = checkSources(state, access, target, sources);
+    for (const [at, directory] of directoriesOf(found).entries()) {
+      const more = from.map(({ file, found: source }) => {
+        const gone = source.nodes[at] === directory ? file.space : 0;
+        return file.length * target.replication - gone;
+      });
+      const space = more.reduce((sum, each) => sum + each, 0);
+      state.checkQuota([directory], found.names.slice(0, at), { space });
+    }
+    const moved = from.flatMap(({ file }) => file.segments);
+    for (const segment of moved) {
+      if (typeof segment === "string") continue;
+      state.blocks.hold(segment);
+      state.blocks.change(segment, { replication: target.replication, file: target.id });
+    }
+    const length = from.reduce((sum, { file }) => sum + file.length, 0);
+    editFile(state, found, (file) => {
+      file.segments = joined(file.segments, moved, state.settings.inlineMaxBytes);
+      file.length += length;
+      state.touch(file);
+    });
+    for (const source of from) state.discard(source.found.names, state.detach(source.found.names));
+    return undefined;
+  },
+
+  truncate(state, { caller, path, length }) {
+    const access = accessOf(state, caller);
+    const found = changeable(state.root, path, access);
+    const file = writable(state, found, access);
+    if (length > file.length) {
+      const text = `Cannot truncate to a larger file size. Current size: ${file.length}, truncate size: ${length}`;
+      throw new Refusal("ARGUMENT_INVALID", text);
+    }
+    if (length === file.length) return true;
+    return cut(state, found, file, length);
+  },
+};
+
+/**
+ * A new file in the place that a command names, and what was there is gone. `content` bytes will be in it at once; `fill`
+ * puts them there. Throws before anything is changed.
+ */
+export function makeFile(
+  state: NamespaceState,
+  command: CommandOf<"put" | "create">,
+  content: number,
+  fill: (file: FileNode) => void,
+): { readonly file: FileNode; readonly found: Resolved } {
+  const { caller, path, mode, unmaskedMode, createParents, existing: policy } = command;
+  const access = accessOf(state, caller);
+  const replication = command.replication ?? state.settings.replication;
+  const blockSize = command.blockSize ?? state.settings.blockSize;
+  checkReplication(state, replication);
+  checkBlockSize(state, blockSize);
+  const there = resolve(state.root, path, access);
+  refuseSnapshot(there);
+  const replaced = nodeOf(there);
+  if (replaced?.kind === "directory") {
+    throw new Refusal("PATH_EXISTS", `${shown(path)} already exists as a directory`);
+  }
+  if (replaced !== undefined && policy === "refuse") {
+    throw new Refusal("PATH_EXISTS", `${shown(path)} already exists`);
+  }
+  const space = content * replication;
+  let found = there;
+  if (replaced === undefined) {
+    found = creatable(state.root, path, access, createParents);
+    checkRoom(state, found, { files: 1, length: content, space });
+  } else {
+    access.check(replaced, WRITE, there.names, there.names.length);
+    const gone = replaced.kind === "file" ? replaced.space : 0;
+    state.checkQuota(directoriesOf(there), there.names, { space: space - gone });
+    state.discard(there.names, state.detach(there.names));
+  }
+  const parent = replaced === undefined ? makeParents(state, found, access) : directoriesOf(found).at(-1)!;
+  const like = state.newInode(parent, access, mode & 0o777, unmaskedMode, false);
+  const file = state.newFile(state.counters.nextFileId++, like, replication, blockSize);
+  fill(file);
+  put(state, found, file);
+  return { file, found };
+}
+
+function checkBlockSize(state: NamespaceState, blockSize: number): void {
+  const { minBlockSize } = state.settings;
+  if (!Number.isSafeInteger(blockSize) || blockSize < minBlockSize) {
+    const text = `Specified block size is less than configured minimum value: ${blockSize} < ${minBlockSize}`;
+    throw new Refusal("ARGUMENT_INVALID", text);
+  }
+  if (blockSize % 512 === 0) return;
+  throw new Refusal("ARGUMENT_INVALID", `the block size must be a multiple of 512: ${blockSize}`);
+}
+
+/** A file that the caller may write and nobody writes now. */
+export function writable(state: NamespaceState, found: Resolved, access: Access): FileNode {
+  const node = existing(found);
+  const path = pathOf(found.names);
+  if (node.kind !== "file") throw new Refusal("FILE_OPERATION_REFUSED", `Path is not a file: ${path}`);
+  access.check(node, WRITE, found.names, found.names.length);
+  const lease = state.leases.get(node.id);
+  if (lease === undefined) return node;
+  if (lease.holder === RECOVERING) {
+    throw new Refusal("LEASE_RECOVERING", `${path} is being closed after its writer went away, or being cut`);
+  }
+  throw new Refusal("BEING_WRITTEN", `${path} is already being written by ${shown(lease.holder)}`);
+}
+
+function editFile(state: NamespaceState, found: Resolved, change: (file: FileNode) => void): void {
+  state.tree.edit(found.names, (node) => {
+    node.revision = state.counters.revision;
+    if (node.kind === "file") change(node);
+  });
+  state.observer?.pathChanged(pathOf(found.names));
+}
+
+interface Source {
+  readonly found: Resolved;
+  readonly file: FileNode;
+}
+
+function checkSources(
+  state: NamespaceState,
+  access: Access,
+  target: FileNode,
+  sources: readonly string[],
+): readonly Source[] {
+  if (sources.length === 0 || sources.length > SOURCES_MAX) {
+    throw new Refusal("ARGUMENT_INVALID", `concat takes from 1 to ${SOURCES_MAX} sources`);
+  }
+  const seen = new Set([target.id]);
+  return sources.map((path) => {
+    const found = changeable(state.root, path, access);
+    const file = writable(state, found, access);
+    access.check(file, READ, found.names, found.names.length);
+    checkRemovable(state, found, file, access);
+    access.check(found.nodes[found.names.length - 1]!, WRITE | EXECUTE, found.names, found.names.length - 1);
+    if (seen.has(file.id)) {
+      throw new Refusal("ARGUMENT_INVALID", `concat: ${shown(path)} is named twice, or is the target`);
+    }
+    seen.add(file.id);
+    if (file.length === 0)
+      throw new Refusal("ARGUMENT_INVALID", `concat: source file ${shown(path)} is empty`);
+    if (file.replication > target.replication || file.blockSize > target.blockSize) {
+      const text = `concat: source file ${shown(path)} has a greater replication or block size than the target`;
+      throw new Refusal("ARGUMENT_INVALID", text);
+    }
+    return { found, file };
+  });
+}
+
+/** Small pieces that meet become one. */
+function joined(
+  first: readonly StoredSegment[],
+  second: readonly StoredSegment[],
+  inlineMaxBytes: number,
+): readonly StoredSegment[] {
+  const all = [...first];
+  for (const segment of second) {
+    const last = all.at(-1);
+    const meets = typeof segment === "string" && typeof last === "string";
+    if (meets && segment.length + last.length <= inlineMaxBytes) all[all.length - 1] = last + segment;
+    else all.push(segment);
+  }
+  return all.slice();
+}
+
+/** False when a block must be cut, which takes longer. */
+function cut(state: NamespaceState, found: Resolved, file: FileNode, length: number): boolean {
+  let offset = 0;
+  let count = 0;
+  for (const segment of file.segments) {
+    const size = typeof segment === "string" ? segment.length : state.blocks.of(segment).length;
+    if (offset + size > length) break;
+    offset += size;
+    count++;
+  }
+  const kept = file.segments.slice(0, count);
+  const straddling = length > offset ? file.segments[count] : undefined;
+  if (straddling !== undefined) {
+    // Taken apart and put together, so that the long text does not stay in memory behind the short one.
+    kept.push(typeof straddling === "string" ? ownText(straddling.slice(0, length - offset)) : straddling);
+  }
+  const dropped = file.segments.slice(straddling === undefined ? count : count + 1);
+  editFile(state, found, (changed) => {
+    changed.segments = kept;
+    changed.length = length;
+    state.touch(changed);
+  });
+  for (const segment of dropped) if (typeof segment !== "string") state.blocks.letGo(segment);
+  if (typeof straddling !== "number") return true;
+  const block = state.blocks.of(straddling);
+  const stamp = state.counters.nextStamp++;
+  // A snapshot sees the block as it was: the replicas' bytes are copied, not cut.
+  const facts = { stamp, length: length - offset, replication: file.replication };
+  const copyTo = block.refs > 1 ? state.newBlock(file.id, facts) : undefined;
+  const recovery = { stamp, truncateTo: length - offset, copyTo, startedMs: state.timeMs };
+  const { id } = file;
+  const record = {
+    id,
+    names: found.names,
+    holder: RECOVERING,
+    block: straddling,
+    aside: false,
+    pipeline: [],
+    recovery,
+  };
+  state.leases.set(record, state.timeMs);
+  return false;
+}
+
+function ownText(text: string): string {
+  return bytesFromLatin1(text).toString("latin1");
+}

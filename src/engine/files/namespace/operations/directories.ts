@@ -1,0 +1,93 @@
+/** Directories and links are made; anything is removed. */
+import type { Access } from "../access.ts";
+import { EXECUTE, READ, WRITE } from "../access.ts";
+import { entriesOf } from "../chunk.ts";
+import type { Directory, Inode } from "../inode.ts";
+import { LinkNode } from "../inode.ts";
+import { PATH_MAX_LENGTH } from "../model.ts";
+import { isWithin, pathOf } from "../path.ts";
+import { Refusal } from "../replies.ts";
+import type { Resolved } from "../resolve.ts";
+import { creatable, nodeOf, refuseSnapshot, resolve } from "../resolve.ts";
+import type { NamespaceState } from "../state.ts";
+import { statusOf } from "../status.ts";
+import { checkRoom, makeParents, put } from "./making.ts";
+import type { Operations } from "./operation.ts";
+import { accessOf } from "./operation.ts";
+
+export const DIRECTORY_OPERATIONS: Operations<"mkdir" | "symlink" | "delete"> = {
+  mkdir(state, { caller, path, mode, unmaskedMode, createParents }) {
+    const access = accessOf(state, caller);
+    const there = nodeOf(resolve(state.root, path, access));
+    if (there?.kind === "directory") return false;
+    if (there !== undefined) throw new Refusal("PATH_EXISTS", `Path is not a directory: ${path}`);
+    const found = creatable(state.root, path, access, createParents);
+    checkRoom(state, found, { directories: 1 });
+    const parent = makeParents(state, found, access);
+    const like = state.newInode(parent, access, mode & 0o1777, unmaskedMode, true);
+    put(state, found, state.newDirectory(like));
+    return true;
+  },
+
+  symlink(state, { caller, path, target, createParents }) {
+    const access = accessOf(state, caller);
+    if (target === "" || target.length > PATH_MAX_LENGTH) {
+      throw new Refusal("PATH_INVALID", "a link must lead somewhere");
+    }
+    const there = resolve(state.root, path, access, false);
+    if (nodeOf(there) !== undefined) throw new Refusal("PATH_EXISTS", `${path} already exists`);
+    const found = creatable(state.root, path, access, createParents);
+    checkRoom(state, found, { links: 1 });
+    const parent = makeParents(state, found, access);
+    const like = state.newInode(parent, access, 0o777, undefined, false);
+    const link = new LinkNode(state.counters.nextFileId++, state.tree.epoch, like, target);
+    put(state, found, link);
+    return statusOf(state, link, found.names);
+  },
+
+  delete(state, { caller, path, recursive }) {
+    const access = accessOf(state, caller);
+    const found = resolve(state.root, path, access, false);
+    refuseSnapshot(found);
+    const node = nodeOf(found);
+    if (node === undefined) return false;
+    if (node.kind === "directory" && node.childCount > 0 && !recursive) {
+      throw new Refusal("DIRECTORY_NOT_EMPTY", `${pathOf(found.names)} is non empty: Directory is not empty`);
+    }
+    checkRemovable(state, found, node, access);
+    if (node.kind === "directory") checkBelow(node, found.names, access);
+    state.discard(found.names, state.detach(found.names));
+    return true;
+  },
+};
+
+/** The entry may be taken out of its directory: by permission, and because no snapshot hangs on it. */
+export function checkRemovable(state: NamespaceState, found: Resolved, node: Inode, access: Access): void {
+  const { names, nodes } = found;
+  if (names.length === 0) throw new Refusal("FILE_OPERATION_REFUSED", "the root directory cannot be removed");
+  const parent = nodes[names.length - 1] as Directory;
+  access.check(parent, WRITE | EXECUTE, names, names.length - 1);
+  access.checkSticky(parent, node, names);
+  if (node.kind === "directory") checkNoSnapshots(state, names);
+}
+
+/** A directory with snapshots stays where it is: what they hold is reached through it. */
+export function checkNoSnapshots(state: NamespaceState, names: readonly string[]): void {
+  for (const at of state.snapshottable.values()) {
+    if (!isWithin(at, names)) continue;
+    const directory = state.nodeAt(at);
+    if ((directory.extras?.snapshots?.length ?? 0) === 0) continue;
+    const text = `The directory ${pathOf(names)} cannot be deleted or moved since ${pathOf(at)} is snapshottable`;
+    throw new Refusal("SNAPSHOT_REFUSED", `${text} and already has snapshots`);
+  }
+}
+
+/** Whoever removes a directory with everything in it could have removed each by itself. */
+function checkBelow(directory: Directory, names: readonly string[], access: Access): void {
+  if (access.all || directory.childCount === 0) return;
+  access.check(directory, READ | WRITE | EXECUTE, names, names.length);
+  if (directory.directories === 1) return;
+  for (const [name, node] of entriesOf(directory.chunks)) {
+    if (node.kind === "directory") checkBelow(node, [...names, name], access);
+  }
+}

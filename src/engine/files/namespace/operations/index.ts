@@ -1,0 +1,34 @@
+/** All operations, by command. */
+import type { CommandType } from "../commands.ts";
+import { changedSettings } from "../settings.ts";
+import { ATTRIBUTE_OPERATIONS } from "./attributes.ts";
+import { CONTENT_OPERATIONS } from "./content.ts";
+import { DIRECTORY_OPERATIONS } from "./directories.ts";
+import type { Operations } from "./operation.ts";
+import { accessOf } from "./operation.ts";
+import { RECOVERY_OPERATIONS } from "./recovering.ts";
+import { RENAME_OPERATIONS } from "./renaming.ts";
+import { SNAPSHOT_OPERATIONS } from "./snapshotting.ts";
+import { TRASH_OPERATIONS } from "./trash.ts";
+import { WRITING_OPERATIONS } from "./writing.ts";
+
+export const OPERATIONS: Operations<CommandType> = {
+  ...DIRECTORY_OPERATIONS,
+  ...RENAME_OPERATIONS,
+  ...ATTRIBUTE_OPERATIONS,
+  ...CONTENT_OPERATIONS,
+  ...WRITING_OPERATIONS,
+  ...RECOVERY_OPERATIONS,
+  ...SNAPSHOT_OPERATIONS,
+  ...TRASH_OPERATIONS,
+
+  configure(state, { caller, settings }) {
+    accessOf(state, caller).checkSuperuser("change the settings of the file system");
+    const before = state.settings;
+    state.settings = changedSettings(before, settings);
+    if (before.trashIntervalMs !== state.settings.trashIntervalMs) state.counters.emptyTrashAtMs = 0;
+    return undefined;
+  },
+
+  reclaim: (state, { limit }) => state.reclaimer.run(limit),
+};

@@ -1,0 +1,108 @@
+/**
+ * What can be asked of a replica of the namespace, without the log. All of it is answered from memory, by the state as it
+ * is; an answer is linearizable when a barrier of the group was waited for before. All raise a `Refusal` by throwing it:
+ * PATH_NOT_FOUND, ACCESS_DENIED, PARENT_NOT_DIRECTORY, PATH_INVALID, LINK_UNRESOLVED, and what is said besides.
+ *
+ * Paths may lead into a snapshot: "/dir/.snapshot/name/file".
+ */
+import type {
+  AclStatus,
+  BlockId,
+  Caller,
+  ContentSummary,
+  FileId,
+  FileStatus,
+  GenerationStamp,
+  Listing,
+  NamespaceSettings,
+  OpenFile,
+  Segment,
+  SnapshotDifference,
+  SnapshotEntry,
+  SnapshottableDirectory,
+} from "./model.ts";
+
+/** What the namespace knows of one block that some file names, or named until a moment ago. */
+export interface StoredBlock {
+  readonly id: BlockId;
+  readonly stamp: GenerationStamp;
+  readonly length: number;
+  readonly replication: number;
+  /** It is the last of a file that is being written. */
+  readonly open: boolean;
+  /** Whose it is: of several files (snapshots), the one that it was made for. */
+  readonly file: FileId;
+}
+
+/** Told of changes, right after each, so that what is kept beside the state (`blocks/locations.ts`) follows it. Local. */
+export interface NamespaceObserver {
+  /** A block is there, or its stamp, length, replication or openness changed. */
+  blockChanged(block: StoredBlock): void;
+  /** No file and no snapshot names it any more: its replicas can go. */
+  blockRemoved(id: BlockId): void;
+  /** A file was closed, renamed, removed, or changed in content: those who watch it look again. Path of now, or last. */
+  pathChanged(path: string): void;
+  /** Everything may have changed: a snapshot of the log was installed. */
+  replaced(): void;
+}
+
+export interface NamespaceQueries {
+  readonly settings: NamespaceSettings;
+  /** `followLast` false: of the link, not of what it leads to. Default true. */
+  status(path: string, caller: Caller, followLast?: boolean): FileStatus;
+  /**
+   * Names of a directory in the order of their UTF-8 bytes, behind `startAfter` ("": from the first); at most `limit`,
+   * cost independent of how many there are. Of a file: itself.
+   */
+  list(path: string, caller: Caller, startAfter: string, limit: number): Listing;
+  /** Of a whole subtree, at the cost of its depth: it is kept up to date. */
+  contentSummary(path: string, caller: Caller): ContentSummary;
+  /** The parts of a file that hold bytes [offset, offset + length). FILE_OPERATION_REFUSED: it is no file. */
+  segments(path: string, caller: Caller, offset: number, length: number): FileSegments;
+  linkTarget(path: string, caller: Caller): string;
+  acl(path: string, caller: Caller): AclStatus;
+  /** Names to values (binary strings). `names` undefined: all that the caller may see. ATTRIBUTE_REFUSED: one is missing. */
+  attributes(path: string, caller: Caller, names: readonly string[] | undefined): ReadonlyMap<string, string>;
+  /** Raises ACCESS_DENIED unless the caller has these permissions (4 read, 2 write, 1 execute; 0: it exists). */
+  checkAccess(path: string, caller: Caller, permission: number): void;
+  snapshottable(caller: Caller): readonly SnapshottableDirectory[];
+  snapshots(path: string, caller: Caller): readonly SnapshotEntry[];
+  /** "" is the present. Subtrees that neither touched are not looked at. `limit`: at most so many, then cut. */
+  snapshotDifference(
+    path: string,
+    caller: Caller,
+    from: string,
+    to: string,
+    limit: number,
+  ): { readonly differences: readonly SnapshotDifference[]; readonly more: boolean };
+  /** Undefined: no file and no snapshot names it. */
+  block(id: BlockId): StoredBlock | undefined;
+  /**
+   * All blocks. May be read on in a later turn: what was added meanwhile comes, what was removed does not, and every other
+   * comes once.
+   */
+  blocks(): IterableIterator<StoredBlock>;
+  openFiles(): Iterable<OpenFile>;
+  /** Numbers at or above were never given to a block. */
+  readonly nextBlockId: BlockId;
+  statistics(): NamespaceStatistics;
+}
+
+export interface FileSegments {
+  readonly status: FileStatus;
+  readonly segments: readonly Segment[];
+}
+
+export interface NamespaceStatistics {
+  readonly files: number;
+  readonly directories: number;
+  readonly links: number;
+  readonly blocks: number;
+  readonly length: number;
+  /** Replicas counted. */
+  readonly space: number;
+  readonly openFiles: number;
+  readonly snapshots: number;
+  /** Subtrees that were deleted and are being given up. */
+  readonly reclaiming: number;
+}

@@ -1,0 +1,158 @@
+import { expect, test } from "vitest";
+import type { SnapshotDifference } from "./model.ts";
+import { ANN, ROOT, Trial } from "./namespace.testing.ts";
+
+function prepared(): Trial {
+  const trial = new Trial();
+  trial.do("put", { path: "/d/a", content: "1" });
+  trial.do("put", { path: "/d/sub/b", content: "2" });
+  trial.do("allowSnapshots", { path: "/d", allowed: true });
+  expect(trial.do("createSnapshot", { path: "/d", name: "s1" })).toBe("/d/.snapshot/s1");
+  return trial;
+}
+
+const lines = ({ differences }: { differences: readonly SnapshotDifference[] }): string[] =>
+  differences.map(
+    ({ type, path, target }) => `${type} ${path}${target === undefined ? "" : ` -> ${target}`}`,
+  );
+
+test("a snapshot shows what was, whatever becomes of it", () => {
+  const trial = prepared();
+  trial.do("appendInline", { path: "/d/a", content: "x" });
+  trial.do("setMode", { path: "/d/a", mode: 0o600 });
+  trial.do("delete", { path: "/d/sub" });
+  trial.do("put", { path: "/d/c", content: "3" });
+  trial.settle();
+  expect(trial.shape("/d/.snapshot/s1/a")).toBe("1");
+  expect(trial.machine.status("/d/.snapshot/s1/a", ROOT).mode).toBe(0o644);
+  expect(trial.shape("/d/.snapshot/s1/sub/b")).toBe("2");
+  expect(trial.names("/d/.snapshot/s1")).toEqual(["a", "sub"]);
+  expect(trial.names("/d/.snapshot")).toEqual(["s1"]);
+  expect(trial.names("/d")).toEqual(["a", "c"]);
+  const copy = trial.restored();
+  expect(copy.shape("/d/.snapshot/s1/a")).toBe("1");
+  expect(copy.shape("/d/a")).toBe("1x");
+});
+
+test("nothing in a snapshot can be changed", () => {
+  const trial = prepared();
+  const path = "/d/.snapshot/s1/a";
+  trial.refused("SNAPSHOT_REFUSED", "delete", { path });
+  trial.refused("SNAPSHOT_REFUSED", "put", { path: "/d/.snapshot/s1/new", content: "" });
+  trial.refused("SNAPSHOT_REFUSED", "setMode", { path, mode: 0 });
+  trial.refused("SNAPSHOT_REFUSED", "rename", { from: path, to: "/x" });
+  trial.refused("SNAPSHOT_REFUSED", "renameTo", { from: "/d/a", to: "/d/.snapshot/s1/z" });
+  trial.refused("SNAPSHOT_REFUSED", "mkdir", { path: "/d/.snapshot/s2", mode: 0o755 });
+  trial.refused("PATH_INVALID", "mkdir", { path: "/x/.snapshot", mode: 0o755 });
+});
+
+test("blocks go when the last file and the last snapshot that name them are gone, not before", () => {
+  const trial = new Trial();
+  trial.do("mkdir", { path: "/d", mode: 0o755 });
+  trial.do("allowSnapshots", { path: "/d", allowed: true });
+  const [first] = trial.write("/d/f", [1024, 100]);
+  trial.do("createSnapshot", { path: "/d", name: "s1" });
+  trial.do("createSnapshot", { path: "/d", name: "s2" });
+  trial.do("truncate", { path: "/d/f", length: 1024 });
+  trial.do("delete", { path: "/d/f" });
+  trial.settle();
+  expect(trial.machine.statistics().blocks).toBe(2);
+  trial.do("deleteSnapshot", { path: "/d", name: "s1" });
+  trial.settle();
+  expect(trial.machine.statistics().blocks).toBe(2);
+  expect(trial.shape("/d/.snapshot/s2/f")).toBe(`<${first}:1024><${first! + 1}:100>`);
+  trial.restored();
+  trial.do("deleteSnapshot", { path: "/d", name: "s2" });
+  trial.settle();
+  expect(trial.machine.statistics().blocks).toBe(0);
+});
+
+test("an append after a snapshot shows only in the file; a cut of a block that a snapshot needs makes a copy", () => {
+  const trial = new Trial();
+  trial.do("mkdir", { path: "/d", mode: 0o755 });
+  trial.do("allowSnapshots", { path: "/d", allowed: true });
+  const [block] = trial.write("/d/f", [100]);
+  trial.do("createSnapshot", { path: "/d", name: "s1" });
+  const opened = trial.do("append", { path: "/d/f" });
+  const { id, stamp } = opened.block!;
+  trial.do("updatePipeline", { file: opened.status.id, block: { id, stamp, length: 100 } });
+  trial.do("complete", { file: opened.status.id, last: { id, stamp, length: 300 } });
+  expect(trial.shape("/d/f")).toBe(`<${block}:300>`);
+  expect(trial.shape("/d/.snapshot/s1/f")).toBe(`<${block}:100>`);
+  expect(trial.do("truncate", { path: "/d/f", length: 50 })).toBe(false);
+  const [open] = [...trial.machine.openFiles()];
+  const { recovery } = open!;
+  expect(recovery).toMatchObject({ truncateTo: 50, block: { id: block, length: 300 } });
+  expect(trial.machine.block(recovery!.copyTo!)).toMatchObject({ open: true });
+  trial.restored();
+  trial.do("finishRecovery", { file: open!.id, block: block!, stamp: recovery!.stamp, length: 50 });
+  expect(trial.shape("/d/f")).toBe(`<${recovery!.copyTo}:50>`);
+  expect(trial.shape("/d/.snapshot/s1/f")).toBe(`<${block}:100>`);
+  expect(trial.machine.block(block!)?.length).toBe(300);
+  trial.restored();
+});
+
+test("the difference between snapshots names what was made, removed, changed and moved", () => {
+  const trial = prepared();
+  trial.do("put", { path: "/d/new", content: "" });
+  trial.do("rename", { from: "/d/a", to: "/d/sub/moved" });
+  trial.do("appendInline", { path: "/d/sub/b", content: "!" });
+  trial.do("mkdir", { path: "/d/other", mode: 0o755 });
+  trial.do("createSnapshot", { path: "/d", name: "s2" });
+  const between = (from: string, to: string): string[] =>
+    lines(trial.machine.snapshotDifference("/d", ROOT, from, to, 100)).toSorted();
+  expect(between("s1", "s2")).toEqual([
+    "created new",
+    "created other",
+    "modified ",
+    "modified sub",
+    "modified sub/b",
+    "renamed a -> sub/moved",
+  ]);
+  expect(between("s2", "s1")).toContain("deleted new");
+  expect(between("s2", "")).toEqual([]);
+  trial.do("delete", { path: "/d/other" });
+  expect(between("s2", "")).toEqual(["deleted other", "modified "]);
+  const cut = trial.machine.snapshotDifference("/d", ROOT, "s1", "s2", 2);
+  expect(cut).toMatchObject({ more: true });
+  expect(cut.differences).toHaveLength(2);
+  expect(trial.denied((machine) => machine.snapshotDifference("/d", ROOT, "no", "", 9))).toBe(
+    "SNAPSHOT_REFUSED",
+  );
+  const copy = trial.restored();
+  expect(lines(copy.machine.snapshotDifference("/d", ROOT, "s1", "s2", 100)).toSorted()).toEqual(
+    between("s1", "s2"),
+  );
+});
+
+test("a directory with snapshots stays where it is, and such directories do not nest", () => {
+  const trial = prepared();
+  trial.refused("SNAPSHOT_REFUSED", "delete", { path: "/d" });
+  trial.refused("SNAPSHOT_REFUSED", "renameTo", { from: "/d", to: "/e" });
+  trial.refused("SNAPSHOT_REFUSED", "allowSnapshots", { path: "/d/sub", allowed: true });
+  trial.refused("SNAPSHOT_REFUSED", "allowSnapshots", { path: "/", allowed: true });
+  trial.refused("SNAPSHOT_REFUSED", "allowSnapshots", { path: "/d", allowed: false });
+  trial.refused("ACCESS_DENIED", "allowSnapshots", { path: "/d/sub", caller: ANN, allowed: true });
+  trial.do("put", { path: "/x/e/f", content: "" });
+  trial.do("allowSnapshots", { path: "/x/e", allowed: true });
+  trial.refused("SNAPSHOT_REFUSED", "renameTo", { from: "/x", to: "/d/x" });
+  trial.do("renameTo", { from: "/x", to: "/y" });
+  expect(trial.machine.snapshottable(ROOT).map(({ status }) => status.path)).toEqual(["/d", "/y/e"]);
+  trial.do("deleteSnapshot", { path: "/d", name: "s1" });
+  trial.do("delete", { path: "/d" });
+  expect(trial.machine.snapshottable(ROOT).map(({ status }) => status.path)).toEqual(["/y/e"]);
+  trial.restored();
+});
+
+test("snapshots are named, renamed and listed", () => {
+  const trial = prepared();
+  trial.refused("SNAPSHOT_REFUSED", "createSnapshot", { path: "/d", name: "s1" });
+  trial.refused("PATH_INVALID", "createSnapshot", { path: "/d", name: "a/b" });
+  trial.refused("SNAPSHOT_REFUSED", "createSnapshot", { path: "/d/sub", name: "s" });
+  trial.refused("ACCESS_DENIED", "createSnapshot", { path: "/d", caller: ANN, name: "s" });
+  expect(trial.do("createSnapshot", { path: "/d", name: undefined })).toMatch(/\/s\d{8}-\d{6}\.\d{3}$/);
+  trial.do("renameSnapshot", { path: "/d", name: "s1", to: "first" });
+  trial.refused("SNAPSHOT_REFUSED", "deleteSnapshot", { path: "/d", name: "s1" });
+  expect(trial.machine.snapshots("/d", ROOT).map(({ path }) => path)[0]).toBe("/d/.snapshot/first");
+  expect(trial.machine.statistics().snapshots).toBe(2);
+});

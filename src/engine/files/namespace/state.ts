@@ -1,0 +1,280 @@
+/**
+ * The whole state of the namespace, and the few steps that all commands are made of. What a command checks it checks before
+ * its first step: a command that is refused has changed nothing.
+ */
+import { assert } from "../../../runtime/errors.ts";
+import { stir, stirNumber } from "../../../wire/digest.ts";
+import type { BlockFacts } from "./block-table.ts";
+import { BlockTable } from "./block-table.ts";
+import type { Extras, Inode, NewInode, Totals } from "./inode.ts";
+import { Directory, FileNode, noTotals } from "./inode.ts";
+import type { Access } from "./access.ts";
+import { inheritedAcl, withAcl } from "./acl.ts";
+import type { OpenRecord } from "./leases.ts";
+import { LeaseTable } from "./leases.ts";
+import type { BlockId, FileId, NamespaceSettings } from "./model.ts";
+import { isWithin, ownName, pathOf } from "./path.ts";
+import type { NamespaceObserver, StoredBlock } from "./queries.ts";
+import { Reclaimer } from "./reclaimer.ts";
+import { Refusal } from "./replies.ts";
+import { DEFAULT_NAMESPACE_SETTINGS, settingsDigest } from "./settings.ts";
+import { lookUp } from "./chunk.ts";
+import { overQuota, Tree } from "./tree.ts";
+
+export const ROOT_ID = 16_385;
+/** As HDFS's: tools tell blocks by it. */
+export const FIRST_BLOCK_ID: number = 2 ** 30 + 1;
+export const FIRST_STAMP = 1001;
+
+/** Numbers that only grow. */
+export interface Counters {
+  nextFileId: FileId;
+  nextBlockId: BlockId;
+  nextStamp: number;
+  nextSnapshotId: number;
+  /** Commands that changed something. */
+  revision: number;
+  /** When the trash is emptied next, log time; 0: not known yet. */
+  emptyTrashAtMs: number;
+}
+
+export class NamespaceState {
+  settings: NamespaceSettings = DEFAULT_NAMESPACE_SETTINGS;
+  readonly blocks: BlockTable = new BlockTable();
+  readonly tree: Tree = new Tree(emptyRoot(), this.blocks);
+  readonly leases: LeaseTable = new LeaseTable();
+  readonly reclaimer: Reclaimer = new Reclaimer(this.blocks);
+  readonly counters: Counters = {
+    nextFileId: ROOT_ID + 1,
+    nextBlockId: FIRST_BLOCK_ID,
+    nextStamp: FIRST_STAMP,
+    nextSnapshotId: 0,
+    revision: 1,
+    emptyTrashAtMs: 0,
+  };
+  /** Directories that allow snapshots: where they are. Follows from the tree. */
+  readonly snapshottable: Map<FileId, readonly string[]> = new Map();
+  /** Log time of the command that is applied. */
+  timeMs = 0;
+  observer: NamespaceObserver | undefined = undefined;
+  /** Owners and groups: one string for all inodes that have it. */
+  private readonly texts = new Map<string, string>();
+
+  constructor() {
+    this.blocks.onChange = (record) => this.observer?.blockChanged(this.storedBlock(record.id)!);
+    this.blocks.onRemove = (id) => this.observer?.blockRemoved(id);
+    this.leases.onChange = (id, before) => this.onLeaseChange(id, before);
+  }
+
+  get root(): Directory {
+    return this.tree.root;
+  }
+
+  /** Of everything, at no more cost than the settings: kept up to date by all parts. */
+  digest(): number {
+    const { counters, tree, blocks, leases, reclaimer } = this;
+    let hash = stir(stir(stir(tree.root.digest, blocks.digest), leases.digest), reclaimer.stack.length);
+    for (const value of Object.values(counters)) hash = stirNumber(hash, value as number);
+    for (const id of this.snapshottable.keys()) hash = stirNumber(hash, id);
+    return settingsDigest(hash, this.settings) >>> 0;
+  }
+
+  storedBlock(id: BlockId): StoredBlock | undefined {
+    const record = this.blocks.get(id);
+    if (record === undefined) return undefined;
+    const { file, stamp, length, replication } = record;
+    const lease = this.leases.get(file);
+    const open = lease !== undefined && (lease.block === id || lease.recovery?.copyTo === id);
+    return { id, file, stamp, length, replication, open };
+  }
+
+  intern(text: string): string {
+    const known = this.texts.get(text);
+    if (known !== undefined) return known;
+    this.texts.set(text, text);
+    return text;
+  }
+
+  /** What an inode begins with that `access` makes in `parent`; `unmasked`: the mode before the umask. */
+  newInode(
+    parent: Directory,
+    access: Access,
+    mode: number,
+    unmasked: number | undefined,
+    isDirectory: boolean,
+  ): NewInode {
+    const hasDefaults = parent.extras?.defaultAcl !== undefined;
+    const acl = inheritedAcl(parent, hasDefaults ? (unmasked ?? mode) : mode, isDirectory);
+    const policies: Extras = {
+      ...(parent.extras?.storagePolicy === undefined ? {} : { storagePolicy: parent.extras.storagePolicy }),
+      ...(parent.extras?.erasureCoding === undefined ? {} : { erasureCoding: parent.extras.erasureCoding }),
+    };
+    return {
+      revision: this.counters.revision,
+      owner: this.intern(access.caller.user),
+      group: this.intern(parent.group),
+      mode: acl.mode,
+      modifiedMs: this.timeMs,
+      accessedMs: this.timeMs,
+      extras: withAcl(policies, acl),
+    };
+  }
+
+  newFile(id: FileId, like: NewInode, replication: number, blockSize: number): FileNode {
+    return new FileNode(id, this.tree.epoch, like, replication, blockSize);
+  }
+
+  newDirectory(like: NewInode): Directory {
+    return new Directory(this.counters.nextFileId++, this.tree.epoch, like);
+  }
+
+  newBlock(file: FileId, facts: BlockFacts): BlockId {
+    const id = this.counters.nextBlockId++;
+    this.blocks.add(id, file, facts);
+    return id;
+  }
+
+  /** Puts a new inode under a free name of a directory that is there. */
+  attach(parentNames: readonly string[], name: string, node: Inode): void {
+    node.seal();
+    this.attachAsIs(parentNames, name, node);
+  }
+
+  /** As `attach`, of an inode that is sealed. */
+  attachAsIs(parentNames: readonly string[], name: string, node: Inode): void {
+    this.tree.edit(parentNames, (parent) => {
+      this.touch(parent);
+      this.tree.attach(parent as Directory, ownName(name), node);
+    });
+  }
+
+  /** Takes an entry out of its directory; the caller holds it now. */
+  detach(names: readonly string[]): Inode {
+    let taken: Inode | undefined;
+    this.tree.edit(names.slice(0, -1), (parent) => {
+      this.touch(parent);
+      taken = this.tree.detach(parent as Directory, names.at(-1)!);
+    });
+    return taken!;
+  }
+
+  /** Gives up what was detached: its writers lose their leases at once, its blocks step by step. */
+  discard(names: readonly string[], node: Inode): void {
+    const { stack } = this.reclaimer;
+    stack.push(node);
+    this.tree.recordUndo(() => stack.pop());
+    for (const record of this.openBelow(names)) this.closeLease(record.id);
+    for (const [id, at] of this.snapshottable) {
+      if (!isWithin(at, names)) continue;
+      this.snapshottable.delete(id);
+      this.tree.recordUndo(() => this.snapshottable.set(id, at));
+    }
+    this.observer?.pathChanged(pathOf(names));
+  }
+
+  /** What hangs on paths follows an inode that was moved. */
+  moved(from: readonly string[], to: readonly string[]): void {
+    for (const record of this.openBelow(from)) {
+      this.leases.move(record, [...to, ...record.names.slice(from.length)]);
+      this.tree.recordUndo(() => this.leases.move(this.leases.get(record.id)!, record.names));
+    }
+    for (const [id, at] of this.snapshottable) {
+      if (!isWithin(at, from)) continue;
+      this.snapshottable.set(id, [...to, ...at.slice(from.length)]);
+      this.tree.recordUndo(() => this.snapshottable.set(id, at));
+    }
+    this.observer?.pathChanged(pathOf(from));
+    this.observer?.pathChanged(pathOf(to));
+  }
+
+  /** Of names that are known to lead somewhere. */
+  nodeAt(names: readonly string[]): Inode {
+    let node: Inode | undefined = this.root;
+    for (const name of names) {
+      node = node?.kind === "directory" ? lookUp(node.chunks, name) : undefined;
+    }
+    assert(node !== undefined, "names that should lead to an inode do not");
+    return node;
+  }
+
+  /** The file that a lease is for. */
+  openFile(record: OpenRecord): FileNode {
+    return this.nodeAt(record.names) as FileNode;
+  }
+
+  editFile(record: OpenRecord, change: (file: FileNode) => void): void {
+    this.tree.edit(record.names, (node) => {
+      node.revision = this.counters.revision;
+      change(node as FileNode);
+    });
+  }
+
+  /** Runs `change`; when it throws, everything is as it was before. */
+  atomically<T>(change: () => T): T {
+    const { nextFileId } = this.counters;
+    return this.tree.atomically(() => {
+      this.tree.recordUndo(() => (this.counters.nextFileId = nextFileId));
+      return change();
+    });
+  }
+
+  /** Ends a lease, however; a block that never got into its file goes. */
+  closeLease(id: FileId): void {
+    const record = this.leases.get(id);
+    if (record === undefined) return;
+    // A block that is gone cannot be brought back: `publish` does not replace what is being written.
+    assert(!this.tree.inSavepoint, "a lease was ended that a savepoint may have to restore");
+    this.leases.delete(id);
+    if (record.aside && record.block !== undefined) this.blocks.letGo(record.block);
+    if (record.recovery?.copyTo !== undefined) this.blocks.letGo(record.recovery.copyTo);
+  }
+
+  /** A change of an inode or of a directory's entries. */
+  touch(node: Inode): void {
+    node.revision = this.counters.revision;
+    node.modifiedMs = this.timeMs;
+  }
+
+  /** Throws Refusal when `delta` does not fit below these directories, which lead to `names`. */
+  checkQuota(directories: readonly Directory[], names: readonly string[], delta: Partial<Totals>): void {
+    const over = overQuota(directories, { ...noTotals(), ...delta });
+    if (over === undefined) return;
+    const path = pathOf(names, over.at);
+    if (over.kind === "names") {
+      const text = `The NameSpace quota (directories and files) of directory ${path} is exceeded`;
+      throw new Refusal("NAME_QUOTA_EXCEEDED", `${text}: quota=${over.quota} file count=${over.needed}`);
+    }
+    const text = `The DiskSpace quota of ${path} is exceeded: quota = ${over.quota} B`;
+    throw new Refusal("SPACE_QUOTA_EXCEEDED", `${text} but diskspace consumed = ${over.needed} B`);
+  }
+
+  private openBelow(names: readonly string[]): OpenRecord[] {
+    const below: OpenRecord[] = [];
+    for (const record of this.leases.all()) if (isWithin(record.names, names)) below.push(record);
+    return below;
+  }
+
+  private onLeaseChange(id: FileId, before: OpenRecord | undefined): void {
+    if (this.observer === undefined) return;
+    const blocks = new Set([before?.block, this.leases.get(id)?.block]);
+    for (const block of blocks) {
+      const stored = block === undefined ? undefined : this.storedBlock(block);
+      if (stored !== undefined) this.observer.blockChanged(stored);
+    }
+  }
+}
+
+export function emptyRoot(): Directory {
+  const like = {
+    revision: 0,
+    owner: DEFAULT_NAMESPACE_SETTINGS.superuser,
+    group: DEFAULT_NAMESPACE_SETTINGS.supergroup,
+    mode: 0o755,
+    modifiedMs: 0,
+    accessedMs: 0,
+    extras: undefined,
+  };
+  const root = new Directory(ROOT_ID, 1, like);
+  root.seal();
+  return root;
+}

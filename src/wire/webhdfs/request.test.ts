@@ -1,0 +1,129 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
+import type { Operation, OperationName } from "./operations.ts";
+import { OPERATIONS } from "./operations.ts";
+import { parseError, renderError } from "./remote-exception.ts";
+import { parseRequest, renderRequest } from "./request.ts";
+
+const open = { offset: 0, length: undefined, noredirect: false, excludedatanodes: [], data: false };
+
+test("requests as the clients of Hadoop, Python, Rust and npm write them are understood", () => {
+  const java = parseRequest("GET", "/webhdfs/v1/a%20b/%C3%BC?op=OPEN&user.name=ann&offset=7&buffersize=4096");
+  expect(java).toMatchObject({ path: "/a b/ü", user: "ann" });
+  expect(java.operation).toEqual({ ...open, op: "OPEN", offset: 7, buffersize: 4096 });
+  const npm = parseRequest("PUT", "/webhdfs/v1/x?op=create&overwrite=true&permission=0755");
+  expect(npm.operation).toMatchObject({
+    op: "CREATE",
+    overwrite: true,
+    permission: 0o755,
+    createparent: true,
+  });
+  const python = parseRequest("DELETE", "/webhdfs/v1/x?recursive=True&op=DELETE&user.name=dr.who");
+  expect(python.operation).toEqual({ op: "DELETE", recursive: true });
+  const rust = parseRequest("PUT", "/webhdfs/v1/x?op=CREATE&noredirect=true&blocksize=");
+  expect(rust.operation).toMatchObject({ noredirect: true, blocksize: undefined });
+  const retry = parseRequest("GET", "/webhdfs/v1/x?op=OPEN&excludedatanodes=n1:9870,n2:9870");
+  expect(retry.operation).toMatchObject({ excludedatanodes: ["n1:9870", "n2:9870"] });
+  const xattrs = parseRequest(
+    "GET",
+    "/webhdfs/v1/x?op=GETXATTRS&xattr.name=user.a&xattr.name=user.b&encoding=HEX",
+  );
+  expect(xattrs.operation).toEqual({ op: "GETXATTRS", "xattr.name": ["user.a", "user.b"], encoding: "hex" });
+  expect(parseRequest("GET", "/webhdfs/v1?op=GETSTATUS").path).toBe("/");
+  expect(parseRequest("GET", "/webhdfs/v1/?op=LISTSTATUS_BATCH&startAfter=a%2Bb").operation).toEqual({
+    op: "LISTSTATUS_BATCH",
+    startAfter: "a+b",
+  });
+  expect(parseRequest("GET", "/webhdfs/v1/a+b?op=GETFILESTATUS").path).toBe("/a+b");
+});
+
+test("what cannot be meant is refused, and the text names the parameter", () => {
+  const refused: readonly (readonly [string, string, RegExp])[] = [
+    ["GET", "/webhdfs/v1/x?op=GETFILEBLOCKLOCATION", /parameter "op": .*GETFILEBLOCKLOCATION/],
+    ["GET", "/webhdfs/v1/x", /parameter "op"/],
+    ["GET", "/webhdfs/v1/x?op=constructor", /parameter "op"/],
+    ["GET", "/webhdfs/v2/x?op=OPEN", /not a path of WebHDFS/],
+    ["GET", "/webhdfs/v1x?op=OPEN", /not a path of WebHDFS/],
+    ["GET", "/webhdfs/v1/%FF?op=OPEN", /percent-encoded/],
+    ["GET", "/webhdfs/v1/x?op=OPEN&offset=-1", /"offset": less than 0/],
+    ["GET", "/webhdfs/v1/x?op=OPEN&offset=1e3", /"offset": not a whole number/],
+    ["GET", "/webhdfs/v1/x?op=OPEN&offset=9007199254740993", /"offset": not a whole number/],
+    ["PUT", "/webhdfs/v1/x?op=MKDIRS&permission=788", /"permission": not octal/],
+    ["PUT", "/webhdfs/v1/x?op=CREATE&overwrite=yes", /"overwrite": neither true nor false/],
+    ["PUT", "/webhdfs/v1/x?op=RENAME", /"destination": it is required/],
+    ["POST", "/webhdfs/v1/x?op=OPEN", /op=OPEN is for GET/],
+  ];
+  for (const [method, target, message] of refused) {
+    expect(() => parseRequest(method, target), target).toThrow(message);
+  }
+});
+
+test("any target is parsed or refused with an error of the table", () => {
+  fc.assert(
+    fc.property(fc.constantFrom(...Object.keys(OPERATIONS)), fc.string(), fc.string(), (op, path, query) => {
+      try {
+        parseRequest(OPERATIONS[op as OperationName].method, `/webhdfs/v1/${path}?op=${op}&${query}`);
+      } catch (error) {
+        expect(isQuorateError(error)).toBe(true);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test("an operation that was rendered is parsed to itself, whatever its path", () => {
+  const operations: readonly Operation[] = [
+    { op: "OPEN", ...open, offset: 3, length: 9, buffersize: undefined },
+    { op: "GETFILESTATUS" },
+    { op: "LISTSTATUS_BATCH", startAfter: "ä&b=c" },
+    { op: "RENAME", destination: "/to/here", renameoptions: ["OVERWRITE"] },
+    { op: "SETTIMES", modificationtime: 5, accesstime: -1 },
+    { op: "SETXATTR", "xattr.name": "user.a", "xattr.value": "0x31", flag: ["CREATE", "REPLACE"] },
+    { op: "SETQUOTA", namespacequota: -1, storagespacequota: undefined },
+    { op: "CONCAT", sources: ["/a", "/b"] },
+    { op: "MKDIRS", permission: 0o1777, unmaskedpermission: undefined },
+  ];
+  const path = fc.array(
+    fc.string({ unit: "grapheme", minLength: 1 }).map((name) => name.replaceAll("/", "-")),
+  );
+  fc.assert(
+    fc.property(fc.constantFrom(...operations), path, (operation, names) => {
+      const { method, target } = renderRequest(`/${names.join("/")}`, operation, [["user.name", "a b"]]);
+      const parsed = parseRequest(method, target);
+      expect(parsed.operation).toEqual(operation);
+      expect(parsed.path).toBe(`/${names.join("/")}`);
+      expect(parsed.user).toBe("a b");
+    }),
+  );
+});
+
+test("an error keeps its code over the wire, or at least its exception", () => {
+  const codes = [
+    "PATH_NOT_FOUND",
+    "ACCESS_DENIED",
+    "PATH_EXISTS",
+    "SAFE_MODE",
+    "NAME_QUOTA_EXCEEDED",
+  ] as const;
+  for (const code of codes) {
+    const { body } = renderError(new QuorateError(code, "why"));
+    expect(parseError(body)).toMatchObject({ code, message: "why" });
+  }
+  const missing = renderError(new QuorateError("PATH_NOT_FOUND", "File does not exist: /x"));
+  expect(missing).toEqual({
+    status: 404,
+    body: {
+      RemoteException: {
+        exception: "FileNotFoundException",
+        javaClassName: "java.io.FileNotFoundException",
+        message: "File does not exist: /x",
+      },
+    },
+  });
+  expect(parseError({ RemoteException: { exception: "OddException", message: "m" } })).toMatchObject({
+    code: "FILE_OPERATION_REFUSED",
+  });
+  expect(parseError("nonsense")).toBeUndefined();
+  expect(parseError(null)).toBeUndefined();
+});
