@@ -7,6 +7,7 @@ import { withChunk } from "../consensus/message.ts";
 import type { RaftMessage } from "../consensus/message.ts";
 import { DEFAULT_CONSENSUS_OPTIONS, createRaft } from "../consensus/raft/raft.ts";
 import type { Bytes } from "../runtime/bytes.ts";
+import { causesOf } from "../runtime/errors.ts";
 import { joinAddress } from "../runtime/node/address.ts";
 import type { Containment } from "../runtime/node/containment.ts";
 import { contain } from "../runtime/node/containment.ts";
@@ -90,7 +91,11 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   const containment = contain();
   const node = await startIn(options, containment);
   containment.ended.catch((error: Error) => {
-    options.logger.log("error", "node.fatal", { node: options.id, error: error.message });
+    options.logger.log("error", "node.fatal", {
+      node: options.id,
+      error: error.message,
+      cause: causesOf(error),
+    });
     void node.stop({ handOver: false }).then(() => onEnd(error));
   });
   return node;
@@ -255,6 +260,7 @@ function createNode(
     commands: [...DATA_COMMANDS, ...SESSION_SPECS],
     scripts,
     hashSecret: world.random.next32(),
+    complain: (problem) => world.logger.log("error", "keyspace.malformed-command", { problem }),
   });
   const node: KeyspaceClusterNode = new ClusterNode({
     id: options.id,

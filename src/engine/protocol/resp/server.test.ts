@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
+import { requestText } from "../../../wire/resp/request-encoder.ts";
 import type { TestNodeOptions, TestServer } from "./local-node.testing.ts";
 import { startTestServer, TestNode } from "./local-node.testing.ts";
 import { plain, RespClient } from "./resp-client.testing.ts";
@@ -272,6 +273,28 @@ test("INFO tells the node, its role and what durability means", async () => {
   }
   expect(await client.call("INFO commandstats")).toMatch(/cmdstat_set:calls=1,/);
   expect(await client.call("INFO nosuch")).toBe("");
+});
+
+test("bytes that the log would read otherwise than the parser did never reach it, and their client is let go", async () => {
+  const started = await serve();
+  started.node.keepsLog = true;
+  const client = await open(started);
+  await client.call("SET", "a", "1");
+  // A parser that is wrong about where a command ends.
+  const { parser } = started.server.connections()[0]!;
+  const next = parser.next.bind(parser);
+  parser.next = () => {
+    const result = next();
+    parser.rawEnd -= 1;
+    return result;
+  };
+  client.send(requestText(["SET", "a", "2"]));
+  expect((await client.take(1)).map(plain)).toEqual(["-ERR Protocol error: the command is not well framed"]);
+  await client.ended();
+  const other = await open(started);
+  expect(plain(await other.call("GET a"))).toBe("1");
+  expect(started.node.logged).toHaveLength(1);
+  expect(started.complaints.join()).toMatch(/framing-disagrees/);
 });
 
 test("any garbage is answered or ended, and the server serves the next client", async () => {
