@@ -13,6 +13,7 @@ const SETTINGS: Settings = {
   durability: "always",
   readMode: "barrier",
   password: undefined,
+  protectedMode: true,
   secret: undefined,
   logLevel: "warn",
   logFormat: "json",

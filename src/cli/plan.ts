@@ -26,7 +26,7 @@ const NAME = /^[\w.-]{1,64}$/;
 /** What is the same for every node of a plan. */
 export type Settings = Pick<
   NodeConfig,
-  "consensus" | "durability" | "readMode" | "password" | "secret" | "logLevel" | "logFormat"
+  "consensus" | "durability" | "readMode" | "password" | "protectedMode" | "secret" | "logLevel" | "logFormat"
 >;
 
 export interface LocalPlan {

@@ -88,6 +88,7 @@ async function planNodes(data: string): Promise<readonly NodeConfig[]> {
       durability: "always",
       readMode: "barrier",
       password: undefined,
+      protectedMode: true,
       secret: undefined,
       logLevel: "error",
       logFormat: process.stderr.isTTY ? "pretty" : "json",

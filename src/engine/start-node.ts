@@ -64,6 +64,8 @@ export interface StartNodeOptions {
   readonly requestTimeoutMs?: number;
   /** Asked of clients. Default: none. */
   readonly password?: string;
+  /** Without a password, RESP clients of other machines are refused. Default true. */
+  readonly protectedMode?: boolean;
   /** Shared by the nodes. Default: none. */
   readonly secret?: string;
   readonly logger: Logger;
@@ -303,6 +305,7 @@ function openResp(options: StartNodeOptions, node: KeyspaceClusterNode): Promise
     logger: options.logger,
     options: {
       ...(options.password === undefined ? {} : { password: options.password }),
+      ...(options.protectedMode === undefined ? {} : { protectedMode: options.protectedMode }),
       transferLeadership: (to) => node.transferLeadership(to),
     },
   });

@@ -151,6 +151,10 @@ export class Pipeline {
     const silent =
       connection.replyMode !== "on" && (route instanceof ReplyError || route.spec.name !== "client|reply");
     if (route instanceof ReplyError) {
+      if (speaksHttp(args[0]!)) {
+        server.refuseHttp(connection);
+        return true;
+      }
       if (connection.transaction !== undefined) connection.transaction.broken = true;
       this.answerNow(
         new Request(args, UNKNOWN_ROUTE, connection, silent, connection.parser.rawBytes, 0),
@@ -423,6 +427,15 @@ export class Pipeline {
     this.answerNow(request, new ReplyError(`ERR ${error}`));
     this.connection.closeAfterReplies();
   }
+}
+
+/**
+ * Words that no client of Redis sends and every HTTP request has: a page in a browser can post to any port of its machine, and
+ * the lines of what it posts would be taken as commands.
+ */
+function speaksHttp(name: string): boolean {
+  const word = name.toLowerCase();
+  return word === "post" || word === "host:";
 }
 
 function isReplies(reply: Reply): reply is readonly Reply[] {

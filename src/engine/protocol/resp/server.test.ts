@@ -297,6 +297,34 @@ test("bytes that the log would read otherwise than the parser did never reach it
   expect(started.complaints.join()).toMatch(/framing-disagrees/);
 });
 
+const HTTP_HEAD = "Host: x\r\nOrigin: http://evil.example\r\nContent-Type: text/plain\r\n\r\n";
+
+test.each([
+  ["a POST", `POST / HTTP/1.1\r\n${HTTP_HEAD}SET pwned 1\r\nFLUSHALL\r\n`],
+  ["a post in small letters", `post / http/1.1\r\nSET pwned 1\r\n`],
+  ["another method, known by its Host line", `PUT / HTTP/1.1\r\n${HTTP_HEAD}SET pwned 1\r\n`],
+  ["a GET, which is a command too", `GET / HTTP/1.1\r\n${HTTP_HEAD}SET pwned 1\r\n`],
+  ["in a MULTI that it opened before", `MULTI\r\nPOST / HTTP/1.1\r\n${HTTP_HEAD}SET pwned 1\r\nEXEC\r\n`],
+])("an HTTP request is cut off before its body is read as commands: %s", async (_name, bytes) => {
+  for (const chunks of [[bytes], bytes.split("")]) {
+    const started = await serve();
+    const client = await open(started);
+    for (const chunk of chunks) client.send(chunk);
+    await client.ended();
+    const other = await open(started);
+    expect(plain(await other.call("EXISTS pwned"))).toBe(0);
+    expect(started.complaints.join()).toMatch(/resp.http-refused/);
+  }
+});
+
+test("a password does not make HTTP welcome", async () => {
+  const started = await serve({ server: { password: "secret" } });
+  const client = await open(started);
+  client.send(`POST / HTTP/1.1\r\n${HTTP_HEAD}AUTH secret\r\nSET pwned 1\r\n`);
+  await client.ended();
+  expect(client.replies).toEqual([]);
+});
+
 test("any garbage is answered or ended, and the server serves the next client", async () => {
   const started = await serve({ timing: () => 0 });
   const words = [
