@@ -105,7 +105,7 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
   if (call.has("peer-address"))
     throw new QuorateError("USAGE", "--peer-address belongs together with --join");
   if (name === undefined && cluster === undefined) {
-    const nodes = call.integer("nodes", { min: 1, max: 7 }) ?? 1;
+    const nodes = Number(call.choice("nodes", ["1", "3", "5", "7"]) ?? 1);
     return planLocalCluster({ ...shared, nodes, host: call.text("host") ?? "127.0.0.1" });
   }
   if (name === undefined || cluster === undefined) {
