@@ -7,6 +7,7 @@ import { encodeRequest, requestText } from "../../../wire/resp/request-encoder.t
 import { RequestParser } from "../../../wire/resp/request-parser.ts";
 import { decodeCommand, encodeCall, encodeCalls, encodeExec } from "../../keyspace/command-codec.ts";
 import type { KeyspaceCommand } from "../../keyspace/keyspace-command.ts";
+import { cutAt, requestStream } from "./request-streams.testing.ts";
 import { Request } from "./request.ts";
 import type { Route } from "./router.ts";
 import type { LoggedRun } from "./write-run.ts";
@@ -44,59 +45,10 @@ function logged(chunks: readonly string[]): { readonly commands: string[][]; rea
   return { commands, log };
 }
 
-const binary = fc.uint8Array({ maxLength: 12 }).map((bytes) => String.fromCharCode(...bytes));
-const request = fc.array(binary, { minLength: 1, maxLength: 4 }).map(requestText);
-/** Lengths as a careless or hostile client writes them. */
-const length = fc.constantFrom(
-  ..."0 00 1 01 03 3 +1 +3 -0 -1 -2 1e0 0x1 1. 4 5 1048576 1048577 4294967297 9007199254740993".split(" "),
-  ..."18446744073709551617 99999999999999999999999".split(" "),
-  " 1",
-  "1 ",
-  "",
-  "-",
-  "--1",
-);
-const ending = fc.constantFrom("\r\n", "\r\n", "\r\n", "XX", "\rX", "X\n", "\n\r", "\n", "\r", "");
-const crooked = fc
-  .tuple(length, ending, fc.array(fc.tuple(length, ending, binary, ending), { maxLength: 3 }))
-  .map(
-    ([count, end, bulks]) =>
-      `*${count}${end}` + bulks.map(([size, a, text, b]) => `$${size}${a}${text}${b}`).join(""),
-  );
-const inline = fc.constantFrom(
-  "SET a b\r\n",
-  "SET \"a\\r\\nb\" ''\n",
-  "\r\n",
-  "*0\r\n",
-  "*-1\r\n",
-  "get x\n",
-);
-const stream = fc
-  .tuple(
-    fc.array(fc.oneof({ weight: 4, arbitrary: request }, inline, crooked), { maxLength: 6 }),
-    // Any byte of it may be another, one may be missing, and one too many.
-    fc.array(
-      fc.tuple(fc.constantFrom("change", "remove", "insert"), fc.nat(), fc.oneof(fc.nat(255), byteOf())),
-      { maxLength: 3 },
-    ),
-  )
-  .map(([parts, changes]) => changes.reduce(mutated, parts.join("")));
-
-function byteOf(): fc.Arbitrary<number> {
-  return fc.nat(17).map((at) => "\r\n*$-+0123456789X".charCodeAt(at % 17));
-}
-
-function mutated(text: string, [how, place, byte]: readonly [string, number, number]): string {
-  const at = place % (text.length + 1);
-  const added = how === "remove" ? "" : String.fromCharCode(byte);
-  return text.slice(0, at) + added + text.slice(how === "insert" ? at : at + 1);
-}
-
 test("whatever bytes are taken as commands, every replica reads the same commands in the log", () => {
   fc.assert(
-    fc.property(stream, fc.array(fc.nat(200), { maxLength: 5 }), (text, cuts) => {
-      const places = [0, ...cuts.filter((cut) => cut < text.length).toSorted((a, b) => a - b), text.length];
-      const { commands, log } = logged(places.slice(1).map((to, at) => text.slice(places[at], to)));
+    fc.property(requestStream, fc.array(fc.nat(200), { maxLength: 5 }), (text, cuts) => {
+      const { commands, log } = logged(cutAt(text, cuts));
       for (const { command, encoded } of log) {
         expect(encoded).toBeDefined();
         expect(decodeCommand(encoded!)).toEqual(command);
