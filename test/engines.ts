@@ -7,8 +7,15 @@
  * machine that has just Node.js; it goes before CI.
  */
 import { spawnSync } from "node:child_process";
+import { networkInterfaces } from "node:os";
 
-export type Program = "redis-server" | "redis-cli" | "redis-benchmark" | "redis-py" | "network namespaces";
+export type Program =
+  | "redis-server"
+  | "redis-cli"
+  | "redis-benchmark"
+  | "redis-py"
+  | "network namespaces"
+  | "outside address";
 
 /** Debian's Python first: its packages are not those of another Python that comes first on the PATH. */
 const PYTHONS = ["/usr/bin/python3", "python3"];
@@ -37,6 +44,12 @@ export function python(): string {
   return found;
 }
 
+/** An address of this machine by which a connection does not come from the loopback interface. */
+export function outsideAddress(): string | undefined {
+  const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return all.find(({ family, internal }) => family === "IPv4" && !internal)?.address;
+}
+
 function whyNot(program: Program): string | undefined {
   if (process.env["QUORATE_ENGINES"] === "none") return `no ${program}: QUORATE_ENGINES=none`;
   switch (program) {
@@ -53,6 +66,8 @@ function whyNot(program: Program): string | undefined {
         : "no Python here has redis-py (package python3-redis)";
     case "network namespaces":
       return noNamespaces();
+    case "outside address":
+      return outsideAddress() === undefined ? "this machine has no address but loopback" : undefined;
   }
 }
 

@@ -6,6 +6,7 @@ import fs from "node:fs";
 import { join } from "node:path";
 import type { Algorithm } from "../consensus/algorithm-names.ts";
 import { QuorateError } from "../runtime/errors.ts";
+import { makeDirectory } from "../runtime/node/directory.ts";
 import type { NodeId } from "../runtime/world.ts";
 
 const FILE = "cluster.json";
@@ -48,7 +49,7 @@ export function readClusterFile(directory: string): ClusterFile | undefined {
 /** Creates the directory and its file; durable when it returns. */
 export function writeClusterFile(directory: string, content: ClusterFile): void {
   attempt(directory, () => {
-    fs.mkdirSync(directory, { recursive: true });
+    makeDirectory(directory);
     const temporary = join(directory, `.${FILE}.new`);
     fs.writeFileSync(temporary, `${JSON.stringify({ format: FORMAT, ...content }, undefined, 2)}\n`, {
       flush: true,
@@ -61,7 +62,7 @@ export function writeClusterFile(directory: string, content: ClusterFile): void 
 /** Creates a node's own directory, when it is not there yet. */
 export function makeNodeDirectory(directory: string): void {
   attempt(directory, () => {
-    fs.mkdirSync(directory, { recursive: true });
+    makeDirectory(directory);
     fs.accessSync(directory, fs.constants.W_OK);
   });
 }

@@ -23,6 +23,7 @@ export interface NodeConfig {
   readonly durability: "always" | "everysec" | "memory";
   readonly readMode: "barrier" | "lease";
   readonly password: string | undefined;
+  readonly protectedMode: boolean;
   readonly secret: string | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: "json" | "pretty";

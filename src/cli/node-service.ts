@@ -1,5 +1,5 @@
 /** The child's side of a supervised node: starts when told, answers, stops in order, and never outlives its supervisor. */
-import { QuorateError, isQuorateError } from "../runtime/errors.ts";
+import { QuorateError, causesOf, isQuorateError } from "../runtime/errors.ts";
 import type { FromNode, NodeBrief, NodeConfig, ToNode } from "./node-channel.ts";
 
 /** A node as its process sees it. */
@@ -63,8 +63,11 @@ async function stopNode(node: Promise<ServedNode> | undefined, handOver: boolean
 }
 
 function failureOf(error: unknown): FromNode {
-  const message = error instanceof Error ? error.message : String(error);
-  return { type: "failed", code: isQuorateError(error) ? error.code : "INVARIANT", message };
+  const code = isQuorateError(error) ? error.code : "INVARIANT";
+  const text = error instanceof Error ? error.message : String(error);
+  // What a person can put right tells its cause in its own words; of the rest the cause is all there is to go by.
+  const causes = code === "INVARIANT" && error instanceof Error ? causesOf(error) : undefined;
+  return { type: "failed", code, message: causes === undefined ? text : `${text}: ${causes}` };
 }
 
 /** The message is in the channel's buffer when `send` returns, so that ending at once does not lose it. */

@@ -49,7 +49,7 @@ test("numbers and choices are checked", () => {
   }
   const call = parseCall(VERB, ["--durability", "often"]);
   expect(() => call.choice("durability", ["always", "memory"])).toThrow(
-    '--durability must be always, memory, not "often"',
+    '--durability must be always or memory, not "often"',
   );
 });
 

@@ -13,6 +13,7 @@ const SETTINGS: Settings = {
   durability: "always",
   readMode: "barrier",
   password: undefined,
+  protectedMode: true,
   secret: undefined,
   logLevel: "warn",
   logFormat: "json",
@@ -116,7 +117,7 @@ test.each([
     /RESP port of n2 and HTTP port of n1 would both be 17102/,
   ],
   ["ports that run out", { respPort: 65_535 }, /RESP port of n2 would be 65536, above 65535/],
-  ["an even number of nodes", { nodes: 2 }, /--nodes must be odd/],
+  ["an even number of nodes", { nodes: 2 }, /--nodes must be 1, 3, 5 or 7, not "2"$/],
   ["a host of another machine", { host: "192.0.2.1", respPort: 17_101 }, /cannot be listened on/],
 ])("%s are a usage error, and nothing is written", async (_what, plan, line) => {
   await expect(planLocalCluster(local(plan))).rejects.toMatchObject({

@@ -22,13 +22,13 @@ import type { PortUse } from "./ports.ts";
 import { checkPorts, freePorts } from "./ports.ts";
 
 export const DEFAULT_PORTS = { resp: 6379, http: 9870, peer: 16379 } as const;
-const NODES_MAX = 7;
+const NODE_COUNTS: readonly number[] = [1, 3, 5, 7];
 const NAME = /^[\w.-]{1,64}$/;
 
 /** What is the same for every node of a plan. */
 export interface Settings extends Pick<
   NodeConfig,
-  "durability" | "readMode" | "password" | "secret" | "logLevel" | "logFormat"
+  "durability" | "readMode" | "password" | "protectedMode" | "secret" | "logLevel" | "logFormat"
 > {
   /** Undefined: what the directory, or the cluster that is joined, was founded with. */
   readonly consensus: Algorithm | undefined;
@@ -65,11 +65,8 @@ export interface JoinPlan extends Omit<LocalPlan, "nodes"> {
 
 /** A whole cluster on this machine. Throws USAGE, PORT_IN_USE, DATA_DIRECTORY_FOREIGN, DATA_DIRECTORY_UNUSABLE. */
 export async function planLocalCluster(plan: LocalPlan): Promise<readonly NodeConfig[]> {
-  if (plan.nodes < 1 || plan.nodes > NODES_MAX || plan.nodes % 2 === 0) {
-    throw new QuorateError(
-      "USAGE",
-      `--nodes must be odd, from 1 to ${NODES_MAX}: an even number survives no more failures`,
-    );
+  if (!NODE_COUNTS.includes(plan.nodes)) {
+    throw new QuorateError("USAGE", `--nodes must be 1, 3, 5 or 7, not "${plan.nodes}"`);
   }
   const ids = Array.from({ length: plan.nodes }, (_, index) => `n${index + 1}`);
   const root = plan.data === "memory" ? undefined : resolve(plan.data);

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { ALGORITHMS } from "../consensus/algorithm-names.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { LOG_LEVELS } from "../runtime/node/logger.ts";
+import { isLoopback } from "../engine/protocol/loopback.ts";
 import { joinAddress } from "../runtime/node/address.ts";
 import type { ClusterFile } from "./cluster-file.ts";
 import { noteInhabited } from "./cluster-file.ts";
@@ -78,6 +79,7 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
     durability,
     readMode: call.choice("read-mode", ["barrier", "lease"]) ?? "barrier",
     password: call.text("password"),
+    protectedMode: call.choice("protected-mode", ["yes", "no"]) !== "no",
     secret: call.text("secret"),
     logLevel: call.choice("log-level", LOG_LEVELS) ?? "warn",
     logFormat: process.stderr.isTTY ? "pretty" : "json",
@@ -104,7 +106,7 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
   if (call.has("peer-address"))
     throw new QuorateError("USAGE", "--peer-address belongs together with --join");
   if (name === undefined && cluster === undefined) {
-    const nodes = call.integer("nodes", { min: 1, max: 7 }) ?? 1;
+    const nodes = Number(call.choice("nodes", ["1", "3", "5", "7"]) ?? 1);
     return planLocalCluster({ ...shared, nodes, host: call.text("host") ?? "127.0.0.1" });
   }
   if (name === undefined || cluster === undefined) {
@@ -164,11 +166,31 @@ function banner(configs: readonly NodeConfig[], tookMs: number, readiness: Readi
     readiness === "waits to be admitted"
       ? ["admit", `quorate members ${first.id in first.members ? "replace" : "add"} ${first.id} --url URL`]
       : ["try", `redis-cli${hostFlag(first)} -p ${first.respPort}${password} set hello world`],
+    ...openness(first).map(([name, line]) => [name, paint("yellow", line)]),
   ];
   const ready = readiness === "led" ? `ready in ${formatDuration(tookMs)}` : paint("yellow", readiness);
   const hint = process.stdin.isTTY ? paint("dim", "  press h for help, Ctrl-C to stop") : "";
   const lines = formatTable(rows.map(([name = "", value = ""]) => [`  ${paint("bold", name)}`, value]));
   return `\n  ${paint("green", `Quorate ${packageVersion()}`)} ${ready}${hint}\n\n${lines}\n\n`;
+}
+
+/** What a node that other machines reach does not ask of them. */
+function openness({
+  host,
+  password,
+  protectedMode,
+  secret,
+}: NodeConfig): readonly (readonly [string, string])[] {
+  if (host === "localhost" || isLoopback(host)) return [];
+  const access = protectedMode
+    ? "from this machine only: there is no --password (--protected-mode no lets other machines in)"
+    : "for all who reach this machine: there is no --password, and --protected-mode is no";
+  return [
+    ...(password === undefined ? [["access", access] as const] : []),
+    ...(secret === undefined
+      ? [["peers", "whoever reaches the peer port is believed: no --secret"] as const]
+      : []),
+  ];
 }
 
 function dataLine(configs: readonly NodeConfig[]): string {

@@ -61,6 +61,7 @@ function config(id: string): NodeConfig {
     consensus: "raft",
     durability: "memory",
     readMode: "barrier",
+    protectedMode: true,
     password: "secret",
     secret: undefined,
     logLevel: "info",

@@ -93,6 +93,7 @@ async function planNodes(
       durability: "always",
       readMode: "barrier",
       password: undefined,
+      protectedMode: true,
       secret: undefined,
       logLevel: "error",
       logFormat: process.stderr.isTTY ? "pretty" : "json",

@@ -69,7 +69,7 @@ export class Call {
     if (text === undefined) return undefined;
     const found = choices.find((choice) => choice === text);
     if (found === undefined) {
-      throw new QuorateError("USAGE", `--${name} must be ${choices.join(", ")}, not "${text}"`);
+      throw new QuorateError("USAGE", `--${name} must be ${alternatives(choices)}, not "${text}"`);
     }
     return found;
   }
@@ -80,4 +80,10 @@ export class Call {
     const variable = this.verb.flags.find((flag) => flag.name === name)?.environment;
     return variable === undefined ? undefined : process.env[variable];
   }
+}
+
+/** "a, b or c" */
+function alternatives(choices: readonly string[]): string {
+  const last = choices.at(-1) ?? "";
+  return choices.length < 2 ? last : `${choices.slice(0, -1).join(", ")} or ${last}`;
 }

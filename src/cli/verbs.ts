@@ -37,6 +37,12 @@ const NODE_FLAGS: readonly Flag[] = [
     environment: "QUORATE_PASSWORD",
     help: "clients must give it (AUTH)",
   },
+  {
+    name: "protected-mode",
+    value: "yes|no",
+    choices: ["yes", "no"],
+    help: "without a password, refuse clients of other machines (default yes)",
+  },
   { name: "secret", value: "SECRET", environment: "QUORATE_SECRET", help: "nodes must share it to join" },
   {
     name: "log-level",

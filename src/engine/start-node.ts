@@ -7,6 +7,7 @@ import type { Algorithm } from "../consensus/algorithms.ts";
 import type { ConsensusOptions } from "../consensus/consensus.ts";
 import { DEFAULT_CONSENSUS_OPTIONS } from "../consensus/defaults.ts";
 import type { ConsensusMessage } from "../consensus/protocol.ts";
+import { causesOf } from "../runtime/errors.ts";
 import { joinAddress } from "../runtime/node/address.ts";
 import type { Containment } from "../runtime/node/containment.ts";
 import { contain } from "../runtime/node/containment.ts";
@@ -64,6 +65,8 @@ export interface StartNodeOptions {
   readonly requestTimeoutMs?: number;
   /** Asked of clients. Default: none. */
   readonly password?: string;
+  /** Without a password, RESP clients of other machines are refused. Default true. */
+  readonly protectedMode?: boolean;
   /** Shared by the nodes. Default: none. */
   readonly secret?: string;
   readonly logger: Logger;
@@ -91,7 +94,11 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   const containment = contain();
   const node = await startIn(options, containment);
   containment.ended.catch((error: Error) => {
-    options.logger.log("error", "node.fatal", { node: options.id, error: error.message });
+    options.logger.log("error", "node.fatal", {
+      node: options.id,
+      error: error.message,
+      cause: causesOf(error),
+    });
     void node.stop({ handOver: false }).then(() => onEnd(error));
   });
   return node;
@@ -258,6 +265,7 @@ function createNode(
     commands: [...DATA_COMMANDS, ...SESSION_SPECS],
     scripts,
     hashSecret: world.random.next32(),
+    complain: (problem) => world.logger.log("error", "keyspace.malformed-command", { problem }),
   });
   const node: KeyspaceClusterNode = new ClusterNode({
     id: options.id,
@@ -296,6 +304,7 @@ function openResp(options: StartNodeOptions, node: KeyspaceClusterNode): Promise
     logger: options.logger,
     options: {
       ...(options.password === undefined ? {} : { password: options.password }),
+      ...(options.protectedMode === undefined ? {} : { protectedMode: options.protectedMode }),
       transferLeadership: (to) => node.transferLeadership(to),
     },
   });

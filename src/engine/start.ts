@@ -2,13 +2,13 @@
  * `start`: a whole engine inside this process, for programs that embed it and for tests that need a real Redis with faults
  * on demand. Clients connect to `engine.url` as they would to any Redis.
  */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ALGORITHMS, DEFAULT_ALGORITHM, isAlgorithm } from "../consensus/algorithms.ts";
 import type { Algorithm } from "../consensus/algorithms.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { createAdjustableClock } from "../runtime/node/adjustable-clock.ts";
 import { createClock } from "../runtime/node/clock.ts";
+import { makeDirectory } from "../runtime/node/directory.ts";
 import { createLocalHub } from "../runtime/node/local-network.ts";
 import { createLogger } from "../runtime/node/logger.ts";
 import type { Logger, NodeId } from "../runtime/world.ts";
@@ -76,6 +76,15 @@ export interface Engine {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+function makeDataDirectory(directory: string): void {
+  try {
+    makeDirectory(directory);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new QuorateError("DATA_DIRECTORY_UNUSABLE", `${directory} cannot be used: ${reason}`, { cause });
+  }
+}
+
 /** Election within a process that has no network delay: still patient enough for a garbage collection. */
 const LEADER_TIMEOUT_MS = 10_000;
 
@@ -103,7 +112,7 @@ export async function start(options: StartOptions = {}): Promise<Engine> {
     let respPort = options.port === undefined ? 0 : options.port + at;
     return createEngineNode(id, hub, clock, data === "memory" && count === 1, async (onEnd) => {
       const dataDir = data === "memory" ? "memory" : join(data, id);
-      if (data !== "memory") mkdirSync(dataDir, { recursive: true });
+      if (data !== "memory") makeDataDirectory(dataDir);
       const running = await startNode({
         id,
         clusterId: "embedded",

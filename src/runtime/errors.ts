@@ -173,6 +173,21 @@ export function isQuorateError(error: unknown): error is QuorateError {
   return error instanceof Error && error.name === "QuorateError" && "code" in error;
 }
 
+/** Causes told of one error; a longer chain is cut, and so is one that runs in a circle. */
+const CAUSES_MAX = 8;
+
+/** What caused an error, and what caused that: their messages, outermost first. Undefined: it names no cause. */
+export function causesOf(error: Error): string | undefined {
+  const texts: string[] = [];
+  let cause = error.cause;
+  while (cause instanceof Error && texts.length < CAUSES_MAX) {
+    texts.push(cause.message);
+    cause = cause.cause;
+  }
+  if (typeof cause === "string" && texts.length < CAUSES_MAX) texts.push(cause);
+  return texts.length > 0 ? texts.join(": ") : undefined;
+}
+
 /** Stops the process in an impossible state: better no answer than a wrong one. On in production. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new QuorateError("INVARIANT", message);

@@ -10,10 +10,15 @@ afterEach(cleanUp);
 test.each([
   [["strat"], /^quorate: unknown verb strat, did you mean start\?/],
   [["start", "--nods", "3"], /^quorate: unknown flag --nods, did you mean --nodes\?$/],
-  [["start", "--nodes", "2"], /^quorate: --nodes must be odd/],
-  [["start", "--nodes", "three"], /^quorate: --nodes must be a whole number from 1 to 7/],
+  [["start", "--nodes", "4"], /^quorate: --nodes must be 1, 3, 5 or 7, not "4"$/],
+  [["start", "--nodes", "0"], /^quorate: --nodes must be 1, 3, 5 or 7, not "0"$/],
+  [["start", "--nodes", "9"], /^quorate: --nodes must be 1, 3, 5 or 7, not "9"$/],
+  [["start", "--nodes", "three"], /^quorate: --nodes must be 1, 3, 5 or 7, not "three"$/],
   [["start", "--port", "70000"], /^quorate: --port must be a whole number/],
-  [["start", "--durability", "often"], /^quorate: --durability must be always, everysec, memory/],
+  [
+    ["start", "--durability", "often"],
+    /^quorate: --durability must be always, everysec or memory, not "often"$/,
+  ],
   [["start", "--consensus", "guessing"], /^quorate: --consensus must be raft.*, not "guessing"$/],
   [["tour", "--consensus", "guessing"], /^quorate: --consensus must be raft.*, not "guessing"$/],
   [["simulate", "--consensus", "guessing"], /^quorate: --consensus must be raft.*, not "guessing"$/],
@@ -86,4 +91,10 @@ test("a directory that cannot be used, or that holds something else, is one clea
   const unusable = await run(["start", "--data", join(directory, "letter.txt", "below"), ...ports]);
   expect(unusable.code).toBe(1);
   expect(unusable.stderr).toMatch(/^quorate: .+ cannot be used: .+\n$/);
+  // Where Node.js's own way of making a directory never ends.
+  if (fs.existsSync("/proc/self")) {
+    const endless = await run(["start", "--data", "/proc/quorate", ...ports]);
+    expect(endless.code).toBe(1);
+    expect(endless.stderr).toMatch(/^quorate: \/proc\/quorate cannot be used: ENOENT.+\n$/);
+  }
 });

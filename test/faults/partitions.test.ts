@@ -34,7 +34,7 @@ function startNodes(within: Namespaces, algorithm: Algorithm): readonly NodePlac
   return IDS.map((id) => {
     const ports = ["--port", "6379", "--http-port", "9870", "--peer-port", "16379"];
     const place = ["--name", id, "--cluster", cluster, "--host", "0.0.0.0", "--data", join(scratch(), id)];
-    const kept = keptBy(algorithm);
+    const kept = [...keptBy(algorithm), "--protected-mode", "no"];
     launch(["start", ...place, ...ports, ...kept], {}, within.under(id));
     const host = within.clientHost(id);
     return { id, host, port: 6379, http: `http://${host}:9870` };

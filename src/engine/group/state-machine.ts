@@ -29,7 +29,10 @@ export interface SnapshotCut {
 }
 
 export interface StateMachine<Command, Reply> {
-  /** The command that `bytes` encode. Throws when they are malformed. */
+  /**
+   * The command that `bytes` of the log encode. Malformed ones are a command that changes nothing, on every replica alike.
+   * Throws only for what a newer program wrote: the node that cannot follow ends.
+   */
   decode(bytes: Bytes): Command;
   /**
    * Commands that will be applied next, one behind the other: a machine may have the memory that they need brought near while

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { isQuorateError } from "../../runtime/errors.ts";
 import { viewBytes } from "../../runtime/bytes.ts";
 import { encodeRequest } from "../../wire/resp/request-encoder.ts";
-import { decodeCommand, encodeCall, encodeCommand, encodeExec } from "./command-codec.ts";
+import { decodeCommand, decodeLogged, encodeCall, encodeCommand, encodeExec } from "./command-codec.ts";
 import type { KeyspaceCommand } from "./keyspace-command.ts";
 
 const binary = fc.uint8Array({ maxLength: 40 }).map((bytes) => String.fromCharCode(...bytes));
@@ -46,7 +46,7 @@ test("the bytes that a client sent are the log form, and mean the same as the de
   );
 });
 
-test("damaged bytes are a PROTOCOL error or another command, never a crash", () => {
+test("damaged bytes are refused or another command, never a crash; in the log they are a command too", () => {
   fc.assert(
     fc.property(
       command,
@@ -55,10 +55,14 @@ test("damaged bytes are a PROTOCOL error or another command, never a crash", () 
       (each, changes, cut) => {
         const bytes = viewBytes(Uint8Array.from(encodeCommand(each)));
         for (const [at, value] of changes) bytes[at % bytes.length] = value;
+        const damaged = bytes.subarray(0, 1 + (cut % bytes.length));
+        const isKnown = damaged[0]! >= 1 && damaged[0]! <= 6;
         try {
-          decodeCommand(bytes.subarray(0, 1 + (cut % bytes.length)));
+          expect(decodeLogged(damaged)).toEqual(decodeCommand(damaged));
         } catch (error) {
-          expect(isQuorateError(error) && error.code).toBe("PROTOCOL");
+          expect(isQuorateError(error) && error.code).toBe(isKnown ? "PROTOCOL" : "UNSUPPORTED");
+          if (isKnown) expect(decodeLogged(damaged)).toMatchObject({ type: "malformed" });
+          else expect(() => decodeLogged(damaged)).toThrow("a newer version wrote it");
         }
       },
     ),

@@ -1,6 +1,7 @@
 /**
  * Commands as bytes in the log. A client's command is the bytes of its own RESP array behind five bytes of ours: what was
- * parsed once is not encoded again, only copied.
+ * parsed once is not encoded again, only copied. Its framing is walked once more before it may go into the log: the node that
+ * proposes carries out what its parser found, every other one what is read here, and these must never be two things.
  *
  *   call       1, database u32, RESP array
  *   calls      6, database u32, RESP array…
@@ -11,7 +12,7 @@
  */
 import type { Bytes } from "../../runtime/bytes.ts";
 import { allocateBytes, bytesFromLatin1 } from "../../runtime/bytes.ts";
-import { QuorateError } from "../../runtime/errors.ts";
+import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
 import { ByteWriter } from "../../wire/byte-writer.ts";
 import { encodeRequest, requestText } from "../../wire/resp/request-encoder.ts";
@@ -35,14 +36,14 @@ const MAX_DIGITS = 10;
 /** Bytes of ours before the RESP arrays of calls. */
 const CALL_HEADER_BYTES = 5;
 
-/** A call whose client sent `resp`: one RESP array of bulk strings, whole. */
+/** A call whose client sent `resp`: one RESP array of bulk strings, whole. Throws PROTOCOL when it is anything else. */
 export function encodeCall(database: number, resp: Bytes): Bytes {
   return encodeCalls(database, 1, resp, 0, resp.length);
 }
 
 /**
  * `count` calls that a client sent one behind the other: as many RESP arrays of bulk strings, whole, in `chunk` from
- * `start` up to `end`. From the shared pool: the log copies it into its batch at once.
+ * `start` up to `end`. From the shared pool: the log copies it into its batch at once. Throws PROTOCOL for other bytes.
  */
 export function encodeCalls(
   database: number,
@@ -55,24 +56,28 @@ export function encodeCalls(
   calls[0] = count === 1 ? CALL : CALLS;
   calls.writeUInt32LE(database, 1);
   chunk.copy(calls, CALL_HEADER_BYTES, start, end);
+  checkFraming(calls, CALL_HEADER_BYTES, count);
   return calls;
 }
 
 export interface EncodedCall {
   readonly database: number;
-  readonly resp: Uint8Array;
+  readonly resp: Bytes;
 }
 
-/** A transaction from the bytes that its commands came in. */
+/** A transaction from the bytes that its commands came in, each one RESP array, whole. Throws PROTOCOL for other bytes. */
 export function encodeExec(watched: readonly WatchedKey[], calls: readonly EncodedCall[]): Bytes {
   const writer = new ByteWriter().uint8(EXEC);
   writeWatched(writer, watched);
   writer.uint32(calls.length);
-  for (const call of calls) writer.uint32(call.database).raw(call.resp);
+  for (const { database, resp } of calls) {
+    checkFraming(resp, 0, 1);
+    writer.uint32(database).raw(resp);
+  }
   return writer.take();
 }
 
-/** Any command from its decoded form. */
+/** Any command from its decoded form; a malformed one is given back as it was. */
 export function encodeCommand(command: KeyspaceCommand): Bytes {
   switch (command.type) {
     case "call":
@@ -98,10 +103,26 @@ export function encodeCommand(command: KeyspaceCommand): Bytes {
       for (const [name, value] of command.settings) writer.string(name).string(value);
       return writer.take();
     }
+    case "malformed":
+      return command.bytes;
   }
 }
 
-/** Throws PROTOCOL when the bytes are malformed. */
+/**
+ * What a replica makes of bytes in the log. Malformed ones are a command too, which every replica decodes alike and which
+ * changes nothing: a log that cannot be read would end every node that reads it, again and again. Throws UNSUPPORTED for a
+ * kind of command that is not known: a newer node would carry it out, so this one must not go on without it.
+ */
+export function decodeLogged(bytes: Bytes): KeyspaceCommand {
+  try {
+    return decodeCommand(bytes);
+  } catch (error) {
+    if (!isQuorateError(error) || error.code !== "PROTOCOL") throw error;
+    return { type: "malformed", bytes, problem: error.message };
+  }
+}
+
+/** Throws PROTOCOL when the bytes are malformed, UNSUPPORTED when a newer version wrote them. */
 export function decodeCommand(bytes: Bytes): KeyspaceCommand {
   const reader = new ByteReader(bytes);
   const command = readCommand(reader, bytes);
@@ -134,7 +155,7 @@ function readCommand(reader: ByteReader, bytes: Bytes): KeyspaceCommand {
       return { type: "configure", settings };
     }
     default:
-      throw malformed(`unknown kind ${kind}`);
+      throw new QuorateError("UNSUPPORTED", `keyspace command of kind ${kind}: a newer version wrote it`);
   }
 }
 
@@ -175,25 +196,43 @@ function readWatched(reader: ByteReader): WatchedKey[] {
 }
 
 /** One RESP array of bulk strings in `bytes` from `start`: its strings, and where it ends. Throws PROTOCOL. */
-export function parseArguments(bytes: Bytes, start: number): { args: string[]; end: number } {
-  const header = { value: 0, end: 0 };
+function parseArguments(bytes: Bytes, start: number): { args: string[]; end: number } {
+  const args: string[] = [];
+  const end = walkArguments(bytes, start, args);
+  return { args, end };
+}
+
+/** Throws PROTOCOL unless `bytes` from `start` to their end are `count` RESP arrays of bulk strings, and nothing else. */
+function checkFraming(bytes: Bytes, start: number, count: number): void {
+  let at = start;
+  for (let left = count; left > 0; left--) at = walkArguments(bytes, at, undefined);
+  if (at !== bytes.length) throw malformed("bytes after the command");
+}
+
+/** Walks one RESP array of bulk strings from `start`, adding its strings to `args`; answers where it ends. */
+function walkArguments(bytes: Bytes, start: number, args: string[] | undefined): number {
+  const header: Header = { value: 0, end: 0 };
   readHeader(bytes, start, ARRAY, header);
   let left = header.value;
   let at = header.end;
   if (left === 0 || left > (bytes.length - at) / 5) throw malformed("array length");
-  const args: string[] = [];
   for (; left > 0; left--) {
     readHeader(bytes, at, BULK, header);
     const end = header.end + header.value;
     if (bytes[end] !== CR || bytes[end + 1] !== LF) throw malformed("bulk string end");
-    args.push(bytes.toString("latin1", header.end, end));
+    args?.push(bytes.toString("latin1", header.end, end));
     at = end + 2;
   }
-  return { args, end: at };
+  return at;
+}
+
+interface Header {
+  value: number;
+  end: number;
 }
 
 /** Reads a type byte, digits and a line end into `header`. */
-function readHeader(bytes: Bytes, start: number, type: number, header: { value: number; end: number }): void {
+function readHeader(bytes: Bytes, start: number, type: number, header: Header): void {
   if (bytes[start] !== type) throw malformed("type byte");
   let value = 0;
   let at = start + 1;

@@ -1,4 +1,5 @@
 /** What the log carries for the keyspace: a client's command, a transaction, and the keyspace's own upkeep. */
+import type { Bytes } from "../../runtime/bytes.ts";
 
 /** One command of a client and the database that it had selected. args[0] is the name. */
 export interface Call {
@@ -27,4 +28,6 @@ export type KeyspaceCommand =
   | { readonly type: "expire"; readonly limit: number }
   | { readonly type: "evict"; readonly victims: readonly Victim[] }
   /** CONFIG SET of replicated settings: all of them, or none and an error. */
-  | { readonly type: "configure"; readonly settings: readonly (readonly [name: string, value: string])[] };
+  | { readonly type: "configure"; readonly settings: readonly (readonly [name: string, value: string])[] }
+  /** Bytes of the log that are no command. No node proposes it; changes nothing, and its reply is an error. */
+  | { readonly type: "malformed"; readonly bytes: Bytes; readonly problem: string };

@@ -11,7 +11,7 @@ import { ByteWriter } from "../../wire/byte-writer.ts";
 import { AccessClock } from "./access-clock.ts";
 import type { CollectionReaders } from "./collection-readers.ts";
 import { COLLECTION_READERS } from "./collection-readers.ts";
-import { decodeCommand, encodeCommand } from "./command-codec.ts";
+import { decodeLogged, encodeCommand } from "./command-codec.ts";
 import { CommandTable } from "./command-table.ts";
 import type { CommandSpec } from "./command.ts";
 import { hashText, stir, stirNumber } from "../../wire/digest.ts";
@@ -43,6 +43,8 @@ export interface KeyspaceOptions {
   readonly scripts?: ScriptEngine;
   /** Who delivers a published message to this node's subscribers. Default: nobody. */
   readonly publish?: (channel: string, message: string) => void;
+  /** Told of an entry of the log that is no command, and so changed nothing. Default: nobody. */
+  readonly complain?: (problem: string) => void;
   /** Default: those of `collection-readers.ts`. */
   readonly collections?: CollectionReaders;
   /** 32 bits that clients must not know, for the tables of keys; nothing of them reaches the state. Default 0: for tests. */
@@ -76,6 +78,7 @@ export class KeyspaceMachine implements Keyspace {
   private readonly scripts: ScriptEngine | undefined;
   private readonly collections: CollectionReaders;
   private readonly hashSecret: number;
+  private readonly complain: ((problem: string) => void) | undefined;
   private cut: KeyspaceCut | undefined;
   /** When the last command of upkeep was handed out, log time; -Infinity once it was applied. */
   private upkeepSinceMs = -Infinity;
@@ -85,6 +88,7 @@ export class KeyspaceMachine implements Keyspace {
     this.collections = options.collections ?? COLLECTION_READERS;
     this.hashSecret = options.hashSecret ?? 0;
     this.publish = options.publish;
+    this.complain = options.complain;
     this.commands = new CommandTable([...options.commands, ...(options.scripts?.commands ?? [])]);
     this.databases = Array.from(
       { length: DATABASE_COUNT },
@@ -94,7 +98,7 @@ export class KeyspaceMachine implements Keyspace {
   }
 
   decode(bytes: Bytes): KeyspaceCommand {
-    return decodeCommand(bytes);
+    return decodeLogged(bytes);
   }
 
   /** Never throws: what is wrong with a command is its reply. */
@@ -121,6 +125,9 @@ export class KeyspaceMachine implements Keyspace {
         return this.evict(command.victims);
       case "configure":
         return this.configure(command.settings);
+      case "malformed":
+        this.complain?.(command.problem);
+        return new ReplyError(`ERR ${command.problem}`);
     }
   }
 

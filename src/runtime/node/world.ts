@@ -2,7 +2,7 @@
  * runtime/node: the world of a real machine. One file a door: `clock`, `random`, `network` (with `peer-link`, `peer-frame`,
  * `peer-hello`), `disk`, `logger`; this one puts together those that need not be opened.
  */
-import { isQuorateError } from "../errors.ts";
+import { causesOf, isQuorateError } from "../errors.ts";
 import type { Logger, World } from "../world.ts";
 import { createClock } from "./clock.ts";
 import { createRandom } from "./random.ts";
@@ -20,12 +20,18 @@ export function openLocalWorld(logger: Logger, onFatal: (error: Error) => void =
       const expected = isQuorateError(error) && error.code !== "INVARIANT";
       logger.log("error", "node.fatal", {
         error: error.message,
-        ...(expected ? {} : { stack: error.stack }),
+        cause: causesOf(error),
+        ...(expected ? {} : { stack: innermost(error).stack }),
       });
       onFatal(error);
       throw error;
     },
   };
+}
+
+/** Where it began: the stack of what was caught and passed on says little. */
+function innermost(error: Error): Error {
+  return error.cause instanceof Error && error.cause !== error ? error.cause : error;
 }
 
 function exitAtOnce(): never {

@@ -5,7 +5,8 @@
  * what a server answers; `numbers.ts` formats numbers as Redis does. Replies are written by the server itself
  * (`engine/protocol/resp/reply-encoder.ts`), because they are values of the keyspace. Everything here is pure and
  * incremental: bytes may arrive cut at any place. Source: https://redis.io/docs/latest/develop/reference/protocol-spec/,
- * and for what it leaves open (inline quoting, limits, error texts) the behaviour of redis-server 7.0.
+ * and for what it leaves open (inline quoting, limits, error texts) the behaviour of redis-server 7.0. Stricter than that in
+ * one thing: every line and every bulk string must really end with CR LF, because the bytes themselves are what is replicated.
  */
 import type { Bytes } from "../../runtime/bytes.ts";
 import { allocateOwnedBytes, NO_BYTES } from "../../runtime/bytes.ts";
@@ -216,6 +217,10 @@ export class RequestParser {
       const from = this.position;
       const to = from + this.bulkLength;
       if (to + 2 > this.end) return "more";
+      // Redis takes any two bytes here. They would go into the log, where every replica must read the same in them.
+      if (this.buffer[to] !== CR || this.buffer[to + 1] !== LF) {
+        return this.fail("Protocol error: expected CRLF after bulk string");
+      }
       args[this.filled] =
         this.filled === 0 ? internWord(this.buffer, from, to) : this.buffer.toString("latin1", from, to);
       this.filled += 1;
@@ -280,7 +285,7 @@ export class RequestParser {
       at += 1;
     }
     if (at + 1 >= this.end) return INCOMPLETE;
-    if (at === first || (negative && value === 0)) return INVALID;
+    if (at === first || (negative && value === 0) || buffer[at + 1] !== LF) return INVALID;
     this.position = at + 2;
     return negative ? NEGATIVE : value;
   }

@@ -9,6 +9,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { MemberOrder, MemberOutcome } from "../../cluster/member-changes.ts";
 import { MEMBER_ACTIONS } from "../../cluster/member-changes.ts";
+import { isLoopback } from "../loopback.ts";
 
 const BODY_MAX_BYTES = 4096;
 
@@ -63,9 +64,10 @@ function refuse({ headers, socket }: IncomingMessage, password: string): Members
     return error(415, "the body must be application/json");
   }
   if (password === "") {
-    const local = /^(127\.|::1$|::ffff:127\.)/.test(socket.remoteAddress ?? "");
     const advice = "ask from this machine, or give the cluster a password";
-    return local ? undefined : error(403, `without a password members are changed only locally: ${advice}`);
+    return isLoopback(socket.remoteAddress)
+      ? undefined
+      : error(403, `without a password members are changed only locally: ${advice}`);
   }
   return isEqual(passwordOf(headers.authorization), password)
     ? undefined

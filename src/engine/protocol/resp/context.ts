@@ -49,6 +49,8 @@ export interface ServerContext {
   readonly pauseUntilDrained: (connection: Connection) => void;
   /** Shows a command to those who sent MONITOR. */
   readonly monitor: (connection: Connection, request: Request) => void;
+  /** Ends a connection that speaks HTTP, unanswered; tells the log, seldom. */
+  readonly refuseHttp: (connection: Connection) => void;
   /** After `pause` changed: goes on at once, or when it is over. */
   readonly pauseChanged: () => void;
   /** SHUTDOWN: stops this node; undefined when whoever started the server does not allow it. */

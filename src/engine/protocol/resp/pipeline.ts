@@ -41,6 +41,7 @@ const RIDING_MAX = 256;
 /** What an aggregate reply counts for before it is encoded. */
 const ROUGH_AGGREGATE_BYTES = 4096;
 
+const FRAMING_DISAGREES = new ReplyError("ERR Protocol error: the command is not well framed");
 const TRY_AGAIN = new ReplyError("TRYAGAIN The read could not be made in order, try again");
 /** Of requests that name no command. */
 const UNKNOWN_ROUTE: Route = {
@@ -150,6 +151,10 @@ export class Pipeline {
     const silent =
       connection.replyMode !== "on" && (route instanceof ReplyError || route.spec.name !== "client|reply");
     if (route instanceof ReplyError) {
+      if (speaksHttp(args[0]!)) {
+        server.refuseHttp(connection);
+        return true;
+      }
       if (connection.transaction !== undefined) connection.transaction.broken = true;
       this.answerNow(
         new Request(args, UNKNOWN_ROUTE, connection, silent, connection.parser.rawBytes, 0),
@@ -274,12 +279,24 @@ export class Pipeline {
   private sendRun(): void {
     if (this.writeRun.empty) return;
     const { requests, command, encoded } = this.writeRun.take();
+    if (encoded === undefined) return this.refuseRun(requests);
     this.server.node.write(command, encoded, (reply) => {
       this.writesInFlight -= requests.length;
       // Of several: one reply each, or what kept the log from taking them.
       const replies = isReplies(reply) && command.type === "calls" ? reply : requests.map(() => reply);
       this.settleAll(requests, replies);
     });
+  }
+
+  /** The log's own codec reads something else in the bytes than the parser did: they must not reach it. */
+  private refuseRun(requests: readonly Request[]): void {
+    this.writesInFlight -= requests.length;
+    this.server.logger.log("error", "resp.framing-disagrees", { client: this.connection.remoteAddress });
+    this.settleAll(
+      requests,
+      requests.map(() => FRAMING_DISAGREES),
+    );
+    this.connection.closeAfterReplies();
   }
 
   /** One barrier for all reads gathered so far; the next ones gather while it is under way. */
@@ -410,6 +427,15 @@ export class Pipeline {
     this.answerNow(request, new ReplyError(`ERR ${error}`));
     this.connection.closeAfterReplies();
   }
+}
+
+/**
+ * Words that no client of Redis sends and every HTTP request has: a page in a browser can post to any port of its machine, and
+ * the lines of what it posts would be taken as commands.
+ */
+function speaksHttp(name: string): boolean {
+  const word = name.toLowerCase();
+  return word === "post" || word === "host:";
 }
 
 function isReplies(reply: Reply): reply is readonly Reply[] {

@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
+import { requestText } from "../../../wire/resp/request-encoder.ts";
 import type { TestNodeOptions, TestServer } from "./local-node.testing.ts";
 import { startTestServer, TestNode } from "./local-node.testing.ts";
 import { plain, RespClient } from "./resp-client.testing.ts";
@@ -272,6 +273,56 @@ test("INFO tells the node, its role and what durability means", async () => {
   }
   expect(await client.call("INFO commandstats")).toMatch(/cmdstat_set:calls=1,/);
   expect(await client.call("INFO nosuch")).toBe("");
+});
+
+test("bytes that the log would read otherwise than the parser did never reach it, and their client is let go", async () => {
+  const started = await serve();
+  started.node.keepsLog = true;
+  const client = await open(started);
+  await client.call("SET", "a", "1");
+  // A parser that is wrong about where a command ends.
+  const { parser } = started.server.connections()[0]!;
+  const next = parser.next.bind(parser);
+  parser.next = () => {
+    const result = next();
+    parser.rawEnd -= 1;
+    return result;
+  };
+  client.send(requestText(["SET", "a", "2"]));
+  expect((await client.take(1)).map(plain)).toEqual(["-ERR Protocol error: the command is not well framed"]);
+  await client.ended();
+  const other = await open(started);
+  expect(plain(await other.call("GET a"))).toBe("1");
+  expect(started.node.logged).toHaveLength(1);
+  expect(started.complaints.join()).toMatch(/framing-disagrees/);
+});
+
+const HTTP_HEAD = "Host: x\r\nOrigin: http://evil.example\r\nContent-Type: text/plain\r\n\r\n";
+
+test.each([
+  ["a POST", `POST / HTTP/1.1\r\n${HTTP_HEAD}SET pwned 1\r\nFLUSHALL\r\n`],
+  ["a post in small letters", `post / http/1.1\r\nSET pwned 1\r\n`],
+  ["another method, known by its Host line", `PUT / HTTP/1.1\r\n${HTTP_HEAD}SET pwned 1\r\n`],
+  ["a GET, which is a command too", `GET / HTTP/1.1\r\n${HTTP_HEAD}SET pwned 1\r\n`],
+  ["in a MULTI that it opened before", `MULTI\r\nPOST / HTTP/1.1\r\n${HTTP_HEAD}SET pwned 1\r\nEXEC\r\n`],
+])("an HTTP request is cut off before its body is read as commands: %s", async (_name, bytes) => {
+  for (const chunks of [[bytes], bytes.split("")]) {
+    const started = await serve();
+    const client = await open(started);
+    for (const chunk of chunks) client.send(chunk);
+    await client.ended();
+    const other = await open(started);
+    expect(plain(await other.call("EXISTS pwned"))).toBe(0);
+    expect(started.complaints.join()).toMatch(/resp.http-refused/);
+  }
+});
+
+test("a password does not make HTTP welcome", async () => {
+  const started = await serve({ server: { password: "secret" } });
+  const client = await open(started);
+  client.send(`POST / HTTP/1.1\r\n${HTTP_HEAD}AUTH secret\r\nSET pwned 1\r\n`);
+  await client.ended();
+  expect(client.replies).toEqual([]);
 });
 
 test("any garbage is answered or ended, and the server serves the next client", async () => {

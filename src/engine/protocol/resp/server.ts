@@ -14,6 +14,7 @@ import { QuorateError } from "../../../runtime/errors.ts";
 import type { Logger } from "../../../runtime/world.ts";
 import type { CommandTable } from "../../keyspace/command-table.ts";
 import { ReplyError } from "../../keyspace/reply.ts";
+import { isLoopback } from "../loopback.ts";
 import { Clients } from "./clients.ts";
 import { Connection } from "./connection.ts";
 import type { KeyspaceNode, ServerContext } from "./context.ts";
@@ -32,6 +33,17 @@ import { Turn } from "./turn.ts";
 
 const SWEEP_MS = 1000;
 const BACKLOG = 1024;
+/** So often at most is it logged that a client speaks HTTP: who does it at all does it often. */
+const HTTP_LOG_MS = 60_000;
+
+const TOO_MANY = new ReplyError("ERR max number of clients reached");
+/** Redis's protected mode, in our words. */
+const DENIED = new ReplyError(
+  "DENIED this node is in protected mode: it has no password, so only clients on its own machine are let in." +
+    " To let others in: start it with --password, or CONFIG SET requirepass from its machine;" +
+    " or, where nobody can reach it who must not, start it with --protected-mode no," +
+    " or CONFIG SET protected-mode no from its machine.",
+);
 
 export interface RespServerInput {
   readonly node: KeyspaceNode;
@@ -106,6 +118,7 @@ function createContext(
   const waiting = new Set<Connection>();
   let drainAwaited = false;
   let pauseTimer: NodeJS.Timeout | undefined;
+  let httpLoggedMs = -Infinity;
   const context: ServerContext = {
     node,
     router: new Router(table, sessionCommands(table.specs)),
@@ -139,6 +152,15 @@ function createContext(
       const line = monitorLine(connection, request);
       for (const watcher of context.monitors) watcher.pushText(line);
     },
+    refuseHttp: (connection) => {
+      connection.destroy();
+      if (performance.now() - httpLoggedMs < HTTP_LOG_MS) return;
+      httpLoggedMs = performance.now();
+      logger.log("warn", "resp.http-refused", {
+        client: connection.remoteAddress,
+        meaning: "a web page or another server may have been made to send commands here",
+      });
+    },
     pauseChanged: () => {
       clearTimeout(pauseTimer);
       if (context.pause !== undefined) {
@@ -167,18 +189,22 @@ function createContext(
 function accept(socket: Socket, context: ServerContext): void {
   const { settings, statistics, clients } = context;
   statistics.connectionsReceived += 1;
-  if (clients.size >= settings.maxClients) {
+  const refused = refusalOf(socket, context);
+  if (refused !== undefined) {
     statistics.connectionsRejected += 1;
     socket.on("error", () => socket.destroy());
-    socket.end(encodeReply(new ReplyError("ERR max number of clients reached"), 2), "latin1", () =>
-      socket.destroy(),
-    );
+    socket.end(encodeReply(refused, 2), "latin1", () => socket.destroy());
     return;
   }
   const reading = readThroughSharedBuffer(socket, (chunk, length) => connection.received(chunk, length));
   if (settings.keepAliveSeconds > 0) reading.setKeepAlive(true, settings.keepAliveSeconds * 1000);
   const connection = new Connection(clients.takeId(), reading, context);
   clients.add(connection);
+}
+
+function refusalOf(socket: Socket, { settings, clients }: ServerContext): ReplyError | undefined {
+  if (settings.localOnly && !isLoopback(socket.remoteAddress)) return DENIED;
+  return clients.size >= settings.maxClients ? TOO_MANY : undefined;
 }
 
 /** Once a second: ends what waited too long, and measures the rates that INFO shows. */

@@ -18,6 +18,8 @@ const QUERY_BUFFER_MIN_BYTES = 1 << 20;
 export interface RespServerOptions {
   /** Asked of every client (`requirepass`). Default: none. */
   readonly password?: string;
+  /** Without a password, other machines are refused (`protected-mode`). Default true. */
+  readonly protectedMode?: boolean;
   /** Connections at a time (`maxclients`). Default 10,000. */
   readonly maxClients?: number;
   /** Closes a connection that sent nothing for so long (`timeout`). Default 0: never. */
@@ -41,6 +43,7 @@ export interface SubscriberOutput {
 
 export class ServerSettings {
   password: string;
+  protectedMode: boolean;
   maxClients: number;
   idleTimeoutMs: number;
   keepAliveSeconds: number;
@@ -51,10 +54,16 @@ export class ServerSettings {
 
   constructor(options: RespServerOptions) {
     this.password = options.password ?? "";
+    this.protectedMode = options.protectedMode ?? true;
     this.maxClients = options.maxClients ?? 10_000;
     this.idleTimeoutMs = options.idleTimeoutMs ?? 0;
     this.keepAliveSeconds = options.keepAliveSeconds ?? 300;
     this.clusterEnabled = options.clusterEnabled ?? false;
+  }
+
+  /** True when only clients of this machine are let in. */
+  get localOnly(): boolean {
+    return this.protectedMode && this.password === "";
   }
 
   requestLimits(): RequestLimits {
@@ -153,6 +162,16 @@ const OWN_ROWS: readonly SettingRow[] = [
     read: (settings) => settings.password,
     write: (settings, _, value) => {
       settings.password = value;
+      return undefined;
+    },
+  },
+  {
+    name: "protected-mode",
+    read: (settings) => (settings.protectedMode ? "yes" : "no"),
+    write: (settings, _, value) => {
+      const word = value.toLowerCase();
+      if (word !== "yes" && word !== "no") return "argument must be 'yes' or 'no'";
+      settings.protectedMode = word === "yes";
       return undefined;
     },
   },

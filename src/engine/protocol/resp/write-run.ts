@@ -5,6 +5,7 @@
  */
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { NO_BYTES } from "../../../runtime/bytes.ts";
+import { isQuorateError } from "../../../runtime/errors.ts";
 import type { RequestParser } from "../../../wire/resp/request-parser.ts";
 import { encodeCalls } from "../../keyspace/command-codec.ts";
 import type { KeyspaceCommand } from "../../keyspace/keyspace-command.ts";
@@ -18,7 +19,8 @@ export interface LoggedRun {
   readonly requests: readonly Request[];
   /** `call` for a run of one, otherwise `calls`. */
   readonly command: KeyspaceCommand;
-  readonly encoded: Bytes;
+  /** Undefined when the codec of the log does not read in the bytes what the parser found. */
+  readonly encoded: Bytes | undefined;
 }
 
 export class WriteRun {
@@ -63,11 +65,20 @@ export class WriteRun {
     const { requests, database, chunk, from, to } = this;
     this.requests = [];
     this.chunk = NO_BYTES;
-    const encoded = encodeCalls(database, requests.length, chunk, from, to);
+    const encoded = encoding(database, requests.length, chunk, from, to);
     const command: KeyspaceCommand =
       requests.length === 1
         ? { type: "call", database, args: requests[0]!.args }
         : { type: "calls", database, list: requests.map((request) => request.args) };
     return { requests, command, encoded };
+  }
+}
+
+function encoding(...run: Parameters<typeof encodeCalls>): Bytes | undefined {
+  try {
+    return encodeCalls(...run);
+  } catch (error) {
+    if (isQuorateError(error) && error.code === "PROTOCOL") return undefined;
+    throw error;
   }
 }
