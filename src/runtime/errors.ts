@@ -105,7 +105,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
     resp: "BUSY",
     meaning: "Too many bytes wait for the log; retry later.",
   },
-  TOO_LARGE: { ...refused, resp: "ERR", meaning: "The command is larger than the limit." },
+  TOO_LARGE: {
+    ...refused,
+    resp: "ERR",
+    meaning: "The command is larger than the limit (docs/redis-protocol.md, Limits); send it in parts.",
+  },
   SHUTTING_DOWN: {
     ...refused,
     retryable: true,

@@ -85,6 +85,8 @@ function step(raft: Raft, input: Input<RaftMessage>, nowMs: number): void {
       return onRead(raft, input.id);
     case "suspect":
       return suspect(raft, input.peer);
+    case "arriving":
+      return arriving(raft, input.peer);
     case "transfer":
       return transfer(raft, input.to);
     case "found":
@@ -134,6 +136,17 @@ function suspect(raft: Raft, peer: NodeId): void {
   // What was on its way is lost with the link; a snapshot goes on from where the peer is.
   if (progress?.sending !== undefined) progress.sending.sentMs = undefined;
   else progress?.startProbe();
+}
+
+/**
+ * What is large must not pass for silence: heartbeats wait behind it on the link. It says nothing about terms, so it only makes
+ * this node wait longer, as it would for a message, and confirms no read and no lease.
+ */
+function arriving(raft: Raft, peer: NodeId): void {
+  raft.leadership?.peers.get(peer)?.detector.restartWait(raft.nowMs);
+  if (raft.leader !== peer || raft.role === "leader") return;
+  raft.detector.restartWait(raft.nowMs);
+  raft.leaderHeardMs = raft.nowMs;
 }
 
 function transfer(raft: Raft, to: NodeId | undefined): void {

@@ -23,7 +23,9 @@ export function onHeartbeatReply(raft: Raft, peer: Progress, message: HeartbeatR
   peer.ackedRound = Math.max(peer.ackedRound, message.round);
   peer.acknowledge(message.durableIndex);
   const limitMs = raft.options.electionTimeoutMinMs * LOST_AFTER;
-  if (peer.state !== "snapshot" && peer.isLost(message.receivedIndex, limitMs, raft.nowMs)) peer.startProbe();
+  if (peer.state !== "snapshot" && peer.isLost(message.receivedIndex, message.round, limitMs, raft.nowMs)) {
+    peer.startProbe();
+  }
 }
 
 /** How far each node's disk holds this leader's log. */
@@ -58,7 +60,7 @@ interface Batch {
 export function replicate(raft: Raft, leadership: Leadership): void {
   const batch: Batch = { from: 0, entries: [] };
   for (const peer of leadership.peers.values()) {
-    while (sendAppend(raft, peer, batch)) {
+    while (sendAppend(raft, leadership, peer, batch)) {
       // As many as the window lets through.
     }
     if (peer.state === "snapshot") sendSnapshot(raft, peer);
@@ -71,8 +73,10 @@ export function replicate(raft: Raft, leadership: Leadership): void {
   leadership.announcing = false;
 }
 
-function sendAppend(raft: Raft, peer: Progress, batch: Batch): boolean {
-  if (peer.state === "snapshot" || !peer.hasRoom(raft.options.appendWindow)) return false;
+function sendAppend(raft: Raft, leadership: Leadership, peer: Progress, batch: Batch): boolean {
+  if (peer.state === "snapshot" || !peer.hasRoom(raft.options.appendWindow, raft.options.appendMaxBytes)) {
+    return false;
+  }
   const { log } = raft;
   const prevIndex = peer.nextIndex - 1;
   if (prevIndex >= log.lastIndex && peer.state === "replicate") return false;
@@ -90,7 +94,7 @@ function sendAppend(raft: Raft, peer: Progress, batch: Batch): boolean {
   for (const entry of entries) bytes += entry.payload.length;
   const { term, commitIndex } = raft;
   send(raft, peer.id, { type: "append", term, prevIndex, prevTerm, entries, commitIndex });
-  peer.sent(prevIndex, prevIndex + entries.length, bytes, raft.nowMs);
+  peer.sent(prevIndex, prevIndex + entries.length, bytes, leadership.barrier.lastRound, raft.nowMs);
   peer.commitSent = commitIndex;
   return true;
 }

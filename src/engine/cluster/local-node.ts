@@ -10,6 +10,8 @@ export interface LocalNode<Command, Machine> {
   readonly clusterId: string;
   /** This node's replica of the state machine: may be read once a barrier holds. */
   readonly machine: Machine;
+  /** The largest command that the log takes, in its form in the log; `write` answers TOO_LARGE beyond. */
+  readonly commandMaxBytes: number;
   /**
    * Puts a command into the log; `encoded` is its form in the log. `done` is called once, at this node's apply, or with
    * an error within the request timeout. Commands of one node are applied in the order of the calls.

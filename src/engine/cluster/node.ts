@@ -70,6 +70,8 @@ export interface ClusterNodeOptions<Command, Machine extends StateMachine<Comman
 export interface ReplicaTuning {
   readonly heartbeatIntervalMs: number;
   readonly entryMaxBytes: number;
+  /** The largest command, in its form in the log. */
+  readonly commandMaxBytes: number;
   readonly requestTimeoutMs: number;
   readonly congestedBytes: number;
   readonly snapshotEveryBytes: number;
@@ -79,6 +81,9 @@ export interface ReplicaTuning {
 export const DEFAULT_REPLICA_TUNING: ReplicaTuning = {
   heartbeatIntervalMs: 50,
   entryMaxBytes: 1024 * 1024,
+  // One entry holds at least a whole command, is one frame on a peer's link and one value in the write-ahead log. Larger
+  // ones hold up the event loop, and with it heartbeats, for too long (docs/redis-protocol.md, Limits).
+  commandMaxBytes: 16 * 1024 * 1024,
   requestTimeoutMs: 5_000,
   congestedBytes: 32 * 1024 * 1024,
   snapshotEveryBytes: 64 * 1024 * 1024,
@@ -102,6 +107,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
   readonly id: NodeId;
   readonly clusterId: string;
   readonly machine: Machine;
+  readonly commandMaxBytes: number;
   private readonly options: ClusterNodeOptions<Command, Machine, Message>;
   private readonly replica: Replica<Command, Reply, Message>;
   private readonly publisher: Publisher;
@@ -126,6 +132,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     this.id = options.id;
     this.clusterId = options.clusterId;
     this.machine = options.machine;
+    this.commandMaxBytes = options.tuning.commandMaxBytes;
     this.directoryTag = directoryTagOf(options.directory);
     const status = options.consensus.status(options.world.clock.monotonicMs());
     this.newcomer = status.newcomer ?? false;
@@ -176,6 +183,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       ...options.tuning,
       forgetSessionsInSnapshot: options.forgetSessionsInSnapshot ?? false,
       transmit: (to, kind, parts) => this.transmit(to, kind, parts),
+      queuedBytes: (to) => options.world.network.queuedBytes(to),
       onMembership: (membership) => this.onMembership(membership),
       onRole: (role, term, leader) => this.onRole(role, term, leader),
       fatal: (error) => options.world.fatal(error),
@@ -187,6 +195,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     this.advertised = advertised;
     network.onFrame((from, frame) => this.onFrame(from, frame));
     network.onLink((peer, up) => this.onLink(peer, up));
+    network.onArriving((peer) => this.replica.arriving(peer));
     this.onMembership(this.replica.status().membership);
     this.replica.start();
     this.greet();

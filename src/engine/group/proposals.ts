@@ -40,6 +40,11 @@ export class Proposals<Command, Reply> {
   /** Bytes of commands that wait to be applied. */
   waitingBytes = 0;
 
+  /** False when a command of so many bytes should begin a batch of its own: a batch is small, or a single command. */
+  hasRoom(bytes: number): boolean {
+    return this.commands.length === 0 || this.writer.size + bytes <= BATCH_MAX_BYTES;
+  }
+
   /** Adds a command to the open batch, copying its bytes; true when the batch is now full and should be closed. */
   add(command: Command, encoded: Bytes, done: Done<Reply>, nowMs: number): boolean {
     if (this.commands.length === 0) this.openedMs = nowMs;

@@ -54,6 +54,8 @@ export interface ReplicaOptions<Command, Reply, Message> {
   readonly heartbeatIntervalMs: number;
   /** Bytes of batches in one entry. */
   readonly entryMaxBytes: number;
+  /** The largest command, encoded. */
+  readonly commandMaxBytes: number;
   /** Commands and reads get an error after this long. */
   readonly requestTimeoutMs: number;
   /** Waiting bytes above which `congested` asks the servers to stop reading. */
@@ -62,6 +64,8 @@ export interface ReplicaOptions<Command, Reply, Message> {
   readonly snapshotTrailingBytes: number;
   readonly forgetSessionsInSnapshot?: boolean;
   transmit(to: NodeId, kind: FrameKind, parts: readonly Uint8Array[]): void;
+  /** Bytes that wait to be sent to a peer. */
+  queuedBytes(to: NodeId): number;
   onMembership(membership: Membership): void;
   onRole(role: Role, term: Term, leader: NodeId | undefined): void;
   fatal(error: Error): never;
@@ -174,8 +178,9 @@ export class Replica<Command, Reply, Message> {
   /** Puts a command into the log. `done` is called once: with the reply of this node's apply, or with an error. */
   propose(command: Command, encoded: Bytes, done: Done<Reply>): void {
     if (this.stopped) return done(undefined, new QuorateError("SHUTTING_DOWN", "this node is stopping"));
-    const refusal = this.refusal();
+    const refusal = this.refusal() ?? this.tooLarge(encoded.length);
     if (refusal !== undefined) return done(undefined, refusal);
+    if (!this.proposals.hasRoom(encoded.length)) this.closeBatch();
     const full = this.proposals.add(command, encoded, done, this.now());
     if (full) this.closeBatch();
     this.schedulePump();
@@ -184,6 +189,12 @@ export class Replica<Command, Reply, Message> {
   /** Why this node takes no commands into its log now: it leads, and its disk is full. */
   refusal(): QuorateError | undefined {
     return this.role === "leader" ? this.options.storage.refusing() : undefined;
+  }
+
+  private tooLarge(bytes: number): QuorateError | undefined {
+    const { commandMaxBytes } = this.options;
+    if (bytes <= commandMaxBytes) return undefined;
+    return new QuorateError("TOO_LARGE", `the command is larger than the limit of ${commandMaxBytes} bytes`);
   }
 
   /** Calls back when a read of the machine is linearizable with respect to this call. */
@@ -214,6 +225,12 @@ export class Replica<Command, Reply, Message> {
   suspect(peer: NodeId): void {
     this.options.consensus.step({ type: "suspect", peer }, this.now());
     this.schedulePump();
+  }
+
+  /** Bytes of a frame that is not whole yet came from a peer: it lives. */
+  arriving(peer: NodeId): void {
+    if (this.stopped) return;
+    this.options.consensus.step({ type: "arriving", peer }, this.now());
   }
 
   /** Asks the core to hand leadership over; look at `status` for the outcome. */
@@ -517,6 +534,8 @@ export class Replica<Command, Reply, Message> {
       if (this.registeringSinceMs === undefined || nowMs - this.registeringSinceMs > RETRY_MS)
         this.register();
     } else if (oldest !== undefined) {
+      // What still waits for the link is not lost, and sent again it would wait behind itself.
+      if (this.leader !== undefined && this.options.queuedBytes(this.leader) > 0) this.lastProgressMs = nowMs;
       const idleMs = nowMs - Math.max(oldest.createdMs, this.lastProgressMs);
       if (this.resendNow || idleMs > RETRY_MS) this.submitAll();
     }
