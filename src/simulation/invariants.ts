@@ -161,6 +161,7 @@ export class Invariants {
         });
       },
       refusing: () => storage.refusing(),
+      stalled: () => storage.stalled(),
       diskBytes: () => storage.diskBytes(),
     };
   }
