@@ -31,6 +31,7 @@ export type ErrorCode =
   | "OVERLOADED"
   | "TOO_LARGE"
   | "SHUTTING_DOWN"
+  | "DIVERGED"
   | "PROTOCOL"
   | "UNSUPPORTED"
   | "INVARIANT";
@@ -115,6 +116,13 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
     retryable: true,
     resp: "SHUTDOWN",
     meaning: "This node is stopping; use another.",
+  },
+  DIVERGED: {
+    ...refused,
+    retryable: true,
+    resp: "DIVERGED",
+    meaning:
+      "The state of this node differs from that of a majority: it serves nobody any more. Use another, and replace it.",
   },
   PROTOCOL: { ...refused, resp: "ERR", meaning: "The bytes received do not follow the protocol." },
   UNSUPPORTED: { ...refused, resp: "ERR", meaning: "This engine cannot give what was asked for." },

@@ -51,6 +51,10 @@ export interface MemberView {
   readonly diskBytes: number | undefined;
   /** Its disk lost entries that it had acknowledged, and it is fetching them from the leader. Default false. */
   readonly recovering?: boolean;
+  /** Why it takes no writes for a reason of its own: its disk is full. */
+  readonly refusing?: string | undefined;
+  /** What it says of states that differ from its own. */
+  readonly diverged?: string | undefined;
   /** It counts in majorities. Default true. */
   readonly voter?: boolean;
   /** Its data directory is new, and no member's: it waits to be admitted, or to take the place of its last life. Default false. */
@@ -66,6 +70,8 @@ export interface NodeStatus {
   readonly durability: "always" | "everysec" | "memory";
   readonly digest: number;
   readonly diskBytes: number;
+  /** Whose state differs from this node's, in words; undefined while all agree. */
+  readonly diverged?: string | undefined;
   /** The cause, while no more writes can be taken: no quorum, no space. */
   readonly refusing: string | undefined;
 }

@@ -37,6 +37,7 @@ import { forgetfulPeerDirectories } from "./peer-directories.ts";
 import type { KnownPeer } from "./peers.ts";
 import { isLater, Peers } from "./peers.ts";
 import { Publisher } from "./publisher.ts";
+import { StateComparison } from "./state-comparison.ts";
 
 export interface ClusterNodeOptions<Command, Machine extends StateMachine<Command, Reply>, Message> {
   readonly id: NodeId;
@@ -115,6 +116,10 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
   private readonly directoryTag: number;
   private readonly changes: MemberChanges;
   private readonly orders: MemberOrders;
+  private readonly states = new StateComparison();
+  /** What differs, in words; `outvoted`: it is this node that is wrong, for good. */
+  private diverged: string | undefined;
+  private outvoted = false;
   /** Only while this node is blank: a newcomer that may turn out to be a founder. */
   private founding: Founding | undefined;
   /** The directories of the founders, when this node found itself among them. */
@@ -186,6 +191,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       queuedBytes: (to) => options.world.network.queuedBytes(to),
       onMembership: (membership) => this.onMembership(membership),
       onRole: (role, term, leader) => this.onRole(role, term, leader),
+      onDigest: (index, digest) => this.states.note(index, digest),
       fatal: (error) => options.world.fatal(error),
     });
   }
@@ -208,17 +214,23 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
   }
 
   write(command: Command, encoded: Bytes, done: (reply: Reply) => void): void {
-    const outside = this.isOutside();
-    if (outside !== undefined) return done(new ReplyError(`CLUSTERDOWN ${outside}`));
+    const refused = this.servesNobody();
+    if (refused !== undefined) return done(refused);
     this.replica.propose(command, encoded, (reply, error) => {
       done(error === undefined ? (reply as Reply) : replyErrorOf(error));
     });
   }
 
   barrier(done: (error: ReplyError | undefined) => void): void {
-    const outside = this.isOutside();
-    if (outside !== undefined) return done(new ReplyError(`CLUSTERDOWN ${outside}`));
+    const refused = this.servesNobody();
+    if (refused !== undefined) return done(refused);
     this.replica.barrier((error) => done(error === undefined ? undefined : replyErrorOf(error)));
+  }
+
+  private servesNobody(): ReplyError | undefined {
+    if (this.outvoted) return replyErrorOf(new QuorateError("DIVERGED", this.diverged ?? ""));
+    const outside = this.isOutside();
+    return outside === undefined ? undefined : new ReplyError(`CLUSTERDOWN ${outside}`);
   }
 
   /** Why this node can serve nobody, however long one waits; a newcomer that needs no operator does not say so. */
@@ -291,7 +303,9 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       durability: this.options.durability,
       digest: this.machine.digest(),
       diskBytes: this.options.storage.diskBytes(),
+      diverged: this.diverged,
       refusing:
+        (this.outvoted ? this.diverged : undefined) ??
         this.replica.refusal()?.message ??
         (this.newcomer ? WAITS : this.isOutside()) ??
         (consensus.leader === undefined ? "no leader: no majority can be reached" : undefined),
@@ -326,6 +340,8 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       commitIndex: greeting?.commitIndex,
       diskBytes: greeting?.diskBytes,
       recovering: greeting?.recovering ?? false,
+      refusing: greeting?.refusing,
+      diverged: greeting?.diverged,
       voter: isVoter(membership, id),
       newcomer: greeting?.newcomer ?? false,
       directory: greeting?.directory,
@@ -401,6 +417,8 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       return false;
     }
     this.founding?.heard(from, greeting);
+    if (greeting.newcomer === true) this.states.forget(from);
+    else this.states.heard(from, greeting.digests ?? []);
     return true;
   }
 
@@ -484,6 +502,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     const addresses = Object.entries(membership.addresses).filter(([id]) => id !== this.id);
     this.options.world.network.setPeers(new Map(addresses));
     this.peers.membersChanged(membership);
+    this.states.keepOnly(members(membership));
     this.removed = membership.addresses[this.id] === undefined;
     if (!this.newcomer || this.replica.status().newcomer === true) return;
     // The log names this node: what it sends from here on counts.
@@ -498,7 +517,27 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     for (const listener of this.roleListeners) listener(role, leader);
   }
 
+  /** About twice a second. A node that was outvoted stays so: its state does not get better. */
+  private compareStates(): void {
+    if (this.outvoted || this.newcomer) return;
+    const { id } = this;
+    const { voters } = this.replica.status().membership;
+    const found = this.states.compare([this.replica.appliedIndex, this.machine.digest()], voters);
+    const before = this.diverged;
+    this.diverged =
+      found &&
+      (found.outvoted
+        ? `the state of ${id} after entry ${found.index} is not that of a majority: it serves nobody any more`
+        : `the state of ${found.peers.join(" and ")} after entry ${found.index} is not that of ${id}`);
+    if (found === undefined || (this.diverged === before && !found.outvoted)) return;
+    const fields = { node: id, index: found.index, peers: found.peers.join(), outvoted: found.outvoted };
+    this.options.world.logger.log("error", "replicas diverged", fields);
+    this.outvoted = found.outvoted;
+    if (found.outvoted) this.replica.quarantine();
+  }
+
   private greet(): void {
+    this.compareStates();
     this.sendGreeting();
     this.greetingTimer = this.options.world.clock.setTimer(GREETING_MS, () => this.greet());
   }
@@ -523,6 +562,9 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       commitIndex: status.commitIndex,
       diskBytes: this.options.storage.diskBytes(),
       recovering: status.recovering !== undefined,
+      refusing: this.outvoted ? this.diverged : this.replica.refusal()?.message,
+      digests: [...this.states.points, [this.replica.appliedIndex, this.machine.digest()]],
+      diverged: this.diverged,
       directory: this.options.directory,
       peer: this.options.peerAddress,
       newcomer: this.newcomer,

@@ -68,6 +68,8 @@ export interface ReplicaOptions<Command, Reply, Message> {
   queuedBytes(to: NodeId): number;
   onMembership(membership: Membership): void;
   onRole(role: Role, term: Term, leader: NodeId | undefined): void;
+  /** The digest of the state after an entry, chosen alike on every replica, about once a second. */
+  onDigest(index: Index, digest: number): void;
   fatal(error: Error): never;
 }
 
@@ -101,6 +103,7 @@ export class Replica<Command, Reply, Message> {
   private leader: NodeId | undefined;
   private pumpScheduled = false;
   private stopped = false;
+  private quarantined = false;
   private lastProgressMs = 0;
   private resendNow = false;
   private nextChangeId = 1;
@@ -135,6 +138,7 @@ export class Replica<Command, Reply, Message> {
         registered: (node) => {
           if (node === options.id) this.onRegistered();
         },
+        compared: (index, digest) => options.onDigest(index, digest),
       },
     });
     this.applier.ownNonce = this.drawNonce();
@@ -186,9 +190,12 @@ export class Replica<Command, Reply, Message> {
     this.schedulePump();
   }
 
-  /** Why this node takes no commands into its log now: it leads, and its disk is full. */
+  /**
+   * Why this node takes no commands now: its disk is full. A follower could still send them to the leader, and never learn what
+   * became of them, because it applies only what it has stored.
+   */
   refusal(): QuorateError | undefined {
-    return this.role === "leader" ? this.options.storage.refusing() : undefined;
+    return this.options.storage.refusing();
   }
 
   private tooLarge(bytes: number): QuorateError | undefined {
@@ -281,6 +288,18 @@ export class Replica<Command, Reply, Message> {
     return this.options.consensus.status(this.now());
   }
 
+  /**
+   * The state of this replica is wrong, its log is not: it goes on storing and voting, so that the others keep their majority, and
+   * applies; but it answers nobody, takes no snapshot, which would outlive it and might be sent on, and leads only until another
+   * can.
+   */
+  quarantine(): void {
+    this.quarantined = true;
+    this.proposals.failAll("DIVERGED");
+    this.barriers.failAll(new QuorateError("DIVERGED", "the state of this node differs from a majority's"));
+    if (this.role === "leader") this.transferLeadership();
+  }
+
   /** Answers everything that waits with an error and ends all timers. */
   stop(): void {
     if (this.stopped) return;
@@ -328,12 +347,21 @@ export class Replica<Command, Reply, Message> {
     this.carryOut();
     const more = this.apply();
     this.barriers.release(this.applier.appliedIndex);
+    if (!more) this.failHeldUpReads();
     this.carryOut();
-    this.snapshots.maybeTake();
+    if (!this.quarantined) this.snapshots.maybeTake();
     if (this.drainCallbacks.length > 0 && this.proposals.waitingBytes * 2 <= this.options.congestedBytes) {
       for (const callback of this.drainCallbacks.splice(0)) callback();
     }
     if (more || this.sealer.ready) this.schedulePump();
+  }
+
+  /** Without space, what others committed does not come here: reads that need it are refused at once, the others go on. */
+  private failHeldUpReads(): void {
+    const full = this.options.storage.stalled();
+    if (full === undefined) return;
+    const message = `this node's disk is full, and it cannot follow the log: ask another (${full.message})`;
+    this.barriers.failUnapplied(this.applier.appliedIndex, new QuorateError("DISK_FULL", message));
   }
 
   /** Applies a slice of what was chosen; true when more is left. */
@@ -483,6 +511,7 @@ export class Replica<Command, Reply, Message> {
       if (leader !== undefined) this.submitAll();
     }
     this.options.onRole(role, term, leader);
+    if (this.quarantined && role === "leader") this.transferLeadership();
   }
 
   /** A new leader's stamps continue from the newest stamp in its log, applied or not. */
