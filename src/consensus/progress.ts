@@ -10,6 +10,9 @@ import type { NodeId } from "../runtime/world.ts";
 import type { Index, PeerProgress, SnapshotMeta } from "./consensus.ts";
 import type { FailureDetector } from "./failure-detector.ts";
 
+/** While appends of more bytes together are on their way, no other leaves: a few small ones hide the round trip. */
+const SMALL_MAX_BYTES = 2 * 1024 * 1024;
+
 interface InFlight {
   readonly prevIndex: Index;
   readonly lastIndex: Index;
@@ -58,10 +61,10 @@ export class Progress {
   }
 
   /** Whether another append may leave: of large ones, which fill the link by themselves, only one at a time. */
-  hasRoom(window: number, appendMaxBytes: number): boolean {
+  hasRoom(window: number): boolean {
     if (this.inflight.length === 0) return true;
     const limit = this.state === "replicate" ? window : 1;
-    return this.inflight.length < limit && this.inflightBytes <= (window - 1) * appendMaxBytes;
+    return this.inflight.length < limit && this.inflightBytes <= SMALL_MAX_BYTES;
   }
 
   get idle(): boolean {

@@ -74,9 +74,7 @@ export function replicate(raft: Raft, leadership: Leadership): void {
 }
 
 function sendAppend(raft: Raft, leadership: Leadership, peer: Progress, batch: Batch): boolean {
-  if (peer.state === "snapshot" || !peer.hasRoom(raft.options.appendWindow, raft.options.appendMaxBytes)) {
-    return false;
-  }
+  if (peer.state === "snapshot" || !peer.hasRoom(raft.options.appendWindow)) return false;
   const { log } = raft;
   const prevIndex = peer.nextIndex - 1;
   if (prevIndex >= log.lastIndex && peer.state === "replicate") return false;
