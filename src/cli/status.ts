@@ -68,6 +68,11 @@ export function statusTable(document: StatusDocument): string {
   const rows = document.nodes.map((node) => nodeRow(node, group?.term));
   const table = formatTable([HEADINGS, ...rows], NUMBERS).split("\n");
   const lines = [paint("bold", table[0] ?? ""), ...table.slice(1)];
+  for (const { id, refusing, diverged } of document.nodes) {
+    if (diverged !== null) lines.push(paint("red", `${id} says: ${diverged}`));
+    if (refusing !== null && refusing !== group?.refusing)
+      lines.push(paint("red", `${id} refuses writes: ${refusing}`));
+  }
   if (group?.refusing) lines.push(paint("red", `writes are refused: ${group.refusing}`));
   if (group && group.durability !== "always") {
     lines.push(paint("yellow", `durability ${group.durability}: acknowledged writes may be lost in a crash`));

@@ -115,6 +115,8 @@ export type Input<Message> =
   | { readonly type: "read"; readonly id: number }
   /** The link to a peer broke: it may be dead. A hint to campaign early (pre-vote protects a live leader). */
   | { readonly type: "suspect"; readonly peer: NodeId }
+  /** A part of a message came from a peer: it lives, although the message may take long to be whole. */
+  | { readonly type: "arriving"; readonly peer: NodeId }
   /** Hands leadership to `to`, or to the most advanced voter. */
   | { readonly type: "transfer"; readonly to?: NodeId }
   /** This node is no newcomer: all founders, it among them, have no past. */

@@ -82,6 +82,8 @@ function step(core: Core, input: CoreInput, nowMs: number): void {
       return onRead(core, input.id);
     case "suspect":
       return suspect(core, input.peer);
+    case "arriving":
+      return arriving(core, input.peer);
     case "transfer":
       return transfer(core, input.to);
     case "found":
@@ -131,6 +133,17 @@ function suspect(core: Core, peer: NodeId): void {
   // What was on its way is lost with the link; a snapshot goes on from where the peer is.
   if (progress?.sending !== undefined) progress.sending.sentMs = undefined;
   else progress?.startProbe();
+}
+
+/**
+ * What is large must not pass for silence: heartbeats wait behind it on the link. It says nothing about terms, so it only makes
+ * this node wait longer, as it would for a message, and confirms no read and no lease.
+ */
+function arriving(core: Core, peer: NodeId): void {
+  core.leadership?.peers.get(peer)?.detector.restartWait(core.nowMs);
+  if (core.leader !== peer || core.role === "leader") return;
+  core.detector.restartWait(core.nowMs);
+  core.leaderHeardMs = core.nowMs;
 }
 
 function transfer(core: Core, to: NodeId | undefined): void {

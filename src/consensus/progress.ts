@@ -10,11 +10,16 @@ import type { NodeId } from "../runtime/world.ts";
 import type { Index, PeerProgress, SnapshotMeta } from "./consensus.ts";
 import type { FailureDetector } from "./failure-detector.ts";
 
+/** While appends of more bytes together are on their way, no other leaves: a few small ones hide the round trip. */
+const SMALL_MAX_BYTES = 2 * 1024 * 1024;
+
 interface InFlight {
   readonly prevIndex: Index;
   readonly lastIndex: Index;
   readonly bytes: number;
   readonly sentMs: number;
+  /** The newest round of heartbeats that had left before. */
+  readonly round: number;
 }
 
 /** A snapshot on its way to a peer: one chunk at a time, from where the peer says it is. */
@@ -61,16 +66,19 @@ export class Progress {
     this.nextIndex = index + 1;
   }
 
+  /** Whether another append may leave: of large ones, which fill the link by themselves, only one at a time. */
   hasRoom(window: number): boolean {
-    return this.inflight.length < (this.state === "replicate" ? window : 1);
+    if (this.inflight.length === 0) return true;
+    const limit = this.state === "replicate" ? window : 1;
+    return this.inflight.length < limit && this.inflightBytes <= SMALL_MAX_BYTES;
   }
 
   get idle(): boolean {
     return this.inflight.length === 0;
   }
 
-  sent(prevIndex: Index, lastIndex: Index, bytes: number, nowMs: number): void {
-    this.inflight.push({ prevIndex, lastIndex, bytes, sentMs: nowMs });
+  sent(prevIndex: Index, lastIndex: Index, bytes: number, round: number, nowMs: number): void {
+    this.inflight.push({ prevIndex, lastIndex, bytes, sentMs: nowMs, round });
     this.inflightBytes += bytes;
     if (this.state === "replicate") this.nextIndex = lastIndex + 1;
   }
@@ -104,10 +112,14 @@ export class Progress {
     this.nextIndex = Math.max(Math.min(limit, prevIndex - 1), this.matchIndex) + 1;
   }
 
-  /** True when the oldest append is neither answered nor received although it left `limitMs` ago. */
-  isLost(receivedIndex: Index, limitMs: number, nowMs: number): boolean {
+  /**
+   * True when the oldest append is neither answered nor received although it left `limitMs` ago. A heartbeat that left before
+   * it says nothing about it: it may have waited long behind something large.
+   */
+  isLost(receivedIndex: Index, round: number, limitMs: number, nowMs: number): boolean {
     const oldest = this.inflight[0];
-    return oldest !== undefined && receivedIndex < oldest.lastIndex && nowMs - oldest.sentMs >= limitMs;
+    if (oldest === undefined || receivedIndex >= oldest.lastIndex || round <= oldest.round) return false;
+    return nowMs - oldest.sentMs >= limitMs;
   }
 
   /** What was on its way is lost: start again after what the peer surely has. */

@@ -15,7 +15,9 @@ export function onHeartbeatReply(core: Core, peer: Progress, message: HeartbeatR
   peer.ackedRound = Math.max(peer.ackedRound, message.round);
   peer.acknowledge(message.durableIndex);
   const limitMs = core.options.electionTimeoutMinMs * LOST_AFTER;
-  if (peer.state !== "snapshot" && peer.isLost(message.receivedIndex, limitMs, core.nowMs)) peer.startProbe();
+  if (peer.state !== "snapshot" && peer.isLost(message.receivedIndex, message.round, limitMs, core.nowMs)) {
+    peer.startProbe();
+  }
 }
 
 /** How far each node's disk holds this leader's log. */
@@ -47,7 +49,7 @@ interface Batch {
 export function replicate(core: Core, leadership: Leadership): void {
   const batch: Batch = { from: 0, entries: [] };
   for (const peer of leadership.peers.values()) {
-    while (sendAppend(core, peer, batch)) {
+    while (sendAppend(core, leadership, peer, batch)) {
       // As many as the window lets through.
     }
     if (peer.state === "snapshot") sendSnapshot(core, peer);
@@ -60,7 +62,7 @@ export function replicate(core: Core, leadership: Leadership): void {
   leadership.announcing = false;
 }
 
-function sendAppend(core: Core, peer: Progress, batch: Batch): boolean {
+function sendAppend(core: Core, leadership: Leadership, peer: Progress, batch: Batch): boolean {
   if (peer.state === "snapshot" || !peer.hasRoom(core.options.appendWindow)) return false;
   const { log } = core;
   const prevIndex = peer.nextIndex - 1;
@@ -77,7 +79,7 @@ function sendAppend(core: Core, peer: Progress, batch: Batch): boolean {
   let bytes = 0;
   for (const entry of entries) bytes += entry.payload.length;
   send(core, peer.id, core.policy.append(core, prevIndex, entries));
-  peer.sent(prevIndex, prevIndex + entries.length, bytes, core.nowMs);
+  peer.sent(prevIndex, prevIndex + entries.length, bytes, leadership.barrier.lastRound, core.nowMs);
   peer.commitSent = core.commitIndex;
   return true;
 }

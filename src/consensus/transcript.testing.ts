@@ -133,6 +133,8 @@ export class Transcript {
         return step({ type: "read", id: Number(second) });
       case "suspect":
         return step({ type: "suspect", peer: second });
+      case "arriving":
+        return step({ type: "arriving", peer: second });
       case "transfer":
         return step(second === "" ? { type: "transfer" } : { type: "transfer", to: second });
       case "change":

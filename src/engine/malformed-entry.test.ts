@@ -33,7 +33,7 @@ function replica(complaints: string[]): {
     self: "n1",
     machine,
     proposals: new Proposals(),
-    events: { gap: () => undefined, registered: () => undefined },
+    events: { gap: () => undefined, registered: () => undefined, compared: () => undefined },
     clock: { monotonicMs: () => 0 } as never,
     forgetSessionsInSnapshot: false,
   });

@@ -38,6 +38,7 @@ export type ErrorCode =
   | "OVERLOADED"
   | "TOO_LARGE"
   | "SHUTTING_DOWN"
+  | "DIVERGED"
   | "PROTOCOL"
   | "UNSUPPORTED"
   | "INVARIANT"
@@ -113,12 +114,23 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
     resp: "BUSY",
     meaning: "Too many bytes wait for the log; retry later.",
   },
-  TOO_LARGE: { ...refused, resp: "ERR", meaning: "The command is larger than the limit." },
+  TOO_LARGE: {
+    ...refused,
+    resp: "ERR",
+    meaning: "The command is larger than the limit (docs/redis-protocol.md, Limits); send it in parts.",
+  },
   SHUTTING_DOWN: {
     ...refused,
     retryable: true,
     resp: "SHUTDOWN",
     meaning: "This node is stopping; use another.",
+  },
+  DIVERGED: {
+    ...refused,
+    retryable: true,
+    resp: "DIVERGED",
+    meaning:
+      "The state of this node differs from that of a majority: it serves nobody any more. Use another, and replace it.",
   },
   PROTOCOL: { ...refused, resp: "ERR", meaning: "The bytes received do not follow the protocol." },
   UNSUPPORTED: { ...refused, resp: "ERR", meaning: "This engine cannot give what was asked for." },

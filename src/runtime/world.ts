@@ -81,6 +81,11 @@ export interface Network {
   onFrame(receive: (from: NodeId, frame: Bytes) => void): void;
   /** Tells when a peer's link comes up or breaks; a break is a hint that the peer may be gone. */
   onLink(change: (peer: NodeId, up: boolean) => void): void;
+  /**
+   * Tells that bytes of a frame which is not whole yet came from a peer, some times a second while they do: whoever is sending
+   * something large lives. Networks that deliver frames whole have nothing to tell.
+   */
+  onArriving(arriving: (peer: NodeId) => void): void;
   /** Bytes waiting to be sent to a peer. */
   queuedBytes(to: NodeId): number;
   /** Who is a peer, and where ("host:port"); replaces the earlier set. */

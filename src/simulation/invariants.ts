@@ -164,6 +164,7 @@ export class Invariants {
         });
       },
       refusing: () => storage.refusing(),
+      stalled: () => storage.stalled(),
       diskBytes: () => storage.diskBytes(),
     };
   }

@@ -118,6 +118,7 @@ export class ModelDisk {
         );
       },
       refusing: () => undefined,
+      stalled: () => undefined,
       diskBytes: () => this.content?.length ?? 0,
     };
   }

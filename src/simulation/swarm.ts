@@ -181,6 +181,7 @@ function drawSizes(
     tuning: {
       heartbeatIntervalMs: random.pick([30, 50, 50]),
       entryMaxBytes: random.pick([256, 64 * 1024, 1024 * 1024]),
+      commandMaxBytes: 1024 * 1024,
       requestTimeoutMs: random.pick([1000, 2000, 5000]),
       congestedBytes: random.pick([1024, 1024 * 1024]),
       snapshotEveryBytes: random.pick([1024, 4096, 16 * 1024, 64 * 1024 * 1024]),

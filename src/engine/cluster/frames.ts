@@ -6,6 +6,7 @@
  */
 import type { Bytes } from "../../runtime/bytes.ts";
 import { bytesFromUtf8 } from "../../runtime/bytes.ts";
+import type { DigestPoint } from "./state-comparison.ts";
 import type { Standing } from "../../consensus/consensus.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
@@ -68,6 +69,12 @@ export interface Greeting {
   readonly diskBytes: number;
   /** It lost entries that it had acknowledged, and is fetching them. */
   readonly recovering: boolean;
+  /** Why it takes no writes for a reason of its own: its disk is full. */
+  readonly refusing?: string | undefined;
+  /** Digests of its state: those of the last seconds, and the present one. */
+  readonly digests?: readonly DigestPoint[];
+  /** Whose state differs from its own, in words. */
+  readonly diverged?: string | undefined;
   /** Identity of its data directory. */
   readonly directory?: string;
   /** Where its peer port is, "host:port". */
@@ -94,11 +101,14 @@ export function encodeGreeting(greeting: Greeting): Bytes {
 
 export function decodeGreeting(content: Bytes): Greeting {
   const greeting = decodeJson(content) as Greeting;
-  const { directory, standing, founders } = greeting;
+  const { directory, standing, founders, digests = [] } = greeting;
   const isOdd =
     (directory !== undefined && !(typeof directory === "string" && /^[0-9a-f]{12}/.test(directory))) ||
     (standing !== undefined && !(typeof standing === "object" && isWhole(standing?.term, standing?.index))) ||
-    (founders !== undefined && !Array.isArray(founders));
+    (founders !== undefined && !Array.isArray(founders)) ||
+    !(
+      Array.isArray(digests) && digests.every((point) => Array.isArray(point) && isWhole(point[0], point[1]))
+    );
   if (isOdd) throw new QuorateError("PROTOCOL", "malformed greeting");
   return greeting;
 }

@@ -11,6 +11,8 @@ export interface LocalNode<Command, Machine> {
   readonly clusterId: string;
   /** This node's replica of the state machine: may be read once a barrier holds. */
   readonly machine: Machine;
+  /** The largest command that the log takes, in its form in the log; `write` answers TOO_LARGE beyond. */
+  readonly commandMaxBytes: number;
   /**
    * Puts a command into the log; `encoded` is its form in the log. `done` is called once, at this node's apply, or with
    * an error within the request timeout. Commands of one node are applied in the order of the calls.
@@ -50,6 +52,10 @@ export interface MemberView {
   readonly diskBytes: number | undefined;
   /** Its disk lost entries that it had acknowledged, and it is fetching them from the leader. Default false. */
   readonly recovering?: boolean;
+  /** Why it takes no writes for a reason of its own: its disk is full. */
+  readonly refusing?: string | undefined;
+  /** What it says of states that differ from its own. */
+  readonly diverged?: string | undefined;
   /** It counts in majorities. Default true. */
   readonly voter?: boolean;
   /** Its data directory is new, and no member's: it waits to be admitted, or to take the place of its last life. Default false. */
@@ -65,6 +71,8 @@ export interface NodeStatus {
   readonly durability: "always" | "everysec" | "memory";
   readonly digest: number;
   readonly diskBytes: number;
+  /** Whose state differs from this node's, in words; undefined while all agree. */
+  readonly diverged?: string | undefined;
   /** The cause, while no more writes can be taken: no quorum, no space. */
   readonly refusing: string | undefined;
 }

@@ -38,6 +38,7 @@ import { forgetfulPeerDirectories } from "./peer-directories.ts";
 import type { KnownPeer } from "./peers.ts";
 import { isLater, Peers } from "./peers.ts";
 import { Publisher } from "./publisher.ts";
+import { StateComparison } from "./state-comparison.ts";
 
 export interface ClusterNodeOptions<Command, Machine extends StateMachine<Command, Reply>, Message> {
   readonly id: NodeId;
@@ -71,6 +72,8 @@ export interface ClusterNodeOptions<Command, Machine extends StateMachine<Comman
 export interface ReplicaTuning {
   readonly heartbeatIntervalMs: number;
   readonly entryMaxBytes: number;
+  /** The largest command, in its form in the log. */
+  readonly commandMaxBytes: number;
   readonly requestTimeoutMs: number;
   readonly congestedBytes: number;
   readonly snapshotEveryBytes: number;
@@ -80,6 +83,9 @@ export interface ReplicaTuning {
 export const DEFAULT_REPLICA_TUNING: ReplicaTuning = {
   heartbeatIntervalMs: 50,
   entryMaxBytes: 1024 * 1024,
+  // One entry holds at least a whole command, is one frame on a peer's link and one value in the write-ahead log. Larger
+  // ones hold up the event loop, and with it heartbeats, for too long (docs/redis-protocol.md, Limits).
+  commandMaxBytes: 16 * 1024 * 1024,
   requestTimeoutMs: 5_000,
   congestedBytes: 32 * 1024 * 1024,
   snapshotEveryBytes: 64 * 1024 * 1024,
@@ -103,6 +109,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
   readonly id: NodeId;
   readonly clusterId: string;
   readonly machine: Machine;
+  readonly commandMaxBytes: number;
   private readonly options: ClusterNodeOptions<Command, Machine, Message>;
   private readonly replica: Replica<Command, Reply, Message>;
   private readonly publisher: Publisher;
@@ -110,6 +117,10 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
   private readonly directoryTag: number;
   private readonly changes: MemberChanges;
   private readonly orders: MemberOrders;
+  private readonly states = new StateComparison();
+  /** What differs, in words; `outvoted`: it is this node that is wrong, for good. */
+  private diverged: string | undefined;
+  private outvoted = false;
   /** Only while this node is blank: a newcomer that may turn out to be a founder. */
   private founding: Founding | undefined;
   /** The directories of the founders, when this node found itself among them. */
@@ -127,6 +138,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     this.id = options.id;
     this.clusterId = options.clusterId;
     this.machine = options.machine;
+    this.commandMaxBytes = options.tuning.commandMaxBytes;
     this.directoryTag = directoryTagOf(options.directory);
     const status = options.consensus.status(options.world.clock.monotonicMs());
     this.newcomer = status.newcomer ?? false;
@@ -177,8 +189,10 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       ...options.tuning,
       forgetSessionsInSnapshot: options.forgetSessionsInSnapshot ?? false,
       transmit: (to, kind, parts) => this.transmit(to, kind, parts),
+      queuedBytes: (to) => options.world.network.queuedBytes(to),
       onMembership: (membership) => this.onMembership(membership),
       onRole: (role, term, leader) => this.onRole(role, term, leader),
+      onDigest: (index, digest) => this.states.note(index, digest),
       fatal: (error) => options.world.fatal(error),
     });
   }
@@ -188,6 +202,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     this.advertised = advertised;
     network.onFrame((from, frame) => this.onFrame(from, frame));
     network.onLink((peer, up) => this.onLink(peer, up));
+    network.onArriving((peer) => this.replica.arriving(peer));
     this.onMembership(this.replica.status().membership);
     this.replica.start();
     this.greet();
@@ -200,17 +215,23 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
   }
 
   write(command: Command, encoded: Bytes, done: (reply: Reply) => void): void {
-    const outside = this.isOutside();
-    if (outside !== undefined) return done(new ReplyError(`CLUSTERDOWN ${outside}`));
+    const refused = this.servesNobody();
+    if (refused !== undefined) return done(refused);
     this.replica.propose(command, encoded, (reply, error) => {
       done(error === undefined ? (reply as Reply) : replyErrorOf(error));
     });
   }
 
   barrier(done: (error: ReplyError | undefined) => void): void {
-    const outside = this.isOutside();
-    if (outside !== undefined) return done(new ReplyError(`CLUSTERDOWN ${outside}`));
+    const refused = this.servesNobody();
+    if (refused !== undefined) return done(refused);
     this.replica.barrier((error) => done(error === undefined ? undefined : replyErrorOf(error)));
+  }
+
+  private servesNobody(): ReplyError | undefined {
+    if (this.outvoted) return replyErrorOf(new QuorateError("DIVERGED", this.diverged ?? ""));
+    const outside = this.isOutside();
+    return outside === undefined ? undefined : new ReplyError(`CLUSTERDOWN ${outside}`);
   }
 
   /** Why this node can serve nobody, however long one waits; a newcomer that needs no operator does not say so. */
@@ -283,7 +304,9 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       durability: this.options.durability,
       digest: this.machine.digest(),
       diskBytes: this.options.storage.diskBytes(),
+      diverged: this.diverged,
       refusing:
+        (this.outvoted ? this.diverged : undefined) ??
         this.replica.refusal()?.message ??
         (this.newcomer ? WAITS : this.isOutside()) ??
         (consensus.leader === undefined ? "no leader: no majority can be reached" : undefined),
@@ -318,6 +341,8 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       commitIndex: greeting?.commitIndex,
       diskBytes: greeting?.diskBytes,
       recovering: greeting?.recovering ?? false,
+      refusing: greeting?.refusing,
+      diverged: greeting?.diverged,
       voter: isVoter(membership, id),
       newcomer: greeting?.newcomer ?? false,
       directory: greeting?.directory,
@@ -393,6 +418,8 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       return false;
     }
     this.founding?.heard(from, greeting);
+    if (greeting.newcomer === true) this.states.forget(from);
+    else this.states.heard(from, greeting.digests ?? []);
     return true;
   }
 
@@ -476,6 +503,7 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     const addresses = Object.entries(membership.addresses).filter(([id]) => id !== this.id);
     this.options.world.network.setPeers(new Map(addresses));
     this.peers.membersChanged(membership);
+    this.states.keepOnly(members(membership));
     this.removed = membership.addresses[this.id] === undefined;
     if (!this.newcomer || this.replica.status().newcomer === true) return;
     // The log names this node: what it sends from here on counts.
@@ -490,7 +518,27 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     for (const listener of this.roleListeners) listener(role, leader);
   }
 
+  /** About twice a second. A node that was outvoted stays so: its state does not get better. */
+  private compareStates(): void {
+    if (this.outvoted || this.newcomer) return;
+    const { id } = this;
+    const { voters } = this.replica.status().membership;
+    const found = this.states.compare([this.replica.appliedIndex, this.machine.digest()], voters);
+    const before = this.diverged;
+    this.diverged =
+      found &&
+      (found.outvoted
+        ? `the state of ${id} after entry ${found.index} is not that of a majority: it serves nobody any more`
+        : `the state of ${found.peers.join(" and ")} after entry ${found.index} is not that of ${id}`);
+    if (found === undefined || (this.diverged === before && !found.outvoted)) return;
+    const fields = { node: id, index: found.index, peers: found.peers.join(), outvoted: found.outvoted };
+    this.options.world.logger.log("error", "replicas diverged", fields);
+    this.outvoted = found.outvoted;
+    if (found.outvoted) this.replica.quarantine();
+  }
+
   private greet(): void {
+    this.compareStates();
     this.sendGreeting();
     this.greetingTimer = this.options.world.clock.setTimer(GREETING_MS, () => this.greet());
   }
@@ -515,6 +563,9 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
       commitIndex: status.commitIndex,
       diskBytes: this.options.storage.diskBytes(),
       recovering: status.recovering !== undefined,
+      refusing: this.outvoted ? this.diverged : this.replica.refusal()?.message,
+      digests: [...this.states.points, [this.replica.appliedIndex, this.machine.digest()]],
+      diverged: this.diverged,
       directory: this.options.directory,
       peer: this.options.peerAddress,
       newcomer: this.newcomer,

@@ -20,6 +20,8 @@ import type { SnapshotCut, StateMachine } from "./state-machine.ts";
 const SLICE_MS = 8;
 /** Commands that the machine is shown before it applies them: what they need together must still fit the near caches. */
 const FORESEEN = 64;
+/** The first entry of each such interval of log time: all replicas see the same log time, and so pick the same entries. */
+const COMPARE_EVERY_MS = 1000;
 
 /** What the applier tells the replica, besides answering clients. */
 export interface ApplierEvents {
@@ -27,6 +29,8 @@ export interface ApplierEvents {
   gap(node: NodeId, session: number): void;
   /** A session was opened for this node, ours or an impostor's. */
   registered(node: NodeId): void;
+  /** An entry was applied after which every replica notes the digest of its state. */
+  compared(index: Index, digest: number): void;
 }
 
 export interface ApplierOptions<Command, Reply> {
@@ -107,9 +111,13 @@ export class Applier<Command, Reply> {
     this.appliedIndex = entry.index;
     if (entry.kind !== "command") return;
     const { timeMs, batches } = openEntry(entry.payload);
-    this.lastTimeMs = Math.max(this.lastTimeMs, timeMs);
+    const before = this.lastTimeMs;
+    this.lastTimeMs = Math.max(before, timeMs);
     this.position = 0;
     for (const batch of batches) this.applyBatch(batch, entry.index);
+    if (Math.floor(this.lastTimeMs / COMPARE_EVERY_MS) > Math.floor(before / COMPARE_EVERY_MS)) {
+      this.options.events.compared(entry.index, this.options.machine.digest());
+    }
   }
 
   private applyBatch(batch: Batch, index: Index): void {

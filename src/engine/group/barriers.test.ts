@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { QuorateError } from "../../runtime/errors.ts";
 import { Barriers } from "./barriers.ts";
 
 function barriers(): {
@@ -54,4 +55,17 @@ test("a read whose barrier was confirmed, but whose index never arrives, fails a
   expect(answers).toEqual(["a NO_QUORUM"]);
   tested.release(7);
   expect(answers.length).toBe(1);
+});
+
+test("a read that needs what this node cannot store is refused at once; one that needs less is answered", () => {
+  const { barriers: tested, answers, read } = barriers();
+  read("fresh", 0);
+  tested.start(0);
+  tested.confirmed(1, 7, false);
+  read("later", 1);
+  tested.start(1);
+  tested.confirmed(2, 5, false);
+  tested.release(6);
+  tested.failUnapplied(6, new QuorateError("DISK_FULL", "no space"));
+  expect(answers).toEqual(["later ok", "fresh DISK_FULL"]);
 });

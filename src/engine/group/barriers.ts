@@ -77,6 +77,15 @@ export class Barriers {
     }
   }
 
+  /** This node will not apply more for now: what waits for it is told why. */
+  failUnapplied(appliedIndex: number, error: QuorateError): void {
+    for (const [id, round] of this.rounds) {
+      if (round.index === undefined || round.index <= appliedIndex) continue;
+      this.rounds.delete(id);
+      for (const waiter of round.waiters) waiter.done(error);
+    }
+  }
+
   /** True when the reads that are being released right now rest on a leader lease. */
   get byLease(): boolean {
     return this.lastByLease;

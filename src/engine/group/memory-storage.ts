@@ -62,6 +62,7 @@ export function createMemoryStorage(clock: Clock): ReplicaStorage {
       done(unframed(held.bytes));
     },
     refusing: () => undefined,
+    stalled: () => undefined,
     diskBytes: () => 0,
   };
 }

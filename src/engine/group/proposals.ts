@@ -40,6 +40,11 @@ export class Proposals<Command, Reply> {
   /** Bytes of commands that wait to be applied. */
   waitingBytes = 0;
 
+  /** False when a command of so many bytes should begin a batch of its own: a batch is small, or a single command. */
+  hasRoom(bytes: number): boolean {
+    return this.commands.length === 0 || this.writer.size + bytes <= BATCH_MAX_BYTES;
+  }
+
   /** Adds a command to the open batch, copying its bytes; true when the batch is now full and should be closed. */
   add(command: Command, encoded: Bytes, done: Done<Reply>, nowMs: number): boolean {
     if (this.commands.length === 0) this.openedMs = nowMs;
@@ -119,7 +124,7 @@ export class Proposals<Command, Reply> {
     this.collapseAbandoned();
   }
 
-  failAll(code: "SHUTTING_DOWN"): void {
+  failAll(code: "SHUTTING_DOWN" | "DIVERGED"): void {
     this.close();
     for (const batch of this.pending) this.fail(batch, batch.sent ? "OUTCOME_UNKNOWN" : code);
     this.pending = [];
@@ -148,10 +153,7 @@ export class Proposals<Command, Reply> {
     return from;
   }
 
-  private fail(
-    batch: PendingBatch<Command, Reply>,
-    code: "REPLY_LOST" | "OUTCOME_UNKNOWN" | "NO_QUORUM" | "SHUTTING_DOWN",
-  ): void {
+  private fail(batch: PendingBatch<Command, Reply>, code: keyof typeof FAILURE): void {
     const dones = batch.dones;
     this.waitingBytes -= batch.body.length - 4 * batch.commands.length;
     batch.body = NO_BYTES;
@@ -166,5 +168,6 @@ const FAILURE = {
   REPLY_LOST: "the command was carried out, but its reply was lost while this node caught up",
   OUTCOME_UNKNOWN: "no majority confirmed the command in time; it may or may not be carried out",
   NO_QUORUM: "no leader with a majority was found in time; the command was not carried out",
+  DIVERGED: "the state of this node differs from a majority's; the command was not carried out",
   SHUTTING_DOWN: "this node is stopping; the command was not carried out",
 } as const;

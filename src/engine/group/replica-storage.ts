@@ -12,6 +12,7 @@ export function replicaStorage(log: WriteAheadLog, group: GroupId, snapshots: Sn
     storeChunk: (snapshot, offset, chunk, done) => snapshots.receive(snapshot, offset, chunk, done),
     adoptSnapshot: (snapshot, done) => snapshots.adopt(snapshot, done),
     refusing: () => log.refusing(),
+    stalled: () => log.stalled(),
     diskBytes: () => log.stats().diskBytes + snapshots.diskBytes,
   };
 }

@@ -53,6 +53,8 @@ export interface ReplicaOptions<Command, Reply, Message> {
   readonly heartbeatIntervalMs: number;
   /** Bytes of batches in one entry. */
   readonly entryMaxBytes: number;
+  /** The largest command, encoded. */
+  readonly commandMaxBytes: number;
   /** Commands and reads get an error after this long. */
   readonly requestTimeoutMs: number;
   /** Waiting bytes above which `congested` asks the servers to stop reading. */
@@ -61,8 +63,12 @@ export interface ReplicaOptions<Command, Reply, Message> {
   readonly snapshotTrailingBytes: number;
   readonly forgetSessionsInSnapshot?: boolean;
   transmit(to: NodeId, kind: FrameKind, parts: readonly Uint8Array[]): void;
+  /** Bytes that wait to be sent to a peer. */
+  queuedBytes(to: NodeId): number;
   onMembership(membership: Membership): void;
   onRole(role: Role, term: Term, leader: NodeId | undefined): void;
+  /** The digest of the state after an entry, chosen alike on every replica, about once a second. */
+  onDigest(index: Index, digest: number): void;
   fatal(error: Error): never;
 }
 
@@ -96,6 +102,7 @@ export class Replica<Command, Reply, Message> {
   private leader: NodeId | undefined;
   private pumpScheduled = false;
   private stopped = false;
+  private quarantined = false;
   private lastProgressMs = 0;
   private resendNow = false;
   private nextChangeId = 1;
@@ -130,6 +137,7 @@ export class Replica<Command, Reply, Message> {
         registered: (node) => {
           if (node === options.id) this.onRegistered();
         },
+        compared: (index, digest) => options.onDigest(index, digest),
       },
     });
     this.applier.ownNonce = this.drawNonce();
@@ -173,16 +181,26 @@ export class Replica<Command, Reply, Message> {
   /** Puts a command into the log. `done` is called once: with the reply of this node's apply, or with an error. */
   propose(command: Command, encoded: Bytes, done: Done<Reply>): void {
     if (this.stopped) return done(undefined, new QuorateError("SHUTTING_DOWN", "this node is stopping"));
-    const refusal = this.refusal();
+    const refusal = this.refusal() ?? this.tooLarge(encoded.length);
     if (refusal !== undefined) return done(undefined, refusal);
+    if (!this.proposals.hasRoom(encoded.length)) this.closeBatch();
     const full = this.proposals.add(command, encoded, done, this.now());
     if (full) this.closeBatch();
     this.schedulePump();
   }
 
-  /** Why this node takes no commands into its log now: it leads, and its disk is full. */
+  /**
+   * Why this node takes no commands now: its disk is full. A follower could still send them to the leader, and never learn what
+   * became of them, because it applies only what it has stored.
+   */
   refusal(): QuorateError | undefined {
-    return this.role === "leader" ? this.options.storage.refusing() : undefined;
+    return this.options.storage.refusing();
+  }
+
+  private tooLarge(bytes: number): QuorateError | undefined {
+    const { commandMaxBytes } = this.options;
+    if (bytes <= commandMaxBytes) return undefined;
+    return new QuorateError("TOO_LARGE", `the command is larger than the limit of ${commandMaxBytes} bytes`);
   }
 
   /** Calls back when a read of the machine is linearizable with respect to this call. */
@@ -213,6 +231,12 @@ export class Replica<Command, Reply, Message> {
   suspect(peer: NodeId): void {
     this.options.consensus.step({ type: "suspect", peer }, this.now());
     this.schedulePump();
+  }
+
+  /** Bytes of a frame that is not whole yet came from a peer: it lives. */
+  arriving(peer: NodeId): void {
+    if (this.stopped) return;
+    this.options.consensus.step({ type: "arriving", peer }, this.now());
   }
 
   /** Asks the core to hand leadership over; look at `status` for the outcome. */
@@ -263,6 +287,18 @@ export class Replica<Command, Reply, Message> {
     return this.options.consensus.status(this.now());
   }
 
+  /**
+   * The state of this replica is wrong, its log is not: it goes on storing and voting, so that the others keep their majority, and
+   * applies; but it answers nobody, takes no snapshot, which would outlive it and might be sent on, and leads only until another
+   * can.
+   */
+  quarantine(): void {
+    this.quarantined = true;
+    this.proposals.failAll("DIVERGED");
+    this.barriers.failAll(new QuorateError("DIVERGED", "the state of this node differs from a majority's"));
+    if (this.role === "leader") this.transferLeadership();
+  }
+
   /** Answers everything that waits with an error and ends all timers. */
   stop(): void {
     if (this.stopped) return;
@@ -310,12 +346,21 @@ export class Replica<Command, Reply, Message> {
     this.carryOut();
     const more = this.apply();
     this.barriers.release(this.applier.appliedIndex);
+    if (!more) this.failHeldUpReads();
     this.carryOut();
-    this.snapshots.maybeTake();
+    if (!this.quarantined) this.snapshots.maybeTake();
     if (this.drainCallbacks.length > 0 && this.proposals.waitingBytes * 2 <= this.options.congestedBytes) {
       for (const callback of this.drainCallbacks.splice(0)) callback();
     }
     if (more || this.sealer.ready) this.schedulePump();
+  }
+
+  /** Without space, what others committed does not come here: reads that need it are refused at once, the others go on. */
+  private failHeldUpReads(): void {
+    const full = this.options.storage.stalled();
+    if (full === undefined) return;
+    const message = `this node's disk is full, and it cannot follow the log: ask another (${full.message})`;
+    this.barriers.failUnapplied(this.applier.appliedIndex, new QuorateError("DISK_FULL", message));
   }
 
   /** Applies a slice of what was chosen; true when more is left. */
@@ -466,6 +511,7 @@ export class Replica<Command, Reply, Message> {
       if (leader !== undefined) this.submitAll();
     }
     this.options.onRole(role, term, leader);
+    if (this.quarantined && role === "leader") this.transferLeadership();
   }
 
   /** A new leader's stamps continue from the newest stamp in its log, applied or not. */
@@ -517,6 +563,8 @@ export class Replica<Command, Reply, Message> {
       if (this.registeringSinceMs === undefined || nowMs - this.registeringSinceMs > RETRY_MS)
         this.register();
     } else if (oldest !== undefined) {
+      // What still waits for the link is not lost, and sent again it would wait behind itself.
+      if (this.leader !== undefined && this.options.queuedBytes(this.leader) > 0) this.lastProgressMs = nowMs;
       const idleMs = nowMs - Math.max(oldest.createdMs, this.lastProgressMs);
       if (this.resendNow || idleMs > RETRY_MS) this.submitAll();
     }

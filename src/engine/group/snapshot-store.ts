@@ -8,7 +8,7 @@
 import type { SnapshotMeta } from "../../consensus/consensus.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
 import { assert, QuorateError } from "../../runtime/errors.ts";
-import type { Clock, Disk, DiskCallback, DiskFile, Logger } from "../../runtime/world.ts";
+import type { Clock, Disk, DiskCallback, DiskFile, Logger, Timer } from "../../runtime/world.ts";
 import type { SnapshotCut } from "./state-machine.ts";
 import { SnapshotReader, snapshotChunks } from "./snapshot-file.ts";
 import { writeSnapshot } from "./snapshot-writer.ts";
@@ -47,6 +47,9 @@ export interface LoadedSnapshots {
   readonly intact: readonly StoredSnapshot[];
   readonly damaged: readonly DamagedSnapshot[];
 }
+
+/** How long a receiver without space waits before it asks for a snapshot again. */
+const RETRY_MS = 1000;
 
 interface Receiving {
   readonly meta: SnapshotMeta;
@@ -96,6 +99,7 @@ export class SnapshotStore {
   private saving = false;
   private stopSaving: (() => void) | undefined;
   private closed = false;
+  private retry: Timer | undefined;
 
   /** `loaded`: what `loadSnapshots` found. */
   constructor(options: SnapshotStoreOptions, loaded: LoadedSnapshots) {
@@ -207,6 +211,7 @@ export class SnapshotStore {
 
   close(): void {
     this.closed = true;
+    this.retry?.cancel();
     this.stopSaving?.();
     this.receiving?.file.close();
     this.receiving = undefined;
@@ -262,9 +267,19 @@ export class SnapshotStore {
     receiving.file.write(offset, [chunk], false, (error) => {
       if (this.closed) return;
       if (error !== undefined && !isDiskFull(error)) return this.options.fatal(error);
-      if (error === undefined) receiving.received += chunk.length;
-      else this.log("no space for a received snapshot", { index: snapshot.index });
-      done(error === undefined);
+      if (error !== undefined) return this.waitForSpace(receiving, () => done(false));
+      receiving.received += chunk.length;
+      done(true);
+    });
+  }
+
+  /** What was received makes room for the log, which goes first; the sender is asked to begin again a moment later. */
+  private waitForSpace({ file, meta }: Receiving, next: () => void): void {
+    this.log("no space for a received snapshot", { index: meta.index });
+    this.receiving = undefined;
+    file.close();
+    this.removeLeftover(this.receivingName, () => {
+      if (!this.closed) this.retry = this.options.clock.setTimer(RETRY_MS, next);
     });
   }
 

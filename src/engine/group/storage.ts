@@ -23,6 +23,8 @@ export interface ReplicaStorage {
   adoptSnapshot(snapshot: SnapshotMeta, done: (content: Iterable<Bytes> | undefined) => void): void;
   /** Why no more writes can be taken now (DISK_FULL), or undefined. What was appended already waits and is not lost. */
   refusing(): QuorateError | undefined;
+  /** Why what was appended is held up (DISK_FULL): until there is space, this replica cannot follow the log. */
+  stalled(): QuorateError | undefined;
   /** Bytes that log and snapshots take on the disk. */
   diskBytes(): number;
 }

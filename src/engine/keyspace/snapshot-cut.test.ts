@@ -18,6 +18,11 @@ function withLargeCollections(): TestKeyspace {
   keyspace.run("SADD", "set", ...names);
   keyspace.run("RPUSH", "list", ...names);
   keyspace.run("SADD", "untouched", ...names);
+  keyspace.run(
+    "SET",
+    "string",
+    Array.from({ length: 1 << 20 }, (_, n) => String.fromCharCode(n & 255)).join(""),
+  );
   keyspace.run("SET after 2");
   return keyspace;
 }
@@ -48,15 +53,16 @@ const CHANGES: readonly string[] = [
   "COPY zset copied",
   "DEL set",
   "SET list string",
+  "APPEND string end",
   "SET after changed",
   "DEL before",
 ];
 
-test("a large collection is written in parts, and is read back whole", () => {
+test("a large value is written in parts, and is read back whole", () => {
   const keyspace = withLargeCollections();
   const snapshot = whole(keyspace);
   const parts = [...recordsOf([snapshot])].filter((record) => record[0] === PART);
-  expect(parts.length).toBeGreaterThan(5 * 3);
+  expect(parts.length).toBeGreaterThan(5 * 3 + 32);
   for (const part of parts) expect(part.length).toBeLessThan(40 * 1024);
   const restored = testKeyspace();
   restored.machine.restore([snapshot]);

@@ -16,17 +16,19 @@ import {
   finishRecord,
   PART,
   startRecord,
+  STRING_TYPE,
   writeType,
   writeValue,
 } from "./snapshot-format.ts";
-import type { Collection, CollectionCut } from "./value.ts";
+import { cutString } from "./string-cut.ts";
+import type { CollectionCut, Value } from "./value.ts";
 
 /** A record of entries is closed when it has so many bytes. */
 const RECORD_BYTES = 32 * 1024;
-/** A collection that takes more memory than this is written in parts. */
+/** A collection or string that takes more memory than this is written in parts. */
 const WHOLE_MAX_BYTES = 256 * 1024;
 
-/** A large collection that is being written. */
+/** A large collection, or string, that is being written. */
 interface Parts {
   readonly slot: number;
   readonly content: CollectionCut;
@@ -127,16 +129,17 @@ class TableCut implements SlotObserver {
     return slot;
   }
 
-  /** Writes what stands before the content of a large collection. */
-  private beginParts(slot: number, value: Collection): Parts {
+  /** Writes what stands before the content of a large value. */
+  private beginParts(slot: number, value: Value): Parts {
     const { out } = this;
     this.writeDatabase();
     const start = startRecord(out, PART);
     out.uint32(slot).uint32(0);
     this.writeHead(slot);
-    writeType(out, value);
+    if (typeof value === "string") out.uint8(STRING_TYPE).uint32(value.length);
+    else writeType(out, value);
     finishRecord(out, start);
-    return { slot, content: value.cut() };
+    return { slot, content: typeof value === "string" ? cutString(value) : value.cut() };
   }
 
   /** False when it was the last one. */
@@ -158,9 +161,9 @@ class TableCut implements SlotObserver {
     out.string(table.keys[slot]!).uint53(table.versionAt(slot)).double(table.due.deadlineOf(slot));
   }
 
-  private largeAt(slot: number): Collection | undefined {
-    const value = this.table.values[slot];
-    return typeof value === "object" && value.bytes > WHOLE_MAX_BYTES ? value : undefined;
+  private largeAt(slot: number): Value | undefined {
+    const value = this.table.values[slot]!;
+    return (typeof value === "string" ? value.length : value.bytes) > WHOLE_MAX_BYTES ? value : undefined;
   }
 
   private wasEarly(slot: number): boolean {

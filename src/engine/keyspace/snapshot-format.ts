@@ -9,7 +9,7 @@
  *   part      6, slot u32, 1 if it is the last u32, bytes             together the bytes of one entry, as in a record of entries
  *
  * Entries come in the order of their slots, but those that changed while the snapshot was taken come before their turn.
- * A large collection comes in parts, between which there may be other records.
+ * A large collection or string comes in parts, between which there may be other records.
  */
 import type { Bytes } from "../../runtime/bytes.ts";
 import { concatBytes } from "../../runtime/bytes.ts";
@@ -28,7 +28,7 @@ export const ENTRIES = 4;
 export const END = 5;
 export const PART = 6;
 
-const STRING_TYPE = 0;
+export const STRING_TYPE = 0;
 const COLLECTION_TYPES: readonly Collection["type"][] = ["hash", "list", "set", "zset"];
 
 /** Begins a record; gives what `finishRecord` needs. */

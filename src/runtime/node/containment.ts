@@ -57,6 +57,7 @@ export function contain(): Containment {
       send: (to, parts) => network.send(to, parts),
       onFrame: (receive) => network.onFrame(guard(receive)),
       onLink: (change) => network.onLink(guard(change)),
+      onArriving: (arriving) => network.onArriving(guard(arriving)),
       queuedBytes: (to) => network.queuedBytes(to),
       setPeers: (peers) => network.setPeers(peers),
       close: () => network.close(),

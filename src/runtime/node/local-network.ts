@@ -68,6 +68,7 @@ export function createLocalHub(): LocalHub {
         },
         onFrame: (receive) => (member.receive = receive),
         onLink: (change) => (member.link = change),
+        onArriving: () => undefined,
         queuedBytes: () => 0,
         setPeers: () => undefined,
         close: () => {

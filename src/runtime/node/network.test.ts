@@ -282,3 +282,15 @@ test("a closed network leaves no socket and no timer behind", async () => {
   await new Promise((resolve) => setImmediate(resolve));
   expect(open().length).toBeLessThanOrEqual(before);
 });
+
+test("while a large frame is on its way, both sides hear that the other lives", async () => {
+  const [a, b] = [await station("a"), await station("b")];
+  const arriving: string[] = [];
+  a.network.onArriving((peer) => arriving.push(`a hears ${peer}`));
+  b.network.onArriving((peer) => arriving.push(`b hears ${peer}`));
+  introduce({ a, b });
+  await until(() => a.up.has("b") && b.up.has("a"), "the link");
+  a.network.send("b", [Buffer.alloc(32 << 20)]);
+  await until(() => b.frames.length === 1, "the frame");
+  await until(() => arriving.includes("a hears b") && arriving.includes("b hears a"), "the signs of life");
+});

@@ -114,6 +114,7 @@ class PeerNetwork implements TcpNetwork, LinkOwner {
   private droppedFrames = 0;
   private receive: (from: NodeId, frame: Bytes) => void = () => undefined;
   private linkChanged: (peer: NodeId, up: boolean) => void = () => undefined;
+  private peerArriving: (peer: NodeId) => void = () => undefined;
 
   constructor(options: TcpNetworkOptions, server: Server) {
     this.id = options.id;
@@ -164,6 +165,10 @@ class PeerNetwork implements TcpNetwork, LinkOwner {
     this.linkChanged = change;
   }
 
+  onArriving(arriving: (peer: NodeId) => void): void {
+    this.peerArriving = arriving;
+  }
+
   queuedBytes(to: NodeId): number {
     return this.peers.get(to)?.link?.queuedBytes ?? 0;
   }
@@ -211,6 +216,10 @@ class PeerNetwork implements TcpNetwork, LinkOwner {
   received(link: PeerLink, frame: Buffer): void {
     this.receivedBytes += frame.length;
     if (link.peer) this.receive(link.peer.from, frame as unknown as Bytes);
+  }
+
+  arriving(link: PeerLink): void {
+    if (link.peer) this.peerArriving(link.peer.from);
   }
 
   opened(): void {

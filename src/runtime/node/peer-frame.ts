@@ -44,6 +44,11 @@ export class FrameReader {
     this.receive = receive;
   }
 
+  /** True when a part of a frame has come. */
+  get insideFrame(): boolean {
+    return this.body !== undefined;
+  }
+
   /** Nothing is delivered from now on. */
   stop(): void {
     this.stopped = true;

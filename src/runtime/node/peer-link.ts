@@ -16,6 +16,9 @@ const LINGER_MS = 250;
 /** Pieces smaller than this are joined before they are written: a copy is cheaper than an entry of the gather list. */
 const GATHER_BYTES = 16 * 1024;
 
+/** While a frame is arriving, its receiver says so this often: to its own node, and to the sender, who waits for answers. */
+const ARRIVING_INTERVAL_MS = 25;
+
 const LIFE_SIGN: readonly Uint8Array[] = [frameHeader([])];
 
 export interface LinkOwner {
@@ -27,6 +30,8 @@ export interface LinkOwner {
   gone(): void;
   greeted(link: PeerLink, message: Hello | Refusal, proven: boolean): void;
   received(link: PeerLink, frame: Buffer): void;
+  /** Bytes came that do not make a whole frame yet, or a sign of life. */
+  arriving(link: PeerLink): void;
   /** Told once, in the turn in which the connection ended. `fault`: the other side sent what no peer sends. */
   ended(link: PeerLink, reason: string, fault: boolean): void;
 }
@@ -46,6 +51,8 @@ export class PeerLink {
   private piecesBytes = 0;
   private wroteSinceTick = false;
   private silentIntervals = 0;
+  private framesRead = 0;
+  private arrivingToldMs = Number.NEGATIVE_INFINITY;
 
   constructor(socket: Socket, dialled: boolean, owner: LinkOwner) {
     this.socket = socket;
@@ -140,8 +147,10 @@ export class PeerLink {
 
   private read(chunk: Buffer): void {
     this.silentIntervals = 0;
+    const { framesRead } = this;
     try {
       this.reader.push(chunk);
+      if (this.framesRead === framesRead) this.tellArriving();
     } catch (error) {
       // Only what the other side can cause ends the link; anything else is ours and must not be swallowed here.
       if (!isQuorateError(error) || error.code !== "PROTOCOL") throw error;
@@ -149,7 +158,22 @@ export class PeerLink {
     }
   }
 
+  /**
+   * Whatever follows a large frame waits behind it, heartbeats too. That must not be taken for silence, on either side: the
+   * sender gets no answers meanwhile.
+   */
+  private tellArriving(): void {
+    const nowMs = this.owner.clock.monotonicMs();
+    if (!this.peer || this.ended || nowMs - this.arrivingToldMs < ARRIVING_INTERVAL_MS) return;
+    this.arrivingToldMs = nowMs;
+    if (this.reader.insideFrame && this.queuedBytes === 0) {
+      for (const piece of LIFE_SIGN) this.socket.write(piece);
+    }
+    this.owner.arriving(this);
+  }
+
   private receive(frame: Buffer): void {
+    this.framesRead++;
     if (this.peer) {
       this.owner.received(this, frame);
       return;

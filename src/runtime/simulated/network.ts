@@ -123,6 +123,7 @@ export class SimulatedNetwork {
       onLink(change) {
         endpoint.changeLink = change;
       },
+      onArriving: () => undefined,
       queuedBytes: (to) => this.link(id, to).queuedBytes,
       setPeers: (peers) => {
         endpoint.peers.clear();

@@ -199,3 +199,24 @@ test("raw bytes stay as they were while later chunks arrive", () => {
   expect(parser.next()).toBe("command");
   expect(first.toString("latin1")).toBe(text);
 });
+
+test("of a command above the limit only the name is kept, and the commands around it are found", () => {
+  const length = fc.nat(60);
+  fc.assert(
+    fc.property(fc.array(length, { minLength: 1, maxLength: 6 }), fc.array(fc.nat(400)), (lengths, cuts) => {
+      const commands = lengths.map((bytes) => ["SET", "key", "x".repeat(bytes)]);
+      const text = commands.map(requestText).join("");
+      const places = [0, ...cuts.filter((cut) => cut < text.length).sort((a, b) => a - b), text.length];
+      const parser = new RequestParser({ ...defaultRequestLimits(), commandMaxBytes: 60 });
+      const found: [string[], boolean][] = [];
+      places.slice(1).forEach((to, at) => {
+        parser.push(bytesFromLatin1(text.slice(places[at], to)));
+        while (parser.next() === "command") found.push([parser.args, parser.tooLarge]);
+        parser.letGo();
+      });
+      const tooLarge = commands.map((each) => requestText(each).length > 60);
+      expect(found).toEqual(commands.map((each, at) => [tooLarge[at] ? ["SET"] : each, tooLarge[at]]));
+      expect(parser.bufferedBytes).toBe(0);
+    }),
+  );
+});

@@ -24,6 +24,8 @@ export interface RequestLimits {
   argumentsMax: number;
   /** The longest inline command. Default 64 KiB. */
   inlineMaxBytes: number;
+  /** The longest command as a whole: of a longer one only the name is kept, and what follows is passed over. Default: none. */
+  commandMaxBytes: number;
   /** Bounds for a client that must still authenticate; undefined afterwards. */
   restricted: boolean;
 }
@@ -33,6 +35,7 @@ export function defaultRequestLimits(): RequestLimits {
     bulkMaxBytes: STRING_MAX_BYTES,
     argumentsMax: 1_048_576,
     inlineMaxBytes: 65_536,
+    commandMaxBytes: Number.POSITIVE_INFINITY,
     restricted: false,
   };
 }
@@ -73,6 +76,8 @@ export class RequestParser {
   args: string[] = [];
   /** Redis's text, without the "ERR " before it. */
   error: string | undefined;
+  /** The command found by the last `next` was longer than allowed: `args` has no more than its name. */
+  tooLarge = false;
   readonly limits: RequestLimits;
 
   private buffer: Bytes = NO_BYTES;
@@ -86,6 +91,9 @@ export class RequestParser {
   private bulkLength = UNKNOWN;
   private partial: string[] = [];
   private filled = 0;
+  /** A command that is too large is being passed over; so many bytes of its argument, with the line end, are still to come. */
+  private passing = false;
+  private passBytes = 0;
   /** Where the search for the end of an inline command goes on, so that a slow sender costs no rescans. */
   private inlineScanned = 0;
   /** Where the command just given out lies in `chunk`; until the next `push`. */
@@ -127,6 +135,7 @@ export class RequestParser {
   next(): ParseResult {
     if (this.error !== undefined) return "error";
     for (;;) {
+      if (this.passing) return this.passOver();
       if (this.argumentsLeft === 0) {
         if (this.position >= this.end) return this.idle();
         const opened = this.buffer[this.position] === STAR ? this.openArray() : this.readInline();
@@ -199,18 +208,13 @@ export class RequestParser {
     const args = this.partial;
     while (this.argumentsLeft > 0) {
       if (this.bulkLength === UNKNOWN) {
-        if (this.position >= this.end) return "more";
-        const marker = this.buffer[this.position] as number;
-        if (marker !== DOLLAR) {
-          return this.fail(`Protocol error: expected '$', got '${String.fromCharCode(marker)}'`);
-        }
-        const length = this.readLength();
+        const length = this.readBulkLength();
         if (length === INCOMPLETE) return "more";
-        if (length < 0 || length > this.limits.bulkMaxBytes || length > STRING_MAX_BYTES) {
-          return this.fail("Protocol error: invalid bulk length");
-        }
-        if (this.limits.restricted && length > RESTRICTED_BULK_MAX_BYTES) {
-          return this.fail("Protocol error: unauthenticated bulk length");
+        if (length === INVALID) return "error";
+        if (this.position - this.start + length + 2 > this.limits.commandMaxBytes) {
+          this.passing = true;
+          this.passBytes = length + 2;
+          return this.passOver();
         }
         this.bulkLength = length;
       }
@@ -230,6 +234,50 @@ export class RequestParser {
     }
     this.give(args, false);
     return "command";
+  }
+
+  /** Reads "$<length>\r\n". INCOMPLETE, or INVALID when the framing is lost. */
+  private readBulkLength(): number {
+    if (this.position >= this.end) return INCOMPLETE;
+    const marker = this.buffer[this.position] as number;
+    if (marker !== DOLLAR) {
+      this.fail(`Protocol error: expected '$', got '${String.fromCharCode(marker)}'`);
+      return INVALID;
+    }
+    const length = this.readLength();
+    if (length === INCOMPLETE) return INCOMPLETE;
+    if (length < 0 || length > this.limits.bulkMaxBytes || length > STRING_MAX_BYTES) {
+      this.fail("Protocol error: invalid bulk length");
+      return INVALID;
+    }
+    if (this.limits.restricted && length > RESTRICTED_BULK_MAX_BYTES) {
+      this.fail("Protocol error: unauthenticated bulk length");
+      return INVALID;
+    }
+    return length;
+  }
+
+  /** Lets the rest of a command that is too large go by, keeping nothing of it, so that the next one is found. */
+  private passOver(): ParseResult {
+    this.partial.length = Math.min(this.filled, 1);
+    for (;;) {
+      if (this.passBytes === 0) {
+        const length = this.readBulkLength();
+        if (length === INVALID) return "error";
+        if (length === INCOMPLETE) return "more";
+        this.passBytes = length + 2;
+      }
+      const passed = Math.min(this.passBytes, this.end - this.position);
+      this.passBytes -= passed;
+      this.start = this.position += passed;
+      if (this.passBytes > 0) return this.idle();
+      this.argumentsLeft -= 1;
+      if (this.argumentsLeft > 0) continue;
+      this.passing = false;
+      this.give(this.partial, false);
+      this.tooLarge = true;
+      return "command";
+    }
   }
 
   /** Reads a line of words. Undefined: an empty line, to be skipped. */
@@ -258,6 +306,7 @@ export class RequestParser {
   private give(args: string[], inline: boolean): void {
     this.args = args;
     this.inline = inline;
+    this.tooLarge = false;
     this.rawStart = this.start;
     this.rawEnd = this.start = this.position;
     this.partial = [];

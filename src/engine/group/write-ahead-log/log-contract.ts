@@ -19,6 +19,8 @@ export interface WriteAheadLog {
    * waits; small writes that fit into the current segment still go through; the log goes on by itself when space is freed.
    */
   refusing(): QuorateError | undefined;
+  /** DISK_FULL while something that was appended waits for space. */
+  stalled(): QuorateError | undefined;
   stats(): LogStats;
   /** Writes what waits, seals the log and closes its files. A log without space drops what waits: nobody was told. */
   close(done: () => void): void;

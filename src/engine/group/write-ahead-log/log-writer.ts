@@ -113,6 +113,10 @@ export class LogWriter implements WriteAheadLog {
     return this.options.segments.refusing;
   }
 
+  stalled(): QuorateError | undefined {
+    return this.options.segments.stalled;
+  }
+
   /** No space can be had at the moment; a log that is being closed does not wait for it. */
   spaceRanOut(): void {
     if (this.closing !== undefined && this.busy) this.stop(this.closing);

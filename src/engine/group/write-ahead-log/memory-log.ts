@@ -26,6 +26,7 @@ export function openMemoryLog(clock: Clock): WriteAheadLog {
     flush,
     compact: () => undefined,
     refusing: () => undefined,
+    stalled: () => undefined,
     stats: () => EMPTY_STATS,
     close(done) {
       flush();

@@ -57,6 +57,11 @@ export class SegmentStore {
     return this.full;
   }
 
+  /** As `refusing`, and a frame waits for the segment. */
+  get stalled(): QuorateError | undefined {
+    return this.whenReady === undefined ? undefined : this.full;
+  }
+
   get count(): number {
     return this.older.length + (this.current === undefined ? 0 : 1) + (this.spare === undefined ? 0 : 1);
   }
@@ -70,6 +75,14 @@ export class SegmentStore {
   /** Prepares the segment after the current one. */
   prepare(): void {
     if (this.spare === undefined && !this.creating && !this.closed) this.create();
+  }
+
+  /** Makes the first segment of a new log. */
+  begin(sizeBytes: number, ready: (segment: OpenSegment) => void): void {
+    this.whenReady = ready;
+    this.wantedBytes = sizeBytes;
+    this.prepare();
+    if (this.full !== undefined) this.options.spaceRanOut();
   }
 
   /** Makes the next segment, with room for `bytes` in all, the current one, at once if it is prepared. */

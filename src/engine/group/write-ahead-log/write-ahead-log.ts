@@ -46,7 +46,7 @@ export interface WriteAheadLogOptions {
   readonly damage?: "report" | "refuse";
   /** The directory had a log before: raises DATA_CORRUPT when there is none. Default false. */
   readonly mustExist?: boolean;
-  /** Size of a segment, a multiple of 512. Default 64 MiB. A larger write gets a larger segment. */
+  /** Size of a segment, a multiple of 512. Default 64 MiB; the first has at most 1 MiB. A larger write gets a larger one. */
   readonly segmentBytes?: number;
   /** Waiting writes are joined into one frame up to this size. Default 8 MiB. */
   readonly frameMaxBytes?: number;
@@ -62,6 +62,9 @@ export interface OpenedLog {
   readonly recovered: ReadonlyMap<GroupId, RecoveredGroup>;
   readonly log: WriteAheadLog;
 }
+
+/** The very first segment is small: a new node waits for it, while the next one is prepared as it runs. */
+const FIRST_SEGMENT_BYTES = 1 << 20;
 
 const nativeChecksum: Checksum = (bytes, seed) => crc32(bytes, seed);
 
@@ -144,7 +147,7 @@ function start(
     });
     done(undefined, { recovered: recovery.groups, log: writer });
   };
-  if (current === undefined) segments.rotate(segmentBytes, open);
+  if (current === undefined) segments.begin(Math.min(segmentBytes, FIRST_SEGMENT_BYTES), open);
   else open();
 }
 

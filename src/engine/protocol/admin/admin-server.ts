@@ -128,7 +128,10 @@ function answerMembers(request: IncomingMessage, response: ServerResponse, door:
   });
 }
 
-/** Healthy is who can serve a linearizable read now: it proves a majority, not only that this process is alive. */
+/**
+ * Healthy is who can serve a linearizable read now, which proves a majority, not only that this process is alive, and takes
+ * writes: one whose disk is full is no place to send clients to.
+ */
 function answerHealth(response: ServerResponse, node: ObservedNode): void {
   let answered = false;
   const finish = (cause: string | undefined): void => {
@@ -142,7 +145,7 @@ function answerHealth(response: ServerResponse, node: ObservedNode): void {
     () => finish(node.status().refusing ?? `no read barrier within ${HEALTH_TIMEOUT_MS} ms`),
     HEALTH_TIMEOUT_MS,
   );
-  node.barrier((error) => finish(error?.message));
+  node.barrier((error) => finish(error?.message ?? node.status().refusing));
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {

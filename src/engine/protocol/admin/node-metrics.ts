@@ -41,6 +41,9 @@ function registerGroup(metrics: Metrics, node: ObservedNode): void {
     const { firstIndex, lastIndex } = consensus();
     return [[group, lastIndex - firstIndex + 1]];
   });
+  metrics.gauge("quorate_state_diverged", "1 while a replica's state differs from this one's.", () => [
+    [group, node.status().diverged === undefined ? 0 : 1],
+  ]);
   metrics.gauge("quorate_disk_bytes", "Bytes on disk.", () => node.status().diskBytes);
   metrics.gauge("quorate_peer_match_index", "At the leader: the last index a peer is known to hold.", () =>
     [...consensus().progress].map(([peer, progress]) => [{ ...group, peer }, progress.matchIndex] as const),

@@ -36,6 +36,10 @@ export interface NodeEntry {
   readonly directory: string | null;
   /** Its disk lost entries that it had acknowledged, and it is fetching them from the leader. */
   readonly recovering: boolean;
+  /** Why it takes no writes for a reason of its own (its disk is full), or null. */
+  readonly refusing: string | null;
+  /** What it says of states that differ from its own, or null: replicas must hold the same. */
+  readonly diverged: string | null;
   /** Where its data is; null also when it keeps none. */
   readonly dataDir: string | null;
   readonly commitIndex: number | null;
@@ -98,6 +102,8 @@ function nodeEntry(member: MemberView, commitIndex: number, matchIndex: number):
     newcomer: member.newcomer ?? false,
     directory: member.directory ?? null,
     recovering: member.recovering ?? false,
+    refusing: member.refusing ?? null,
+    diverged: member.diverged ?? null,
     dataDir: member.dataDir ?? null,
     commitIndex: member.commitIndex ?? null,
     appliedIndex: member.appliedIndex ?? null,

@@ -23,12 +23,15 @@ export interface TestNodeOptions {
   readonly id?: string;
   readonly leader?: string | undefined;
   readonly members?: readonly MemberView[];
+  /** Default 16 MiB. */
+  readonly commandMaxBytes?: number;
 }
 
 export class TestNode implements KeyspaceNode {
   readonly id: string;
   readonly clusterId = "test";
   readonly machine: KeyspaceMachine;
+  readonly commandMaxBytes: number;
   leader: string | undefined;
   memberViews: readonly MemberView[];
   isCongested = false;
@@ -47,6 +50,7 @@ export class TestNode implements KeyspaceNode {
 
   constructor(options: TestNodeOptions = {}) {
     this.id = options.id ?? "n1";
+    this.commandMaxBytes = options.commandMaxBytes ?? 16 << 20;
     this.leader = "leader" in options ? options.leader : this.id;
     this.memberViews = options.members ?? [];
     this.timing = options.timing ?? "turn";

@@ -143,7 +143,7 @@ export class Pipeline {
   /** Takes one parsed command; false when it is held. */
   private take(args: readonly string[]): boolean {
     const { connection, server } = this;
-    const route = server.router.find(args);
+    const route = connection.parser.tooLarge ? server.settings.tooLarge : server.router.find(args);
     connection.commandCount += 1;
     if (connection.replyMode === "skip-next") connection.replyMode = "skip";
     else if (connection.replyMode === "skip") connection.replyMode = "on";
@@ -193,7 +193,8 @@ export class Pipeline {
       return true;
     }
     if (connection.transaction !== undefined && route.session?.insideMulti !== true) {
-      this.answerNow(request, queueInTransaction(connection.transaction, request));
+      const { commandMaxBytes } = server.settings;
+      this.answerNow(request, queueInTransaction(connection.transaction, request, commandMaxBytes));
       return true;
     }
     if (route.kind === "session") return this.admitSession(request);

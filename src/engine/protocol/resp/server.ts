@@ -122,7 +122,7 @@ function createContext(
   const context: ServerContext = {
     node,
     router: new Router(table, sessionCommands(table.specs)),
-    settings: new ServerSettings(options),
+    settings: new ServerSettings(options, node.commandMaxBytes),
     clients: new Clients(),
     pubsub: new PubSub(),
     slowLog: new SlowLog(),

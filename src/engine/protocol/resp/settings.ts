@@ -6,6 +6,7 @@
  * read, and set only to what they are.
  */
 import type { RequestLimits } from "../../../wire/resp/request-parser.ts";
+import { ReplyError } from "../../keyspace/reply.ts";
 import { defaultRequestLimits, STRING_MAX_BYTES } from "../../../wire/resp/request-parser.ts";
 import { parseMemorySize } from "../../keyspace/numbers.ts";
 import type { SlowLog } from "./slow-log.ts";
@@ -52,7 +53,13 @@ export class ServerSettings {
   readonly clusterEnabled: boolean;
   subscriberOutput: SubscriberOutput = { hardBytes: 32 << 20, softBytes: 8 << 20, softMs: 60_000 };
 
-  constructor(options: RespServerOptions) {
+  /** Of a command, or of the commands of a transaction together: what the log takes. */
+  readonly commandMaxBytes: number;
+  readonly tooLarge: ReplyError;
+
+  constructor(options: RespServerOptions, commandMaxBytes: number) {
+    this.commandMaxBytes = commandMaxBytes;
+    this.tooLarge = new ReplyError(`ERR the command is larger than the limit of ${commandMaxBytes} bytes`);
     this.password = options.password ?? "";
     this.protectedMode = options.protectedMode ?? true;
     this.maxClients = options.maxClients ?? 10_000;
@@ -67,7 +74,8 @@ export class ServerSettings {
   }
 
   requestLimits(): RequestLimits {
-    return { ...defaultRequestLimits(), bulkMaxBytes: this.bulkMaxBytes };
+    const { bulkMaxBytes, commandMaxBytes } = this;
+    return { ...defaultRequestLimits(), bulkMaxBytes, commandMaxBytes };
   }
 }
 

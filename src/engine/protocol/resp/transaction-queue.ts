@@ -3,7 +3,6 @@ import type { Reply } from "../../keyspace/reply.ts";
 import { QUEUED, ReplyError } from "../../keyspace/reply.ts";
 import type { Request } from "./request.ts";
 
-const QUEUE_MAX_BYTES = 128 << 20;
 const QUEUE_MAX = 1_000_000;
 
 const TOO_LARGE = new ReplyError("ERR the transaction is too large");
@@ -15,11 +14,11 @@ export interface Transaction {
   broken: boolean;
 }
 
-/** Queues one command: +QUEUED. */
-export function queueInTransaction(transaction: Transaction, request: Request): Reply {
+/** Queues one command: +QUEUED. Together they are one command of the log, which takes so many bytes. */
+export function queueInTransaction(transaction: Transaction, request: Request, maxBytes: number): Reply {
   if (transaction.broken) return QUEUED;
   transaction.queuedBytes += request.sizeBytes;
-  if (transaction.queuedBytes > QUEUE_MAX_BYTES || transaction.queue.length >= QUEUE_MAX) {
+  if (transaction.queuedBytes > maxBytes || transaction.queue.length >= QUEUE_MAX) {
     transaction.broken = true;
     transaction.queue.length = 0;
     return TOO_LARGE;

@@ -1,0 +1,85 @@
+/** A follower whose disk runs full: it says so at once, to clients and to who watches it, and goes on by itself with space. */
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import { join } from "node:path";
+import { createClient } from "redis";
+import { afterEach, expect, test } from "vitest";
+import { freePorts } from "../../src/cli/ports.ts";
+import { cleanUp, launch, scratch, statusOf, until } from "../cli/program.ts";
+
+const IDS = ["n1", "n2", "n3"] as const;
+const clients: { destroy(): void }[] = [];
+const mounts: string[] = [];
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.destroy();
+  const unmount = mounts.splice(0);
+  for (const place of unmount) spawnSync("umount", ["--lazy", place]);
+  await cleanUp();
+});
+
+function mountMemory(place: string, megabytes: number, ...options: string[]): boolean {
+  const what = [...options, `size=${megabytes}m`].join(",");
+  return spawnSync("mount", ["-t", "tmpfs", "-o", what, "tmpfs", place]).status === 0;
+}
+
+/** Only root may mount a small disk. */
+function lacksMounts(): boolean {
+  const place = scratch();
+  const mounted = mountMemory(place, 1);
+  if (mounted) spawnSync("umount", [place]);
+  else console.log("skipped: no small file system can be mounted here");
+  return !mounted;
+}
+
+async function clientOf(port: number | undefined) {
+  const url = `redis://127.0.0.1:${port ?? 0}`;
+  const client = createClient({ url, socket: { reconnectStrategy: false } });
+  client.on("error", () => undefined);
+  await client.connect();
+  clients.push(client);
+  return client;
+}
+
+test.skipIf(lacksMounts())(
+  "a follower without space refuses writes and reads at once with the reason, shows it, and recovers by itself",
+  async () => {
+    const root = scratch();
+    fs.mkdirSync(join(root, "n1"));
+    // The first segment, one of 64 MiB, and no other.
+    expect(mountMemory(join(root, "n1"), 100)).toBe(true);
+    mounts.push(join(root, "n1"));
+    const ports = await freePorts("127.0.0.1", 9);
+    const list = IDS.map((id, at) => `${id}=127.0.0.1:${ports[at] ?? 0}`).join(",");
+    IDS.forEach((id, at) => {
+      const servers = ["--port", String(ports[3 + at]), "--http-port", String(ports[6 + at])];
+      launch(["start", "--name", id, "--cluster", list, ...servers, "--data", join(root, id)]);
+    });
+    const full = await until("n1 to listen", 20_000, () => clientOf(ports[3]).catch(() => undefined));
+    const other = await until("n2 to listen", 20_000, () => clientOf(ports[4]).catch(() => undefined));
+    await until("a leader", 20_000, () => other.set("key", "before").catch(() => undefined));
+    const value = "v".repeat(1 << 20);
+    for (let count = 0; count < 90; count++) await other.set(`k${count % 10}`, value);
+    await other.set("key", "after");
+
+    await expect(full.get("key")).rejects.toThrow(/^MISCONF this node's disk is full/);
+    await expect(full.set("refused", "1")).rejects.toThrow(/^MISCONF no space left/);
+    const healthz = await fetch(`http://127.0.0.1:${ports[6] ?? 0}/healthz`);
+    expect([healthz.status, await healthz.text()]).toEqual([503, expect.stringContaining("MISCONF")]);
+    const seen = await until("n2 to hear of it", 10_000, async () => {
+      const { nodes } = await statusOf(`redis://127.0.0.1:${ports[4] ?? 0}`);
+      return nodes.find(({ id, refusing }) => id === "n1" && refusing !== null);
+    });
+    expect(seen.refusing).toContain("no space left");
+    expect(await other.exists("refused")).toBe(0);
+
+    expect(mountMemory(join(root, "n1"), 600, "remount")).toBe(true);
+    await until("n1 to catch up", 30_000, async () => {
+      const read = await full.get("key").catch(() => undefined);
+      return read === "after" || undefined;
+    });
+    expect(await full.set("taken", "1")).toBe("OK");
+    expect((await fetch(`http://127.0.0.1:${ports[6] ?? 0}/healthz`)).status).toBe(200);
+  },
+  120_000,
+);
