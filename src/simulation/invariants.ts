@@ -35,7 +35,7 @@ import type { ReplicaStorage } from "../engine/group/storage.ts";
 import { encodeCommand } from "../engine/keyspace/command-codec.ts";
 import type { KeyspaceMachine } from "../engine/keyspace/machine.ts";
 import type { Scheduler } from "../runtime/simulated/scheduler.ts";
-import type { Clock, NodeId } from "../runtime/world.ts";
+import type { Clock, Logger, NodeId } from "../runtime/world.ts";
 import { crc32 } from "node:zlib";
 
 /** An entry that a node took for committed. */
@@ -166,6 +166,18 @@ export class Invariants {
       refusing: () => storage.refusing(),
       stalled: () => storage.stalled(),
       diskBytes: () => storage.diskBytes(),
+    };
+  }
+
+  /** The nodes compare their states themselves: they must find nothing, as this observer does. */
+  observeLogger(node: NodeId, logger: Logger): Logger {
+    return {
+      log: (level, event, fields) => {
+        if (event === "replicas diverged") {
+          this.fail(`${node} found another state than its own after entry ${String(fields?.["index"])}`);
+        }
+        logger.log(level, event, fields);
+      },
     };
   }
 

@@ -178,6 +178,11 @@ export class LogWriter implements WriteAheadLog {
     const { current } = segments;
     if (current !== undefined && this.position + builder.sizeOf(records) <= current.sizeBytes) {
       this.put(current, records, batch);
+    } else if (current?.firstSequence === 0) {
+      // A segment without a frame, and another behind it, would look like one whose frames were lost.
+      this.queue = [...batch.writes, ...this.queue];
+      this.compactions = new Map(batch.compactions);
+      this.put(current, [], { writes: [], compactions: new Map() });
     } else {
       this.syncThen(() => this.rotate(records, batch));
     }

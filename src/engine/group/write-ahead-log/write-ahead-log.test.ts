@@ -261,3 +261,31 @@ test("a log that begins afresh holds nothing of before but the ballot, and keeps
   expect(third.recovered.get(1)?.entries).toHaveLength(20);
   expect(third.recovered.get(1)?.floor).toEqual({ term: 4, index: 40 });
 });
+
+test("a new log begins with a small segment, so that a new node serves at once; the next ones have their full size", () => {
+  const segmentBytes = 4 << 20;
+  const first = openLog(undefined, { segmentBytes });
+  expect(first.disk.size("wal-0000000001.log")).toBe(1 << 20);
+  first.run();
+  expect(first.disk.size("wal-0000000002.log")).toBe(segmentBytes);
+  const fill = "x".repeat(300_000);
+  let durable = false;
+  first.log.append(1, entries(1, 6, 1, fill), () => (durable = true));
+  first.run();
+  expect(durable).toBe(true);
+  const again = reopen(first.disk, { segmentBytes });
+  expect(again.recovered.get(1)?.entries.map(({ index }) => index)).toEqual([1, 2, 3, 4, 5, 6]);
+});
+
+test("a first write that is larger than the first segment is found again", () => {
+  const segmentBytes = 4 << 20;
+  const first = openLog(undefined, { segmentBytes });
+  first.log.append(
+    1,
+    { ballot: { term: 1, votedFor: "n1" }, ...entries(1, 1, 1, "x".repeat(2 << 20)) },
+    () => undefined,
+  );
+  first.run();
+  const again = reopen(first.disk, { segmentBytes });
+  expect(again.recovered.get(1)).toMatchObject({ term: 1, votedFor: "n1", entries: [{ index: 1 }] });
+});
