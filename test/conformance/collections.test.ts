@@ -111,6 +111,34 @@ async function compareContents(ours: TestKeyspace, redis: RedisConnection): Prom
   }
 }
 
+const BOUNDS: readonly string[] = [
+  "HSET h f v",
+  "ZADD z 1 m",
+  "RPUSH l a b a",
+  ...["h", "nokey"].flatMap((key) =>
+    ["4611686018427387903", "4611686018427387904", "-4611686018427387904", "-9223372036854775808"].flatMap(
+      (count) =>
+        count.startsWith("-")
+          ? [`HRANDFIELD ${key} ${count} WITHVALUES`]
+          : [`HRANDFIELD ${key} ${count} WITHVALUES`, `HRANDFIELD ${key} ${count}`],
+    ),
+  ),
+  "ZRANDMEMBER z 4611686018427387903 WITHSCORES",
+  "ZRANDMEMBER z 4611686018427387904 WITHSCORES",
+  "ZRANDMEMBER z -9223372036854775808",
+  "LPOS l a RANK -9223372036854775808",
+  "LPOS l a RANK -9223372036854775807",
+  "LPOS l a RANK -9223372036854775808 COUNT 0",
+  "LPOS nokey a RANK -9223372036854775808",
+  "ZRANGE z 1 2 BYSCORE BYLEX",
+  "ZRANGE z 1 2 BYLEX BYSCORE",
+  "ZRANGE z 1 2 BYSCORE BYSCORE",
+  "ZRANGE z - + BYLEX BYLEX",
+  "ZRANGE z 0 -1 REV REV",
+  "ZRANGE z 2 1 BYSCORE REV REV",
+  "ZRANGESTORE d z 1 2 BYSCORE BYLEX",
+];
+
 describe.skipIf(lacks("redis-server"))("collections answer as redis-server 7.0 does", () => {
   let server: RedisServer;
   beforeAll(async () => {
@@ -143,6 +171,21 @@ describe.skipIf(lacks("redis-server"))("collections answer as redis-server 7.0 d
       plain.close();
     },
   );
+
+  test.each([2, 3] as const)("options and numbers at their bounds, in RESP%i", async (version) => {
+    const redis = await RedisConnection.open(server.port);
+    await redis.call(["FLUSHALL"]);
+    await redis.call(["HELLO", String(version)]);
+    const ours = testKeyspace();
+    const differences: unknown[] = [];
+    for (const text of BOUNDS) {
+      const line = text.split(" ");
+      const answers = [asRead(ours.run(...line), version), await redis.call(line)] as const;
+      if (!equal(...answers)) differences.push({ line, ours: answers[0], redis: answers[1] });
+    }
+    expect(differences).toEqual([]);
+    redis.close();
+  });
 
   test("the rows of the table say what COMMAND INFO says", async () => {
     const redis = await RedisConnection.open(server.port);

@@ -1,6 +1,7 @@
 /** Replies of the keyspace in the form that `redis-reference.ts` reads them from a socket. */
 import { formatDouble } from "../../src/engine/keyspace/numbers.ts";
 import {
+  BigNumberReply,
   DoubleReply,
   MapReply,
   NullArray,
@@ -27,6 +28,7 @@ export function plainReply(reply: Reply, protocol: 2 | 3): Plain {
   if (reply instanceof VerbatimReply) {
     return protocol === 3 ? { verbatim: `${reply.format}:${reply.text}` } : reply.text;
   }
+  if (reply instanceof BigNumberReply) return protocol === 3 ? { bigNumber: reply.digits } : reply.digits;
   if (reply instanceof NullArray) return protocol === 3 ? null : { nullArray: true };
   if (reply instanceof MapReply) return protocol === 3 ? { map: all(reply.items) } : all(reply.items);
   if (reply instanceof SetReply) return protocol === 3 ? { set: all(reply.items) } : all(reply.items);

@@ -37,6 +37,9 @@ export const REPLY_CASES: readonly Case[] = [
   "return {a=1,b=2}",
   "return {1,2,a=3}",
   "return {double=3.5}",
+  "return {big_number='123456789012345678901234567890'}",
+  "redis.setresp(3) return {big_number='-12345678901234567890'}",
+  "return {big_number=5}",
   "return {double='3.5'}",
   "return {map={a=1}}",
   "return {set={a=true}}",
@@ -154,6 +157,9 @@ export const COMMAND_CASES: readonly Case[] = [
 ];
 
 export const ERROR_CASES: readonly Case[] = [
+  "getmetatable('').__index=nil return 1",
+  "rawset(getmetatable(''),'__index',nil) return 1",
+  "return {getmetatable('').__index == string, ('x'):upper()}",
   "return 1+",
   "return 'unfinished",
   "x = = 1",

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
+import { commandGetKeys } from "../../src/engine/keyspace/command-replies.ts";
 import { DATA_COMMANDS } from "../../src/engine/keyspace/commands/index.ts";
 import { testKeyspace } from "../../src/engine/keyspace/keyspace.testing.ts";
 import type { TestKeyspace } from "../../src/engine/keyspace/keyspace.testing.ts";
@@ -75,6 +76,20 @@ describe.skipIf(lacks("redis-server")).each([2, 3] as const)(
         if (!isDeepStrictEqual(got, expected)) differences.push(JSON.stringify({ args, expected, got }));
       }
       expect(differences).toEqual([]);
+    });
+
+    test("the keys of a call are those behind their number, the script is none of them", async () => {
+      for (const args of [
+        ["EVAL", "return 1", "2", "a", "b", "c"],
+        ["EVAL", "return 1", "0", "a"],
+        ["EVAL", "return 1", "5", "a"],
+        ["EVAL", "return 1", "-1", "a"],
+        ["EVALSHA", "0", "1", "a"],
+        ["FCALL", "f", "1", "a", "b"],
+      ]) {
+        const expected = await reference.send(["COMMAND", "GETKEYS", ...args]);
+        expect([args, commandGetKeys(keyspace.machine.commands, args)]).toEqual([args, expected]);
+      }
     });
 
     test("a payload of FUNCTION DUMP passes between the two", async () => {

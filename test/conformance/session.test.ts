@@ -309,6 +309,13 @@ compare("server commands refuse wrong arguments as Redis does", async () => {
     "MEMORY NOSUCH",
     "COMMAND GETKEYS GET a",
     "COMMAND GETKEYS MSET a 1 b 2",
+    "COMMAND GETKEYSANDFLAGS SET a b",
+    "COMMAND GETKEYSANDFLAGS SET a b GET",
+    "COMMAND GETKEYSANDFLAGS GET a",
+    "COMMAND GETKEYSANDFLAGS DEL a b",
+    "COMMAND GETKEYSANDFLAGS RENAME a b",
+    "COMMAND GETKEYSANDFLAGS SUNIONSTORE a b c",
+    "COMMAND GETKEYSANDFLAGS LMOVE a b LEFT LEFT",
     "COMMAND GETKEYS PING",
     "COMMAND GETKEYS NOSUCH a",
     "COMMAND GETKEYS GET",
@@ -321,6 +328,17 @@ compare("server commands refuse wrong arguments as Redis does", async () => {
     "SHUTDOWN foo",
     "FAILOVER foo",
   ]);
+});
+
+compare("what a command is, and what it does with its keys, is told in the forms of RESP3", async () => {
+  const hello = "HELLO 3\r\n";
+  const told = async (port: number): Promise<unknown[]> => (await run(port, [hello, ...asked], 4)).slice(1);
+  const asked = [
+    "COMMAND INFO get rename sunionstore expire lmove hdel setnx multi",
+    "COMMAND GETKEYSANDFLAGS SET a b",
+    "COMMAND GETKEYSANDFLAGS COPY a b",
+  ].map((line) => `${line}\r\n`);
+  expect(await told(ours.port)).toEqual(await told(redis.port));
 });
 
 compare("bad framing gets Redis's error and the end of the connection", async () => {

@@ -16,9 +16,9 @@ test("COMMAND INFO describes a command as Redis does, and answers null for one t
       1,
       1,
       1,
-      new SetReply([new Status("@string"), new Status("@read"), new Status("@fast")]),
-      [],
-      [
+      new SetReply([new Status("@read"), new Status("@string"), new Status("@fast")]),
+      new SetReply([]),
+      new SetReply([
         new MapReply([
           "flags",
           access,
@@ -27,8 +27,8 @@ test("COMMAND INFO describes a command as Redis does, and answers null for one t
           "find_keys",
           new MapReply(["type", "range", "spec", new MapReply(["lastkey", 0, "keystep", 1, "limit", 0])]),
         ]),
-      ],
-      [],
+      ]),
+      new SetReply([]),
     ],
     null,
   ]);

@@ -5,6 +5,7 @@
 import type { CommandTable } from "./command-table.ts";
 import type { CommandGroup, CommandSpec } from "./command.ts";
 import { matchesGlob } from "./glob.ts";
+import { accessOfKey, keyAccess } from "./key-access.ts";
 import { MapReply, ReplyError, SetReply, Status, SYNTAX_ERROR, type Reply } from "./reply.ts";
 
 /** Redis's access categories by the group of a command. */
@@ -23,6 +24,12 @@ const GROUP_CATEGORIES: Readonly<Record<CommandGroup, string | undefined>> = {
   cluster: undefined,
 };
 
+/** As Redis lists them. */
+const CATEGORY_ORDER: readonly string[] =
+  "@keyspace @read @write @set @sortedset @list @hash @string @pubsub @admin @fast @slow @blocking @dangerous @connection @transaction @scripting".split(
+    " ",
+  );
+
 function categoriesOf({ flags, docs, subcommands }: CommandSpec): string[] {
   const categories: string[] = [];
   const group = GROUP_CATEGORIES[docs.group];
@@ -32,7 +39,7 @@ function categoriesOf({ flags, docs, subcommands }: CommandSpec): string[] {
   if (flags.includes("admin")) categories.push("@admin", "@dangerous");
   if (flags.includes("blocking")) categories.push("@blocking");
   categories.push(flags.includes("fast") ? "@fast" : "@slow");
-  return categories;
+  return categories.toSorted((left, right) => CATEGORY_ORDER.indexOf(left) - CATEGORY_ORDER.indexOf(right));
 }
 
 function statuses(words: readonly string[]): SetReply {
@@ -51,14 +58,22 @@ export function commandRow(spec: CommandSpec): Reply {
     last,
     step,
     statuses(categoriesOf(spec)),
-    [],
-    first === 0 ? [] : [keySpecification(spec)],
-    (spec.subcommands ?? []).map(commandRow),
+    // Hints for clients: none.
+    new SetReply([]),
+    new SetReply(first === 0 ? [] : keySpecifications(spec)),
+    new SetReply((spec.subcommands ?? []).map(commandRow)),
   ];
 }
 
-function keySpecification({ flags, keys: { first, last, step } }: CommandSpec): Reply {
-  const access = flags.includes("write") ? ["RW", "access", "update"] : ["RO", "access"];
+/** One for all keys, or, where the command does another thing with the first than with the rest, two. */
+function keySpecifications(spec: CommandSpec): readonly Reply[] {
+  const [one = [], other] = keyAccess(spec);
+  const { first, last, step } = spec.keys;
+  if (other === undefined || last === first) return [keySpecification(one, first, last, step)];
+  return [keySpecification(one, first, first, step), keySpecification(other, first + step, last, step)];
+}
+
+function keySpecification(access: readonly string[], first: number, last: number, step: number): Reply {
   // Redis counts the last key from the first one here, and from the end when it is negative.
   const lastKey = last < 0 ? last : last - first;
   const range = ["lastkey", lastKey, "keystep", step, "limit", 0];
@@ -139,8 +154,23 @@ export function commandGetKeys(table: CommandTable, args: readonly string[]): Re
     return new ReplyError("ERR The command has no key arguments");
   }
   const indices = table.keyIndices(spec, args);
-  if (indices.length === 0) return new ReplyError("ERR The command has no key arguments");
+  // A script may have none.
+  if (indices.length === 0 && spec.docs.group !== "scripting") {
+    return new ReplyError("ERR The command has no key arguments");
+  }
   return indices.map((index) => args[index]!);
+}
+
+/** COMMAND GETKEYSANDFLAGS; `args` as for `commandGetKeys`. */
+export function commandGetKeysAndFlags(table: CommandTable, args: readonly string[]): Reply {
+  const keys = commandGetKeys(table, args);
+  const spec = table.find(args);
+  if (!isList(keys) || spec === undefined) return keys;
+  return keys.map((key, place): Reply => [key, statuses(accessOfKey(spec, args, place))]);
+}
+
+function isList(reply: Reply): reply is readonly Reply[] {
+  return Array.isArray(reply);
 }
 
 /** What "<container> HELP" answers, from the table itself. */

@@ -18,6 +18,7 @@ export type Reply =
   | SetReply
   | PairsReply
   | VerbatimReply
+  | BigNumberReply
   | NullArray
   | PushReply;
 
@@ -85,6 +86,14 @@ export class VerbatimReply {
 /** The null array of RESP2 (*-1); RESP3 null. What an aborted EXEC answers. */
 export class NullArray {
   readonly type = "null-array";
+}
+
+/** RESP3 big number; RESP2 bulk string. `digits` is sent as it is: a script says what is in it. */
+export class BigNumberReply {
+  readonly digits: string;
+  constructor(digits: string) {
+    this.digits = digits;
+  }
 }
 
 /** RESP3 push; RESP2 array. Pub/sub messages. */

@@ -1,5 +1,13 @@
 /** What a script returns, as a reply: the conversion that Redis documents, nil ending an array and numbers cut to integers. */
-import { DoubleReply, MapReply, ReplyError, SetReply, Status, VerbatimReply } from "../keyspace/reply.ts";
+import {
+  BigNumberReply,
+  DoubleReply,
+  MapReply,
+  ReplyError,
+  SetReply,
+  Status,
+  VerbatimReply,
+} from "../keyspace/reply.ts";
 import type { Reply } from "../keyspace/reply.ts";
 import type { LuaState } from "./lua-exports.ts";
 import { TYPE_BOOLEAN, TYPE_NIL, TYPE_NUMBER, TYPE_STRING, TYPE_TABLE } from "./lua-exports.ts";
@@ -63,7 +71,9 @@ function tableReply(m: LuaMachine, L: LuaState, resp: 2 | 3, depth: number): Rep
   lua.lua_settop(L, top);
   if (rawField(m, L, "double") === TYPE_NUMBER) return pop(new DoubleReply(lua.lua_tonumber(L, -1)));
   lua.lua_settop(L, top);
-  if (rawField(m, L, "big_number") === TYPE_STRING) return pop(oneLine(m.stringAt(L, -1)!));
+  if (rawField(m, L, "big_number") === TYPE_STRING) {
+    return pop(new BigNumberReply(oneLine(m.stringAt(L, -1)!)));
+  }
   lua.lua_settop(L, top);
   if (rawField(m, L, "verbatim_string") === TYPE_TABLE && rawField(m, L, "format") === TYPE_STRING) {
     const format = m.stringAt(L, -1)!;

@@ -1,5 +1,6 @@
 /** A command's reply as the Lua value that redis.call gives: by the shapes of RESP2, or of RESP3 after redis.setresp(3). */
 import {
+  BigNumberReply,
   DoubleReply,
   MapReply,
   NullArray,
@@ -54,6 +55,9 @@ function pushTable(
         setField(m, L, "format", reply.format);
       });
     }
+  } else if (reply instanceof BigNumberReply) {
+    if (resp === 2) m.push(L, reply.digits);
+    else pushNamed(m, L, "big_number", () => m.push(L, reply.digits));
   } else if (reply instanceof MapReply && resp === 3) {
     pushNamed(m, L, "map", () => {
       lua.lua_createtable(L, 0, reply.items.length >> 1);

@@ -111,6 +111,11 @@ export function buildSandbox(
   m.push(L, "__index");
   pushPath(m, L, "string");
   lua.lua_rawset(L, -3);
+  // What `getmetatable("")` gives: a script that wrote to the real one would change the next script.
+  m.push(L, "__metatable");
+  lua.lua_pushvalue(L, -2);
+  standIn();
+  lua.lua_rawset(L, -3);
   lua.lua_settop(L, 0);
   setPath(m, L, "redis", () => {
     pushRedis(m, L, redis, CONSTANTS);

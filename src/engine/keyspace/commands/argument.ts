@@ -36,8 +36,9 @@ export function countArguments(
   word: string,
 ): { readonly count: number; readonly paired: boolean } {
   const count = negatableArgument(args[2]!);
+  const exact = BigInt(parseInteger(args[2]!) ?? 0);
   const paired = args.length > 3;
   if (args.length > 4 || (paired && args[3]!.toLowerCase() !== word)) throw SYNTAX_ERROR;
-  if (paired && Math.abs(count) > Number(INT64_MAX) / 2) throw OUT_OF_RANGE;
+  if (paired && (exact > INT64_MAX / 2n || exact < -(INT64_MAX / 2n))) throw OUT_OF_RANGE;
   return { count, paired };
 }

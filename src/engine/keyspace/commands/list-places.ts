@@ -1,7 +1,7 @@
 /** Lists by place and by value: reading, replacing, inserting, removing. */
 import type { ListValue } from "../collections/list-value.ts";
 import type { Execution } from "../execution.ts";
-import { indexArgument } from "../numbers.ts";
+import { indexArgument, INT64_MIN, integerArgument } from "../numbers.ts";
 import { INDEX_OUT_OF_RANGE, NO_SUCH_KEY, OK, ReplyError, SYNTAX_ERROR, type Reply } from "../reply.ts";
 import { positiveArgument } from "./argument.ts";
 import { rankRange } from "./rank-range.ts";
@@ -88,8 +88,10 @@ export function positions(context: Execution, args: readonly string[]): Reply {
     const value = args[at + 1];
     if (value === undefined) throw SYNTAX_ERROR;
     if (option === "rank") {
-      rank = indexArgument(value);
-      if (rank === 0) throw RANK_ZERO;
+      const wanted = integerArgument(value);
+      if (wanted === 0) throw RANK_ZERO;
+      // Redis 7.0 negates it, and the least of all integers stays what it is: below every count of matches.
+      rank = wanted === INT64_MIN ? -1 : Number(wanted);
     } else if (option === "count") {
       count = positiveArgument(value, NEGATIVE_COUNT);
     } else if (option === "maxlen") {

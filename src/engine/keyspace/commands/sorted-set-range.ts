@@ -36,15 +36,17 @@ interface Preset {
 function readOptions(args: readonly string[], start: number, preset: Preset): Options {
   const { order = "rank", reverse = false } = preset;
   const options: Options = { order, reverse, withScores: false, offset: 0, limit: -1 };
+  // As in Redis: once, and not where the command's name says it already.
+  const mayOrder = (): boolean => preset.order === undefined && options.order === "rank";
   for (let at = start; at < args.length; at++) {
     const word = args[at]!.toLowerCase();
     if (word === "withscores" && preset.store !== true) options.withScores = true;
     else if (word === "limit" && at + 2 < args.length) {
       options.offset = indexArgument(args[++at]!);
       options.limit = indexArgument(args[++at]!);
-    } else if (word === "rev" && preset.reverse === undefined) options.reverse = true;
-    else if (word === "bylex" && preset.order === undefined) options.order = "lex";
-    else if (word === "byscore" && preset.order === undefined) options.order = "score";
+    } else if (word === "rev" && preset.reverse === undefined && !options.reverse) options.reverse = true;
+    else if (word === "bylex" && mayOrder()) options.order = "lex";
+    else if (word === "byscore" && mayOrder()) options.order = "score";
     else throw SYNTAX_ERROR;
   }
   if (options.order === "rank") {

@@ -1,5 +1,4 @@
 /** What EVAL and FCALL share: counting keys, what flags allow, and running with the selected database put back. */
-import { countedKeys } from "../commands/rows.ts";
 import { parseInteger } from "../numbers.ts";
 import type { Execution } from "../execution.ts";
 import { NOT_AN_INTEGER, ReplyError } from "../reply.ts";
@@ -10,7 +9,12 @@ import { scriptHost } from "./script-host.ts";
 import type { LogSink } from "./script-host.ts";
 
 /** The arguments after "numkeys", which is at index 2. */
-export const findScriptKeys: (args: readonly string[]) => readonly number[] = countedKeys(2);
+export function findScriptKeys(args: readonly string[]): readonly number[] {
+  const count = Number(parseInteger(args[2] ?? ""));
+  // A number that is none, or of more keys than there are, names no keys: the command itself says what is wrong.
+  if (!Number.isSafeInteger(count) || count < 0 || count > args.length - 3) return [];
+  return Array.from({ length: count }, (_, at) => 3 + at);
+}
 
 export interface KeysAndArguments {
   readonly keys: readonly string[];

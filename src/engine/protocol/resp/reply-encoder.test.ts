@@ -5,6 +5,7 @@ import type { WireReply } from "../../../wire/resp/reply-parser.ts";
 import { ReplyParser } from "../../../wire/resp/reply-parser.ts";
 import type { Reply } from "../../keyspace/reply.ts";
 import {
+  BigNumberReply,
   DoubleReply,
   MapReply,
   NULL_ARRAY,
@@ -27,6 +28,11 @@ test("each reply has its RESP2 and its RESP3 form", () => {
     [7, ":7\r\n", ":7\r\n"],
     [-1, ":-1\r\n", ":-1\r\n"],
     [9223372036854775807n, ":9223372036854775807\r\n", ":9223372036854775807\r\n"],
+    [
+      new BigNumberReply("12345678901234567890123"),
+      "$23\r\n12345678901234567890123\r\n",
+      "(12345678901234567890123\r\n",
+    ],
     [true, ":1\r\n", "#t\r\n"],
     [false, ":0\r\n", "#f\r\n"],
     [["a", 1, []], "*3\r\n$1\r\na\r\n:1\r\n*0\r\n", "*3\r\n$1\r\na\r\n:1\r\n*0\r\n"],

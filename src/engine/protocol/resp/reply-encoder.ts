@@ -3,6 +3,7 @@ import { assert } from "../../../runtime/errors.ts";
 import { formatDouble } from "../../../wire/resp/numbers.ts";
 import type { Reply } from "../../keyspace/reply.ts";
 import {
+  BigNumberReply,
   DoubleReply,
   MapReply,
   NullArray,
@@ -76,6 +77,9 @@ function encodeTagged(reply: Tagged, version: RespVersion): string {
   if (reply instanceof VerbatimReply) {
     if (version === 2) return `$${reply.text.length}\r\n${reply.text}\r\n`;
     return `=${reply.text.length + 4}\r\n${reply.format}:${reply.text}\r\n`;
+  }
+  if (reply instanceof BigNumberReply) {
+    return version === 3 ? `(${oneLine(reply.digits)}\r\n` : encodeBulk(reply.digits);
   }
   if (reply instanceof NullArray) return version === 3 ? "_\r\n" : "*-1\r\n";
   const unknown: never = reply;

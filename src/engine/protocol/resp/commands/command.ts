@@ -4,23 +4,12 @@ import {
   commandCount,
   commandDocs,
   commandGetKeys,
+  commandGetKeysAndFlags,
   commandInfo,
   commandList,
 } from "../../../keyspace/command-replies.ts";
-import type { Reply } from "../../../keyspace/reply.ts";
-import { ReplyError } from "../../../keyspace/reply.ts";
-import type { Call, Family } from "../session-command.ts";
+import type { Family } from "../session-command.ts";
 import { command, family, row } from "../session-command.ts";
-
-/** Every key with the flags of its command: this table keeps no finer ones. */
-function keysAndFlags({ server, args }: Call): Reply {
-  const { table } = server.router;
-  const keys = commandGetKeys(table, args.slice(2));
-  if (keys instanceof ReplyError || !Array.isArray(keys)) return keys;
-  const writes = table.find(args.slice(2))?.flags.includes("write") === true;
-  const flags = writes ? ["RW", "access", "update"] : ["RO", "access"];
-  return (keys as readonly Reply[]).map((key): Reply => [key, flags]);
-}
 
 const FLAGS = "loading stale";
 const group = "server";
@@ -70,7 +59,7 @@ export const COMMAND_FAMILY: Family = family(
         "Which arguments are keys, and what is done with them",
         "command [arg ...]",
       ),
-      keysAndFlags,
+      ({ server, args }) => commandGetKeysAndFlags(server.router.table, args.slice(2)),
     ),
   ],
   ({ server }) => commandAll(server.router.table),
