@@ -58,7 +58,7 @@ export const importRules: Readonly<
     pure: false,
   },
   bench: { rooms: ["bench", "consensus/algorithm-names.ts"], pure: false },
-  "bench/inside": { rooms: ["runtime", "wire", "engine/files/namespace"], pure: false },
+  "bench/inside": { rooms: ["runtime", "wire", "engine"], pure: false },
   cli: {
     rooms: [
       "runtime",

@@ -76,7 +76,7 @@ function patternOf(room: string, target: string, allowed: readonly string[]): Pa
     const above = up === 0 ? "(?:\\./|(?:\\.\\./)+)" : `(?:\\.\\./){${up},}`;
     return { regex: `^${above}${around}${rest}`, message };
   }
-  const ups = Array.from({ length: DEPTH_MAX }, (_, more) => "../".repeat(up + more));
+  const ups = Array.from({ length: DEPTH_MAX }, (_, more) => "../".repeat(up + more) || "./");
   const folders = ups.flatMap((above) => [`${above}${rest}`, `${above}${target}/`]);
   return {
     group: folders.flatMap((folder) => [
