@@ -36,6 +36,66 @@ export function crc32c(bytes: Uint8Array, seed = 0): number {
   return checksum(CASTAGNOLI, bytes, seed);
 }
 
+/**
+ * CRC-32Cs of pieces of `pieceBytes` each, one after the other (the last may be shorter), written big-endian into `sums`:
+ * how HDFS lays them out. Two pieces at a time, because the steps of one wait for each other.
+ */
+export function crc32cPieces(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  pieceBytes: number,
+  sums: Uint8Array,
+  sumsFrom: number,
+): void {
+  const tables = CASTAGNOLI;
+  let at = from;
+  let out = sumsFrom;
+  const stride = 2 * pieceBytes;
+  if (pieceBytes % 8 === 0) {
+    for (; at + stride <= to; at += stride) {
+      let one = -1;
+      let two = -1;
+      const end = at + pieceBytes;
+      for (let i = at, j = end; i < end; i += 8, j += 8) {
+        one ^= bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
+        two ^= bytes[j]! | (bytes[j + 1]! << 8) | (bytes[j + 2]! << 16) | (bytes[j + 3]! << 24);
+        one =
+          tables[1792 + (one & 0xff)]! ^
+          tables[1536 + ((one >>> 8) & 0xff)]! ^
+          tables[1280 + ((one >>> 16) & 0xff)]! ^
+          tables[1024 + (one >>> 24)]! ^
+          tables[768 + bytes[i + 4]!]! ^
+          tables[512 + bytes[i + 5]!]! ^
+          tables[256 + bytes[i + 6]!]! ^
+          tables[bytes[i + 7]!]!;
+        two =
+          tables[1792 + (two & 0xff)]! ^
+          tables[1536 + ((two >>> 8) & 0xff)]! ^
+          tables[1280 + ((two >>> 16) & 0xff)]! ^
+          tables[1024 + (two >>> 24)]! ^
+          tables[768 + bytes[j + 4]!]! ^
+          tables[512 + bytes[j + 5]!]! ^
+          tables[256 + bytes[j + 6]!]! ^
+          tables[bytes[j + 7]!]!;
+      }
+      putBigEndian(sums, out, ~one);
+      putBigEndian(sums, out + 4, ~two);
+      out += 8;
+    }
+  }
+  for (; at < to; at += pieceBytes, out += 4) {
+    putBigEndian(sums, out, checksum(tables, bytes.subarray(at, Math.min(to, at + pieceBytes)), 0));
+  }
+}
+
+function putBigEndian(target: Uint8Array, at: number, value: number): void {
+  target[at] = value >>> 24;
+  target[at + 1] = (value >>> 16) & 0xff;
+  target[at + 2] = (value >>> 8) & 0xff;
+  target[at + 3] = value & 0xff;
+}
+
 function checksum(tables: Uint32Array, bytes: Uint8Array, seed: number): number {
   const whole = bytes.length - (bytes.length % 8);
   let crc = ~seed;
