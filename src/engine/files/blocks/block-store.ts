@@ -49,7 +49,7 @@ export interface ReplicaWriter {
   sync(done: Outcome): void;
   /** Syncs (unless durability is `memory`) and makes it `finished`. */
   finish(done: Outcome<Replica>): void;
-  /** Stops; the replica stays as it is, `writing`. Idempotent. */
+  /** Stops, with what is written synced; the replica stays `writing`. Idempotent. */
   release(): void;
 }
 

@@ -1,6 +1,6 @@
 /** CRC-32Cs of bytes that come in pieces of any size: a chunk that one piece begins and another ends has one checksum. */
 import type { Bytes } from "../../../runtime/bytes.ts";
-import { allocateOwnedBytes } from "../../../runtime/bytes.ts";
+import { allocateOwnedBytes, NO_BYTES } from "../../../runtime/bytes.ts";
 import { crc32c, crc32cPieces } from "../../../wire/crc32.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
 
@@ -27,6 +27,7 @@ export class ChunkChecksums {
 
   /** The checksums of the chunks that `bytes` touch, big-endian; the first covers its chunk from the chunk's beginning. */
   of(bytes: Bytes): Bytes {
+    if (bytes.length === 0) return NO_BYTES;
     const sums = allocateOwnedBytes(4 * Math.ceil((this.begun + bytes.length) / CHUNK_BYTES));
     let from = 0;
     let at = 0;

@@ -2,7 +2,7 @@
  * Writes one replica. Bytes that come while a write is under way go out together in the next one; calls of `sync` that come
  * while one is under way share the next one. A sync writes a record of what was written, and then makes the bytes, the
  * checksums and the record durable together: after a crash the record counts if all its bytes fit their checksums, else the
- * one before it.
+ * one before it. A writer that stops syncs what it has written: it is the most that another can go on from.
  */
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { QuorateError } from "../../../runtime/errors.ts";
@@ -20,6 +20,8 @@ import { mismatch, unusable, writeFailure } from "./stored-replica.ts";
 /** One gathered write, at most. */
 const GATHER_BYTES = 4 * 1024 * 1024;
 const GATHER_PIECES = 512;
+/** So much is synced though nobody asks, so that the last sync of a block is a short one. */
+const UNSYNCED_BYTES = 16 * 1024 * 1024;
 
 interface Piece {
   readonly bytes: Bytes;
@@ -60,6 +62,8 @@ export class DiskReplicaWriter implements ReplicaWriter {
   private syncing = false;
   private finishing: Outcome<Replica> | undefined;
   private failure: QuorateError | undefined;
+  /** The disk gave an error: nothing more is written, not even a record. */
+  private broken = false;
   private stopped: (() => void)[] = [];
   private ended = false;
   private namesDurable: boolean;
@@ -106,7 +110,7 @@ export class DiskReplicaWriter implements ReplicaWriter {
     this.accepted += bytes.length;
     this.pieces.push({
       bytes,
-      fullSums: isTail ? checksums.subarray(0, checksums.length - 4) : checksums,
+      fullSums: isTail ? checksums.subarray(0, Math.max(0, checksums.length - 4)) : checksums,
       tailSum: this.checksums.tailSum,
       done,
     });
@@ -140,7 +144,27 @@ export class DiskReplicaWriter implements ReplicaWriter {
   private pump(): void {
     if (!this.writing && this.pieces.length > 0 && this.failure === undefined) this.writeNext();
     if (!this.syncing && this.failure === undefined) this.syncNext();
-    if (this.failure !== undefined && !this.writing && !this.syncing) this.end();
+    if (this.failure !== undefined && !this.writing && !this.syncing) this.leave();
+  }
+
+  private leave(): void {
+    if (this.ended) return;
+    const { record } = this.replica;
+    if (this.broken || this.replica.gone || record.state === "finished" || record.length === this.written) {
+      return this.end();
+    }
+    const last = this.replica.next({
+      length: this.written,
+      tailSum: this.writtenTail,
+      synced: this.isSynced,
+    });
+    this.syncing = true;
+    this.commit(last, (error) => {
+      this.syncing = false;
+      if (error === undefined) this.replica.record = last;
+      else this.syncFailed(error);
+      this.end();
+    });
   }
 
   private writeNext(): void {
@@ -172,7 +196,10 @@ export class DiskReplicaWriter implements ReplicaWriter {
         if (error === undefined) {
           this.written += size;
           this.writtenTail = batch.at(-1)?.tailSum ?? 0;
-        } else this.fail(writeFailure(this.id, error));
+        } else {
+          this.broken = true;
+          this.fail(writeFailure(this.id, error));
+        }
         for (const { done } of batch) done(error === undefined ? undefined : this.failure);
         this.pump();
       },
@@ -182,8 +209,9 @@ export class DiskReplicaWriter implements ReplicaWriter {
   private syncNext(): void {
     const due = this.waiters.filter(({ upTo }) => upTo <= this.written);
     const finishing = this.finishing !== undefined && this.written === this.accepted;
-    if (due.length === 0 && !finishing) return;
     const { record } = this.replica;
+    const isMuch = this.isSynced && this.written - record.length >= UNSYNCED_BYTES;
+    if (due.length === 0 && !finishing && !isMuch) return;
     this.waiters = this.waiters.filter(({ upTo }) => upTo > this.written);
     const settle = (): void => {
       for (const { done } of due) done(this.failure);
@@ -255,6 +283,7 @@ export class DiskReplicaWriter implements ReplicaWriter {
 
   /** After a failed sync nobody knows what is on the disk (Rebello and others, ATC 2020): the replica is given up. */
   private syncFailed(error: Error): void {
+    this.broken = true;
     const failure = writeFailure(this.id, error);
     if (failure.code !== "DISK_FULL") {
       this.replica.damage = `it could not be synced: ${error.message}`;
@@ -274,7 +303,7 @@ export class DiskReplicaWriter implements ReplicaWriter {
       for (const { done } of waiters) done(failure);
       finishing?.(failure);
     }
-    if (!this.writing && !this.syncing) this.end();
+    if (!this.writing && !this.syncing) this.leave();
   }
 
   private end(): void {
