@@ -10,6 +10,7 @@ import { readBlock } from "./block-reader.ts";
 import type { BlockRange } from "./block-reader.ts";
 import type { BlockStore, Outcome } from "./block-store.ts";
 import { DataNode } from "./data-node.ts";
+import type { Heartbeat } from "./protocol.ts";
 import { openBlockStore } from "./disk-block-store.ts";
 import type { PipelineAuthority, PipelineOptions } from "./pipeline-writer.ts";
 import { PipelineWriter } from "./pipeline-writer.ts";
@@ -25,6 +26,7 @@ export class BlockCluster {
   readonly world: SimulatedWorld;
   readonly ids: readonly NodeId[];
   readonly nodes = new Map<NodeId, RunningNode>();
+  readonly standings = new Map<NodeId, Heartbeat["standing"]>();
   /** Who is told of replicas. */
   readonly namespaceNodes: readonly NodeId[];
   private readonly racks: Readonly<Record<NodeId, string>>;
@@ -64,7 +66,7 @@ export class BlockCluster {
           life: this.world.machine(id).starts,
           rack: this.racks[id] ?? "/rack",
           namespaceNodes: () => this.namespaceNodes,
-          standing: () => "inService",
+          standing: () => this.standings.get(id) ?? "inService",
           logger: world.logger,
           scrubBandwidth: 1 << 20,
         });

@@ -17,7 +17,7 @@ import type { ReporterOptions } from "./reporter.ts";
 import { Reporter } from "./reporter.ts";
 import { copyReplica } from "./replica-copy.ts";
 
-export interface DataNodeOptions extends Omit<ReporterOptions, "load"> {
+export interface DataNodeOptions extends Omit<ReporterOptions, "load" | "term"> {
   readonly logger: Logger;
   /** Bytes a second that the scrubber reads. Default 4 MiB; 0: it does not run. */
   readonly scrubBandwidth?: number;
@@ -51,6 +51,7 @@ export class DataNode {
     this.readers = new ReadServer(link, store);
     this.reporter = new Reporter(link, store, {
       ...options,
+      term: () => this.term,
       load: () => ({ writers: this.pipelines.size, readers: this.readers.size }),
     });
     link.on("fetch", (from, frame) => this.fetch(from, frame));

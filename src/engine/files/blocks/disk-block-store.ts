@@ -51,6 +51,8 @@ export interface BlockStoreOptions {
 /** How many bytes may be written before the disk is asked again how much is free. */
 const ADMITTED_BYTES = 8 * 1024 * 1024;
 
+const MAX_BYTES = 2 ** 52;
+
 /** Opens the store and calls back when every replica is known and verified as far as it must be (`replica-scan.ts`). */
 export function openBlockStore(options: BlockStoreOptions, done: (store: BlockStore) => void): void {
   scanReplicas(options.disk, options.clock, (replicas) =>
@@ -347,7 +349,8 @@ class DiskBlockStore implements BlockStore {
     let usedBytes = 0;
     for (const { record } of this.replicas.values())
       usedBytes += record.length + sumPosition(fullChunks(record.length));
-    const free = this.disk.freeBytes();
+    // A disk may claim to be endless (network file systems do); a figure on the wire may not.
+    const free = Math.min(this.disk.freeBytes(), MAX_BYTES);
     return {
       capacityBytes: usedBytes + free,
       usedBytes,

@@ -129,12 +129,13 @@ export class LocationTable implements Locations {
 
   private view({ id, last, heardMs }: Reporting, nowMs: number): BlockNode | undefined {
     if (last === undefined) return undefined;
-    const { rack, standing, capacityBytes, usedBytes, freeBytes, writers, readers } = last;
+    const { rack, standing, term, capacityBytes, usedBytes, freeBytes, writers, readers } = last;
     return {
       id,
       http: this.address(id),
       rack,
       standing,
+      term,
       live: nowMs - heardMs < DEAD_AFTER_MS,
       stale: nowMs - heardMs >= STALE_AFTER_MS,
       capacityBytes,

@@ -15,6 +15,7 @@ function node(id: NodeId, rack = "/a", change: Partial<BlockNode> = {}): BlockNo
     standing: "inService",
     live: true,
     stale: false,
+    term: 1,
     capacityBytes: 1000,
     usedBytes: 100,
     freeBytes: 900,

@@ -168,6 +168,8 @@ export interface Heartbeat {
   readonly life: number;
   /** Number of the last report, so that a lost one is noticed also when no other follows. */
   readonly reported: number;
+  /** Highest term of a leader that the node has heard: it obeys no older one any more. */
+  readonly term: number;
   readonly capacityBytes: number;
   readonly usedBytes: number;
   readonly freeBytes: number;
@@ -216,6 +218,7 @@ export type Instruction =
       /** Bytes a second, at most. */
       readonly bandwidth: number;
     }
+  /** Without blocks it only makes the leader's term known. */
   | { readonly type: "delete"; readonly term: number; readonly blocks: readonly BlockId[] }
   /** This node leads the recovery of the block on these nodes, and reports it to the namespace. */
   | {
@@ -290,6 +293,7 @@ const open: FrameOf<"open"> = {
 const heartbeat: FrameOf<"heartbeat"> = {
   life: uint53,
   reported: uint53,
+  term: uint53,
   capacityBytes: uint53,
   usedBytes: uint53,
   freeBytes: uint53,

@@ -55,7 +55,7 @@ export function planRepair({ block, locations, nodes, pending }: BlockSituation)
   const present = [...new Set([...good.map(({ node }) => node), ...pending])];
   const nothing = { sources, missing: 0, priority: 2, present, remove: [] } as const;
   if (block.open) return { ...nothing, problem: "open", explanation: "It is being written." };
-  const bad = here.filter((each) => !isGood(each) && each.state !== "writing" && each.state !== "recovering");
+  const bad = here.filter((each) => !isGood(each));
   if (good.length === 0) {
     const gone = locations.map(({ node }) => node).filter((node) => nodes.get(node)?.live !== true);
     const problem = bad.some(({ state }) => state === "corrupt") ? "corrupt" : "missing";

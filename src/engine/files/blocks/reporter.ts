@@ -19,6 +19,8 @@ export interface ReporterOptions {
   /** Those that keep the namespace, this node perhaps among them. */
   readonly namespaceNodes: () => readonly NodeId[];
   readonly standing: () => Heartbeat["standing"];
+  /** Highest term of a leader that was heard. */
+  readonly term: () => number;
   readonly load: () => { readonly writers: number; readonly readers: number };
 }
 
@@ -45,12 +47,15 @@ export class Reporter {
   beat(): void {
     if (this.closed) return;
     this.heartbeat?.cancel();
-    const { life, rack, standing, load, namespaceNodes } = this.options;
+    // What was done under older terms is told before the new one is: so a leader that sees its term knows all of it.
+    this.reportChanges();
+    const { life, rack, standing, load, term, namespaceNodes } = this.options;
     const { reported } = this;
     const frame = {
       type: "heartbeat",
       life,
       reported,
+      term: term(),
       ...this.store.space(),
       ...load(),
       rack,
@@ -69,15 +74,20 @@ export class Reporter {
   private change(replica: Replica | undefined, id: BlockId): void {
     this.changed.set(id, replica);
     if (this.gathering !== undefined || this.closed) return;
-    this.gathering = this.link.clock.setTimer(GATHER_MS, () => {
-      this.gathering = undefined;
+    this.gathering = this.link.clock.setTimer(GATHER_MS, () => this.reportChanges());
+  }
+
+  private reportChanges(): void {
+    this.gathering?.cancel();
+    this.gathering = undefined;
+    if (this.changed.size > 0) {
       const replicas = [...this.changed.values()].filter((each) => each !== undefined);
       const removed = [...this.changed].flatMap(([gone, each]) => (each === undefined ? [gone] : []));
       this.changed.clear();
       this.reported++;
       const report = this.report({ full: undefined, replicas, removed });
       for (const node of this.options.namespaceNodes()) this.link.send(node, report);
-    });
+    }
   }
 
   private reportAll(to: NodeId): void {
