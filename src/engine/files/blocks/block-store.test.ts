@@ -110,6 +110,22 @@ test("the scrubber comes to every replica and finds the damage that nobody reads
   await close(store);
 });
 
+test("a damaged record is mended by the scrubber, before the other one is damaged too", async () => {
+  const store = await open();
+  await put(store, 1, 7, streamBytes(1, 0, 3000));
+  for (const at of [20, 512 + 20]) {
+    const path = join(directory, "1.sums");
+    const stored = readFileSync(path);
+    stored[at] = (stored[at] ?? 0) ^ 1;
+    writeFileSync(path, stored);
+    for (let round = 0; round < 6; round++) await settled<number>((done) => store.scrub(1024, done));
+  }
+  await close(store);
+  const again = await open();
+  expect(again.get(1)).toEqual({ id: 1, stamp: 7, length: 3000, state: "finished" });
+  await close(again);
+});
+
 test("bytes that do not fit their checksums are not written", () => {
   const test = new TestStore();
   const writer = test.call<ReplicaWriter>((done) => test.store.create(1, 1, "disk", done));

@@ -34,7 +34,7 @@ import {
   writeRecord,
 } from "./replica-files.ts";
 import type { ReplicaRecord } from "./replica-record.ts";
-import { fullChunks, sumPosition } from "./replica-record.ts";
+import { fullChunks, HEADER_BYTES, readHeader, sumPosition } from "./replica-record.ts";
 import { scanReplicas } from "./replica-scan.ts";
 import { DiskReplicaWriter } from "./replica-writer.ts";
 import { mismatch, StoredReplica, unusable, writeFailure } from "./stored-replica.ts";
@@ -334,10 +334,41 @@ class DiskBlockStore implements BlockStore {
       behind();
       return done(undefined, 0);
     }
-    this.verifyPiece(replica, offset, Math.min(maxBytes, READ_BYTES), (error, read) => {
-      if (error !== undefined || read === undefined) behind();
-      else this.scrubbing = { ids, at, offset: offset + read };
-      done(undefined, read ?? 0);
+    const verify = (): void =>
+      this.verifyPiece(replica, offset, Math.min(maxBytes, READ_BYTES), (error, read) => {
+        if (error !== undefined || read === undefined) behind();
+        else this.scrubbing = { ids, at, offset: offset + read };
+        done(undefined, read ?? 0);
+      });
+    if (offset > 0) verify();
+    else this.mendRecords(replica, verify);
+  }
+
+  /** A record that no longer is what it says is written again, while the other one still is. */
+  private mendRecords(replica: StoredReplica, done: () => void): void {
+    const { id } = replica;
+    this.open.use(replica, (_, files, free) => {
+      if (files === undefined) return done();
+      files.sums.read(0, HEADER_BYTES, (error, header) => {
+        free();
+        const isWhole = header !== undefined && readHeader(header, id).records.length === 2;
+        if (error === undefined && isWhole) return done();
+        this.change<void>(id, done, (current, over) => {
+          if (current !== replica) return over(undefined);
+          openFiles(this.disk, id, (openError, opened) => {
+            if (opened === undefined) return over(unusable(id, `${openError?.message}`));
+            const end = (failure: Error | undefined): void => {
+              closeFiles(opened);
+              over(failure && writeFailure(id, failure));
+            };
+            const again = (failure: Error | undefined): void => {
+              if (failure !== undefined) end(failure);
+              else this.commit(replica, opened, replica.next({}), end);
+            };
+            this.commit(replica, opened, replica.next({}), again);
+          });
+        });
+      });
     });
   }
 

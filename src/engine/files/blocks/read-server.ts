@@ -1,10 +1,11 @@
 /** Serves replicas to other nodes: verified pieces, as many as the reader grants, each read when there is room for it. */
-import { createHash } from "node:crypto";
+import { NO_BYTES } from "../../../runtime/bytes.ts";
 import type { NodeId, Timer } from "../../../runtime/world.ts";
 import type { BlockLink, FrameOf } from "./block-link.ts";
 import { failureOf } from "./block-link.ts";
 import type { BlockStore } from "./block-store.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
+import { md5OfChecksums } from "./file-checksum.ts";
 import type { StreamFailure, StreamId } from "./protocol.ts";
 import { READ_PIECE_BYTES, READ_WINDOW_BYTES } from "./protocol.ts";
 
@@ -107,8 +108,8 @@ export class ReadServer {
         const failure = failureOf(error as Error, this.link.self);
         return this.link.send(from, { type: "close", stream, answer: true, failure });
       }
-      const content = createHash("md5").update(sums).digest();
-      this.link.send(from, { type: "piece", stream, offset: 0, checksums: new Uint8Array(0), content });
+      const content = md5OfChecksums(sums);
+      this.link.send(from, { type: "piece", stream, offset: 0, checksums: NO_BYTES, content });
     });
   }
 
