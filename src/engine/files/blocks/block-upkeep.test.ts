@@ -3,7 +3,7 @@ import type { NodeId } from "../../../runtime/world.ts";
 import type { OpenFile } from "../namespace/model.ts";
 import type { StoredBlock } from "../namespace/queries.ts";
 import { BlockCluster, BlockLog, writerAt } from "./block-cluster.testing.ts";
-import { BlockManager } from "./block-manager.ts";
+import { BlockUpkeep } from "./block-upkeep.ts";
 import { streamBytes } from "./block-store.testing.ts";
 import type { RecoveryReport } from "./protocol.ts";
 
@@ -15,7 +15,7 @@ class Managed {
   readonly blocks = new Map<number, StoredBlock>();
   readonly open: OpenFile[] = [];
   readonly reports: RecoveryReport[] = [];
-  readonly managers = new Map<NodeId, BlockManager>();
+  readonly upkeeps = new Map<NodeId, BlockUpkeep>();
   leader: NodeId = "n1";
   term = 1;
   readonly cluster: BlockCluster;
@@ -27,7 +27,7 @@ class Managed {
       racks: { n1: "/a", n2: "/a", n3: "/b", n4: "/b", n5: "/b" },
       begun: (id, { link, world }) => {
         if (id !== "n1" && id !== "n2") return;
-        const manager = new BlockManager(link, {
+        const upkeep = new BlockUpkeep(link, {
           namespace: {
             block: (block) => this.blocks.get(block),
             blocks: () => ({ blocks: [...this.blocks.values()], cursor: 0 }),
@@ -40,13 +40,13 @@ class Managed {
           random: world.random,
           address: () => undefined,
         });
-        this.managers.set(id, manager);
+        this.upkeeps.set(id, upkeep);
       },
     });
   }
 
-  get manager(): BlockManager {
-    return this.managers.get(this.leader) as BlockManager;
+  get upkeep(): BlockUpkeep {
+    return this.upkeeps.get(this.leader) as BlockUpkeep;
   }
 
   write(id: number, nodes: readonly NodeId[], at: NodeId = "n1"): void {
@@ -58,7 +58,7 @@ class Managed {
 
   put(block: StoredBlock): void {
     this.blocks.set(block.id, block);
-    for (const manager of this.managers.values()) manager.observer.blockChanged(block);
+    for (const upkeep of this.upkeeps.values()) upkeep.observer.blockChanged(block);
   }
 
   /** Nodes that run and hold a finished replica whose bytes are right. */
@@ -79,7 +79,7 @@ class Managed {
   }
 
   isHealthy(id: number): boolean {
-    return this.manager.situation(id)?.problem === "none" && this.holders(id).length === 3;
+    return this.upkeep.situation(id)?.problem === "none" && this.holders(id).length === 3;
   }
 }
 
@@ -91,12 +91,12 @@ test("minutes after a node's death nobody has to be told: every block is whole a
   cluster.losePower("n4");
   const diedMs = cluster.world.scheduler.nowMs;
   const whole = (): boolean => [...managed.blocks.keys()].every((id) => managed.isHealthy(id));
-  cluster.until(() => managed.manager.situation(1)?.problem === "under-replicated", "noticed", 15_000);
-  expect(managed.manager.situation(1)?.explanation).toContain("n4 is silent");
+  cluster.until(() => managed.upkeep.situation(1)?.problem === "under-replicated", "noticed", 15_000);
+  expect(managed.upkeep.situation(1)?.explanation).toContain("n4 is silent");
   cluster.until(whole, "repaired");
   expect(cluster.world.scheduler.nowMs - diedMs).toBeLessThan(60_000);
   cluster.start("n4");
-  cluster.until(() => managed.manager.situation(1)?.problem === "over-replicated", "seen again");
+  cluster.until(() => managed.upkeep.situation(1)?.problem === "over-replicated", "seen again");
   cluster.until(whole, "the surplus is gone");
 });
 
@@ -127,8 +127,8 @@ test("a new leader knows where everything is, and removes what no file names, bu
   managed.term = 2;
   managed.blocks.delete(2);
   managed.blocks.delete(100);
-  managed.manager.observer.blockRemoved(2);
-  expect(managed.manager.locations.readable(1, 1, "n3").map(({ node }) => node)).toEqual(["n3", "n4", "n1"]);
+  managed.upkeep.observer.blockRemoved(2);
+  expect(managed.upkeep.locations.readable(1, 1, "n3").map(({ node }) => node)).toEqual(["n3", "n4", "n1"]);
   cluster.until(() => managed.holders(2).length === 0, "removed");
   cluster.run(5_000);
   expect(managed.holders(1)).toEqual(["n1", "n3", "n4"]);
@@ -142,7 +142,7 @@ test("an order of an earlier leader is not carried out once a node has heard the
   cluster.run(11_000);
   managed.leader = "n2";
   managed.term = 2;
-  cluster.until(() => managed.manager.locations.nodes().every(({ term }) => term === 2), "heard");
+  cluster.until(() => managed.upkeep.locations.nodes().every(({ term }) => term === 2), "heard");
   for (const node of ["n1", "n3", "n4"]) {
     cluster.node("n1").link.send(node, { type: "delete", term: 1, blocks: [1] });
   }
@@ -159,7 +159,7 @@ test("a node that is decommissioned is emptied of nothing before its blocks are 
   cluster.node("n3").dataNode.report();
   cluster.until(() => managed.holders(1).length === 4, "copied");
   expect(managed.holders(1)).toContain("n3");
-  expect(managed.manager.situation(1)).toMatchObject({ problem: "none", missing: 0 });
+  expect(managed.upkeep.situation(1)).toMatchObject({ problem: "none", missing: 0 });
 });
 
 test("replication that is raised and lowered is followed", () => {
@@ -173,7 +173,7 @@ test("replication that is raised and lowered is followed", () => {
   cluster.until(() => managed.holders(1).length === 2, "lowered");
   cluster.run(10_000);
   expect(managed.holders(1)).toHaveLength(2);
-  expect(managed.manager.situation(1)?.problem).toBe("none");
+  expect(managed.upkeep.situation(1)?.problem).toBe("none");
 });
 
 test("a block whose writer is gone is recovered, and the log is told the length", () => {
@@ -225,7 +225,7 @@ test("under deaths, partitions and changes of the leader no block ever loses its
     network.heal();
     for (const id of IDS) if (!cluster.nodes.has(id)) cluster.start(id);
     const settled = (): boolean => {
-      return [...managed.blocks.keys()].every((id) => managed.manager.situation(id)?.problem === "none");
+      return [...managed.blocks.keys()].every((id) => managed.upkeep.situation(id)?.problem === "none");
     };
     cluster.until(() => cluster.nodes.size === IDS.length && settled(), `seed ${seed} settles`, 300_000);
     for (const { id, replication } of managed.blocks.values()) {

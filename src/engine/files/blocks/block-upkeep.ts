@@ -20,7 +20,7 @@ import type { RecoveryReport } from "./protocol.ts";
 import type { RepairPlan } from "./repair-plan.ts";
 import { planRepair } from "./repair-plan.ts";
 
-export interface BlockManagerOptions {
+export interface BlockUpkeepOptions {
   readonly namespace: Pick<NamespaceQueries, "block" | "blocks" | "nextBlockId" | "openFiles">;
   /** The term in which this node leads the namespace's group; undefined: it does not. */
   readonly leading: () => number | undefined;
@@ -50,11 +50,11 @@ interface Copy {
   readonly untilMs: number;
 }
 
-export class BlockManager {
+export class BlockUpkeep {
   readonly locations: LocationTable;
   readonly observer: NamespaceObserver;
   private readonly link: BlockLink;
-  private readonly options: BlockManagerOptions;
+  private readonly options: BlockUpkeepOptions;
   private readonly bandwidth: number;
   /** Blocks to look at, and since when. */
   private readonly dirty = new Map<BlockId, number>();
@@ -67,7 +67,7 @@ export class BlockManager {
   private removing = false;
   private timer: Timer | undefined;
 
-  constructor(link: BlockLink, options: BlockManagerOptions) {
+  constructor(link: BlockLink, options: BlockUpkeepOptions) {
     this.link = link;
     this.options = options;
     this.bandwidth = options.copyBandwidth ?? 32 * 1024 * 1024;
