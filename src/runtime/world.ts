@@ -38,8 +38,8 @@ export interface Random {
 export type DiskCallback = (error: Error | undefined) => void;
 
 /**
- * One directory of a disk. Names are plain file names. Reading is synchronous (recovery and snapshot chunks of at most
- * 1 MiB); everything that changes the disk is asynchronous.
+ * One directory of a disk. Names are plain file names. Reading by name is synchronous (recovery and snapshot chunks of at
+ * most 1 MiB); reading through an open file, and everything that changes the disk, is asynchronous.
  */
 export interface Disk {
   /** File names, sorted. */
@@ -62,6 +62,8 @@ export interface Disk {
 }
 
 export interface DiskFile {
+  /** Up to `length` bytes from `position`, in memory of their own; fewer at the end of the file. Never blocks the process. */
+  read(position: number, length: number, done: (error: Error | undefined, bytes?: Bytes) => void): void;
   /** Writes `chunks` one after the other at `position`. With `durable`, `done` comes after these bytes are on the disk. */
   write(position: number, chunks: readonly Uint8Array[], durable: boolean, done: DiskCallback): void;
   /** Makes all completed writes durable (fdatasync). */

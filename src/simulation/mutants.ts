@@ -155,6 +155,7 @@ export function mutateWorld(world: World, mutant: Mutant | undefined): World {
       open(name, (error, file) => {
         if (file === undefined) return done(error);
         done(error, {
+          read: (position, length, read) => file.read(position, length, read),
           write: (position, chunks, _durable, written) => file.write(position, chunks, false, written),
           sync: (synced) => void world.clock.setTimer(0, () => synced(undefined)),
           truncate: (sizeBytes, truncated) => file.truncate(sizeBytes, truncated),

@@ -20,6 +20,7 @@ export function measureDisk(disk: Disk, clock: Clock, metrics: Metrics): Disk {
     };
   };
   const measureFile = (file: DiskFile): DiskFile => ({
+    read: (position, length, done) => file.read(position, length, done),
     write(position, chunks, durable, done) {
       for (const chunk of chunks) written.add(chunk.length);
       file.write(position, chunks, durable, durable ? timed(done) : done);

@@ -2,6 +2,7 @@
  * A node inside a program's own process. When it cannot go on, it ends alone: it hears nothing more of the world, its files are
  * closed, and what it threw reaches nobody. A process of its own would simply exit (`world.ts`).
  */
+import type { Bytes } from "../bytes.ts";
 import type { Clock, Disk, DiskCallback, DiskFile, Network } from "../world.ts";
 
 export interface Containment {
@@ -103,6 +104,14 @@ function guardFile(file: DiskFile, guard: Guard, closed: () => void): DiskFile {
     };
   };
   return {
+    read(position, length, done) {
+      let bytes: Bytes | undefined;
+      const end = operation((error) => done(error, bytes));
+      file.read(position, length, (error, read) => {
+        bytes = read;
+        end(error);
+      });
+    },
     write: (position, chunks, durable, done) => file.write(position, chunks, durable, operation(done)),
     sync: (done) => file.sync(operation(done)),
     truncate: (sizeBytes, done) => file.truncate(sizeBytes, operation(done)),

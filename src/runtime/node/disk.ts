@@ -114,6 +114,21 @@ function writeFully(fd: number, position: number, chunks: readonly Uint8Array[],
   });
 }
 
+/** A read may end early (a signal); it is over at the end of the file. */
+function readFully(
+  fd: number,
+  target: Uint8Array,
+  filled: number,
+  position: number,
+  done: (error: Error | undefined, filled: number) => void,
+): void {
+  fs.read(fd, target, filled, target.length - filled, position + filled, (error, count) => {
+    if (error) return done(error, filled);
+    if (count === 0 || filled + count === target.length) return done(undefined, filled + count);
+    readFully(fd, target, filled + count, position, done);
+  });
+}
+
 /** What is left of `chunks` after their first `count` bytes. */
 function withoutFirst(chunks: readonly Uint8Array[], count: number): readonly Uint8Array[] {
   let skipped = 0;
@@ -154,6 +169,20 @@ function nodeFile(path: string, fd: number): DiskFile {
     };
   };
   return {
+    read(position, length, done) {
+      let bytes: Bytes = NO_BYTES;
+      const end = begin((error) => done(error, bytes));
+      if (end === undefined) return;
+      if (length <= 0) {
+        process.nextTick(end, undefined);
+        return;
+      }
+      const target = allocateOwnedBytes(length);
+      readFully(fd, target, 0, position, (error, filled) => {
+        bytes = target.subarray(0, filled);
+        end(error ?? undefined);
+      });
+    },
     write(position, chunks, durable, done) {
       const end = begin(done);
       if (end === undefined) return;

@@ -12,6 +12,8 @@ export function frameHeader(parts: readonly Uint8Array[]): Buffer {
   let length = 0;
   let checksum = 0;
   for (const part of parts) {
+    // For an empty buffer without memory of its own, zlib gives its initial value instead of the seed.
+    if (part.length === 0) continue;
     length += part.length;
     checksum = crc32(part, checksum);
   }

@@ -229,6 +229,22 @@ export class SimulatedDisk {
       return closed;
     };
     return {
+      read: (position, length, done) => {
+        let bytes: Bytes | undefined;
+        const end: DiskCallback = (error) => done(error, error === undefined ? bytes : undefined);
+        if (refuse(end)) return;
+        const effect: DiskEffect = (failure) => {
+          if (failure !== undefined || this.random.chance(this.options.readError))
+            return diskError("EIO", "read failed");
+          try {
+            bytes = file.read(position, length);
+            return undefined;
+          } catch (error) {
+            return error as Error;
+          }
+        };
+        this.operate(process, "read", length, effect, end);
+      },
       write: (position, chunks, durable, done) => {
         if (!refuse(done)) this.write(process, file, position, chunks, durable, done);
       },

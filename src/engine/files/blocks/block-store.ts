@@ -2,11 +2,11 @@
  * blocks: the replicas that a node keeps, and how they come to other nodes.
  *
  * This file is the contract of the block store: one directory of a disk, two files a replica (the bytes, and beside them a
- * CRC-32C for every 512 bytes, big-endian, as HDFS counts them). Nothing is believed that its checksum does not vouch for:
+ * CRC-32C for every 512 bytes, big-endian, as HDFS counts them; `replica-files.ts`). Nothing is believed that its checksum does not vouch for:
  * every read is verified before a byte leaves. All calls take callbacks, so that the simulated disk decides their order.
  *
- * A replica is `writing` until `finish`; a process that dies leaves `writing` replicas, whose bytes count up to the last
- * chunk that fits its checksum. A stamp of the namespace goes with every replica; one with an older stamp than the block is
+ * A replica is `writing` until `finish`; a process that dies leaves `writing` replicas, whose bytes count up to the last sync
+ * whose bytes all fit their checksums. A stamp of the namespace goes with every replica; one with an older stamp than the block is
  * stale. `protocol.ts` is how nodes talk, `locations.ts` what a namespace node knows of who holds what.
  */
 import type { Bytes } from "../../../runtime/bytes.ts";
@@ -15,8 +15,8 @@ import type { BlockId, GenerationStamp } from "../namespace/model.ts";
 
 /** Bytes that one checksum covers. Fixed: checksums of files agree with HDFS's only so. */
 export const CHUNK_BYTES: number = 512;
-/** Bytes of a packet on its way, at most; a multiple of the chunk. */
-export const PACKET_BYTES: number = 64 * 1024;
+/** Bytes that one read gives, at most. */
+export const READ_BYTES: number = 1 << 20;
 
 export type ReplicaState = "writing" | "finished" | "recovering" | "corrupt";
 
@@ -49,7 +49,7 @@ export interface ReplicaWriter {
   sync(done: Outcome): void;
   /** Syncs (unless durability is `memory`) and makes it `finished`. */
   finish(done: Outcome<Replica>): void;
-  /** Stops; the replica stays as it is, `writing`. Idempotent. */
+  /** Stops, with what is written synced; the replica stays `writing`. Idempotent. */
   release(): void;
 }
 
@@ -57,6 +57,8 @@ export interface ReplicaWriter {
 export interface ReadPiece {
   /** Begins exactly where it was asked for. */
   readonly bytes: Bytes;
+  /** The whole chunks that it was cut from, with their checksums (big-endian): what another node can verify again. */
+  readonly chunks: { readonly offset: number; readonly content: Bytes; readonly checksums: Bytes };
   readonly replicaLength: number;
 }
 
@@ -93,8 +95,9 @@ export interface BlockStore {
   /** The stored checksums of the chunks that [0, length) begins, big-endian: what a file's checksum is made of. */
   readChecksums(id: BlockId, minStamp: GenerationStamp, length: number, done: Outcome<Bytes>): void;
   /**
-   * First step of a block's recovery: its writer is stopped, and no attempt with an older stamp is heard any more. Gives what
-   * is held, verified to its end; REPLICA_UNUSABLE when there is nothing, or a later attempt was here.
+   * First step of a block's recovery: its writer is stopped, and no attempt with an older stamp is heard any more, also after
+   * a restart. Gives what is held, verified to its end, with the state that it had; REPLICA_UNUSABLE when there is nothing, or
+   * a later attempt was here; CHECKSUM_MISMATCH when it is damaged.
    */
   beginRecovery(id: BlockId, recoveryStamp: GenerationStamp, done: Outcome<Replica>): void;
   /** Second step: cut to `length`, stamped, `finished`, durable. With `copyTo`, the bytes go to a new replica instead. */
@@ -108,13 +111,12 @@ export interface BlockStore {
   /** Gone at once for readers; the space follows. `done` without an error also when there was none. */
   delete(id: BlockId, done: Outcome): void;
   get(id: BlockId): Replica | undefined;
+  /** Reads and verifies all of it. CHECKSUM_MISMATCH: it is `corrupt` from now on. REPLICA_UNUSABLE when it is absent. */
+  verify(id: BlockId, done: Outcome<Replica>): void;
   /** All replicas, by ascending id, from memory. */
   list(): Iterable<Replica>;
-  /** Reads and verifies the replica that was verified the longest ago, at most `maxBytes` of it. */
-  scrub(
-    maxBytes: number,
-    done: Outcome<{ readonly id: BlockId; readonly corrupt: boolean } | undefined>,
-  ): void;
+  /** Reads and verifies on, round and round all finished replicas, at most `maxBytes`; gives how many were read. */
+  scrub(maxBytes: number, done: Outcome<number>): void;
   /** Tells of every change of a replica, also of damage that a read or the scrubber found. */
   onChange(listener: (replica: Replica | undefined, id: BlockId) => void): void;
   space(): BlockSpace;

@@ -16,6 +16,10 @@ export interface BlockNode {
   readonly standing: Heartbeat["standing"];
   /** Silent for less than `DEAD_AFTER_MS`. */
   readonly live: boolean;
+  /** Silent for `STALE_AFTER_MS` or longer. */
+  readonly stale: boolean;
+  /** Highest term of a leader that it has heard. */
+  readonly term: number;
   readonly capacityBytes: number;
   readonly usedBytes: number;
   readonly freeBytes: number;
@@ -36,9 +40,12 @@ export interface ReplicaLocation {
 }
 
 export interface Locations {
-  onHeartbeat(from: NodeId, heartbeat: Heartbeat, nowMs: number): void;
+  /** False: a report is missing, ask for a full one. */
+  onHeartbeat(from: NodeId, heartbeat: Heartbeat, nowMs: number): boolean;
   /** False: a report is missing, ask for a full one. */
   onReport(from: NodeId, report: BlockReport, nowMs: number): boolean;
+  /** A reader met damage: the replica counts as corrupt, and is verified by its node. */
+  onDamage(block: BlockId, node: NodeId, stamp: GenerationStamp): void;
   nodes(): readonly BlockNode[];
   /** Those with the block's stamp or a later one, nearest to `reader` and least busy first; live nodes only. */
   readable(block: BlockId, stamp: GenerationStamp, reader: NodeId | undefined): readonly ReplicaLocation[];

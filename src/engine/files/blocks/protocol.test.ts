@@ -61,6 +61,7 @@ const frame: fc.Arbitrary<BlockFrame> = fc.oneof(
     block: number,
     stamp: number,
     recoveryStamp: number,
+    length: number,
     truncateTo: maybe(number),
     copyTo: maybe(number),
     nodes,

@@ -8,8 +8,10 @@
  *
  * A pipeline: the writer (a node that serves a client, often one of the replicas itself) sends `open` to the first node, which
  * creates its replica and sends `open` to the next, and so on; `opened` comes back when all are ready or names who failed.
- * Packets run down, are written and checked on each node, and `ack` comes back from the last to the first when their bytes are
- * durable on it and on all behind it. On a failure the writer asks the namespace for a new stamp, opens a pipeline without
+ * Packets run down, are checked and written on each node, and `ack` comes back from the last to the first when they are written
+ * on it and on all behind it. What a node acknowledges of a packet that asks for it (`sync`, and the last one always) is durable;
+ * of others it has been handed to the operating system, is synced in the background every 16 MiB, and nobody outside may be
+ * told that it is safe. So a block is durable on all its nodes before its end is acknowledged. On a failure the writer asks the namespace for a new stamp, opens a pipeline without
  * the bad node from what was acknowledged (`goOn`), and tells the namespace (`updatePipeline`).
  */
 import type { NodeId } from "../../../runtime/world.ts";
@@ -31,7 +33,15 @@ import type { BlockId, FileId, GenerationStamp } from "../namespace/model.ts";
 import type { Replica, ReplicaDurability } from "./block-store.ts";
 
 /** Bytes of one pipeline that may be without an acknowledgement. */
-export const PIPELINE_WINDOW_BYTES: number = 4 * 1024 * 1024;
+export const PIPELINE_WINDOW_BYTES: number = 8 * 1024 * 1024;
+/** A packet is sent when so many bytes are there, or when the writer asks for it. */
+export const PACKET_BYTES: number = 64 * 1024;
+/** Bytes of one packet, at most. */
+export const PACKET_MAX_BYTES: number = 1 << 20;
+/** Bytes that a reader may be behind. */
+export const READ_WINDOW_BYTES: number = 4 * 1024 * 1024;
+/** Bytes of one `piece`, at most. */
+export const READ_PIECE_BYTES: number = 512 * 1024;
 /** A stream on which nothing comes for so long, though something is due, has failed. */
 export const STREAM_SILENCE_MS = 5_000;
 
@@ -63,18 +73,18 @@ export type StreamFrame =
   | {
       readonly type: "packet";
       readonly stream: StreamId;
-      /** 0, 1, 2… */
+      /** 1, 2, 3… */
       readonly sequence: number;
       /** Of its first byte, in the block. */
       readonly offset: number;
-      /** Asks for durability now (hsync); the last one always is. */
+      /** To be durable before it is acknowledged, with all before it (hsync). */
       readonly sync: boolean;
       /** The block ends behind it: every node finishes its replica before it acknowledges. */
       readonly last: boolean;
       readonly checksums: Uint8Array;
       readonly content: Uint8Array;
     }
-  /** All packets up to this one are durable from here on down. */
+  /** All packets up to this one are written from here on down; if it asked for it, durable. */
   | {
       readonly type: "ack";
       readonly stream: StreamId;
@@ -82,7 +92,13 @@ export type StreamFrame =
       readonly failure: StreamFailure | undefined;
     }
   /** From either side: it is over. */
-  | { readonly type: "close"; readonly stream: StreamId; readonly failure: StreamFailure | undefined }
+  | {
+      readonly type: "close";
+      readonly stream: StreamId;
+      /** From the one who was asked, to the one who began the stream. */
+      readonly answer: boolean;
+      readonly failure: StreamFailure | undefined;
+    }
   /** Asks for bytes of a replica: for a reader at this node, or to make a replica of it. */
   | {
       readonly type: "read";
@@ -108,6 +124,19 @@ export type StreamFrame =
       readonly block: BlockId;
       readonly minStamp: GenerationStamp;
       readonly length: number;
+    }
+  /**
+   * Makes a replica out of those of others, for a pipeline that goes on with this node: [0, length), not finished. Answered by
+   * `held`; a sign of life (`held` without replica and failure) comes now and then before.
+   */
+  | {
+      readonly type: "fetch";
+      readonly stream: StreamId;
+      readonly block: BlockId;
+      /** Of the replicas that are there, and of the new one. */
+      readonly stamp: GenerationStamp;
+      readonly length: number;
+      readonly from: readonly NodeId[];
     }
   /** First step of a recovery: what do you hold? Answered by `held`. */
   | {
@@ -135,8 +164,12 @@ export type StreamFrame =
 /** From every node that keeps blocks to every node that keeps the namespace, each second. */
 export interface Heartbeat {
   readonly type: "heartbeat";
-  /** Counts from 1 in each life of the process; reports name it, so that a gap is noticed. */
+  /** Another one in each life of the process: what was reported in an earlier one counts no more. */
   readonly life: number;
+  /** Number of the last report, so that a lost one is noticed also when no other follows. */
+  readonly reported: number;
+  /** Highest term of a leader that the node has heard: it obeys no older one any more. */
+  readonly term: number;
   readonly capacityBytes: number;
   readonly usedBytes: number;
   readonly freeBytes: number;
@@ -151,8 +184,9 @@ export interface Heartbeat {
 }
 
 /**
- * Replicas of a node: all of them in numbered parts (`full`), or what changed since the report before. A namespace node that
- * misses a number, or meets a new life, answers `reportWanted`, and gets a full one.
+ * Replicas of a node: all of them in numbered parts (`full`, under the number of the last report that they include), or what
+ * changed since the report before. A namespace node that misses a number, or meets a new life, answers `reportWanted`, and gets
+ * a full one.
  */
 export interface BlockReport {
   readonly type: "report";
@@ -184,6 +218,7 @@ export type Instruction =
       /** Bytes a second, at most. */
       readonly bandwidth: number;
     }
+  /** Without blocks it only makes the leader's term known. */
   | { readonly type: "delete"; readonly term: number; readonly blocks: readonly BlockId[] }
   /** This node leads the recovery of the block on these nodes, and reports it to the namespace. */
   | {
@@ -193,6 +228,8 @@ export type Instruction =
       readonly block: BlockId;
       readonly stamp: GenerationStamp;
       readonly recoveryStamp: GenerationStamp;
+      /** What the log knows to be acknowledged: a replica that is shorter is left out. */
+      readonly length: number;
       readonly truncateTo: number | undefined;
       readonly copyTo: BlockId | undefined;
       readonly nodes: readonly NodeId[];
@@ -255,6 +292,8 @@ const open: FrameOf<"open"> = {
 };
 const heartbeat: FrameOf<"heartbeat"> = {
   life: uint53,
+  reported: uint53,
+  term: uint53,
   capacityBytes: uint53,
   usedBytes: uint53,
   freeBytes: uint53,
@@ -278,7 +317,7 @@ export const BLOCK_FRAME: Field<BlockFrame> = union<BlockFrame>({
     content: bytes,
   },
   ack: { stream: uint53, sequence: uint53, failure: FAILURE },
-  close: { stream: uint53, failure: FAILURE },
+  close: { stream: uint53, answer: flag, failure: FAILURE },
   read: { stream: uint53, block: uint53, minStamp: uint53, offset: uint53, length: uint53 },
   piece: { stream: uint53, offset: uint53, checksums: bytes, content: bytes },
   credit: { stream: uint53, bytes: uint53 },
@@ -316,6 +355,7 @@ export const BLOCK_FRAME: Field<BlockFrame> = union<BlockFrame>({
     block: uint53,
     stamp: uint53,
     recoveryStamp: uint53,
+    length: uint53,
     truncateTo: optional(uint53),
     copyTo: optional(uint53),
     nodes: list(text),
@@ -328,5 +368,12 @@ export const BLOCK_FRAME: Field<BlockFrame> = union<BlockFrame>({
     recoveryStamp: uint53,
     length: optional(uint53),
     nodes: list(text),
+  },
+  fetch: {
+    stream: uint53,
+    block: uint53,
+    stamp: uint53,
+    length: uint53,
+    from: list(text),
   },
 });

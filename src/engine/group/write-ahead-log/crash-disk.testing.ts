@@ -11,6 +11,8 @@ const SECTOR = 512;
 type Operation =
   | { type: "create"; name: string; sizeBytes: number; file: number }
   | { type: "write"; file: number; position: number; bytes: Bytes; durable: boolean }
+  | { type: "read"; file: number; position: number; length: number }
+  | { type: "truncate"; file: number; sizeBytes: number }
   | { type: "sync"; file: number }
   | { type: "rename"; from: string; to: string }
   | { type: "remove"; name: string }
@@ -119,7 +121,9 @@ export class TestDisk implements Disk {
     if (next === undefined) return false;
     const { id, operation, done } = next;
     const error = this.inject(operation) ?? this.carryOut(operation);
-    if (error === undefined) this.events.push({ at: "complete", id, operation });
+    if (error === undefined && operation.type !== "read") {
+      this.events.push({ at: "complete", id, operation });
+    }
     done(error);
     return true;
   }
@@ -208,8 +212,22 @@ export class TestDisk implements Disk {
         if (!open) throw new Error("sync of a closed file");
         this.issue({ type: "sync", file }, done);
       },
-      truncate: () => {
-        throw new Error("not used in this room");
+      truncate: (sizeBytes, done) => {
+        if (!open) throw new Error("truncate of a closed file");
+        this.issue({ type: "truncate", file, sizeBytes }, done);
+      },
+      read: (position, length, done) => {
+        if (!open) throw new Error("read of a closed file");
+        const operation = { type: "read" as const, file, position, length };
+        this.queue.push({
+          id: this.nextId++,
+          operation,
+          done: (error) => {
+            const { bytes } = this.contents[file] as Content;
+            const end = Math.max(position, Math.min(position + length, bytes.length));
+            done(error, error === undefined ? copyBytes(bytes.subarray(position, end)) : undefined);
+          },
+        });
       },
       close: () => {
         if (open) this.openFiles--;
@@ -237,6 +255,10 @@ export class TestDisk implements Disk {
         if (operation.type === "rename") this.files.set(operation.to, content);
         return undefined;
       }
+      case "truncate":
+        cut(this.contents[operation.file] as Content, operation.sizeBytes);
+        return undefined;
+      case "read":
       case "sync":
       case "syncDirectory":
         return undefined;
@@ -265,7 +287,16 @@ export class TestDisk implements Disk {
     const contents = this.contents.map((_, file) => ({ bytes: copyBytes(this.initial(file)) }));
     const complete = new Set(history.flatMap((event) => (event.at === "complete" ? [event.id] : [])));
     history.forEach((event, at) => {
-      if (event.at !== "issue" || event.operation.type !== "write") return;
+      if (event.at !== "issue") return;
+      if (event.operation.type === "truncate") {
+        const { file, sizeBytes } = event.operation;
+        const isDone = complete.has(event.id);
+        const synced =
+          isDone && history.slice(at).some((later) => isSyncOf(later, file, event.id, complete, history));
+        if (synced || (isDone && !power) || keep()) cut(contents[file] as Content, sizeBytes);
+        return;
+      }
+      if (event.operation.type !== "write") return;
       const { file, position, bytes, durable } = event.operation;
       const content = contents[file] as Content;
       const isDone = complete.has(event.id);
@@ -346,6 +377,13 @@ function isSyncOf(
   if (event.at !== "issue" || event.operation.type !== "sync" || event.operation.file !== file) return false;
   const writeDone = history.findIndex((each) => each.at === "complete" && each.id === writeId);
   return complete.has(event.id) && writeDone >= 0 && writeDone < history.indexOf(event);
+}
+
+function cut(content: Content, sizeBytes: number): void {
+  content.bytes = concatBytes([
+    content.bytes,
+    zeroBytes(Math.max(0, sizeBytes - content.bytes.length)),
+  ]).subarray(0, sizeBytes);
 }
 
 function overwrite(content: Content, position: number, bytes: Uint8Array): void {

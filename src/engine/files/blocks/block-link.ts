@@ -1,0 +1,120 @@
+/**
+ * Frames between the nodes that keep blocks, and of a node to itself: who speaks to a replica need not know where it is.
+ * Content goes out as it is, without a copy: what is sent must not be changed any more.
+ */
+import type { Bytes } from "../../../runtime/bytes.ts";
+import { NO_BYTES } from "../../../runtime/bytes.ts";
+import { isQuorateError } from "../../../runtime/errors.ts";
+import type { Clock, Logger, Network, NodeId, Random } from "../../../runtime/world.ts";
+import { decode, encode } from "../../../wire/record.ts";
+import type { BlockFrame, StreamFailure, StreamId } from "./protocol.ts";
+import { BLOCK_FRAME } from "./protocol.ts";
+
+export type FrameOf<Type extends BlockFrame["type"]> = Extract<BlockFrame, { readonly type: Type }>;
+type Receiver<Type extends BlockFrame["type"]> = (from: NodeId, frame: FrameOf<Type>) => void;
+
+export interface BlockLinkOptions {
+  readonly self: NodeId;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export class BlockLink {
+  readonly self: NodeId;
+  readonly clock: Clock;
+  private readonly network: Network;
+  private readonly logger: Logger;
+  private readonly receivers = new Map<string, Set<(from: NodeId, frame: BlockFrame) => void>>();
+  private readonly downListeners = new Set<(peer: NodeId) => void>();
+  private lastStream: number;
+  private closed = false;
+
+  constructor({ self, network, clock, random, logger }: BlockLinkOptions) {
+    this.self = self;
+    this.network = network;
+    this.clock = clock;
+    this.logger = logger;
+    // A frame may arrive at a later life of its receiver: numbers of one life are not those of another.
+    this.lastStream = random.next32() * 0x1_0000;
+    network.onFrame((from, bytes) => this.receive(from, bytes));
+    network.onLink((peer, up) => {
+      if (!up) for (const listener of this.downListeners) listener(peer);
+    });
+  }
+
+  newStream(): StreamId {
+    return ++this.lastStream;
+  }
+
+  /** Calls back for each frame of a kind, until the returned function is called. */
+  on<Type extends BlockFrame["type"]>(type: Type, receiver: Receiver<Type>): () => void {
+    const added = receiver as (from: NodeId, frame: BlockFrame) => void;
+    const known = this.receivers.get(type) ?? new Set();
+    this.receivers.set(type, known.add(added));
+    return () => known.delete(added);
+  }
+
+  /** Calls back when the link to a peer breaks, until the returned function is called. */
+  onDown(listener: (peer: NodeId) => void): () => void {
+    this.downListeners.add(listener);
+    return () => this.downListeners.delete(listener);
+  }
+
+  send(to: NodeId, frame: BlockFrame): void {
+    if (this.closed) return;
+    if (to === this.self) this.clock.endOfTurn(() => this.dispatch(to, frame));
+    else this.network.send(to, encodeFrame(frame));
+  }
+
+  failure(code: StreamFailure["code"], message: string, node: NodeId = this.self): StreamFailure {
+    return { code, message, node };
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  private receive(from: NodeId, bytes: Bytes): void {
+    let frame: BlockFrame;
+    try {
+      frame = decode(BLOCK_FRAME, bytes);
+    } catch (error) {
+      if (!isQuorateError(error)) throw error;
+      this.logger.log("warn", "blocks.frame-refused", { from, error: error.message });
+      return;
+    }
+    this.dispatch(from, frame);
+  }
+
+  private dispatch(from: NodeId, frame: BlockFrame): void {
+    if (this.closed) return;
+    for (const receiver of this.receivers.get(frame.type) ?? []) receiver(from, frame);
+  }
+}
+
+/** What an error is to the other side of a stream. */
+export function failureOf(error: Error, node: NodeId): StreamFailure {
+  const code = isQuorateError(error) ? error.code : "REPLICA_UNUSABLE";
+  const known = code as StreamFailure["code"];
+  return { code: TOLD.has(code) ? known : "REPLICA_UNUSABLE", message: error.message, node };
+}
+
+const TOLD = new Set<string>([
+  "DISK_FULL",
+  "OVERLOADED",
+  "SHUTTING_DOWN",
+  "CHECKSUM_MISMATCH",
+  "REPLICA_UNUSABLE",
+  "BLOCK_MISSING",
+  "NO_TARGETS",
+] satisfies StreamFailure["code"][]);
+
+/** Frames with content end with it (`protocol.ts`): the head is written, the content only named. */
+export function encodeFrame(frame: BlockFrame): readonly Uint8Array[] {
+  if (frame.type !== "packet" && frame.type !== "piece") return [encode(BLOCK_FRAME, frame)];
+  const head = encode(BLOCK_FRAME, { ...frame, content: NO_BYTES });
+  head.writeUInt32LE(frame.content.length, head.length - 4);
+  return [head, frame.content];
+}

@@ -1,0 +1,161 @@
+/**
+ * Reads a range of one block from whichever replica serves: the one at hand first, the next one when a node fails, is silent
+ * or sends what does not fit its checksums. The reader gets every byte once, in order, and sees nothing of this.
+ */
+import type { Bytes } from "../../../runtime/bytes.ts";
+import { viewBytes } from "../../../runtime/bytes.ts";
+import { QuorateError } from "../../../runtime/errors.ts";
+import type { NodeId, Timer } from "../../../runtime/world.ts";
+import type { BlockId, GenerationStamp } from "../namespace/model.ts";
+import type { BlockLink, FrameOf } from "./block-link.ts";
+import type { StreamFailure, StreamId } from "./protocol.ts";
+import { STREAM_SILENCE_MS } from "./protocol.ts";
+import { firstBadChunk } from "./replica-files.ts";
+import { CHUNK_BYTES } from "./block-store.ts";
+
+export interface BlockRange {
+  readonly block: BlockId;
+  /** A replica with an older one is not read. */
+  readonly stamp: GenerationStamp;
+  readonly offset: number;
+  readonly length: number;
+  /** Nearest first; each is tried once. */
+  readonly from: readonly NodeId[];
+}
+
+export interface ReadEvents {
+  /** The next bytes, verified. `more` must be called once when they were used: what is read ahead is bounded. */
+  piece(bytes: Bytes, more: () => void): void;
+  /** A replica failed its checksums, or is not what it should be. */
+  damaged(node: NodeId): void;
+  /** All was delivered, or it ends here: BLOCK_MISSING. */
+  end(error: QuorateError | undefined): void;
+}
+
+/** Begins to read. The returned function stops; nothing is called back after it. */
+export function readBlock(link: BlockLink, range: BlockRange, events: ReadEvents): () => void {
+  const reading = new Reading(link, range, events);
+  reading.tryNext("no node holds it");
+  return () => reading.stop();
+}
+
+class Reading {
+  private readonly link: BlockLink;
+  private readonly range: BlockRange;
+  private readonly events: ReadEvents;
+  private readonly end: number;
+  private readonly subscriptions: readonly (() => void)[];
+  private at: number;
+  private tried = 0;
+  private node: NodeId | undefined;
+  private stream: StreamId | undefined;
+  /** Pieces that the one who reads has not used yet: while there are any, nothing is due. */
+  private unused = 0;
+  private heardMs = 0;
+  private timer: Timer | undefined;
+
+  constructor(link: BlockLink, range: BlockRange, events: ReadEvents) {
+    this.link = link;
+    this.range = range;
+    this.events = events;
+    this.at = range.offset;
+    this.end = range.offset + range.length;
+    this.subscriptions = [
+      link.on("piece", (from, frame) => this.onPiece(from, frame)),
+      link.on("close", (from, { stream, answer, failure }) => {
+        if (answer && from === this.node && stream === this.stream) this.onClose(failure);
+      }),
+      link.onDown((peer) => {
+        if (peer === this.node) this.tryNext(`the link to ${peer} broke`);
+      }),
+    ];
+  }
+
+  stop(): void {
+    this.leave();
+    this.timer?.cancel();
+    for (const cancel of this.subscriptions) cancel();
+  }
+
+  tryNext(why: string): void {
+    this.leave();
+    const { block, stamp, from } = this.range;
+    if (this.at >= this.end) return this.finish(undefined);
+    this.node = from[this.tried++];
+    if (this.node === undefined) {
+      return this.finish(
+        new QuorateError("BLOCK_MISSING", `block ${block} cannot be read from byte ${this.at}: ${why}`),
+      );
+    }
+    this.stream = this.link.newStream();
+    this.heardMs = this.link.clock.monotonicMs();
+    this.watch();
+    this.link.send(this.node, {
+      type: "read",
+      stream: this.stream,
+      block,
+      minStamp: stamp,
+      offset: this.at,
+      length: this.end - this.at,
+    });
+  }
+
+  private onPiece(from: NodeId, frame: FrameOf<"piece">): void {
+    const { node, stream } = this;
+    if (from !== node || frame.stream !== stream) return;
+    const content = asBytes(frame.content);
+    const isNext = frame.offset <= this.at && frame.offset + content.length > this.at;
+    if (!isNext) return this.tryNext(`${node} left out bytes`);
+    const isWhole = frame.offset % CHUNK_BYTES === 0;
+    if (!isWhole || firstBadChunk(content, asBytes(frame.checksums)) !== undefined) {
+      this.events.damaged(node);
+      return this.tryNext(`what ${node} sent does not fit its checksums`);
+    }
+    const bytes = content.subarray(this.at - frame.offset, Math.min(content.length, this.end - frame.offset));
+    this.at += bytes.length;
+    this.unused++;
+    this.heardMs = this.link.clock.monotonicMs();
+    let isUsed = false;
+    this.events.piece(bytes, () => {
+      if (isUsed) return;
+      isUsed = true;
+      this.unused--;
+      this.heardMs = this.link.clock.monotonicMs();
+      if (this.stream === stream) this.link.send(node, { type: "credit", stream, bytes: content.length });
+    });
+    if (this.at >= this.end && this.stream === stream) this.finish(undefined);
+  }
+
+  private onClose(failure: StreamFailure | undefined): void {
+    if (failure?.code === "CHECKSUM_MISMATCH" && this.node !== undefined) this.events.damaged(this.node);
+    this.tryNext(failure?.message ?? `the replica of ${this.node} is too short`);
+  }
+
+  private leave(): void {
+    if (this.node !== undefined && this.stream !== undefined) {
+      this.link.send(this.node, { type: "close", stream: this.stream, answer: false, failure: undefined });
+    }
+    this.node = undefined;
+    this.stream = undefined;
+  }
+
+  private finish(error: QuorateError | undefined): void {
+    this.stop();
+    this.events.end(error);
+  }
+
+  private watch(): void {
+    this.timer?.cancel();
+    this.timer = this.link.clock.setTimer(STREAM_SILENCE_MS / 4, () => {
+      const isDue = this.unused === 0 && this.node !== undefined;
+      if (isDue && this.link.clock.monotonicMs() - this.heardMs > STREAM_SILENCE_MS) {
+        return this.tryNext(`${this.node} is silent`);
+      }
+      this.watch();
+    });
+  }
+}
+
+function asBytes(array: Uint8Array): Bytes {
+  return Buffer.isBuffer(array) ? (array as unknown as Bytes) : viewBytes(array as Uint8Array<ArrayBuffer>);
+}

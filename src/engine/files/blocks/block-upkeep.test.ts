@@ -1,0 +1,235 @@
+import { expect, test } from "vitest";
+import type { NodeId } from "../../../runtime/world.ts";
+import type { OpenFile } from "../namespace/model.ts";
+import type { StoredBlock } from "../namespace/queries.ts";
+import { BlockCluster, BlockLog, writerAt } from "./block-cluster.testing.ts";
+import { BlockUpkeep } from "./block-upkeep.ts";
+import { streamBytes } from "./block-store.testing.ts";
+import type { RecoveryReport } from "./protocol.ts";
+
+const IDS = ["n1", "n2", "n3", "n4", "n5"] as const;
+const LENGTH = 300_000;
+
+/** Five nodes, of which the first two keep the namespace: what the log would say is said here. */
+class Managed {
+  readonly blocks = new Map<number, StoredBlock>();
+  readonly open: OpenFile[] = [];
+  readonly reports: RecoveryReport[] = [];
+  readonly upkeeps = new Map<NodeId, BlockUpkeep>();
+  leader: NodeId = "n1";
+  term = 1;
+  readonly cluster: BlockCluster;
+
+  constructor(seed: number, mayDecay = false) {
+    this.cluster = new BlockCluster(seed, IDS, {
+      mayDecay,
+      namespaceNodes: ["n1", "n2"],
+      racks: { n1: "/a", n2: "/a", n3: "/b", n4: "/b", n5: "/b" },
+      begun: (id, { link, world }) => {
+        if (id !== "n1" && id !== "n2") return;
+        const upkeep = new BlockUpkeep(link, {
+          namespace: {
+            block: (block) => this.blocks.get(block),
+            blocks: () => this.blocks.values(),
+            nextBlockId: 100,
+            openFiles: () => this.open,
+          },
+          leading: () => (this.leader === id ? this.term : undefined),
+          barrier: (done) => void world.clock.setTimer(5, () => done(undefined)),
+          finishRecovery: (report) => this.reports.push(report),
+          random: world.random,
+          address: () => undefined,
+        });
+        this.upkeeps.set(id, upkeep);
+      },
+    });
+  }
+
+  get upkeep(): BlockUpkeep {
+    return this.upkeeps.get(this.leader) as BlockUpkeep;
+  }
+
+  write(id: number, nodes: readonly NodeId[], at: NodeId = "n1"): void {
+    const writer = writerAt(this.cluster.node(at), new BlockLog(1, nodes), { block: id });
+    writer.write(streamBytes(id, 0, LENGTH), () => undefined);
+    this.cluster.call("finish", (done) => writer.finish(done));
+    this.put({ id, stamp: 1, length: LENGTH, replication: 3, open: false, file: id });
+  }
+
+  put(block: StoredBlock): void {
+    this.blocks.set(block.id, block);
+    for (const upkeep of this.upkeeps.values()) upkeep.observer.blockChanged(block);
+  }
+
+  /** Nodes that run and hold a finished replica whose bytes are right. */
+  holders(id: number): NodeId[] {
+    return [...this.cluster.nodes.keys()]
+      .filter((node) => this.cluster.node(node).store.get(id)?.state === "finished")
+      .filter((node) => this.isRight(node, id))
+      .sort();
+  }
+
+  private isRight(node: NodeId, id: number): boolean {
+    try {
+      return this.cluster.replicaOf(node, id)?.equals(streamBytes(id, 0, LENGTH)) === true;
+    } catch {
+      // It was removed while it was read.
+      return false;
+    }
+  }
+
+  isHealthy(id: number): boolean {
+    return this.upkeep.situation(id)?.problem === "none" && this.holders(id).length === 3;
+  }
+}
+
+test("minutes after a node's death nobody has to be told: every block is whole again, and whole once it is back", () => {
+  const managed = new Managed(1);
+  const { cluster } = managed;
+  for (let id = 1; id <= 12; id++) managed.write(id, ["n3", "n4", "n1"]);
+  cluster.run(11_000);
+  cluster.losePower("n4");
+  const diedMs = cluster.world.scheduler.nowMs;
+  const whole = (): boolean => [...managed.blocks.keys()].every((id) => managed.isHealthy(id));
+  cluster.until(() => managed.upkeep.situation(1)?.problem === "under-replicated", "noticed", 15_000);
+  expect(managed.upkeep.situation(1)?.explanation).toContain("n4 is silent");
+  cluster.until(whole, "repaired");
+  expect(cluster.world.scheduler.nowMs - diedMs).toBeLessThan(60_000);
+  cluster.start("n4");
+  cluster.until(() => managed.upkeep.situation(1)?.problem === "over-replicated", "seen again");
+  cluster.until(whole, "the surplus is gone");
+});
+
+test("a replica that only the scrubber could find damaged is replaced", () => {
+  const managed = new Managed(2, true);
+  const { cluster } = managed;
+  managed.write(1, ["n3", "n4", "n1"]);
+  cluster.run(11_000);
+  expect(managed.isHealthy(1)).toBe(true);
+  for (let spot = 0; cluster.node("n3").store.get(1)?.state === "finished"; spot++) {
+    if (spot > 20) throw new Error("the scrubber did not come");
+    cluster.world.machine("n3").disk.decay("rot");
+    cluster.run(5_000);
+  }
+  cluster.until(() => managed.isHealthy(1), "replaced");
+  cluster.run(5_000);
+  expect(cluster.node("n3").store.get(1)?.state).not.toBe("corrupt");
+});
+
+test("a new leader knows where everything is, and removes what no file names, but nothing that it does not know", () => {
+  const managed = new Managed(3);
+  const { cluster } = managed;
+  managed.write(1, ["n3", "n4", "n1"]);
+  managed.write(2, ["n3", "n4", "n1"]);
+  managed.write(100, ["n3", "n4", "n1"]);
+  cluster.run(11_000);
+  managed.leader = "n2";
+  managed.term = 2;
+  managed.blocks.delete(2);
+  managed.blocks.delete(100);
+  managed.upkeep.observer.blockRemoved(2);
+  expect(managed.upkeep.locations.readable(1, 1, "n3").map(({ node }) => node)).toEqual(["n3", "n4", "n1"]);
+  cluster.until(() => managed.holders(2).length === 0, "removed");
+  cluster.run(5_000);
+  expect(managed.holders(1)).toEqual(["n1", "n3", "n4"]);
+  expect(managed.holders(100)).toEqual(["n1", "n3", "n4"]);
+});
+
+test("an order of an earlier leader is not carried out once a node has heard the later one", () => {
+  const managed = new Managed(4);
+  const { cluster } = managed;
+  managed.write(1, ["n3", "n4", "n1"]);
+  cluster.run(11_000);
+  managed.leader = "n2";
+  managed.term = 2;
+  cluster.until(() => managed.upkeep.locations.nodes().every(({ term }) => term === 2), "heard");
+  for (const node of ["n1", "n3", "n4"]) {
+    cluster.node("n1").link.send(node, { type: "delete", term: 1, blocks: [1] });
+  }
+  cluster.run(3_000);
+  expect(managed.holders(1)).toEqual(["n1", "n3", "n4"]);
+});
+
+test("a node that is decommissioned is emptied of nothing before its blocks are elsewhere", () => {
+  const managed = new Managed(5);
+  const { cluster } = managed;
+  managed.write(1, ["n3", "n4", "n1"]);
+  cluster.run(11_000);
+  cluster.standings.set("n3", "decommissioning");
+  cluster.node("n3").dataNode.report();
+  cluster.until(() => managed.holders(1).length === 4, "copied");
+  expect(managed.holders(1)).toContain("n3");
+  expect(managed.upkeep.situation(1)).toMatchObject({ problem: "none", missing: 0 });
+});
+
+test("replication that is raised and lowered is followed", () => {
+  const managed = new Managed(6);
+  const { cluster } = managed;
+  managed.write(1, ["n3", "n4", "n1"]);
+  cluster.run(11_000);
+  managed.put({ ...(managed.blocks.get(1) as StoredBlock), replication: 5 });
+  cluster.until(() => managed.holders(1).length === 5, "raised");
+  managed.put({ ...(managed.blocks.get(1) as StoredBlock), replication: 2 });
+  cluster.until(() => managed.holders(1).length === 2, "lowered");
+  cluster.run(10_000);
+  expect(managed.holders(1)).toHaveLength(2);
+  expect(managed.upkeep.situation(1)?.problem).toBe("none");
+});
+
+test("a block whose writer is gone is recovered, and the log is told the length", () => {
+  const managed = new Managed(7);
+  const { cluster } = managed;
+  const writer = writerAt(cluster.node("n5"), new BlockLog(1, ["n3", "n4", "n1"]));
+  writer.write(streamBytes(1, 0, LENGTH), () => undefined);
+  cluster.call("sync", (done) => writer.sync(done));
+  cluster.kill("n5");
+  const block = { id: 1, stamp: 1, length: LENGTH };
+  managed.blocks.set(1, { ...block, replication: 3, open: true, file: 4 });
+  managed.open.push({
+    id: 4,
+    path: "/f",
+    holder: "gone",
+    renewedMs: 0,
+    block,
+    pipeline: ["n3", "n4", "n1"],
+    recovery: { block, stamp: 7, truncateTo: undefined, copyTo: undefined, startedMs: 0 },
+  });
+  cluster.until(() => managed.reports.length > 0, "recovered");
+  expect(managed.reports[0]).toMatchObject({ file: 4, block: 1, recoveryStamp: 7, length: LENGTH });
+  expect(managed.reports[0]?.nodes.toSorted()).toEqual(["n1", "n3", "n4"]);
+});
+
+test("under deaths, partitions and changes of the leader no block ever loses its last good replica", () => {
+  for (let seed = 1; seed <= 12; seed++) {
+    const managed = new Managed(seed);
+    const { cluster } = managed;
+    const { random, network } = cluster.world;
+    for (let id = 1; id <= 4; id++) managed.write(id, ["n3", "n4", "n1"]);
+    managed.put({ ...(managed.blocks.get(1) as StoredBlock), replication: 1 });
+    cluster.run(11_000);
+    for (let round = 0; round < 12; round++) {
+      const down = IDS.filter((id) => !cluster.nodes.has(id));
+      for (const id of down) if (random.chance(0.7)) cluster.start(id);
+      network.heal();
+      const victim = random.pick([...IDS]);
+      if (down.length === 0 && random.chance(0.5)) cluster.losePower(victim);
+      else if (random.chance(0.4)) network.partition([victim], random.pick(["drop", "hold"]));
+      if (random.chance(0.4)) {
+        managed.leader = managed.leader === "n1" ? "n2" : "n1";
+        managed.term++;
+      }
+      const replication = random.pick([1, 2, 3]);
+      managed.put({ ...(managed.blocks.get(2) as StoredBlock), replication });
+      cluster.run(random.between(500, 20_000));
+    }
+    network.heal();
+    for (const id of IDS) if (!cluster.nodes.has(id)) cluster.start(id);
+    const settled = (): boolean => {
+      return [...managed.blocks.keys()].every((id) => managed.upkeep.situation(id)?.problem === "none");
+    };
+    cluster.until(() => cluster.nodes.size === IDS.length && settled(), `seed ${seed} settles`, 300_000);
+    for (const { id, replication } of managed.blocks.values()) {
+      expect(managed.holders(id).length, `seed ${seed}, block ${id}`).toBeGreaterThanOrEqual(replication);
+    }
+  }
+});

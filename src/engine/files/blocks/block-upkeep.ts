@@ -1,0 +1,341 @@
+/**
+ * What a namespace node does about blocks: keeps who holds what, and, while it leads, sees to it that every block has as many
+ * good replicas as it should, that what no file names goes, and that blocks whose writers are gone are recovered.
+ *
+ * Nothing is removed on stale knowledge. A block that no file names goes only after a barrier that began after its replica was
+ * heard of. A good replica too many goes only when every holder has heard this leader's term, so that no order of an earlier
+ * leader can still remove another one; and what was done under earlier terms was told before.
+ */
+import type { Random, NodeId, Timer } from "../../../runtime/world.ts";
+import type { BlockId } from "../namespace/model.ts";
+import type { NamespaceObserver, NamespaceQueries, StoredBlock } from "../namespace/queries.ts";
+import { planBalance } from "./balancer.ts";
+import type { BlockLink } from "./block-link.ts";
+import type { Outcome } from "./block-store.ts";
+import { choosePlacement } from "./choose-placement.ts";
+import { LocationTable } from "./location-table.ts";
+import type { BlockNode } from "./locations.ts";
+import { DEAD_AFTER_MS } from "./locations.ts";
+import type { RecoveryReport } from "./protocol.ts";
+import type { RepairPlan } from "./repair-plan.ts";
+import { planRepair } from "./repair-plan.ts";
+
+export interface BlockUpkeepOptions {
+  readonly namespace: Pick<NamespaceQueries, "block" | "blocks" | "nextBlockId" | "openFiles">;
+  /** The term in which this node leads the namespace's group; undefined: it does not. */
+  readonly leading: () => number | undefined;
+  /** Calls back when everything is applied that was committed when it was called, and this node led meanwhile. */
+  readonly barrier: (done: Outcome) => void;
+  /** Puts `finishRecovery` into the log. */
+  readonly finishRecovery: (report: RecoveryReport) => void;
+  readonly random: Random;
+  /** Where a node's HTTP server is. */
+  readonly address: (node: NodeId) => string | undefined;
+  /** Bytes a second of one copy. Default 32 MiB. */
+  readonly copyBandwidth?: number;
+}
+
+const TICK_MS = 500;
+/** Copies to one node that are ordered and not yet reported. */
+const COPIES_PER_NODE = 4;
+/** Blocks that are looked at in one tick. */
+const BLOCKS_PER_TICK = 2_000;
+/** A block is left alone for so long after a change: the log and the reports of its nodes come by different ways. */
+const SETTLE_MS = 1_000;
+/** A copy that was ordered counts for so long, and for the time that its bytes take. */
+const COPY_PATIENCE_MS = 15_000;
+const RECOVERY_PATIENCE_MS = 12_000;
+
+interface Copy {
+  readonly untilMs: number;
+}
+
+export class BlockUpkeep {
+  readonly locations: LocationTable;
+  readonly observer: NamespaceObserver;
+  private readonly link: BlockLink;
+  private readonly options: BlockUpkeepOptions;
+  private readonly bandwidth: number;
+  /** Blocks to look at, and since when. */
+  private readonly dirty = new Map<BlockId, number>();
+  private readonly copies = new Map<BlockId, Map<NodeId, Copy>>();
+  private readonly recoveries = new Map<BlockId, number>();
+  private readonly standings = new Map<NodeId, string>();
+  private readonly beganMs: number;
+  private term: number | undefined;
+  /** What is left of a look at all blocks of the namespace. */
+  private unseen: Iterator<StoredBlock> | undefined;
+  private removing = false;
+  private timer: Timer | undefined;
+
+  constructor(link: BlockLink, options: BlockUpkeepOptions) {
+    this.link = link;
+    this.options = options;
+    this.bandwidth = options.copyBandwidth ?? 32 * 1024 * 1024;
+    this.beganMs = link.clock.monotonicMs();
+    this.locations = new LocationTable(() => link.clock.monotonicMs(), options.address, {
+      changed: (block) => this.mark(block),
+    });
+    this.observer = {
+      blockChanged: ({ id }) => this.mark(id),
+      blockRemoved: (id) => this.mark(id),
+      pathChanged: () => undefined,
+      replaced: () => this.lookAtAll(),
+    };
+    link.on("heartbeat", (from, frame) => {
+      const isCurrent = this.locations.onHeartbeat(from, frame, link.clock.monotonicMs());
+      if (!isCurrent) link.send(from, { type: "reportWanted" });
+    });
+    link.on("report", (from, frame) => {
+      const isCurrent = this.locations.onReport(from, frame, link.clock.monotonicMs());
+      if (!isCurrent) link.send(from, { type: "reportWanted" });
+    });
+    link.on("damaged", (_, { block, stamp, node }) => {
+      this.locations.onDamage(block, node, stamp);
+      const term = options.leading();
+      if (term !== undefined) link.send(node, { type: "verify", term, block });
+    });
+    link.on("recovered", (_, report) => {
+      if (options.leading() !== undefined) options.finishRecovery(report);
+    });
+    this.tick();
+  }
+
+  close(): void {
+    this.timer?.cancel();
+  }
+
+  /** What is wrong with a block, and what is being done; undefined when no file names it. */
+  situation(id: BlockId): RepairPlan | undefined {
+    const block = this.options.namespace.block(id);
+    return block === undefined ? undefined : this.plan(block, this.nodes());
+  }
+
+  /** Orders moves towards even use of the nodes, at most so many bytes; how many moves were ordered. */
+  balance(maxBytes: number, threshold?: number): number {
+    const term = this.options.leading();
+    if (term === undefined) return 0;
+    const { namespace } = this.options;
+    const { locations } = this;
+    const blocksOf = function* (
+      node: NodeId,
+    ): Iterable<{ block: BlockId; length: number; holders: NodeId[] }> {
+      for (const id of locations.blocksOf(node)) {
+        const block = namespace.block(id);
+        const holders = locations.all(id).map((each) => each.node);
+        if (block !== undefined && !block.open) yield { block: id, length: block.length, holders };
+      }
+    };
+    const options = threshold === undefined ? { maxBytes } : { maxBytes, threshold };
+    const moves = planBalance(locations.nodes(), blocksOf, options);
+    for (const { block: id, to } of moves) {
+      const block = namespace.block(id);
+      if (block !== undefined)
+        this.copy(
+          term,
+          block,
+          locations.readable(id, block.stamp, to).map((each) => each.node),
+          to,
+        );
+    }
+    return moves.length;
+  }
+
+  private tick(): void {
+    this.timer = this.link.clock.setTimer(TICK_MS, () => this.tick());
+    const nowMs = this.link.clock.monotonicMs();
+    const term = this.options.leading();
+    if (term !== this.term) {
+      this.term = term;
+      this.lookAtAll();
+    }
+    // At the start of a process nobody has reported yet: who is silent is only known after a while.
+    if (term === undefined || nowMs - this.beganMs < DEAD_AFTER_MS) return;
+    const nodes = this.nodes();
+    for (const node of nodes.values()) this.noticeStanding(term, node);
+    this.lookOn();
+    this.forgetCopies(nowMs);
+    this.repair(term, nodes);
+    this.recover(term, nowMs, nodes);
+  }
+
+  private mark(block: BlockId): void {
+    if (!this.dirty.has(block)) this.dirty.set(block, this.link.clock.monotonicMs());
+  }
+
+  private nodes(): Map<NodeId, BlockNode> {
+    return new Map(this.locations.nodes().map((node) => [node.id, node]));
+  }
+
+  private noticeStanding(term: number, node: BlockNode): void {
+    const standing = `${node.live}/${node.standing}`;
+    if (this.standings.get(node.id) !== standing) {
+      this.standings.set(node.id, standing);
+      for (const block of this.locations.blocksOf(node.id)) this.mark(block);
+    }
+    if (node.live && node.term < term) this.link.send(node.id, { type: "delete", term, blocks: [] });
+  }
+
+  private lookAtAll(): void {
+    this.unseen = this.options.namespace.blocks();
+    this.standings.clear();
+    this.copies.clear();
+    this.recoveries.clear();
+    for (const block of this.locations.blocks()) this.mark(block);
+  }
+
+  /** A slice of all blocks of the namespace, so that those of which nothing is reported are seen too. */
+  private lookOn(): void {
+    for (let looked = 0; this.unseen !== undefined && looked < BLOCKS_PER_TICK; looked++) {
+      const next = this.unseen.next();
+      if (next.done === true) this.unseen = undefined;
+      else this.mark(next.value.id);
+    }
+  }
+
+  private forgetCopies(nowMs: number): void {
+    for (const [block, targets] of this.copies) {
+      for (const [node, { untilMs }] of targets) {
+        if (nowMs > untilMs) targets.delete(node);
+      }
+      if (targets.size > 0) continue;
+      this.copies.delete(block);
+      this.mark(block);
+    }
+  }
+
+  private plan(block: StoredBlock, nodes: ReadonlyMap<NodeId, BlockNode>): RepairPlan {
+    const locations = this.locations.all(block.id);
+    const targets = this.copies.get(block.id);
+    for (const { node, stamp, state } of locations) {
+      if (stamp >= block.stamp && state === "finished") targets?.delete(node);
+    }
+    return planRepair({ block, locations, nodes, pending: new Set(targets?.keys()) });
+  }
+
+  private repair(term: number, nodes: ReadonlyMap<NodeId, BlockNode>): void {
+    const urgent: { block: StoredBlock; plan: RepairPlan }[] = [];
+    const removable: BlockId[] = [];
+    const nowMs = this.link.clock.monotonicMs();
+    let looked = 0;
+    for (const [id, sinceMs] of this.dirty) {
+      if (looked++ >= BLOCKS_PER_TICK) break;
+      if (nowMs - sinceMs < SETTLE_MS) continue;
+      this.dirty.delete(id);
+      const block = this.options.namespace.block(id);
+      if (block === undefined) {
+        if (this.locations.all(id).length > 0) removable.push(id);
+        continue;
+      }
+      const plan = this.plan(block, nodes);
+      if (plan.remove.length > 0) removable.push(id);
+      if (plan.missing > 0) urgent.push({ block, plan });
+    }
+    urgent.sort((left, right) => left.plan.priority - right.plan.priority);
+    for (const { block, plan } of urgent) this.makeReplicas(term, block, plan, nodes);
+    if (removable.length > 0) this.removeAfterBarrier(term, removable);
+  }
+
+  private makeReplicas(
+    term: number,
+    block: StoredBlock,
+    { missing, present, sources }: RepairPlan,
+    nodes: ReadonlyMap<NodeId, BlockNode>,
+  ): void {
+    const busy = new Map<NodeId, number>();
+    for (const targets of this.copies.values()) {
+      for (const node of targets.keys()) busy.set(node, (busy.get(node) ?? 0) + 1);
+    }
+    const exclude = new Set([...busy].flatMap(([node, count]) => (count >= COPIES_PER_NODE ? [node] : [])));
+    // A node that holds a bad one may take a good one in its place, when no other is there.
+    const holders = this.locations.all(block.id).map(({ node }) => node);
+    const ask = (without: ReadonlySet<NodeId>, replicas: number): readonly NodeId[] =>
+      choosePlacement(
+        [...nodes.values()],
+        { replicas, blockSizeBytes: block.length, writer: undefined, exclude: without, present },
+        () => this.options.random.float(),
+      );
+    const fresh = ask(new Set([...exclude, ...holders]), missing);
+    const again = fresh.length < missing ? ask(new Set([...exclude, ...fresh]), missing - fresh.length) : [];
+    const targets = [...fresh, ...again];
+    for (const node of targets) this.copy(term, block, sources, node);
+    // Looked at again when there is room, or more nodes.
+    if (targets.length < missing) this.mark(block.id);
+  }
+
+  private copy(term: number, { id, stamp, length }: StoredBlock, from: readonly NodeId[], to: NodeId): void {
+    const untilMs =
+      this.link.clock.monotonicMs() + COPY_PATIENCE_MS + (2000 * COPIES_PER_NODE * length) / this.bandwidth;
+    let targets = this.copies.get(id);
+    if (targets === undefined) this.copies.set(id, (targets = new Map<NodeId, Copy>()));
+    targets.set(to, { untilMs });
+    const { bandwidth } = this;
+    this.link.send(to, { type: "replicate", term, block: id, stamp, length, from, bandwidth });
+  }
+
+  private removeAfterBarrier(term: number, blocks: readonly BlockId[]): void {
+    if (this.removing) {
+      for (const block of blocks) this.mark(block);
+      return;
+    }
+    this.removing = true;
+    this.options.barrier((error) => {
+      this.removing = false;
+      if (error !== undefined || this.options.leading() !== term) {
+        for (const block of blocks) this.mark(block);
+        return;
+      }
+      const nodes = this.nodes();
+      const orders = new Map<NodeId, BlockId[]>();
+      for (const id of blocks) {
+        for (const node of this.removals(id, term, nodes))
+          orders.set(node, [...(orders.get(node) ?? []), id]);
+      }
+      for (const [node, ids] of orders) this.link.send(node, { type: "delete", term, blocks: ids });
+    });
+  }
+
+  private removals(id: BlockId, term: number, nodes: ReadonlyMap<NodeId, BlockNode>): readonly NodeId[] {
+    const { namespace } = this.options;
+    const block = namespace.block(id);
+    const holders = this.locations.all(id).map(({ node }) => node);
+    // A number that was never given would be a block of another cluster: it is left alone.
+    if (block === undefined) return id < namespace.nextBlockId ? holders : [];
+    const { remove, problem } = this.plan(block, nodes);
+    const everyoneHeard = holders.every(
+      (node) => nodes.get(node)?.live !== true || nodes.get(node)?.term === term,
+    );
+    if (problem !== "over-replicated" || everyoneHeard) return remove;
+    this.mark(id);
+    return [];
+  }
+
+  private recover(term: number, nowMs: number, nodes: ReadonlyMap<NodeId, BlockNode>): void {
+    const wanted = new Set<BlockId>();
+    for (const { id: file, recovery, pipeline } of this.options.namespace.openFiles()) {
+      if (recovery === undefined) continue;
+      const { block, stamp: recoveryStamp, truncateTo, copyTo } = recovery;
+      wanted.add(block.id);
+      if (nowMs < (this.recoveries.get(block.id) ?? 0)) continue;
+      this.recoveries.set(block.id, nowMs + RECOVERY_PATIENCE_MS);
+      const holders = this.locations.all(block.id).map(({ node }) => node);
+      const everyone = [...new Set([...pipeline, ...holders])];
+      const live = everyone.filter((node) => nodes.get(node)?.live === true);
+      const leader = live[Math.floor(this.options.random.float() * live.length)];
+      if (leader === undefined) continue;
+      this.link.send(leader, {
+        type: "recover",
+        term,
+        file,
+        block: block.id,
+        stamp: block.stamp,
+        recoveryStamp,
+        length: block.length,
+        truncateTo,
+        copyTo,
+        nodes: everyone,
+      });
+    }
+    for (const block of this.recoveries.keys()) if (!wanted.has(block)) this.recoveries.delete(block);
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * A node that keeps blocks: takes part in pipelines, serves readers, leads and takes part in recoveries, reports, and carries
+ * out what the leader of the namespace tells it to do. It believes no instruction about a replica that does not fit it, and
+ * none of a leader whose term is over.
+ */
+import type { QuorateError } from "../../../runtime/errors.ts";
+import type { Logger, NodeId, Timer } from "../../../runtime/world.ts";
+import type { BlockId, GenerationStamp } from "../namespace/model.ts";
+import type { BlockLink, FrameOf } from "./block-link.ts";
+import { failureOf } from "./block-link.ts";
+import { recoverBlock } from "./block-recovery.ts";
+import type { BlockStore, Replica } from "./block-store.ts";
+import { PipelineNode } from "./pipeline-node.ts";
+import type { StreamId } from "./protocol.ts";
+import { ReadServer } from "./read-server.ts";
+import type { ReporterOptions } from "./reporter.ts";
+import { Reporter } from "./reporter.ts";
+import { copyReplica } from "./replica-copy.ts";
+
+export interface DataNodeOptions extends Omit<ReporterOptions, "load" | "term"> {
+  readonly logger: Logger;
+  /** Bytes a second that the scrubber reads. Default 4 MiB; 0: it does not run. */
+  readonly scrubBandwidth?: number;
+}
+
+/** Replicas that are made here at a time for the leader; others wait. */
+const COPIES_MAX = 2;
+const COPIES_QUEUE_MAX = 256;
+const SCRUB_BYTES = 1 << 20;
+/** A fetch says that it lives no more often than this. */
+const SIGN_OF_LIFE_MS = 1_000;
+
+export class DataNode {
+  private readonly link: BlockLink;
+  private readonly store: BlockStore;
+  private readonly options: DataNodeOptions;
+  private readonly pipelines: PipelineNode;
+  private readonly readers: ReadServer;
+  private readonly reporter: Reporter;
+  private readonly copies = new Map<BlockId, FrameOf<"replicate">>();
+  private copying = 0;
+  private term = 0;
+  private scrubTimer: Timer | undefined;
+  private closed = false;
+
+  constructor(link: BlockLink, store: BlockStore, options: DataNodeOptions) {
+    this.link = link;
+    this.store = store;
+    this.options = options;
+    this.pipelines = new PipelineNode(link, store);
+    this.readers = new ReadServer(link, store);
+    this.reporter = new Reporter(link, store, {
+      ...options,
+      term: () => this.term,
+      load: () => ({ writers: this.pipelines.size, readers: this.readers.size }),
+    });
+    link.on("fetch", (from, frame) => this.fetch(from, frame));
+    link.on("beginRecovery", (from, { stream, block, recoveryStamp }) => {
+      store.beginRecovery(block, recoveryStamp, (error, replica) =>
+        this.answer(from, stream, error, replica),
+      );
+    });
+    link.on("finishRecovery", (from, { stream, block, recoveryStamp, length, copyTo }) => {
+      store.finishRecovery(block, recoveryStamp, length, copyTo, (error, replica) =>
+        this.answer(from, stream, error, replica),
+      );
+    });
+    link.on("replicate", (_, frame) => this.replicate(frame));
+    link.on("delete", (_, { term, blocks }) => {
+      if (this.obeys(term)) for (const block of blocks) this.delete(block);
+    });
+    link.on("verify", (_, { term, block }) => {
+      if (this.obeys(term)) store.verify(block, () => undefined);
+    });
+    link.on("recover", (from, frame) => {
+      if (!this.obeys(frame.term)) return;
+      recoverBlock(link, frame, (report) => {
+        if (report !== undefined) link.send(from, report);
+      });
+    });
+    this.scrub();
+  }
+
+  /** Tells the namespace at once, such as after the standing of the node changed. */
+  report(): void {
+    this.reporter.beat();
+  }
+
+  /** What a reader at this node found out. */
+  reportDamage(block: BlockId, stamp: GenerationStamp, node: NodeId): void {
+    for (const to of this.options.namespaceNodes())
+      this.link.send(to, { type: "damaged", block, stamp, node });
+  }
+
+  close(done: () => void): void {
+    this.closed = true;
+    this.reporter.close();
+    this.scrubTimer?.cancel();
+    this.pipelines.close();
+    this.store.close(done);
+  }
+
+  private obeys(term: number): boolean {
+    if (term < this.term || this.closed) return false;
+    this.term = term;
+    return true;
+  }
+
+  private answer(
+    to: NodeId,
+    stream: StreamId,
+    error: QuorateError | undefined,
+    replica: Replica | undefined,
+  ): void {
+    const failure = error === undefined ? undefined : failureOf(error, this.link.self);
+    this.link.send(to, { type: "held", stream, replica, failure });
+  }
+
+  private fetch(to: NodeId, { stream, block, stamp, length, from }: FrameOf<"fetch">): void {
+    let toldMs = this.link.clock.monotonicMs();
+    copyReplica(
+      this.link,
+      this.store,
+      {
+        block,
+        stamp,
+        length,
+        from,
+        finish: false,
+        bandwidth: Infinity,
+        damaged: (node) => this.reportDamage(block, stamp, node),
+        progress: () => {
+          const nowMs = this.link.clock.monotonicMs();
+          if (nowMs - toldMs < SIGN_OF_LIFE_MS) return;
+          toldMs = nowMs;
+          this.answer(to, stream, undefined, undefined);
+        },
+      },
+      (error, replica) => this.answer(to, stream, error, replica),
+    );
+  }
+
+  private replicate(frame: FrameOf<"replicate">): void {
+    if (!this.obeys(frame.term) || this.copies.has(frame.block)) return;
+    const held = this.store.get(frame.block);
+    if (held !== undefined && held.stamp >= frame.stamp && held.state !== "corrupt") return;
+    if (this.copies.size >= COPIES_QUEUE_MAX) return;
+    this.copies.set(frame.block, frame);
+    this.copyNext();
+  }
+
+  private copyNext(): void {
+    if (this.copying >= COPIES_MAX || this.closed) return;
+    const frame = [...this.copies.values()][this.copying];
+    if (frame === undefined) return;
+    this.copying++;
+    const { block, stamp, length, from, bandwidth } = frame;
+    const begin = (): void =>
+      copyReplica(
+        this.link,
+        this.store,
+        {
+          block,
+          stamp,
+          length,
+          from,
+          finish: true,
+          bandwidth,
+          damaged: (node) => this.reportDamage(block, stamp, node),
+          progress: () => undefined,
+        },
+        (error) => {
+          this.copies.delete(block);
+          this.copying--;
+          if (error !== undefined) {
+            this.options.logger.log("warn", "blocks.copy-failed", { block, error: error.message });
+          }
+          this.copyNext();
+        },
+      );
+    // A damaged replica is in the way of a good one.
+    if (this.store.get(block)?.state === "corrupt") this.store.delete(block, begin);
+    else begin();
+  }
+
+  private delete(block: BlockId): void {
+    this.store.delete(block, (error) => {
+      if (error === undefined) return;
+      this.options.logger.log("warn", "blocks.delete-failed", { block, error: error.message });
+    });
+  }
+
+  private scrub(): void {
+    const bandwidth = this.options.scrubBandwidth ?? 4 * 1024 * 1024;
+    if (bandwidth <= 0 || this.closed) return;
+    this.store.scrub(SCRUB_BYTES, (_, read = 0) => {
+      if (this.closed) return;
+      // With nothing to read, a look a second; else as fast as it may.
+      const delayMs = read === 0 ? 1000 : (read / bandwidth) * 1000;
+      this.scrubTimer = this.link.clock.setTimer(delayMs, () => this.scrub());
+    });
+  }
+}

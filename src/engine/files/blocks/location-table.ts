@@ -1,0 +1,231 @@
+/** The soft state of `locations.ts`, in memory. */
+import type { NodeId } from "../../../runtime/world.ts";
+import type { BlockId, GenerationStamp } from "../namespace/model.ts";
+import type { Replica } from "./block-store.ts";
+import type { BlockNode, Locations, ReplicaLocation } from "./locations.ts";
+import { DEAD_AFTER_MS, STALE_AFTER_MS } from "./locations.ts";
+import type { BlockReport, Heartbeat } from "./protocol.ts";
+
+interface Reporting {
+  readonly id: NodeId;
+  last: Heartbeat | undefined;
+  heardMs: number;
+  life: number;
+  /** Number of the last report; undefined: a full one is awaited. */
+  sequence: number | undefined;
+  /** A full report that is not complete. */
+  parts: Replica[];
+  nextPart: number;
+  replicas: Map<BlockId, Replica>;
+}
+
+export interface LocationObserver {
+  /** What is known of a block's replicas has changed. */
+  changed(block: BlockId): void;
+}
+
+export class LocationTable implements Locations {
+  private readonly clock: () => number;
+  private readonly address: (node: NodeId) => string | undefined;
+  private readonly observer: LocationObserver;
+  private readonly reporting = new Map<NodeId, Reporting>();
+  private readonly holders = new Map<BlockId, Set<NodeId>>();
+  /** Replicas that readers complained of, by block: stamps under which they are not believed. */
+  private readonly complaints = new Map<BlockId, Map<NodeId, GenerationStamp>>();
+
+  /** `clock`: monotonic milliseconds. `address`: where a node's HTTP server is. */
+  constructor(
+    clock: () => number,
+    address: (node: NodeId) => string | undefined,
+    observer: LocationObserver = { changed: () => undefined },
+  ) {
+    this.clock = clock;
+    this.address = address;
+    this.observer = observer;
+  }
+
+  onHeartbeat(from: NodeId, heartbeat: Heartbeat, nowMs: number): boolean {
+    const node = this.nodeOf(from);
+    node.last = heartbeat;
+    node.heardMs = nowMs;
+    this.meet(node, heartbeat.life);
+    return node.sequence !== undefined && heartbeat.reported <= node.sequence;
+  }
+
+  onReport(from: NodeId, report: BlockReport, nowMs: number): boolean {
+    const node = this.nodeOf(from);
+    node.heardMs = nowMs;
+    this.meet(node, report.life);
+    return report.full === undefined ? this.apply(node, report) : this.collect(node, report, report.full);
+  }
+
+  onDamage(block: BlockId, node: NodeId, stamp: GenerationStamp): void {
+    const replica = this.reporting.get(node)?.replicas.get(block);
+    if (replica === undefined || replica.stamp > stamp) return;
+    let complaints = this.complaints.get(block);
+    if (complaints === undefined) this.complaints.set(block, (complaints = new Map()));
+    complaints.set(node, stamp);
+    this.observer.changed(block);
+  }
+
+  /** The node looked at what a reader complained of, or will be asked no more. */
+  forgetDamage(block: BlockId, node: NodeId): void {
+    const complaints = this.complaints.get(block);
+    complaints?.delete(node);
+    if (complaints?.size === 0) this.complaints.delete(block);
+  }
+
+  nodes(): readonly BlockNode[] {
+    const nowMs = this.clock();
+    return [...this.reporting.values()].flatMap((node) => {
+      const view = this.view(node, nowMs);
+      return view === undefined ? [] : [view];
+    });
+  }
+
+  readable(block: BlockId, stamp: GenerationStamp, reader: NodeId | undefined): readonly ReplicaLocation[] {
+    const nowMs = this.clock();
+    const readerRack = reader === undefined ? undefined : this.reporting.get(reader)?.last?.rack;
+    const rank = ({ node }: ReplicaLocation): number => {
+      const known = this.reporting.get(node);
+      const distance = node === reader ? 0 : known?.last?.rack === readerRack ? 1 : 2;
+      const isStale = nowMs - (known?.heardMs ?? 0) > STALE_AFTER_MS;
+      return (isStale ? 1e9 : 0) + distance * 1e6 + (known?.last?.readers ?? 0);
+    };
+    return this.all(block)
+      .filter((each) => each.stamp >= stamp && each.state !== "corrupt" && this.isLive(each.node, nowMs))
+      .sort((left, right) => rank(left) - rank(right));
+  }
+
+  all(block: BlockId): readonly ReplicaLocation[] {
+    return [...(this.holders.get(block) ?? [])].flatMap((node) => {
+      const replica = this.reporting.get(node)?.replicas.get(block);
+      if (replica === undefined) return [];
+      const isAccused = (this.complaints.get(block)?.get(node) ?? -1) >= replica.stamp;
+      const { stamp, length } = replica;
+      return [{ node, stamp, length, state: isAccused ? ("corrupt" as const) : replica.state }];
+    });
+  }
+
+  /** Whether every live node's replicas are known: before, a block without replicas may only be unreported. */
+  get complete(): boolean {
+    return [...this.reporting.values()].every(
+      ({ id, sequence }) => sequence !== undefined || !this.isLive(id, this.clock()),
+    );
+  }
+
+  blocksOf(node: NodeId): Iterable<BlockId> {
+    return this.reporting.get(node)?.replicas.keys() ?? [];
+  }
+
+  /** All blocks of which a replica was reported. */
+  blocks(): Iterable<BlockId> {
+    return this.holders.keys();
+  }
+
+  private isLive(node: NodeId, nowMs: number): boolean {
+    return nowMs - (this.reporting.get(node)?.heardMs ?? -Infinity) < DEAD_AFTER_MS;
+  }
+
+  private view({ id, last, heardMs }: Reporting, nowMs: number): BlockNode | undefined {
+    if (last === undefined) return undefined;
+    const { rack, standing, term, capacityBytes, usedBytes, freeBytes, writers, readers } = last;
+    return {
+      id,
+      http: this.address(id),
+      rack,
+      standing,
+      term,
+      live: nowMs - heardMs < DEAD_AFTER_MS,
+      stale: nowMs - heardMs >= STALE_AFTER_MS,
+      capacityBytes,
+      usedBytes,
+      freeBytes,
+      writers,
+      readers,
+    };
+  }
+
+  private nodeOf(id: NodeId): Reporting {
+    let node = this.reporting.get(id);
+    if (node === undefined) {
+      node = {
+        id,
+        last: undefined,
+        heardMs: -Infinity,
+        life: -1,
+        sequence: undefined,
+        parts: [],
+        nextPart: 0,
+        replicas: new Map(),
+      };
+      this.reporting.set(id, node);
+    }
+    return node;
+  }
+
+  private meet(node: Reporting, life: number): void {
+    if (node.life === life) return;
+    node.life = life;
+    // What it had may be there still: it is believed until the full report says otherwise.
+    node.sequence = undefined;
+    node.nextPart = 0;
+  }
+
+  private apply(node: Reporting, { sequence, replicas, removed }: BlockReport): boolean {
+    if (node.sequence === undefined) return false;
+    if (sequence <= node.sequence) return true;
+    if (sequence > node.sequence + 1) {
+      node.sequence = undefined;
+      return false;
+    }
+    node.sequence = sequence;
+    for (const replica of replicas) this.put(node, replica);
+    for (const block of removed) this.remove(node, block);
+    return true;
+  }
+
+  private collect(
+    node: Reporting,
+    { sequence, replicas }: BlockReport,
+    full: { readonly part: number; readonly last: boolean },
+  ): boolean {
+    if (full.part === 0) {
+      node.parts = [];
+      node.nextPart = 0;
+    }
+    if (full.part !== node.nextPart) return false;
+    node.nextPart++;
+    node.parts.push(...replicas);
+    if (!full.last) return true;
+    const { parts } = node;
+    const before = node.replicas;
+    node.parts = [];
+    node.nextPart = 0;
+    node.sequence = sequence;
+    node.replicas = new Map();
+    for (const replica of parts) {
+      before.delete(replica.id);
+      this.put(node, replica);
+    }
+    for (const block of before.keys()) this.remove(node, block);
+    return true;
+  }
+
+  private put(node: Reporting, replica: Replica): void {
+    node.replicas.set(replica.id, replica);
+    const holders = this.holders.get(replica.id);
+    if (holders === undefined) this.holders.set(replica.id, new Set([node.id]));
+    else holders.add(node.id);
+    this.observer.changed(replica.id);
+  }
+
+  private remove(node: Reporting, block: BlockId): void {
+    node.replicas.delete(block);
+    this.forgetDamage(block, node.id);
+    const holders = this.holders.get(block);
+    holders?.delete(node.id);
+    if (holders?.size === 0) this.holders.delete(block);
+    this.observer.changed(block);
+  }
+}

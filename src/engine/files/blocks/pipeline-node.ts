@@ -1,0 +1,272 @@
+/**
+ * The receiving side of pipelines: a node that takes packets for its replica, hands them on to the next node before it writes
+ * them, and acknowledges what is written here and behind. A stream ends at the first thing that goes wrong, with the name of
+ * the node to blame; what was written stays, for whoever goes on.
+ *
+ * Blame: a node that is slow itself says so before those who wait for it give up, because each waits a second longer for every
+ * node that is behind it.
+ */
+import { viewBytes } from "../../../runtime/bytes.ts";
+import type { QuorateError } from "../../../runtime/errors.ts";
+import type { NodeId, Timer } from "../../../runtime/world.ts";
+import type { BlockLink, FrameOf } from "./block-link.ts";
+import { failureOf } from "./block-link.ts";
+import type { BlockStore, ReplicaWriter } from "./block-store.ts";
+import type { StreamFailure, StreamId } from "./protocol.ts";
+import { STREAM_SILENCE_MS } from "./protocol.ts";
+
+/** Pipelines through one node at a time. */
+export const PIPELINES_MAX = 64;
+/** A writer that gives no sign for so long is gone. */
+const UPSTREAM_SILENCE_MS = 30_000;
+const CHECK_MS = 250;
+/** Nodes of one pipeline. */
+const PIPELINE_NODES_MAX = 64;
+
+interface Taken {
+  readonly sequence: number;
+  readonly sinceMs: number;
+  isDone: boolean;
+}
+
+interface Pipeline {
+  readonly from: NodeId;
+  readonly stream: StreamId;
+  readonly next: { readonly node: NodeId; readonly stream: StreamId; isOpen: boolean } | undefined;
+  /** Nodes behind this one. */
+  readonly behind: number;
+  writer: ReplicaWriter | undefined;
+  isOpened: boolean;
+  expected: number;
+  taken: Taken[];
+  /** Highest sequence that is through, here and behind; 0: none. */
+  here: number;
+  below: number;
+  acknowledged: number;
+  /** When something came from upstream, and from behind or began to be due there. */
+  heardMs: number;
+  belowMs: number;
+  lastSequence: number | undefined;
+}
+
+export class PipelineNode {
+  private readonly link: BlockLink;
+  private readonly store: BlockStore;
+  private readonly pipelines = new Map<string, Pipeline>();
+  /** By the number under which the next node knows it. */
+  private readonly byNext = new Map<StreamId, Pipeline>();
+  private timer: Timer | undefined;
+
+  constructor(link: BlockLink, store: BlockStore) {
+    this.link = link;
+    this.store = store;
+    link.on("open", (from, frame) => this.open(from, frame));
+    link.on("opened", (from, frame) => this.onOpened(from, frame));
+    link.on("packet", (from, frame) => this.onPacket(from, frame));
+    link.on("ack", (from, frame) => this.onAck(from, frame));
+    link.on("close", (from, { stream, answer }) => {
+      const pipeline = answer ? undefined : this.pipelines.get(keyOf(from, stream));
+      if (pipeline !== undefined) this.end(pipeline);
+    });
+    link.onDown((peer) => this.onDown(peer));
+  }
+
+  /** Pipelines under way. */
+  get size(): number {
+    return this.pipelines.size;
+  }
+
+  close(): void {
+    for (const pipeline of this.pipelines.values()) {
+      this.fail(pipeline, this.link.failure("SHUTTING_DOWN", "the node is stopping"));
+    }
+  }
+
+  private open(from: NodeId, frame: FrameOf<"open">): void {
+    const { stream, block, stamp, mode, length, durability, rest } = frame;
+    const key = keyOf(from, stream);
+    if (this.pipelines.has(key)) return;
+    if (this.pipelines.size >= PIPELINES_MAX || rest.length > PIPELINE_NODES_MAX) {
+      const failure = this.link.failure("OVERLOADED", `${PIPELINES_MAX} blocks are being written here`);
+      return this.link.send(from, { type: "opened", stream, failure });
+    }
+    const nowMs = this.link.clock.monotonicMs();
+    const [node, ...behind] = rest;
+    const next = node === undefined ? undefined : { node, stream: this.link.newStream(), isOpen: false };
+    const pipeline: Pipeline = {
+      from,
+      stream,
+      next,
+      behind: rest.length,
+      writer: undefined,
+      isOpened: false,
+      expected: 1,
+      taken: [],
+      here: 0,
+      below: next === undefined ? Infinity : 0,
+      acknowledged: 0,
+      heardMs: nowMs,
+      belowMs: nowMs,
+      lastSequence: undefined,
+    };
+    this.pipelines.set(key, pipeline);
+    if (next !== undefined) {
+      this.byNext.set(next.stream, pipeline);
+      this.link.send(next.node, { ...frame, stream: next.stream, rest: behind });
+    }
+    this.watch();
+    const ready = (error: QuorateError | undefined, writer?: ReplicaWriter): void => {
+      if (this.pipelines.get(key) !== pipeline) return writer?.release();
+      if (writer === undefined) return this.fail(pipeline, failureOf(error as Error, this.link.self));
+      pipeline.writer = writer;
+      this.tellOpened(pipeline);
+    };
+    if (mode === "create") this.store.create(block, stamp, durability, ready);
+    else this.store.reopen(block, stamp, length, durability, ready);
+  }
+
+  private onOpened(from: NodeId, { stream, failure }: FrameOf<"opened">): void {
+    const pipeline = this.byNext.get(stream);
+    if (pipeline?.next === undefined || pipeline.next.node !== from || pipeline.next.isOpen) return;
+    if (failure !== undefined) return this.fail(pipeline, failure);
+    pipeline.next.isOpen = true;
+    this.tellOpened(pipeline);
+  }
+
+  private tellOpened(pipeline: Pipeline): void {
+    const { from, stream, next, writer } = pipeline;
+    if (writer === undefined || next?.isOpen === false || pipeline.isOpened) return;
+    pipeline.isOpened = true;
+    this.link.send(from, { type: "opened", stream, failure: undefined });
+  }
+
+  private onPacket(from: NodeId, frame: FrameOf<"packet">): void {
+    const pipeline = this.pipelines.get(keyOf(from, frame.stream));
+    if (pipeline === undefined) return;
+    const { writer, next } = pipeline;
+    const { sequence } = frame;
+    if (sequence < pipeline.expected) return;
+    const nowMs = this.link.clock.monotonicMs();
+    pipeline.heardMs = nowMs;
+    const isNext = sequence === pipeline.expected && pipeline.lastSequence === undefined;
+    if (writer === undefined || !pipeline.isOpened || !isNext || writer.length !== frame.offset) {
+      return this.fail(
+        pipeline,
+        this.link.failure("REPLICA_UNUSABLE", `a packet before ${sequence} is missing`),
+      );
+    }
+    pipeline.expected++;
+    if (next !== undefined) {
+      if (pipeline.below === sequence - 1) pipeline.belowMs = nowMs;
+      this.link.send(next.node, { ...frame, stream: next.stream });
+    }
+    const taken: Taken = { sequence, sinceMs: nowMs, isDone: false };
+    pipeline.taken.push(taken);
+    const done = (error: QuorateError | undefined): void => {
+      if (error !== undefined) return this.fail(pipeline, failureOf(error, this.link.self));
+      taken.isDone = true;
+      this.advance(pipeline);
+    };
+    const { content, checksums } = frame;
+    const isWhole = !frame.last && !frame.sync;
+    writer.write(asBytes(content), asBytes(checksums), (error) => {
+      if (error !== undefined || isWhole) done(error);
+    });
+    // Asked for at once: what comes later must not be waited for.
+    if (frame.last) {
+      pipeline.lastSequence = sequence;
+      writer.finish(done);
+    } else if (frame.sync) writer.sync(done);
+  }
+
+  private onAck(from: NodeId, { stream, sequence, failure }: FrameOf<"ack">): void {
+    const pipeline = this.byNext.get(stream);
+    if (pipeline === undefined || pipeline.next?.node !== from) return;
+    if (failure !== undefined) return this.fail(pipeline, failure);
+    if (sequence <= pipeline.below || sequence >= pipeline.expected) return;
+    pipeline.below = sequence;
+    pipeline.belowMs = this.link.clock.monotonicMs();
+    this.advance(pipeline);
+  }
+
+  private advance(pipeline: Pipeline): void {
+    const { taken, from, stream } = pipeline;
+    while (taken[0]?.isDone === true) pipeline.here = taken.shift()?.sequence ?? pipeline.here;
+    const through = Math.min(pipeline.here, pipeline.below);
+    if (through <= pipeline.acknowledged) return;
+    if (this.pipelines.get(keyOf(from, stream)) !== pipeline) return;
+    pipeline.acknowledged = through;
+    this.link.send(from, { type: "ack", stream, sequence: through, failure: undefined });
+    if (through === pipeline.lastSequence) this.forget(pipeline);
+  }
+
+  private fail(pipeline: Pipeline, failure: StreamFailure): void {
+    const { from, stream, isOpened } = pipeline;
+    if (this.pipelines.get(keyOf(from, stream)) !== pipeline) return;
+    if (isOpened) this.link.send(from, { type: "ack", stream, sequence: pipeline.acknowledged, failure });
+    else this.link.send(from, { type: "opened", stream, failure });
+    this.end(pipeline);
+  }
+
+  /** It is over, here and behind; the replica stays as it is. */
+  private end(pipeline: Pipeline): void {
+    this.forget(pipeline);
+    pipeline.writer?.release();
+    const { next } = pipeline;
+    if (next !== undefined) {
+      this.link.send(next.node, { type: "close", stream: next.stream, answer: false, failure: undefined });
+    }
+  }
+
+  private forget({ from, stream, next }: Pipeline): void {
+    this.pipelines.delete(keyOf(from, stream));
+    if (next !== undefined) this.byNext.delete(next.stream);
+  }
+
+  private onDown(peer: NodeId): void {
+    for (const pipeline of this.pipelines.values()) {
+      if (pipeline.from === peer) this.end(pipeline);
+      else if (pipeline.next?.node === peer) {
+        this.fail(pipeline, this.link.failure("REPLICA_UNUSABLE", `the link to ${peer} broke`, peer));
+      }
+    }
+  }
+
+  private watch(): void {
+    if (this.timer !== undefined || this.pipelines.size === 0) return;
+    this.timer = this.link.clock.setTimer(CHECK_MS, () => {
+      this.timer = undefined;
+      const nowMs = this.link.clock.monotonicMs();
+      for (const pipeline of this.pipelines.values()) this.check(pipeline, nowMs);
+      this.watch();
+    });
+  }
+
+  private check(pipeline: Pipeline, nowMs: number): void {
+    const { next, taken, heardMs } = pipeline;
+    if (nowMs - heardMs > UPSTREAM_SILENCE_MS) return this.end(pipeline);
+    const first = taken[0];
+    const mineMs = first === undefined ? 0 : nowMs - first.sinceMs;
+    if (
+      mineMs > STREAM_SILENCE_MS ||
+      (pipeline.writer === undefined && nowMs - heardMs > STREAM_SILENCE_MS)
+    ) {
+      return this.fail(pipeline, this.link.failure("REPLICA_UNUSABLE", "the disk takes too long"));
+    }
+    if (next === undefined) return;
+    const isDue = !next.isOpen || pipeline.below < pipeline.expected - 1;
+    if (isDue && nowMs - pipeline.belowMs > STREAM_SILENCE_MS + 1000 * pipeline.behind) {
+      this.fail(pipeline, this.link.failure("REPLICA_UNUSABLE", `${next.node} is silent`, next.node));
+    }
+  }
+}
+
+function keyOf(from: NodeId, stream: StreamId): string {
+  return `${stream}/${from}`;
+}
+
+function asBytes(array: Uint8Array): ReturnType<typeof viewBytes> {
+  return Buffer.isBuffer(array)
+    ? (array as ReturnType<typeof viewBytes>)
+    : viewBytes(array as Uint8Array<ArrayBuffer>);
+}

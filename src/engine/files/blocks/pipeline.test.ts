@@ -1,0 +1,193 @@
+import { expect, test } from "vitest";
+import type { NodeId } from "../../../runtime/world.ts";
+import type { WrittenBlock } from "../namespace/commands.ts";
+import { BlockCluster, BlockLog, writerAt } from "./block-cluster.testing.ts";
+import { streamBytes } from "./block-store.testing.ts";
+import type { PipelineWriter } from "./pipeline-writer.ts";
+
+const IDS = ["n1", "n2", "n3", "n4", "n5"] as const;
+/** Bytes of one call of `write`: each is a packet. */
+const PIECE = 70_000;
+
+/** Writes pieces one after the other, as room is given. */
+function pour(writer: PipelineWriter, pieces: number, finished: (block: WrittenBlock | Error) => void): void {
+  const next = (piece: number): void => {
+    if (piece < pieces) writer.write(streamBytes(1, piece * PIECE, PIECE), () => next(piece + 1));
+    else writer.finish((error, block) => finished(error ?? (block as WrittenBlock)));
+  };
+  next(0);
+}
+
+function expectWhole(cluster: BlockCluster, nodes: readonly NodeId[], block: WrittenBlock): void {
+  const content = streamBytes(1, 0, block.length);
+  for (const id of nodes) {
+    expect(cluster.node(id).store.get(1)).toEqual({ ...block, state: "finished" });
+    expect(cluster.replicaOf(id, 1)?.equals(content), `the replica of ${id}`).toBe(true);
+  }
+}
+
+test("when the end of a block is acknowledged, it is on the disks of all nodes of the pipeline", () => {
+  const cluster = new BlockCluster(1, IDS);
+  const log = new BlockLog(1, ["n1", "n2", "n3"]);
+  const writer = writerAt(cluster.node("n1"), log);
+  let block: WrittenBlock | Error | undefined;
+  pour(writer, 12, (result) => (block = result));
+  cluster.until(() => block !== undefined, "finished");
+  expect(block).toEqual({ id: 1, stamp: 1, length: 12 * PIECE });
+  for (const id of log.pipeline) cluster.losePower(id);
+  for (const id of log.pipeline) cluster.start(id);
+  cluster.until(() => cluster.nodes.size === 5, "back");
+  expectWhole(cluster, log.pipeline, block as WrittenBlock);
+});
+
+test("a node that dies at any packet is left behind with an old stamp, and the others end with every byte", () => {
+  const pieces = 10;
+  for (const victim of ["n1", "n2", "n3"]) {
+    for (let packet = 0; packet <= pieces; packet++) {
+      const cluster = new BlockCluster(packet, IDS);
+      const log = new BlockLog(1, ["n1", "n2", "n3"], ["n4", "n5"]);
+      // The writer is at a node that keeps no replica: so the first of the pipeline can die too.
+      const writer = writerAt(cluster.node("n5"), log);
+      let block: WrittenBlock | Error | undefined;
+      let sent = 0;
+      const next = (): void => {
+        if (sent === packet) cluster.losePower(victim);
+        if (sent++ < pieces) writer.write(streamBytes(1, (sent - 1) * PIECE, PIECE), next);
+        else writer.finish((error, written) => (block = error ?? written));
+      };
+      next();
+      cluster.until(() => block !== undefined, `${victim} dies at packet ${packet}`);
+      expect(block).toMatchObject({ length: pieces * PIECE });
+      expect(log.pipeline).toEqual(["n1", "n2", "n3"].filter((id) => id !== victim));
+      expectWhole(cluster, log.pipeline, block as WrittenBlock);
+      cluster.start(victim);
+      cluster.until(() => cluster.nodes.has(victim), "back");
+      const stale = cluster.node(victim).store.get(1);
+      expect(stale?.stamp ?? 0).toBeLessThan((block as WrittenBlock).stamp);
+    }
+  }
+});
+
+test("a node that falls silent is found out, and it is the one that is blamed", () => {
+  for (const victim of ["n1", "n2", "n3"]) {
+    const cluster = new BlockCluster(7, IDS);
+    const log = new BlockLog(1, ["n1", "n2", "n3"]);
+    const writer = writerAt(cluster.node("n4"), log);
+    let block: WrittenBlock | Error | undefined;
+    writer.write(streamBytes(1, 0, PIECE), () => undefined);
+    cluster.run(50);
+    cluster.world.machine(victim).pause();
+    writer.write(streamBytes(1, PIECE, PIECE), () => undefined);
+    writer.finish((error, written) => (block = error ?? written));
+    cluster.until(() => block !== undefined, `${victim} is silent`, 30_000);
+    expect(log.pipeline).toEqual(["n1", "n2", "n3"].filter((id) => id !== victim));
+    expectWhole(cluster, log.pipeline, block as WrittenBlock);
+  }
+});
+
+test("when too few are left, a node is added that first fetches what is there", () => {
+  const cluster = new BlockCluster(3, IDS);
+  const log = new BlockLog(1, ["n1", "n2", "n3"], ["n4"]);
+  const writer = writerAt(cluster.node("n5"), log);
+  let block: WrittenBlock | Error | undefined;
+  let synced: WrittenBlock | undefined;
+  writer.write(streamBytes(1, 0, 3 * PIECE), () => undefined);
+  writer.sync((_, written) => (synced = written));
+  cluster.until(() => synced !== undefined, "synced");
+  cluster.losePower("n1");
+  cluster.losePower("n3");
+  writer.write(streamBytes(1, 3 * PIECE, PIECE), () => undefined);
+  writer.finish((error, written) => (block = error ?? written));
+  cluster.until(() => block !== undefined, "finished");
+  expect(log.pipeline).toEqual(["n2", "n4"]);
+  expect(block).toMatchObject({ length: 4 * PIECE });
+  expectWhole(cluster, log.pipeline, block as WrittenBlock);
+});
+
+test("a full disk takes a node out of the pipeline, not the writer", () => {
+  const cluster = new BlockCluster(4, IDS);
+  cluster.world.machine("n2").disk.options.capacityBytes = 5 * PIECE;
+  const log = new BlockLog(1, ["n1", "n2", "n3"]);
+  const writer = writerAt(cluster.node("n1"), log);
+  let block: WrittenBlock | Error | undefined;
+  pour(writer, 12, (result) => (block = result));
+  cluster.until(() => block !== undefined, "finished");
+  expect(log.pipeline).toEqual(["n1", "n3"]);
+  expectWhole(cluster, log.pipeline, block as WrittenBlock);
+});
+
+test("a writer that pauses keeps its pipeline, and a writer that is gone leaves none behind", () => {
+  const cluster = new BlockCluster(5, IDS);
+  const log = new BlockLog(1, ["n1", "n2", "n3"]);
+  const writer = writerAt(cluster.node("n4"), log);
+  writer.write(streamBytes(1, 0, PIECE), () => undefined);
+  cluster.run(90_000);
+  let block: WrittenBlock | Error | undefined;
+  writer.finish((error, written) => (block = error ?? written));
+  cluster.until(() => block !== undefined, "finished");
+  expect(block).toEqual({ id: 1, stamp: 1, length: PIECE });
+  const gone = writerAt(cluster.node("n4"), new BlockLog(1, ["n1", "n2", "n3"]), { block: 2 });
+  gone.write(streamBytes(2, 0, PIECE), () => undefined);
+  cluster.run(50);
+  cluster.kill("n4");
+  cluster.run(35_000);
+  for (const id of ["n1", "n2", "n3"]) {
+    expect(cluster.node(id).store.get(2)).toMatchObject({ length: PIECE, state: "writing" });
+  }
+});
+
+test("under loss, repeats, disorder, stalls, pauses and deaths, what was acknowledged is on every disk of the pipeline", () => {
+  let finished = 0;
+  for (let seed = 1; seed <= 60; seed++) {
+    const cluster = new BlockCluster(seed, IDS);
+    const { world } = cluster;
+    const { random } = world;
+    Object.assign(world.network.options, {
+      loss: random.pick([0, 0.002]),
+      duplicate: random.pick([0, 0.05]),
+      reorder: random.pick([0, 0.01]),
+      falseBreak: random.pick([0, 0.002]),
+    });
+    const log = new BlockLog(1, ["n1", "n2", "n3"], ["n4"]);
+    const writer = writerAt(cluster.node("n5"), log);
+    const content = streamBytes(1, 0, 8 * PIECE);
+    let end: WrittenBlock | Error | undefined;
+    let synced = 0;
+    const next = (piece: number): void => {
+      if (random.chance(0.3))
+        writer.sync((error, written) => (synced = error ? synced : (written?.length ?? 0)));
+      if (random.chance(0.15)) {
+        const victim = random.pick(["n1", "n2", "n3", "n4"]);
+        const machine = world.machine(victim);
+        if (random.chance(0.4) && machine.running) cluster.losePower(victim);
+        else if (random.chance(0.5)) machine.pause();
+        else machine.disk.options.stall = 0.5;
+      }
+      if (piece === 8) return writer.finish((error, written) => (end = error ?? written));
+      writer.write(content.subarray(piece * PIECE, (piece + 1) * PIECE), () => {
+        if (end === undefined) next(piece + 1);
+      });
+    };
+    next(0);
+    cluster.until(() => end !== undefined, `seed ${seed} ends`, 600_000);
+    world.network.heal();
+    Object.assign(world.network.options, { loss: 0, duplicate: 0, reorder: 0, falseBreak: 0 });
+    for (const id of cluster.ids) {
+      world.machine(id).disk.heal();
+      cluster.losePower(id);
+      cluster.start(id);
+    }
+    cluster.until(() => cluster.nodes.size === IDS.length, "back");
+    if (!(end instanceof Error)) {
+      finished++;
+      expectWhole(cluster, log.pipeline, end as WrittenBlock);
+    }
+    for (const id of log.pipeline) {
+      const replica = cluster.node(id).store.get(1);
+      if (replica === undefined && synced === 0) continue;
+      expect(replica?.length, `seed ${seed}, ${id}`).toBeGreaterThanOrEqual(synced);
+      expect(cluster.replicaOf(id, 1)?.equals(content.subarray(0, replica?.length))).toBe(true);
+    }
+  }
+  expect(finished).toBeGreaterThan(20);
+});

@@ -1,0 +1,221 @@
+import { expect, test } from "vitest";
+import type { NodeId } from "../../../runtime/world.ts";
+import { seededRandom } from "../../group/write-ahead-log/crash-disk.testing.ts";
+import { planBalance } from "./balancer.ts";
+import { choosePlacement } from "./choose-placement.ts";
+import type { BlockNode, ReplicaLocation } from "./locations.ts";
+import type { PlacementRequest } from "./placement.ts";
+import { planRepair } from "./repair-plan.ts";
+
+function node(id: NodeId, rack = "/a", change: Partial<BlockNode> = {}): BlockNode {
+  return {
+    id,
+    http: undefined,
+    rack,
+    standing: "inService",
+    live: true,
+    stale: false,
+    term: 1,
+    capacityBytes: 1000,
+    usedBytes: 100,
+    freeBytes: 900,
+    writers: 0,
+    readers: 0,
+    ...change,
+  };
+}
+
+/** Draws that replay. */
+function chance(seed: number): () => number {
+  const random = seededRandom(seed);
+  return () => random.float();
+}
+
+const SIX = [node("a1"), node("a2"), node("b1", "/b"), node("b2", "/b"), node("c1", "/c"), node("c2", "/c")];
+const request: PlacementRequest = {
+  replicas: 3,
+  blockSizeBytes: 10,
+  writer: "a1",
+  exclude: new Set(),
+  present: [],
+};
+const rackOf = (id: NodeId | undefined): string | undefined => SIX.find((each) => each.id === id)?.rack;
+
+test("the first replica is at the writer, the second on another rack, the third beside the second", () => {
+  for (let seed = 0; seed < 50; seed++) {
+    const [first, second, third, ...more] = choosePlacement(SIX, request, chance(seed));
+    expect(first).toBe("a1");
+    expect(rackOf(second)).not.toBe("/a");
+    expect(rackOf(third)).toBe(rackOf(second));
+    expect(third).not.toBe(second);
+    expect(more).toEqual([]);
+  }
+});
+
+test("nodes that are dead, silent, leaving, full or excluded are not chosen", () => {
+  const nodes = [
+    node("dead", "/b", { live: false }),
+    node("silent", "/b", { stale: true }),
+    node("leaving", "/b", { standing: "decommissioning" }),
+    node("resting", "/b", { standing: "inMaintenance" }),
+    node("full", "/b", { freeBytes: 49 }),
+    node("barred", "/b"),
+    node("good", "/b"),
+  ];
+  expect(choosePlacement(nodes, { ...request, exclude: new Set(["barred"]) }, chance(1))).toEqual(["good"]);
+  expect(choosePlacement([], request, chance(1))).toEqual([]);
+});
+
+test("no rack gets more than its share, and no node two replicas", () => {
+  for (let seed = 0; seed < 50; seed++) {
+    const chosen = choosePlacement(SIX, { ...request, replicas: 6, writer: undefined }, chance(seed));
+    expect(new Set(chosen).size).toBe(6);
+    const five = choosePlacement(SIX, { ...request, replicas: 4 }, chance(seed));
+    for (const rack of ["/a", "/b", "/c"]) {
+      expect(five.filter((id) => rackOf(id) === rack).length).toBeLessThanOrEqual(3);
+    }
+  }
+});
+
+test("busy and full nodes are chosen less often", () => {
+  const nodes = [
+    node("busy", "/a", { writers: 9 }),
+    node("idle"),
+    node("idler"),
+    node("full", "/a", { freeBytes: 60 }),
+  ];
+  const counts = new Map<NodeId, number>();
+  const random = chance(4);
+  for (let round = 0; round < 400; round++) {
+    const [id] = choosePlacement(nodes, { ...request, replicas: 1, writer: undefined }, random);
+    counts.set(id ?? "", (counts.get(id ?? "") ?? 0) + 1);
+  }
+  expect(counts.get("busy") ?? 0).toBeLessThan(40);
+  expect(counts.get("full") ?? 0).toBeLessThan(counts.get("idle") ?? 0);
+});
+
+const block = { id: 1, stamp: 5, length: 100, replication: 3, open: false, file: 1 };
+const good = (id: NodeId): ReplicaLocation => ({ node: id, stamp: 5, length: 100, state: "finished" });
+
+function plan(
+  nodes: readonly BlockNode[],
+  locations: readonly ReplicaLocation[],
+  pending: readonly NodeId[] = [],
+  change: Partial<typeof block> = {},
+): ReturnType<typeof planRepair> {
+  return planRepair({
+    block: { ...block, ...change },
+    locations,
+    nodes: new Map(nodes.map((each) => [each.id, each])),
+    pending: new Set(pending),
+  });
+}
+
+test("the fewer good replicas are left, the more urgent the repair; what is being made counts", () => {
+  expect(plan(SIX, ["a1", "b1", "b2"].map(good))).toMatchObject({ missing: 0, remove: [], problem: "none" });
+  expect(plan(SIX, ["a1", "b1"].map(good))).toMatchObject({
+    missing: 1,
+    priority: 2,
+    problem: "under-replicated",
+  });
+  expect(plan(SIX, ["a1"].map(good))).toMatchObject({ missing: 2, priority: 0 });
+  expect(plan(SIX, ["a1"].map(good), ["b1"])).toMatchObject({ missing: 1, present: ["a1", "b1"] });
+  expect(plan(SIX, ["a1", "b1"].map(good), ["c1"])).toMatchObject({ missing: 0, remove: [] });
+  expect(plan(SIX, [], [])).toMatchObject({ missing: 0, problem: "missing", sources: [] });
+  expect(plan(SIX, [], [], { open: true })).toMatchObject({ problem: "open", remove: [] });
+});
+
+test("a silent node's replica is made anew, and the sentence says whose it was", () => {
+  const nodes = [...SIX.slice(0, 5), node("c2", "/c", { live: false })];
+  const { missing, explanation, sources } = plan(nodes, ["a1", "b1", "c2"].map(good));
+  expect(missing).toBe(1);
+  expect(explanation).toContain("c2 is silent");
+  expect(sources).not.toContain("c2");
+});
+
+test("stale and damaged replicas are no sources, and go only when enough good ones are there", () => {
+  const damaged = { ...good("c1"), state: "corrupt" } as const;
+  const old = { ...good("c2"), stamp: 4 };
+  const few = plan(SIX, [good("a1"), good("b1"), damaged, old]);
+  expect(few).toMatchObject({ missing: 1, remove: ["c2"] });
+  expect([...few.sources].sort()).toEqual(["a1", "b1"]);
+  expect(plan(SIX, [good("a1"), good("b1"), good("b2"), damaged, old]).remove).toEqual(["c1", "c2"]);
+  // Nothing good is left: what is there may be all there is.
+  expect(plan(SIX, [damaged])).toMatchObject({ remove: [], missing: 0, problem: "corrupt" });
+});
+
+test("replicas above the number go from the fullest node, and none while a rack would be left or one is being made", () => {
+  const nodes = [
+    node("a1"),
+    node("a2", "/a", { usedBytes: 500 }),
+    node("b1", "/b", { usedBytes: 900 }),
+    node("a3"),
+  ];
+  expect(
+    plan(
+      nodes,
+      nodes.map(({ id }) => good(id)),
+    ),
+  ).toMatchObject({ remove: ["a2"], problem: "over-replicated" });
+  expect(
+    plan(
+      nodes,
+      nodes.map(({ id }) => good(id)),
+      ["x"],
+    ).remove,
+  ).toEqual([]);
+});
+
+test("a node that leaves is copied from and counts no more; one in maintenance counts while another can be read", () => {
+  const leaving = [
+    node("a1"),
+    node("b1", "/b"),
+    node("b2", "/b", { standing: "decommissioning" }),
+    node("c1", "/c"),
+  ];
+  const plan1 = plan(leaving, ["a1", "b1", "b2"].map(good));
+  expect(plan1).toMatchObject({ missing: 1, priority: 3, remove: [] });
+  expect(plan1.sources).toContain("b2");
+  const resting = leaving.map((each) =>
+    each.id === "b2" ? { ...each, standing: "inMaintenance" as const } : each,
+  );
+  expect(plan(resting, ["a1", "b1", "b2"].map(good))).toMatchObject({ missing: 0 });
+  expect(plan(resting, ["b2"].map(good))).toMatchObject({ missing: 3, priority: 0 });
+});
+
+test("a block whose replicas are all on one rack is spread when there is another", () => {
+  const nodes = [node("a1"), node("a2"), node("a3"), node("b1", "/b")];
+  expect(plan(nodes, ["a1", "a2", "a3"].map(good))).toMatchObject({
+    missing: 1,
+    priority: 3,
+    problem: "misplaced",
+  });
+  expect(plan(nodes.slice(0, 3), ["a1", "a2", "a3"].map(good))).toMatchObject({
+    missing: 0,
+    problem: "none",
+  });
+});
+
+test("balancing leads to the mean, leaves no rack, and has nothing to do afterwards", () => {
+  const nodes = [
+    node("a1", "/a", { usedBytes: 900, freeBytes: 100 }),
+    node("a2", "/a", { usedBytes: 100, freeBytes: 900 }),
+    node("b1", "/b", { usedBytes: 500, freeBytes: 500 }),
+  ];
+  const blocks = Array.from({ length: 45 }, (_, id) => ({ block: id, length: 20, holders: ["a1", "b1"] }));
+  const moves = planBalance(nodes, (id) => (id === "a1" ? blocks : []), { maxBytes: 10_000 });
+  expect(moves.length).toBeGreaterThan(10);
+  for (const move of moves) expect(move).toMatchObject({ from: "a1", to: "a2" });
+  const moved = moves.length * 20;
+  const after = [
+    node("a1", "/a", { usedBytes: 900 - moved, freeBytes: 100 + moved }),
+    node("a2", "/a", { usedBytes: 100 + moved, freeBytes: 900 - moved }),
+    nodes[2] as BlockNode,
+  ];
+  expect(planBalance(after, () => blocks, { maxBytes: 10_000 })).toEqual([]);
+  // The only replica on its rack stays there.
+  const lonely = [{ block: 1, length: 20, holders: ["b1", "a1"] }];
+  const full = [node("b1", "/b", { usedBytes: 900, freeBytes: 100 }), node("a1"), node("a2")];
+  expect(planBalance(full, () => lonely, { maxBytes: 1000 })).toEqual([]);
+  expect(planBalance(nodes, () => blocks, { maxBytes: 50 })).toHaveLength(2);
+});

@@ -1,0 +1,127 @@
+/** Serves replicas to other nodes: verified pieces, as many as the reader grants, each read when there is room for it. */
+import { NO_BYTES } from "../../../runtime/bytes.ts";
+import type { NodeId, Timer } from "../../../runtime/world.ts";
+import type { BlockLink, FrameOf } from "./block-link.ts";
+import { failureOf } from "./block-link.ts";
+import type { BlockStore } from "./block-store.ts";
+import { CHUNK_BYTES } from "./block-store.ts";
+import { md5OfChecksums } from "./file-checksum.ts";
+import type { StreamFailure, StreamId } from "./protocol.ts";
+import { READ_PIECE_BYTES, READ_WINDOW_BYTES } from "./protocol.ts";
+
+/** Streams that are read at a time. */
+export const READERS_MAX = 256;
+/** A reader that grants nothing for so long is gone. */
+const READER_SILENCE_MS = 60_000;
+
+interface Reading {
+  readonly from: NodeId;
+  readonly stream: StreamId;
+  readonly frame: FrameOf<"read">;
+  at: number;
+  readonly end: number;
+  credit: number;
+  isBusy: boolean;
+  heardMs: number;
+}
+
+export class ReadServer {
+  private readonly link: BlockLink;
+  private readonly store: BlockStore;
+  private readonly readings = new Map<string, Reading>();
+  private timer: Timer | undefined;
+
+  constructor(link: BlockLink, store: BlockStore) {
+    this.link = link;
+    this.store = store;
+    link.on("read", (from, frame) => this.begin(from, frame));
+    link.on("checksum", (from, frame) => this.checksum(from, frame));
+    link.on("credit", (from, { stream, bytes }) => {
+      const reading = this.readings.get(`${stream}/${from}`);
+      if (reading === undefined) return;
+      reading.credit += bytes;
+      reading.heardMs = link.clock.monotonicMs();
+      this.serve(reading);
+    });
+    link.on("close", (from, { stream, answer }) => {
+      if (!answer) this.readings.delete(`${stream}/${from}`);
+    });
+    link.onDown((peer) => {
+      for (const [key, { from }] of this.readings) if (from === peer) this.readings.delete(key);
+    });
+  }
+
+  get size(): number {
+    return this.readings.size;
+  }
+
+  private begin(from: NodeId, frame: FrameOf<"read">): void {
+    const { stream, offset, length } = frame;
+    const key = `${stream}/${from}`;
+    if (this.readings.has(key)) return;
+    if (this.readings.size >= READERS_MAX) {
+      const failure = this.link.failure("OVERLOADED", `${READERS_MAX} readers are here`);
+      return this.link.send(from, { type: "close", stream, answer: true, failure });
+    }
+    const reading = {
+      from,
+      stream,
+      frame,
+      at: Math.floor(offset / CHUNK_BYTES) * CHUNK_BYTES,
+      end: Math.ceil((offset + length) / CHUNK_BYTES) * CHUNK_BYTES,
+      credit: READ_WINDOW_BYTES,
+      isBusy: false,
+      heardMs: this.link.clock.monotonicMs(),
+    };
+    this.readings.set(key, reading);
+    this.serve(reading);
+    this.watch();
+  }
+
+  private serve(reading: Reading): void {
+    const { from, stream, frame } = reading;
+    if (reading.isBusy || reading.credit <= 0) return;
+    reading.isBusy = true;
+    const wanted = Math.min(READ_PIECE_BYTES, reading.end - reading.at);
+    this.store.read(frame.block, frame.minStamp, reading.at, wanted, (error, piece) => {
+      reading.isBusy = false;
+      if (this.readings.get(`${stream}/${from}`) !== reading) return;
+      if (piece === undefined) return this.finish(reading, failureOf(error as Error, this.link.self));
+      const { offset, content, checksums } = piece.chunks;
+      if (content.length > 0) this.link.send(from, { type: "piece", stream, offset, checksums, content });
+      reading.at += content.length;
+      reading.credit -= content.length;
+      const isShort = content.length < wanted;
+      if (reading.at >= reading.end || isShort) return this.finish(reading, undefined);
+      this.serve(reading);
+    });
+  }
+
+  private finish({ from, stream }: Reading, failure: StreamFailure | undefined): void {
+    this.readings.delete(`${stream}/${from}`);
+    this.link.send(from, { type: "close", stream, answer: true, failure });
+  }
+
+  private checksum(from: NodeId, { stream, block, minStamp, length }: FrameOf<"checksum">): void {
+    this.store.readChecksums(block, minStamp, length, (error, sums) => {
+      if (sums === undefined) {
+        const failure = failureOf(error as Error, this.link.self);
+        return this.link.send(from, { type: "close", stream, answer: true, failure });
+      }
+      const content = md5OfChecksums(sums);
+      this.link.send(from, { type: "piece", stream, offset: 0, checksums: NO_BYTES, content });
+    });
+  }
+
+  private watch(): void {
+    if (this.timer !== undefined || this.readings.size === 0) return;
+    this.timer = this.link.clock.setTimer(1000, () => {
+      this.timer = undefined;
+      const nowMs = this.link.clock.monotonicMs();
+      for (const [key, { heardMs, isBusy }] of this.readings) {
+        if (!isBusy && nowMs - heardMs > READER_SILENCE_MS) this.readings.delete(key);
+      }
+      this.watch();
+    });
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * What is to be done about one block: pure, so that its rules can be tested as a table. The leader asks for each block of
+ * which something changed, does what fits its limits (most urgent first), and asks again when the reports come.
+ */
+import type { NodeId } from "../../../runtime/world.ts";
+import type { StoredBlock } from "../namespace/queries.ts";
+import { chooseExcess } from "./choose-placement.ts";
+import type { BlockNode, ReplicaLocation } from "./locations.ts";
+
+/** 0: one good replica on nodes that stay; 1: fewer than a third; 2: any other lack; 3: all on one rack, or a node is leaving. */
+export type RepairPriority = 0 | 1 | 2 | 3;
+
+export interface BlockSituation {
+  readonly block: StoredBlock;
+  readonly locations: readonly ReplicaLocation[];
+  /** All nodes that are known. */
+  readonly nodes: ReadonlyMap<NodeId, BlockNode>;
+  /** Nodes that were told to make a replica, and have not reported it yet. */
+  readonly pending: ReadonlySet<NodeId>;
+}
+
+export interface RepairPlan {
+  /** Nodes with a good replica, those that stay first, the least busy first: what a copy is made of. */
+  readonly sources: readonly NodeId[];
+  /** Replicas to be made; 0: none. */
+  readonly missing: number;
+  readonly priority: RepairPriority;
+  /** Nodes whose replica counts for placement. */
+  readonly present: readonly NodeId[];
+  /** Nodes whose replica is to be removed: stale, damaged or too many. */
+  readonly remove: readonly NodeId[];
+  readonly problem:
+    | "none"
+    | "missing"
+    | "under-replicated"
+    | "over-replicated"
+    | "corrupt"
+    | "misplaced"
+    | "open";
+  /** One sentence. */
+  readonly explanation: string;
+}
+
+export function planRepair({ block, locations, nodes, pending }: BlockSituation): RepairPlan {
+  const isGood = ({ state, stamp, length }: ReplicaLocation): boolean =>
+    state === "finished" && stamp >= block.stamp && length === block.length;
+  const here = locations.filter(({ node }) => nodes.get(node)?.live === true);
+  const good = here.filter(isGood);
+  const standing = ({ node }: ReplicaLocation): BlockNode["standing"] | undefined =>
+    nodes.get(node)?.standing;
+  const staying = good.filter((each) => standing(each) === "inService");
+  const away = good.filter((each) => standing(each) === "inMaintenance");
+  const leaving = good.filter((each) => standing(each) === "decommissioning");
+  const sources = byLoad([...staying, ...away, ...leaving], nodes);
+  const present = [...new Set([...good.map(({ node }) => node), ...pending])];
+  const nothing = { sources, missing: 0, priority: 2, present, remove: [] } as const;
+  if (block.open) return { ...nothing, problem: "open", explanation: "It is being written." };
+  const bad = here.filter((each) => !isGood(each));
+  if (good.length === 0) {
+    const gone = locations.map(({ node }) => node).filter((node) => nodes.get(node)?.live !== true);
+    const problem = bad.some(({ state }) => state === "corrupt") ? "corrupt" : "missing";
+    const why =
+      gone.length > 0 ? `; ${gone.join(", ")} had one and ${gone.length > 1 ? "are" : "is"} silent` : "";
+    return {
+      ...nothing,
+      priority: 0,
+      problem,
+      explanation: `No node that is there holds a good replica${why}.`,
+    };
+  }
+  // A node that will come back counts as long as another replica can be read meanwhile.
+  const counted = staying.length + (staying.length > 0 ? away.length : 0);
+  const missing = Math.max(0, block.replication - counted - pending.size);
+  const racks = new Set(staying.map(({ node }) => nodes.get(node)?.rack));
+  const otherRacks = [...nodes.values()].some(
+    ({ live, standing: of, rack }) => live && of === "inService" && !racks.has(rack),
+  );
+  const isMisplaced = staying.length > 1 && racks.size === 1 && otherRacks && block.replication > 1;
+  // Only when enough good ones are there is anything removed that could still be read somehow.
+  const surplus = staying.length >= block.replication;
+  const damaged = surplus ? bad.map(({ node }) => node) : stale(bad, block).map(({ node }) => node);
+  if (missing > 0) {
+    const priority =
+      staying.length + away.length <= 1
+        ? 0
+        : counted * 3 < block.replication
+          ? 1
+          : leaving.length > 0
+            ? 3
+            : 2;
+    return {
+      ...nothing,
+      missing,
+      priority,
+      remove: damaged,
+      problem: "under-replicated",
+      explanation: explainMissing(block, counted, locations, nodes, pending),
+    };
+  }
+  if (isMisplaced && pending.size === 0 && !surplusBy(staying, block, 1)) {
+    return {
+      ...nothing,
+      missing: 1,
+      priority: 3,
+      remove: damaged,
+      problem: "misplaced",
+      explanation: "All its replicas are on one rack; one is made on another.",
+    };
+  }
+  const holders = staying.flatMap(({ node }) => nodes.get(node) ?? []);
+  const excess: NodeId[] = [];
+  for (let left = holders; pending.size === 0;) {
+    const node = chooseExcess(left, block.replication);
+    if (node === undefined) break;
+    excess.push(node);
+    left = left.filter(({ id }) => id !== node);
+  }
+  if (excess.length > 0) {
+    const explanation = `It has ${staying.length} replicas of ${block.replication}; those of ${excess.join(", ")} are removed.`;
+    return { ...nothing, remove: [...damaged, ...excess], problem: "over-replicated", explanation };
+  }
+  const explanation =
+    damaged.length > 0 ? `The bad replicas of ${damaged.join(", ")} are removed.` : "It is as it should be.";
+  return { ...nothing, remove: damaged, problem: "none", explanation };
+}
+
+function surplusBy(staying: readonly ReplicaLocation[], block: StoredBlock, by: number): boolean {
+  return staying.length >= block.replication + by;
+}
+
+/** Replicas that no reader is ever given: removing them loses nothing. */
+function stale(bad: readonly ReplicaLocation[], block: StoredBlock): readonly ReplicaLocation[] {
+  return bad.filter(({ stamp, state }) => stamp < block.stamp && state === "finished");
+}
+
+function byLoad(
+  locations: readonly ReplicaLocation[],
+  nodes: ReadonlyMap<NodeId, BlockNode>,
+): readonly NodeId[] {
+  const load = (node: NodeId): number => (nodes.get(node)?.readers ?? 0) + (nodes.get(node)?.writers ?? 0);
+  return locations.map(({ node }) => node).toSorted((left, right) => load(left) - load(right));
+}
+
+function explainMissing(
+  block: StoredBlock,
+  counted: number,
+  locations: readonly ReplicaLocation[],
+  nodes: ReadonlyMap<NodeId, BlockNode>,
+  pending: ReadonlySet<NodeId>,
+): string {
+  const causes = locations.flatMap(({ node, state, stamp }) => {
+    const known = nodes.get(node);
+    if (known?.live !== true) return [`${node} is silent`];
+    if (state === "corrupt") return [`the replica of ${node} is damaged`];
+    if (stamp < block.stamp) return [`the replica of ${node} is stale`];
+    if (known.standing === "decommissioning") return [`${node} is being decommissioned`];
+    return [];
+  });
+  const why = causes.length > 0 ? causes.join(", ") : "no more nodes held it";
+  const what =
+    pending.size > 0 ? `a replica is being made on ${[...pending].join(", ")}` : "it waits for its turn";
+  return `It has ${counted} good replicas of ${block.replication}: ${why}; ${what}.`;
+}

@@ -1,0 +1,316 @@
+/**
+ * Writes one replica. Bytes that come while a write is under way go out together in the next one; calls of `sync` that come
+ * while one is under way share the next one. A sync writes a record of what was written, and then makes the bytes, the
+ * checksums and the record durable together: after a crash the record counts if all its bytes fit their checksums, else the
+ * one before it. A writer that stops syncs what it has written: it is the most that another can go on from.
+ */
+import type { Bytes } from "../../../runtime/bytes.ts";
+import { QuorateError } from "../../../runtime/errors.ts";
+import type { DiskCallback } from "../../../runtime/world.ts";
+import type { GenerationStamp } from "../namespace/model.ts";
+import type { Outcome, Replica, ReplicaDurability, ReplicaWriter } from "./block-store.ts";
+import { ChunkChecksums } from "./chunk-checksums.ts";
+import type { ReplicaFiles } from "./replica-files.ts";
+import { both, closeFiles, syncFiles, writeRecord } from "./replica-files.ts";
+import type { ReplicaRecord } from "./replica-record.ts";
+import { fullChunks, sumPosition } from "./replica-record.ts";
+import type { StoredReplica } from "./stored-replica.ts";
+import { mismatch, unusable, writeFailure } from "./stored-replica.ts";
+
+/** One gathered write, at most. */
+const GATHER_BYTES = 4 * 1024 * 1024;
+const GATHER_PIECES = 512;
+/** So much is synced though nobody asks, so that the last sync of a block is a short one. */
+const UNSYNCED_BYTES = 16 * 1024 * 1024;
+
+interface Piece {
+  readonly bytes: Bytes;
+  /** Of the chunks that end in it. */
+  readonly fullSums: Bytes;
+  /** Of the last chunk behind it, when that is not full. */
+  readonly tailSum: number;
+  readonly done: Outcome;
+}
+
+interface SyncWaiter {
+  readonly upTo: number;
+  readonly done: Outcome;
+}
+
+export interface WriterDoors {
+  /** Makes the names of the files durable. */
+  syncDirectory(done: DiskCallback): void;
+  /** Raises DISK_FULL when so many more bytes would touch what is reserved. */
+  admit(bytes: number): QuorateError | undefined;
+  /** The replica's state changed. */
+  changed(): void;
+}
+
+export class DiskReplicaWriter implements ReplicaWriter {
+  readonly stamp: GenerationStamp;
+  private readonly replica: StoredReplica;
+  private readonly files: ReplicaFiles;
+  private readonly durability: ReplicaDurability;
+  private readonly doors: WriterDoors;
+  private readonly checksums: ChunkChecksums;
+  private accepted: number;
+  private written: number;
+  private writtenTail: number;
+  private pieces: Piece[] = [];
+  private waiters: SyncWaiter[] = [];
+  private writing = false;
+  private syncing = false;
+  private finishing: Outcome<Replica> | undefined;
+  private failure: QuorateError | undefined;
+  /** The disk gave an error: nothing more is written, not even a record. */
+  private broken = false;
+  private stopped: (() => void)[] = [];
+  private ended = false;
+  private namesDurable: boolean;
+
+  /** `isNew`: its names are not durable yet. */
+  constructor(
+    replica: StoredReplica,
+    files: ReplicaFiles,
+    durability: ReplicaDurability,
+    isNew: boolean,
+    doors: WriterDoors,
+  ) {
+    this.replica = replica;
+    this.files = files;
+    this.durability = durability;
+    this.namesDurable = !isNew;
+    this.doors = doors;
+    const { stamp, length, tailSum } = replica.record;
+    this.stamp = stamp;
+    this.accepted = length;
+    this.written = length;
+    this.writtenTail = tailSum;
+    this.checksums = new ChunkChecksums(length, tailSum);
+  }
+
+  get id(): number {
+    return this.replica.id;
+  }
+
+  get length(): number {
+    return this.accepted;
+  }
+
+  write(bytes: Bytes, checksums: Bytes, done: Outcome): void {
+    if (this.failure !== undefined) return done(this.failure);
+    if (this.finishing !== undefined) return done(unusable(this.id, "it is being finished"));
+    if (!this.checksums.of(bytes).equals(checksums)) {
+      return done(mismatch(this.id, `what came for byte ${this.accepted} does not fit its checksums`));
+    }
+    const full = this.doors.admit(bytes.length);
+    if (full !== undefined) return done(full);
+    this.checksums.advance(bytes, checksums);
+    const isTail = !this.checksums.aligned;
+    this.accepted += bytes.length;
+    this.pieces.push({
+      bytes,
+      fullSums: isTail ? checksums.subarray(0, Math.max(0, checksums.length - 4)) : checksums,
+      tailSum: this.checksums.tailSum,
+      done,
+    });
+    this.pump();
+  }
+
+  sync(done: Outcome): void {
+    if (this.failure !== undefined) return done(this.failure);
+    this.waiters.push({ upTo: this.accepted, done });
+    this.pump();
+  }
+
+  finish(done: Outcome<Replica>): void {
+    if (this.failure !== undefined) return done(this.failure);
+    if (this.finishing !== undefined) return done(unusable(this.id, "it is being finished"));
+    this.finishing = done;
+    this.pump();
+  }
+
+  release(): void {
+    this.stop(() => undefined);
+  }
+
+  /** As `release`; calls back when nothing is under way any more. */
+  stop(done: () => void): void {
+    if (this.ended) return done();
+    this.stopped.push(done);
+    this.fail(unusable(this.id, "its writer was stopped"));
+  }
+
+  private pump(): void {
+    if (!this.writing && this.pieces.length > 0 && this.failure === undefined) this.writeNext();
+    if (!this.syncing && this.failure === undefined) this.syncNext();
+    if (this.failure !== undefined && !this.writing && !this.syncing) this.leave();
+  }
+
+  private leave(): void {
+    if (this.ended) return;
+    const { record } = this.replica;
+    if (this.broken || this.replica.gone || record.state === "finished" || record.length === this.written) {
+      return this.end();
+    }
+    const last = this.replica.next({
+      length: this.written,
+      tailSum: this.writtenTail,
+      synced: this.isSynced,
+    });
+    this.syncing = true;
+    this.commit(last, (error) => {
+      this.syncing = false;
+      if (error === undefined) this.replica.record = last;
+      else this.syncFailed(error);
+      this.end();
+    });
+  }
+
+  private writeNext(): void {
+    let size = 0;
+    let count = 0;
+    for (const { bytes } of this.pieces) {
+      if (count > 0 && (size + bytes.length > GATHER_BYTES || count >= GATHER_PIECES)) break;
+      size += bytes.length;
+      count++;
+    }
+    const batch = this.pieces.splice(0, count);
+    const sums = batch.map(({ fullSums }) => fullSums).filter(({ length }) => length > 0);
+    const { bytes, sums: sumsFile } = this.files;
+    this.writing = true;
+    both(
+      (each) =>
+        bytes.write(
+          this.written,
+          batch.map((piece) => piece.bytes),
+          false,
+          each,
+        ),
+      (each) =>
+        sums.length === 0
+          ? each(undefined)
+          : sumsFile.write(sumPosition(fullChunks(this.written)), sums, false, each),
+      (error) => {
+        this.writing = false;
+        if (error === undefined) {
+          this.written += size;
+          this.writtenTail = batch.at(-1)?.tailSum ?? 0;
+        } else {
+          this.broken = true;
+          this.fail(writeFailure(this.id, error));
+        }
+        for (const { done } of batch) done(error === undefined ? undefined : this.failure);
+        this.pump();
+      },
+    );
+  }
+
+  private syncNext(): void {
+    const due = this.waiters.filter(({ upTo }) => upTo <= this.written);
+    const finishing = this.finishing !== undefined && this.written === this.accepted;
+    const { record } = this.replica;
+    const isMuch = this.isSynced && this.written - record.length >= UNSYNCED_BYTES;
+    if (due.length === 0 && !finishing && !isMuch) return;
+    this.waiters = this.waiters.filter(({ upTo }) => upTo > this.written);
+    const settle = (): void => {
+      for (const { done } of due) done(this.failure);
+    };
+    const unchanged = record.length === this.written && this.namesDurable && record.synced === this.isSynced;
+    if (unchanged && !finishing) return settle();
+    const next = this.replica.next({
+      length: this.written,
+      tailSum: this.writtenTail,
+      state: finishing ? "finished" : "writing",
+      synced: this.isSynced,
+    });
+    this.syncing = true;
+    this.commit(next, (error) => {
+      if (error !== undefined) {
+        this.syncing = false;
+        this.syncFailed(error);
+        settle();
+        return this.pump();
+      }
+      this.replica.record = next;
+      settle();
+      if (finishing) return this.finished();
+      this.syncing = false;
+      this.pump();
+    });
+  }
+
+  private get isSynced(): boolean {
+    return this.durability === "disk";
+  }
+
+  private commit(record: ReplicaRecord, done: DiskCallback): void {
+    const { files } = this;
+    if (!this.isSynced) return writeRecord(files, record, done);
+    const sync: DiskCallback = (error) => {
+      if (error !== undefined) return done(error);
+      if (this.namesDurable) return syncFiles(files, done);
+      both(
+        (each) => syncFiles(files, each),
+        (each) => this.doors.syncDirectory(each),
+        (syncError) => {
+          this.namesDurable = syncError === undefined;
+          done(syncError);
+        },
+      );
+    };
+    writeRecord(files, record, sync);
+  }
+
+  /** A second record that says the same: from then on the replica counts as whole without being read. */
+  private finished(): void {
+    const { replica } = this;
+    const repeated = replica.next({});
+    this.doors.changed();
+    this.finishing?.(undefined, replica.view());
+    this.finishing = undefined;
+    writeRecord(this.files, repeated, (error) => {
+      const over: DiskCallback = (syncError) => {
+        if (syncError === undefined) replica.record = repeated;
+        this.syncing = false;
+        this.fail(unusable(this.id, "it is finished"));
+        this.pump();
+      };
+      if (error !== undefined || !this.isSynced) over(error);
+      else this.files.sums.sync(over);
+    });
+  }
+
+  /** After a failed sync nobody knows what is on the disk (Rebello and others, ATC 2020): the replica is given up. */
+  private syncFailed(error: Error): void {
+    this.broken = true;
+    const failure = writeFailure(this.id, error);
+    if (failure.code !== "DISK_FULL") {
+      this.replica.damage = `it could not be synced: ${error.message}`;
+      this.doors.changed();
+    }
+    this.fail(failure);
+  }
+
+  private fail(failure: QuorateError): void {
+    if (this.failure === undefined) {
+      this.failure = failure;
+      const { pieces, waiters, finishing } = this;
+      this.pieces = [];
+      this.waiters = [];
+      this.finishing = undefined;
+      for (const { done } of pieces) done(failure);
+      for (const { done } of waiters) done(failure);
+      finishing?.(failure);
+    }
+    if (!this.writing && !this.syncing) this.leave();
+  }
+
+  private end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    closeFiles(this.files);
+    if (this.replica.writer === this) this.replica.writer = undefined;
+    for (const done of this.stopped.splice(0)) done();
+  }
+}
