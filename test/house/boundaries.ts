@@ -52,6 +52,7 @@ export const importRules: Readonly<
     pure: false,
   },
   bench: { rooms: ["bench"], pure: false },
+  client: { rooms: ["runtime", "wire", "client"], pure: false },
   cli: { rooms: ["runtime", "runtime/node", "wire", "engine", "simulation", "client", "cli"], pure: false },
 };
 

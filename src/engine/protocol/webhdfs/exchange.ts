@@ -1,7 +1,7 @@
 /** One request and its answer: who asks, what for, and the ways to answer. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
-import { renderError } from "../../../wire/webhdfs/remote-exception.ts";
+import { ERROR_CODE_HEADER, renderError } from "../../../wire/webhdfs/remote-exception.ts";
 import type { WebHdfsRequest } from "../../../wire/webhdfs/request.ts";
 import type { Caller } from "../../files/namespace/model.ts";
 
@@ -78,6 +78,7 @@ export function sendError(request: IncomingMessage, response: ServerResponse, er
   if (response.headersSent) return void response.destroy();
   const known = isQuorateError(error) ? error : new QuorateError("INVARIANT", "internal error");
   const { status, body } = renderError(known);
+  response.setHeader(ERROR_CODE_HEADER, known.code);
   sendJson(response, body, isQuorateError(error) ? status : 500);
   drain(request);
 }

@@ -136,6 +136,8 @@ export class Transfers {
       "Content-Type": "application/octet-stream",
       "Content-Length": reader.length,
       "Accept-Ranges": "bytes",
+      // Who reads on after a failure sees by it that the file is another one by now.
+      ETag: `"${reader.status.id}-${reader.status.modifiedMs}"`,
       "Cache-Control": "no-cache",
       "X-Content-Type-Options": "nosniff",
       ...(part === undefined ? {} : { "Content-Range": `bytes ${wanted.offset}-${end}/${whole ?? 0}` }),
