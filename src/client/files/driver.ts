@@ -74,6 +74,14 @@ export interface Checksum {
   readonly bytes: string;
 }
 
+/** What a file system does when it is not told otherwise. */
+export interface Defaults {
+  readonly blockSize: number;
+  readonly replication: number;
+  /** How long what is in the trash is kept; 0: there is no trash. */
+  readonly trashIntervalMs: number;
+}
+
 export type Chunks = AsyncIterable<Uint8Array>;
 
 /** Paths are absolute and checked. Every call rejects with a QuorateError of the error table, or the signal's reason. */
@@ -108,11 +116,16 @@ export interface FilesDriver {
   setTimes(path: string, accessedMs: number, modifiedMs: number, options: CallOptions): Promise<void>;
   /** False: it is a directory. UNSUPPORTED where files have no replicas. */
   setReplication(path: string, replication: number, options: CallOptions): Promise<boolean>;
+  /** How many replicas the part of a file has that has the fewest; Infinity when it has no parts. UNSUPPORTED. */
+  fewestReplicas(path: string, options: CallOptions): Promise<number>;
   /** Raises ACCESS_DENIED unless the user has these permissions: 4 read, 2 write, 1 execute. */
   checkAccess(path: string, permission: number, options: CallOptions): Promise<void>;
   summary(path: string, options: CallOptions): Promise<Summary>;
   space(options: CallOptions): Promise<Space>;
   /** HDFS's checksum of a file. UNSUPPORTED where there is none. */
   checksum(path: string, options: CallOptions): Promise<Checksum>;
+  defaults(options: CallOptions): Promise<Defaults>;
+  /** The user's own directory, whether it is there or not. */
+  home(options: CallOptions): Promise<string>;
   close(): void;
 }

@@ -13,6 +13,7 @@ import { bytesOf, linesOf } from "./content.ts";
 import type {
   CallOptions,
   Checksum,
+  Defaults,
   FileDescription,
   FilesDriver,
   ReadOptions,
@@ -306,6 +307,11 @@ export class Files {
     return this.driver.setReplication(checkPath(path), replication, options);
   }
 
+  /** Whether every part of the file has at least so many replicas. UNSUPPORTED where files have none. */
+  async isReplicated(path: string, replication: number, options: CallOptions = {}): Promise<boolean> {
+    return (await this.driver.fewestReplicas(checkPath(path), options)) >= replication;
+  }
+
   /** HDFS's checksum. UNSUPPORTED where there is none. */
   checksum(path: string, options: CallOptions = {}): Promise<Checksum> {
     return this.driver.checksum(checkPath(path), options);
@@ -318,6 +324,15 @@ export class Files {
 
   statfs(options: CallOptions = {}): Promise<Space> {
     return this.driver.space(options);
+  }
+
+  defaults(options: CallOptions = {}): Promise<Defaults> {
+    return this.driver.defaults(options);
+  }
+
+  /** The user's own directory, whether it is there or not. */
+  home(options: CallOptions = {}): Promise<string> {
+    return this.driver.home(options);
   }
 
   /** Events until the signal fires or the loop is left; it looks every `intervalMs`. */

@@ -125,6 +125,7 @@ export function localDriver(url: string): FilesDriver {
       );
     },
     setReplication: unsupported,
+    fewestReplicas: unsupported,
     checksum: unsupported,
     async checkAccess(path, permission) {
       const { R_OK, W_OK, X_OK } = constants;
@@ -141,6 +142,8 @@ export function localDriver(url: string): FilesDriver {
       const { blocks, bavail, bsize } = await translated(() => fs.statfs(root));
       return { capacity: blocks * bsize, used: (blocks - bavail) * bsize, remaining: bavail * bsize };
     },
+    defaults: async () => ({ blockSize: 4096, replication: 1, trashIntervalMs: 0 }),
+    home: async () => "/",
     close: () => undefined,
   };
 }

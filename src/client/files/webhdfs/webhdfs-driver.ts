@@ -74,6 +74,15 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
       silently(path, { op: "SETTIMES", accesstime, modificationtime }, options),
     setReplication: async (path, replication, options) =>
       (await ask(path, { op: "SETREPLICATION", replication }, options)).boolean,
+    async fewestReplicas(path, options) {
+      // Every server has this one; the newer operation of the same meaning came with Hadoop 3.4.
+      const { LocatedBlocks } = await ask(
+        path,
+        { op: "GET_BLOCK_LOCATIONS", offset: 0, length: undefined },
+        options,
+      );
+      return Math.min(...LocatedBlocks.locatedBlocks.map(({ locations }) => locations.length));
+    },
     checkAccess: (path, permission, options) =>
       silently(path, { op: "CHECKACCESS", fsaction: renderAction(permission) }, options),
     async summary(path, options) {
@@ -90,6 +99,12 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
     },
     space: async (options) => (await ask("/", { op: "GETSTATUS" }, options)).FsStatus,
     checksum: (path, options) => checksum(endpoint, path, options),
+    async defaults(options) {
+      const { FsServerDefaults: json } = await ask("/", { op: "GETSERVERDEFAULTS" }, options);
+      const { blockSize, replication, trashInterval } = json;
+      return { blockSize, replication, trashIntervalMs: trashInterval * 60_000 };
+    },
+    home: async (options) => (await ask("/", { op: "GETHOMEDIRECTORY" }, options)).Path,
     close: () => endpoint.connections.close(),
   };
 }
