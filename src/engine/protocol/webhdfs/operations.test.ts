@@ -18,7 +18,11 @@ beforeAll(async () => {
 afterAll(() => served.close());
 
 async function send(target: string, method: string, body?: string): Promise<Response> {
-  return fetch(target, { method, redirect: "manual", ...(body === undefined || method === "GET" ? {} : { body }) });
+  return fetch(target, {
+    method,
+    redirect: "manual",
+    ...(body === undefined || method === "GET" ? {} : { body }),
+  });
 }
 
 /** The status, and the body: JSON, or its length. */
