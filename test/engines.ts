@@ -72,7 +72,7 @@ function whyNot(program: Program): string | undefined {
       return succeeds("curl", ["--version"]) ? undefined : "curl is not installed (package curl)";
     case "hadoop":
       if (!succeeds("java", ["-version"])) return "java is not installed (package default-jre-headless)";
-      return notFetched(program, "hadoop");
+      return notFetched(program, "hadoop-3.4.1");
     case "hdfs and fsspec of Python":
       return succeeds("python3", ["--version"]) ? notFetched(program, "python") : "python3 is not installed";
     case "webhdfs of npm":

@@ -55,9 +55,16 @@ export function localDriver(url: string): FilesDriver {
   const root = fileURLToPath(url);
   const user = userInfo();
   const here = (path: string): string => join(root, path);
+  /** An absolute target as this driver calls it; one outside stays as it is. */
+  const inside = (target: string): string =>
+    root !== "/" && `${target}/`.startsWith(join(root, "/")) ? join("/", target.slice(root.length)) : target;
   const describe = async (path: string, followLast: boolean): Promise<FileDescription> => {
     const stats = await (followLast ? fs.stat(here(path)) : fs.lstat(here(path)));
-    return descriptionOf(path, stats, stats.isSymbolicLink() ? await fs.readlink(here(path)) : undefined);
+    return descriptionOf(
+      path,
+      stats,
+      stats.isSymbolicLink() ? inside(await fs.readlink(here(path))) : undefined,
+    );
   };
   const ownName = (uid: number): string => (uid === user.uid ? user.username : String(uid));
   const descriptionOf = (path: string, stats: Stats, target: string | undefined): FileDescription => ({

@@ -23,6 +23,21 @@ export async function* watchPath(
   { intervalMs = INTERVAL_MS, ...options }: WatchOptions,
 ): AsyncGenerator<WatchEvent> {
   const { signal } = options;
+  try {
+    yield* changes(driver, path, intervalMs, options);
+  } catch (error) {
+    // The signal may fire in the middle of a look: that is an end like any other.
+    if (signal?.aborted !== true) throw error;
+  }
+}
+
+async function* changes(
+  driver: FilesDriver,
+  path: string,
+  intervalMs: number,
+  options: CallOptions,
+): AsyncGenerator<WatchEvent> {
+  const { signal } = options;
   let before = await look(driver, path, options);
   for (;;) {
     await pause(intervalMs, signal);

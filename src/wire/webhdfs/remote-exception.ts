@@ -43,6 +43,12 @@ const CODES: ReadonlyMap<string, ErrorCode> = new Map([
   ...SHARED,
 ]);
 
+/** What HDFS says with another class than the one that its meaning has, or loses on the way through a datanode. */
+const TEXTS: readonly (readonly [text: RegExp, code: ErrorCode])[] = [
+  [/^Path is not a file/, "FILE_OPERATION_REFUSED"],
+  [/^The maximum path component name limit/, "NAME_TOO_LONG"],
+];
+
 /**
  * What a server answered, as an error of the table; undefined when it is no error of WebHDFS. `code`: what the header
  * ERROR_CODE_HEADER said.
@@ -55,5 +61,6 @@ export function parseError(body: unknown, code?: string): QuorateError | undefin
   if (typeof exception !== "string") return undefined;
   const text = typeof message === "string" ? message : exception;
   if (code !== undefined && Object.hasOwn(ERRORS, code)) return new QuorateError(code as ErrorCode, text);
-  return new QuorateError(CODES.get(exception) ?? "FILE_OPERATION_REFUSED", text);
+  const said = TEXTS.find(([pattern]) => pattern.test(text))?.[1];
+  return new QuorateError(said ?? CODES.get(exception) ?? "FILE_OPERATION_REFUSED", text);
 }

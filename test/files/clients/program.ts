@@ -43,6 +43,15 @@ const JAVA = [
   ),
 ];
 
+/** What `java` is given to run a class of Hadoop. */
+export function hadoopWords(main: string, args: readonly string[]): readonly string[] {
+  const folder = join(WEBHDFS_CLIENTS, "hadoop-3.4.1");
+  const jars = readdirSync(folder).map((name) => join(folder, name));
+  // This folder has the core-site.xml.
+  const classPath = [import.meta.dirname, ...jars].join(":");
+  return [...JAVA, "-cp", classPath, `org.apache.hadoop.${main}`, ...args];
+}
+
 /** One of Hadoop's own programs, such as "fs.FsShell", as `user`. */
 export function hadoop(
   main: string,
@@ -50,11 +59,7 @@ export function hadoop(
   user: string,
   options: Options = {},
 ): Promise<Ended> {
-  const folder = join(WEBHDFS_CLIENTS, "hadoop");
-  const jars = readdirSync(folder).map((name) => join(folder, name));
-  // This folder has the core-site.xml.
-  const classPath = [import.meta.dirname, ...jars].join(":");
-  return runProgram("java", [...JAVA, "-cp", classPath, `org.apache.hadoop.${main}`, ...args], {
+  return runProgram("java", hadoopWords(main, args), {
     ...options,
     environment: { HADOOP_USER_NAME: user, TZ: "UTC", ...options.environment },
   });

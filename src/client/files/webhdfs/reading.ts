@@ -12,7 +12,23 @@ import { IDLE_TIMEOUT_MS } from "./endpoint.ts";
 /** Failures in a row, without a byte between them, after which reading ends. */
 const FAILURES_MAX = 4;
 
-export async function* readFrom(endpoint: Endpoint, path: string, options: ReadOptions): Chunks {
+/** `sizeOf` is asked when a server refuses an offset: HDFS refuses the end of a file too, where there is just nothing to read. */
+export async function* readFrom(
+  endpoint: Endpoint,
+  path: string,
+  options: ReadOptions,
+  sizeOf: () => Promise<number>,
+): Chunks {
+  try {
+    yield* readOn(endpoint, path, options);
+  } catch (error) {
+    const { offset = 0 } = options;
+    const isRefused = error instanceof QuorateError && error.code === "FILE_OPERATION_REFUSED";
+    if (offset === 0 || !isRefused || (await sizeOf()) !== offset) throw error;
+  }
+}
+
+async function* readOn(endpoint: Endpoint, path: string, options: ReadOptions): Chunks {
   const { signal } = options;
   let at = options.offset ?? 0;
   let end = options.length === undefined ? undefined : at + options.length;

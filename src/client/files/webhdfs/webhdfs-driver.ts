@@ -39,7 +39,13 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
       return describe(path, (await ask(path, { op }, options)).FileStatus);
     },
     list: (path, options) => list(ask, path, options),
-    read: (path, options) => readFrom(endpoint, path, options),
+    read: (path, options) =>
+      readFrom(
+        endpoint,
+        path,
+        options,
+        async () => (await ask(path, { op: "GETFILESTATUS" }, {})).FileStatus.length,
+      ),
     write: (path, chunks, options) => write(endpoint, path, chunks, options),
     async append(path, chunks, options) {
       const found = await endpoint.locate(path, { op: "APPEND", ...HERE }, callOf(options));
@@ -178,7 +184,9 @@ async function checksum(endpoint: Endpoint, path: string, options: CallOptions):
       : await endpoint.connections.send("GET", found.location, { signal: options.signal, idleMs });
   if ((answer.statusCode ?? 0) >= 300) throw await errorOf(answer);
   const { FileChecksum } = (await readJson(answer)) as OperationAnswers["GETFILECHECKSUM"];
-  return { algorithm: FileChecksum.algorithm, bytes: FileChecksum.bytes };
+  // HDFS writes out a buffer that is longer than what is in it.
+  const { algorithm, bytes, length } = FileChecksum;
+  return { algorithm, bytes: bytes.slice(0, length * 2) };
 }
 
 /** The timeout of a stream is one of silence; asking where the bytes go has the usual deadline. */

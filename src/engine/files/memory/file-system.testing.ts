@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { crc32c } from "../../../wire/crc32.ts";
+import { checksumPadding } from "../../../wire/webhdfs/file-checksum.ts";
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { BlockNode } from "../blocks/locations.ts";
@@ -187,6 +188,7 @@ export class MemoryFileSystem implements FileSystem {
       }
       digest.update(sums.digest());
     }
+    digest.update(Buffer.alloc(checksumPadding(blocks.length)));
     const perBlock = blocks.length > 1 ? node.blockSize / BYTES_PER_CHECKSUM : 0;
     const head = Buffer.alloc(12);
     head.writeUInt32BE(BYTES_PER_CHECKSUM, 0);
