@@ -2,11 +2,27 @@
  * quorate: the public door of the package.
  *
  * - `start`: an engine inside this process; `ALGORITHMS`: what can keep its log.
+ * - `connectFiles`: a file system shaped like `node:fs/promises`, over WebHDFS or a local directory.
  * - `QuorateError`, `ERRORS`: what can go wrong, and whether it may be retried.
  */
 export { ALGORITHMS } from "./consensus/algorithms.ts";
 export type { Algorithm } from "./consensus/algorithms.ts";
 export { start } from "./engine/start.ts";
 export type { Engine, EngineClock, EngineNode, StartOptions } from "./engine/start.ts";
+export { connectFiles } from "./client/files/connect.ts";
+export type { ConnectFilesOptions } from "./client/files/connect.ts";
+export type { Content } from "./client/files/content.ts";
+export type {
+  CallOptions,
+  Checksum,
+  ReadOptions,
+  Space,
+  Summary,
+  WriteOptions,
+} from "./client/files/driver.ts";
+export type { FileHandle, OpenFlags } from "./client/files/file-handle.ts";
+export type { Files } from "./client/files/files.ts";
+export type { FileStats } from "./client/files/file-stats.ts";
+export type { WatchEvent, WatchOptions } from "./client/files/watch.ts";
 export { ERRORS, isQuorateError, QuorateError } from "./runtime/errors.ts";
 export type { ErrorCode, ErrorKind, Outcome } from "./runtime/errors.ts";

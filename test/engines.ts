@@ -7,7 +7,9 @@
  * machine that has just Node.js; it goes before CI.
  */
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { networkInterfaces } from "node:os";
+import { join, resolve } from "node:path";
 
 export type Program =
   | "redis-server"
@@ -15,7 +17,15 @@ export type Program =
   | "redis-benchmark"
   | "redis-py"
   | "network namespaces"
-  | "outside address";
+  | "outside address"
+  | "curl"
+  | "hadoop"
+  | "hdfs and fsspec of Python"
+  | "webhdfs of npm";
+
+/** Where `test/files/clients/install` puts the clients of WebHDFS. */
+export const WEBHDFS_CLIENTS: string =
+  process.env["QUORATE_CLIENTS"] ?? resolve(import.meta.dirname, "../node_modules/.cache/quorate-clients");
 
 /** Debian's Python first: its packages are not those of another Python that comes first on the PATH. */
 const PYTHONS = ["/usr/bin/python3", "python3"];
@@ -68,6 +78,15 @@ function whyNot(program: Program): string | undefined {
       return noNamespaces();
     case "outside address":
       return outsideAddress() === undefined ? "this machine has no address but loopback" : undefined;
+    case "curl":
+      return succeeds("curl", ["--version"]) ? undefined : "curl is not installed (package curl)";
+    case "hadoop":
+      if (!succeeds("java", ["-version"])) return "java is not installed (package default-jre-headless)";
+      return notFetched(program, "hadoop-3.4.1");
+    case "hdfs and fsspec of Python":
+      return succeeds("python3", ["--version"]) ? notFetched(program, "python") : "python3 is not installed";
+    case "webhdfs of npm":
+      return notFetched(program, "npm");
   }
 }
 
@@ -77,6 +96,11 @@ function wrongRedis(): string | undefined {
   const version = /v=(\d+\.\d+)/.exec(stdout ?? "")?.[1];
   if (version === undefined) return "redis-server is not installed (package redis-server)";
   return version === "7.0" ? undefined : `redis-server is ${version}, the reference is 7.0`;
+}
+
+function notFetched(program: Program, folder: string): string | undefined {
+  if (existsSync(join(WEBHDFS_CLIENTS, folder))) return undefined;
+  return `${program} was not fetched (test/files/clients/install)`;
 }
 
 function noNamespaces(): string | undefined {

@@ -6,6 +6,7 @@
 import { ERRORS, QuorateError, isQuorateError } from "../runtime/errors.ts";
 import { programHelp, verbHelp } from "./help.ts";
 import { parseCall, unknown } from "./parse.ts";
+import { Call } from "./verb.ts";
 import { VERBS } from "./verbs.ts";
 import { packageVersion } from "./version.ts";
 
@@ -23,6 +24,9 @@ async function run(args: readonly string[]): Promise<number> {
   if (!verb) {
     const known = VERBS.filter(({ internal }) => !internal).map((each) => each.name);
     throw new QuorateError("USAGE", `${unknown("verb", name, known)} (quorate --help lists them)`);
+  }
+  if (verb.ownArguments && rest.length > 0 && !/^(--help|-h)$/.test(rest[0] ?? "")) {
+    return (await verb.load())(new Call(verb, new Map(), rest));
   }
   const end = rest.indexOf("--");
   const own = end < 0 ? rest : rest.slice(0, end);

@@ -20,6 +20,8 @@ export interface Verb {
   readonly flags: readonly Flag[];
   /** How many positional arguments it takes. */
   readonly positionals: { readonly min: number; readonly max: number };
+  /** Takes its arguments as they come, all as positionals, and has its own help below "help" and "--help". */
+  readonly ownArguments?: boolean;
   /** Called by the program itself, not shown in the help. */
   readonly internal?: boolean;
   readonly load: () => Promise<RunVerb>;

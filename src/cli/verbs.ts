@@ -114,6 +114,23 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import("./members.ts")).members,
   },
   {
+    name: "fs",
+    summary:
+      "files of any WebHDFS server (HDFS; nodes of Quorate serve none yet), with the words of hdfs dfs",
+    usage: [
+      "fs [--fs webhdfs://host:port] [--user NAME] COMMAND ...",
+      "fs help [COMMAND]",
+      "fs put ./books /books    fs ls -R -h /books    fs get /books/a.txt -    fs rm -r /books",
+    ],
+    flags: [
+      { name: "fs", value: "URL", environment: "QUORATE_FS", help: "default webhdfs://localhost:9870" },
+      { name: "user", value: "NAME", environment: "HADOOP_USER_NAME", help: "who asks; default quorate" },
+    ],
+    positionals: { min: 1, max: Infinity },
+    ownArguments: true,
+    load: async () => (await import("./fs/fs.ts")).fs,
+  },
+  {
     name: "tour",
     summary: "the guided main job: three nodes, real work, a killed leader, everything verified",
     usage: ["tour [PATH] [--keep]"],

@@ -59,6 +59,7 @@ export const importRules: Readonly<
   },
   bench: { rooms: ["bench", "consensus/algorithm-names.ts"], pure: false },
   "bench/inside": { rooms: ["runtime", "wire", "engine"], pure: false },
+  client: { rooms: ["runtime", "wire", "client"], pure: false },
   cli: {
     rooms: [
       "runtime",

@@ -119,7 +119,7 @@ export interface FileReader extends AsyncIterable<Bytes> {
   readonly length: number;
 }
 
-/** HDFS's checksum of a file: MD5 over the MD5s of its blocks' CRC-32Cs. */
+/** HDFS's checksum of a file: MD5 over the MD5s of its blocks' CRC-32Cs, and over zeros behind them (`wire/webhdfs/file-checksum.ts`). */
 export interface FileChecksum {
   /** Such as "MD5-of-0MD5-of-512CRC32C". */
   readonly algorithm: string;

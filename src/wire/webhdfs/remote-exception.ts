@@ -22,19 +22,45 @@ export function renderError(error: QuorateError): {
   return { status, body: { RemoteException: { exception, javaClassName, message: error.message } } };
 }
 
-/** The first code of the error table with each exception. */
-const CODES: ReadonlyMap<string, ErrorCode> = new Map(
-  (Object.keys(ERRORS) as ErrorCode[]).reverse().map((code) => [hadoopExceptionOf(code).exception, code]),
-);
+/**
+ * The header in which a node of Quorate names the code of its error: several codes share one exception, and only the code
+ * says whether the operation may have been carried out.
+ */
+export const ERROR_CODE_HEADER = "x-quorate-error";
 
-/** What a server answered, as an error of the table; undefined when it is no error of WebHDFS. */
-export function parseError(body: unknown): QuorateError | undefined {
+/** Exceptions that several codes share, and what they mean when the server does not say which. */
+const SHARED: readonly (readonly [exception: string, code: ErrorCode])[] = [
+  ["IOException", "FILE_OPERATION_REFUSED"],
+  ["IllegalArgumentException", "ARGUMENT_INVALID"],
+  ["RetriableException", "NO_QUORUM"],
+  ["StandbyException", "NO_QUORUM"],
+  ["AuthorizationException", "ACCESS_DENIED"],
+  ["SecurityException", "ACCESS_DENIED"],
+];
+
+const CODES: ReadonlyMap<string, ErrorCode> = new Map([
+  ...(Object.keys(ERRORS) as ErrorCode[]).map((code) => [hadoopExceptionOf(code).exception, code] as const),
+  ...SHARED,
+]);
+
+/** What HDFS says with another class than the one that its meaning has, or loses on the way through a datanode. */
+const TEXTS: readonly (readonly [text: RegExp, code: ErrorCode])[] = [
+  [/^Path is not a file/, "FILE_OPERATION_REFUSED"],
+  [/^The maximum path component name limit/, "NAME_TOO_LONG"],
+];
+
+/**
+ * What a server answered, as an error of the table; undefined when it is no error of WebHDFS. `code`: what the header
+ * ERROR_CODE_HEADER said.
+ */
+export function parseError(body: unknown, code?: string): QuorateError | undefined {
   if (typeof body !== "object" || body === null) return undefined;
   const { RemoteException: remote } = body as { readonly RemoteException?: unknown };
   if (typeof remote !== "object" || remote === null) return undefined;
   const { exception, message } = remote as { readonly exception?: unknown; readonly message?: unknown };
   if (typeof exception !== "string") return undefined;
-  const code =
-    CODES.get(exception) ?? (exception === "StandbyException" ? "NO_QUORUM" : "FILE_OPERATION_REFUSED");
-  return new QuorateError(code, typeof message === "string" ? message : exception);
+  const text = typeof message === "string" ? message : exception;
+  if (code !== undefined && Object.hasOwn(ERRORS, code)) return new QuorateError(code as ErrorCode, text);
+  const said = TEXTS.find(([pattern]) => pattern.test(text))?.[1];
+  return new QuorateError(said ?? CODES.get(exception) ?? "FILE_OPERATION_REFUSED", text);
 }

@@ -3,7 +3,9 @@ import { afterEach, expect, test } from "vitest";
 import { ReplyError } from "../../keyspace/reply.ts";
 import type { MemberView, NodeStatus } from "../../cluster/local-node.ts";
 import { createMetrics } from "../../cluster/metrics.ts";
-import type { AdminServer } from "./admin-server.ts";
+import { MemoryFileSystem } from "../../files/memory/file-system.testing.ts";
+import { createWebHdfsDoor } from "../webhdfs/webhdfs-door.ts";
+import type { AdminServer, AdminServerOptions } from "./admin-server.ts";
 import { startAdminServer } from "./admin-server.ts";
 import type { ObservedNode, StatusDocument } from "./status-document.ts";
 
@@ -62,8 +64,12 @@ function exampleNode(barrier: Barrier): ObservedNode {
 }
 
 const servers: AdminServer[] = [];
-async function serve(barrier: Barrier = (done) => done(undefined)): Promise<string> {
+async function serve(
+  barrier: Barrier = (done) => done(undefined),
+  more: Pick<AdminServerOptions, "files"> = {},
+): Promise<string> {
   const server = await startAdminServer({
+    ...more,
     host: "127.0.0.1",
     port: 0,
     node: exampleNode(barrier),
@@ -142,6 +148,21 @@ test("what is not offered is refused plainly", async () => {
   expect((await fetch(`${url}/status`, { headers: { long: "x".repeat(10_000) } })).status).toBe(431);
   const head = await fetch(`${url}/status`, { method: "HEAD" });
   expect([head.status, await head.text()]).toEqual([200, ""]);
+});
+
+test("a node with files answers WebHDFS on the same port, and a node without refuses in its words", async () => {
+  const door = createWebHdfsDoor({ files: new MemoryFileSystem(), key: Buffer.alloc(32, 1), now: Date.now });
+  const url = await serve(undefined, { files: door });
+  const file = `${url}/webhdfs/v1/${"long name ".repeat(20)}`;
+  const put = await fetch(`${file}?op=CREATE&user.name=quorate`, { method: "PUT", body: "bytes" });
+  expect(put.status).toBe(201);
+  expect(await (await fetch(`${file}?op=OPEN&user.name=quorate`)).text()).toBe("bytes");
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  const without = await fetch(`${await serve()}/webhdfs/v1/?op=LISTSTATUS`);
+  expect(without.status).toBe(400);
+  expect(await without.json()).toMatchObject({
+    RemoteException: { exception: "UnsupportedOperationException", message: "this node serves no files" },
+  });
 });
 
 test("closing does not wait for a client that holds its connection open", async () => {

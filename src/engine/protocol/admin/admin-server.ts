@@ -1,7 +1,7 @@
 /**
  * admin: the HTTP door for people and machines that look after a node. `/healthz` says whether it can serve, `/metrics`
  * gives its figures to Prometheus, `/status` the cluster as it sees it (`status-document.ts`). Only `/members` changes
- * anything (`members-door.ts`).
+ * anything (`members-door.ts`). On a node with files the same port is the door of WebHDFS (`protocol/webhdfs`).
  */
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
@@ -13,9 +13,15 @@ import type { MembersDoor } from "./members-door.ts";
 import { takeOrder } from "./members-door.ts";
 import type { ObservedNode } from "./status-document.ts";
 import { statusDocument } from "./status-document.ts";
+import type { WebHdfsDoor } from "../webhdfs/webhdfs-door.ts";
+import { isWebHdfs, refuseWebHdfs } from "../webhdfs/webhdfs-door.ts";
 
 const HEADER_MAX_BYTES = 8 * 1024;
 const CONNECTIONS_MAX = 256;
+/** On a node with files: a path of 8,000 characters may take thrice as many bytes, and a rename has two of them. */
+const FILES_HEADER_MAX_BYTES = 64 * 1024;
+/** On a node with files, as many as HDFS lets transfer at a time (dfs.datanode.max.transfer.threads). */
+const FILES_CONNECTIONS_MAX = 4096;
 /** A request that has not arrived whole by then is ended. */
 const REQUEST_TIMEOUT_MS = 5000;
 /** How long `/healthz` waits for the read barrier before it calls the node unhealthy. */
@@ -31,6 +37,8 @@ export interface AdminServerOptions {
   readonly metrics: Metrics;
   /** Default: members cannot be changed here. */
   readonly members?: MembersDoor;
+  /** Default: WebHDFS is refused. */
+  readonly files?: WebHdfsDoor;
 }
 
 export interface AdminServer {
@@ -41,13 +49,25 @@ export interface AdminServer {
 
 /** Rejects with PORT_IN_USE, or USAGE when the host is not one of this machine. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
-  const server = createServer({ maxHeaderSize: HEADER_MAX_BYTES }, (request, response) => {
+  const { files } = options;
+  const maxHeaderSize = files === undefined ? HEADER_MAX_BYTES : FILES_HEADER_MAX_BYTES;
+  const server = createServer({ maxHeaderSize });
+  const take = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void => {
+    if (isWebHdfs(request.url ?? "")) {
+      if (files === undefined) return refuseWebHdfs(request, response);
+      return files.take(request, response, expectsContinue);
+    }
+    endLate(request);
+    if (expectsContinue) response.writeContinue();
     answer(request, response, options);
-  });
+  };
+  server.on("request", (request, response) => take(request, response, false));
+  server.on("checkContinue", (request, response) => take(request, response, true));
   server.headersTimeout = REQUEST_TIMEOUT_MS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  // An upload may take as long as it likes; the other requests are timed one by one.
+  server.requestTimeout = 0;
   server.keepAliveTimeout = REQUEST_TIMEOUT_MS;
-  server.maxConnections = CONNECTIONS_MAX;
+  server.maxConnections = files === undefined ? CONNECTIONS_MAX : FILES_CONNECTIONS_MAX;
   await listen(server, options.host, options.port);
   const endSampling = registerNodeMetrics(options.metrics, options.node);
   let closed: Promise<void> | undefined;
@@ -58,6 +78,16 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
       return (closed ??= close(server));
     },
   };
+}
+
+/** Ends a request whose body does not arrive in time. */
+function endLate(request: IncomingMessage): void {
+  if (request.complete) return;
+  const timer = setTimeout(() => {
+    if (!request.complete) request.destroy();
+  }, REQUEST_TIMEOUT_MS);
+  request.once("close", () => clearTimeout(timer));
+  request.once("end", () => clearTimeout(timer));
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

@@ -1,0 +1,93 @@
+/** `du`, `df`, `count`: how much there is. */
+import type { Summary } from "../../client/files/driver.ts";
+import type { FsCommand } from "./command.ts";
+import { columns, sizeText } from "./texts.ts";
+
+export const du: FsCommand = {
+  name: "du",
+  usage: "[-s] [-h] [-v] [-x] <path> ...",
+  summary: "print sizes, and what the replicas take",
+  switches: ["s", "h", "v", "x"],
+  async run(shell, args) {
+    const rows: string[][] = args.has("v")
+      ? [["SIZE", "DISK_SPACE_CONSUMED_WITH_ALL_REPLICAS", "FULL_PATH_NAME"]]
+      : [];
+    for await (const item of shell.items(args.words)) {
+      await shell.attempt(item.shown, async () => {
+        const inside = [item];
+        if (item.stats.isDirectory() && !args.has("s")) {
+          inside.pop();
+          for await (const stats of shell.files.walk(item.path, { signal: shell.signal }))
+            inside.push(shell.below(item, stats));
+        }
+        for (const { shown, path } of inside) {
+          const { length, space } = await shell.files.summary(path, { signal: shell.signal });
+          rows.push([sizeText(length, args.has("h")), sizeText(space, args.has("h")), shown]);
+        }
+      });
+    }
+    for (const line of columns(rows)) await shell.print(line);
+  },
+};
+
+export const df: FsCommand = {
+  name: "df",
+  usage: "[-h] [<path> ...]",
+  summary: "print capacity and free space",
+  switches: ["h"],
+  min: 0,
+  async run(shell, args) {
+    const { capacity, used, remaining } = await shell.files.statfs({ signal: shell.signal });
+    const percent = capacity === 0 ? 0 : Math.round((used * 100) / capacity);
+    const sizes = [capacity, used, remaining].map((bytes) => sizeText(bytes, args.has("h")));
+    const rows = [
+      ["Filesystem", "Size", "Used", "Available", "Use%"],
+      [shell.files.url, ...sizes, `${percent}%`],
+    ];
+    for (const line of columns(rows, [1, 2, 3, 4])) await shell.print(line);
+  },
+};
+
+const QUOTA_HEADINGS = ["QUOTA", "REM_QUOTA", "SPACE_QUOTA", "REM_SPACE_QUOTA"];
+const QUOTA_WIDTHS = [12, 15, 15, 15];
+const HEADINGS = ["DIR_COUNT", "FILE_COUNT", "CONTENT_SIZE"];
+const WIDTHS = [12, 12, 18];
+
+export const count: FsCommand = {
+  name: "count",
+  usage: "[-q] [-h] [-v] [-x] <path> ...",
+  summary: "count directories, files and bytes; -q the quotas too",
+  switches: ["q", "h", "v", "x"],
+  async run(shell, args) {
+    const isHuman = args.has("h");
+    const line = (quotas: readonly string[], counts: readonly string[], path: string): string => {
+      const cells = [
+        ...(args.has("q") ? quotas.map((cell, at) => cell.padStart(QUOTA_WIDTHS[at] ?? 0)) : []),
+        ...counts.map((cell, at) => cell.padStart(WIDTHS[at] ?? 0)),
+      ];
+      return [...cells, path].join(" ");
+    };
+    if (args.has("v")) await shell.print(line(QUOTA_HEADINGS, HEADINGS, "PATHNAME"));
+    for await (const { shown, path } of shell.items(args.words)) {
+      await shell.attempt(shown, async () => {
+        const summary = await shell.files.summary(path, { signal: shell.signal });
+        const { directories, files, length } = summary;
+        const counts = [directories, files, length].map((each) => sizeText(each, isHuman));
+        await shell.print(line(quotasOf(summary, isHuman), counts, shown));
+      });
+    }
+  },
+};
+
+function quotasOf(
+  { nameQuota, spaceQuota, directories, files, space }: Summary,
+  human: boolean,
+): readonly string[] {
+  const names =
+    nameQuota < 0
+      ? ["none", "inf"]
+      : [nameQuota, nameQuota - directories - files].map((each) => sizeText(each, human));
+  const bytes =
+    spaceQuota < 0 ? ["none", "inf"] : [spaceQuota, spaceQuota - space].map((each) => sizeText(each, human));
+  return [...names, ...bytes];
+}

@@ -1,0 +1,130 @@
+/** `chmod`, `chown`, `chgrp`, `setrep`. */
+import { QuorateError } from "../../runtime/errors.ts";
+import type { FsCommand } from "./command.ts";
+import { wholeNumber } from "./command.ts";
+import type { Item, Shell } from "./shell.ts";
+
+async function each(
+  shell: Shell,
+  words: readonly string[],
+  recursive: boolean,
+  change: (item: Item) => Promise<void>,
+): Promise<void> {
+  for await (const item of shell.items(words)) {
+    for await (const one of recursive ? shell.tree(item) : [item])
+      await shell.attempt(one.shown, () => change(one));
+  }
+}
+
+export const chmod: FsCommand = {
+  name: "chmod",
+  usage: "[-R] <MODE[,MODE]... | OCTALMODE> <path> ...",
+  summary: "change permissions",
+  switches: ["R"],
+  free: true,
+  min: 2,
+  run(shell, args) {
+    const [mode = "", ...words] = args.words;
+    const change = parseMode(mode);
+    return each(shell, words, args.has("R"), ({ path, stats }) =>
+      shell.files.chmod(path, change(stats.mode, stats.isDirectory()), { signal: shell.signal }),
+    );
+  },
+};
+
+/** "755", "1777", "u=rw,go-r", "a+X", "+t", each clause upon the one before, as POSIX says (Hadoop lets the last win). Throws USAGE. */
+export function parseMode(text: string): (mode: number, isDirectory: boolean) => number {
+  if (/^[01]?[0-7]{1,3}$/.test(text)) return () => Number.parseInt(text, 8);
+  const clauses = text.split(",").map((clause) => /^([ugoa]*)([+=-])([rwxXt]+)$/.exec(clause));
+  if (clauses.includes(null))
+    throw new QuorateError("USAGE", `chmod : mode '${text}' does not match the expected pattern.`);
+  return (before, isDirectory) => {
+    let mode = before;
+    for (const clause of clauses) {
+      const [, who = "", sign = "", letters = ""] = clause ?? [];
+      const everyone = who === "" || who.includes("a");
+      const runs = letters.includes("x") || (letters.includes("X") && (isDirectory || (mode & 0o111) !== 0));
+      const bits = (letters.includes("r") ? 4 : 0) | (letters.includes("w") ? 2 : 0) | (runs ? 1 : 0);
+      for (const [name, shift] of [
+        ["u", 6],
+        ["g", 3],
+        ["o", 0],
+      ] as const) {
+        if (!everyone && !who.includes(name)) continue;
+        if (sign === "=") mode &= ~(7 << shift);
+        if (sign === "-") mode &= ~(bits << shift);
+        else mode |= bits << shift;
+      }
+      if (letters.includes("t")) mode = sign === "-" ? mode & ~0o1000 : mode | 0o1000;
+      else if (sign === "=" && everyone) mode &= ~0o1000;
+    }
+    return mode;
+  };
+}
+
+export const chown: FsCommand = {
+  name: "chown",
+  usage: "[-R] [OWNER][:[GROUP]] <path> ...",
+  summary: "change owner and group",
+  switches: ["R"],
+  min: 2,
+  run(shell, args) {
+    const [names = "", ...words] = args.words;
+    const match = /^([\w.@$-]*)(?::([\w.@$-]*))?$/.exec(names);
+    const [, owner = "", group = ""] = match ?? [];
+    if (owner === "" && group === "")
+      throw new QuorateError("USAGE", `'${names}' does not match expected pattern for [owner][:group].`);
+    return each(shell, words, args.has("R"), ({ path }) =>
+      shell.files.chown(path, owner || undefined, group || undefined, { signal: shell.signal }),
+    );
+  },
+};
+
+export const chgrp: FsCommand = {
+  name: "chgrp",
+  usage: "[-R] GROUP <path> ...",
+  summary: "change the group",
+  switches: ["R"],
+  min: 2,
+  run(shell, args) {
+    const [group = "", ...words] = args.words;
+    return each(shell, words, args.has("R"), ({ path }) =>
+      shell.files.chown(path, undefined, group, { signal: shell.signal }),
+    );
+  },
+};
+
+const WAIT_INTERVAL_MS = 1000;
+
+export const setrep: FsCommand = {
+  name: "setrep",
+  usage: "[-R] [-w] <rep> <path> ...",
+  summary: "set how many replicas files have, of all files below a directory; -w waits until they are there",
+  switches: ["R", "w"],
+  min: 2,
+  async run(shell, args) {
+    const [count = "", ...words] = args.words;
+    const replication = wholeNumber("replication", count, 1);
+    const changed: Item[] = [];
+    for await (const item of shell.items(words)) {
+      for await (const one of shell.tree(item)) {
+        if (!one.stats.isFile()) continue;
+        await shell.attempt(one.shown, async () => {
+          await shell.files.setReplication(one.path, replication, { signal: shell.signal });
+          await shell.print(`Replication ${replication} set: ${one.shown}`);
+          changed.push(one);
+        });
+      }
+    }
+    if (!args.has("w")) return;
+    for (const { shown, path } of changed) {
+      await shell.write(`Waiting for ${shown} ...`);
+      while (!(await shell.files.isReplicated(path, replication, { signal: shell.signal }))) {
+        await shell.write(".");
+        await new Promise((resolve) => setTimeout(resolve, WAIT_INTERVAL_MS));
+        shell.signal.throwIfAborted();
+      }
+      await shell.print(" done");
+    }
+  },
+};

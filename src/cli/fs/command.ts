@@ -1,0 +1,81 @@
+/** A command of `quorate fs` as data, with its words cut up as `hdfs dfs` cuts them: options first, one dash, then paths. */
+import { QuorateError } from "../../runtime/errors.ts";
+import type { Shell } from "./shell.ts";
+
+export interface FsCommand {
+  readonly name: string;
+  /** What follows the name, as Hadoop's help has it. */
+  readonly usage: string;
+  readonly summary: string;
+  /** Options that are there or not, without their dash. */
+  readonly switches?: readonly string[];
+  /** Options that take a value. */
+  readonly values?: readonly string[];
+  /** Paths and other words. Default at least one, no limit. */
+  readonly min?: number;
+  readonly max?: number;
+  /** Words with a dash are no options (expressions of `find`, modes of `chmod`). */
+  readonly free?: boolean;
+  run(shell: Shell, args: Arguments): Promise<void>;
+}
+
+export class Arguments {
+  readonly words: readonly string[];
+  private readonly options: ReadonlyMap<string, string>;
+
+  constructor(words: readonly string[], options: ReadonlyMap<string, string>) {
+    this.words = words;
+    this.options = options;
+  }
+
+  has(option: string): boolean {
+    return this.options.has(option);
+  }
+
+  value(option: string): string | undefined {
+    return this.options.get(option);
+  }
+
+  /** Throws USAGE unless it is a whole number of at least `min`. */
+  count(option: string, min: number): number | undefined {
+    const text = this.options.get(option);
+    if (text === undefined) return undefined;
+    return wholeNumber(`-${option}`, text, min);
+  }
+}
+
+export function wholeNumber(what: string, text: string, min: number): number {
+  const value = Number(text);
+  if (!/^\d{1,15}$/.test(text) || value < min)
+    throw new QuorateError("USAGE", `${what} must be a whole number of at least ${min}, not "${text}"`);
+  return value;
+}
+
+/** Throws USAGE with one line. */
+export function parseArguments(command: FsCommand, args: readonly string[]): Arguments {
+  const { switches = [], values = [], min = 1, max = Infinity } = command;
+  const options = new Map<string, string>();
+  let at = 0;
+  for (; at < args.length; at++) {
+    const word = args[at] ?? "";
+    if (word === "--") {
+      at++;
+      break;
+    }
+    if (!word.startsWith("-") || word === "-") break;
+    const name = word.slice(1);
+    if (values.includes(name)) {
+      const value = args[++at];
+      if (value === undefined) throw new QuorateError("USAGE", `option ${word} takes a value`);
+      options.set(name, value);
+    } else if (switches.includes(name)) options.set(name, "");
+    else if (command.free === true) break;
+    else throw new QuorateError("USAGE", `Illegal option ${word}`);
+  }
+  const words = args.slice(at);
+  if (words.length < min)
+    throw new QuorateError("USAGE", `Not enough arguments: expected ${min} but got ${words.length}`);
+  if (words.length > max)
+    throw new QuorateError("USAGE", `Too many arguments: expected ${max} but got ${words.length}`);
+  return new Arguments(words, options);
+}

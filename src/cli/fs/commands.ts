@@ -1,0 +1,54 @@
+/** Every command of `quorate fs`. */
+import { count, df, du } from "./accounting.ts";
+import { chgrp, chmod, chown, setrep } from "./attributes.ts";
+import type { FsCommand } from "./command.ts";
+import { find, ls, stat, test } from "./listing.ts";
+import { mkdir, mv, rm, rmdir, touch, touchz, truncate } from "./naming.ts";
+import { cat, checksum, head, tail, text } from "./reading.ts";
+import {
+  appendToFile,
+  copyFromLocal,
+  copyToLocal,
+  cp,
+  get,
+  getmerge,
+  moveFromLocal,
+  put,
+} from "./transfers.ts";
+
+const append: FsCommand = { ...appendToFile, name: "append", summary: "the same as appendToFile" };
+
+export const FS_COMMANDS: readonly FsCommand[] = [
+  ls,
+  put,
+  get,
+  cat,
+  cp,
+  mv,
+  rm,
+  mkdir,
+  rmdir,
+  append,
+  appendToFile,
+  head,
+  tail,
+  text,
+  touch,
+  touchz,
+  truncate,
+  du,
+  df,
+  count,
+  stat,
+  test,
+  find,
+  checksum,
+  chmod,
+  chown,
+  chgrp,
+  setrep,
+  copyFromLocal,
+  copyToLocal,
+  moveFromLocal,
+  getmerge,
+];

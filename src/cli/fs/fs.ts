@@ -1,0 +1,121 @@
+/**
+ * `quorate fs`: the shell of a file system behind WebHDFS, with the words, the output and the exit codes of `hdfs dfs`. A
+ * command may have a dash in front, as there. Exit codes: 0 done, 1 refused or failed, 255 wrong usage; 3 and 4, which
+ * `hdfs dfs` does not know, as for the other verbs.
+ */
+import { connectFiles } from "../../client/files/connect.ts";
+import { ERRORS, isQuorateError, QuorateError } from "../../runtime/errors.ts";
+import { unknown } from "../parse.ts";
+import { formatTable } from "../style.ts";
+import type { Call } from "../verb.ts";
+import type { FsCommand } from "./command.ts";
+import { parseArguments } from "./command.ts";
+import { FS_COMMANDS } from "./commands.ts";
+import { Shell } from "./shell.ts";
+
+export const DEFAULT_FS = "webhdfs://localhost:9870";
+/** The superuser's name unless an operator chose another. */
+const DEFAULT_USER = "quorate";
+const USAGE_EXIT = 255;
+const INTERRUPTED_EXIT = 130;
+
+interface Place {
+  readonly url: string;
+  readonly user: string;
+}
+
+export async function fs(call: Call): Promise<number> {
+  try {
+    const { place, rest } = globalFlags(call.positionals);
+    const [word, ...args] = rest;
+    if (word === undefined) throw new QuorateError("USAGE", `a command is missing\n${overview()}`);
+    const name = word.replace(/^--?/, "");
+    if (name === "help" || name === "usage" || name === "h") return print(helpFor(args[0]));
+    const command = commandOf(word);
+    if (args.includes("--help")) return print(helpFor(command.name));
+    return await run(command, args, place);
+  } catch (error) {
+    if (!isQuorateError(error) || error.code !== "USAGE") throw error;
+    process.stderr.write(`${error.message}\n`);
+    return USAGE_EXIT;
+  }
+}
+
+/** `--fs URL` and `--user NAME` (also with one dash, as Hadoop writes them) come before the command. */
+function globalFlags(words: readonly string[]): { readonly place: Place; readonly rest: readonly string[] } {
+  let url = process.env["QUORATE_FS"] ?? DEFAULT_FS;
+  let user = process.env["HADOOP_USER_NAME"];
+  let at = 0;
+  for (; at < words.length; at++) {
+    const [flag = "", inline] = (words[at] ?? "").split("=", 2);
+    const name = flag.replace(/^--?/, "");
+    if (!flag.startsWith("-") || (name !== "fs" && name !== "user")) break;
+    const value = inline ?? words[++at];
+    if (value === undefined || value === "") throw new QuorateError("USAGE", `${flag} needs a value`);
+    if (name === "fs") url = value;
+    else user = value;
+  }
+  const inUrl = /^webhdfs:\/\/([^@/]+)@/.exec(url)?.[1];
+  return { place: { url, user: user ?? inUrl ?? DEFAULT_USER }, rest: words.slice(at) };
+}
+
+function commandOf(word: string): FsCommand {
+  const name = word.replace(/^-/, "");
+  const found = FS_COMMANDS.find((command) => command.name === name);
+  if (found !== undefined) return found;
+  const known = FS_COMMANDS.map((command) => command.name);
+  throw new QuorateError(
+    "USAGE",
+    `${word}: Unknown command\n${unknown("command", name, known)} (quorate fs help lists them)`,
+  );
+}
+
+async function run(command: FsCommand, args: readonly string[], { url, user }: Place): Promise<number> {
+  const interrupt = new AbortController();
+  const stop = (): void => interrupt.abort(new Error("interrupted"));
+  process.once("SIGINT", stop);
+  process.once("SIGTERM", stop);
+  const files = connectFiles(url, { user });
+  const shell = new Shell(command.name, files, connectFiles("file:///"), interrupt.signal);
+  try {
+    await command.run(shell, parseArguments(command, args));
+    return interrupt.signal.aborted ? INTERRUPTED_EXIT : shell.exitCode;
+  } catch (error) {
+    if (interrupt.signal.aborted) {
+      process.stderr.write(`${command.name}: interrupted\n`);
+      return INTERRUPTED_EXIT;
+    }
+    if (!isQuorateError(error)) throw error;
+    const isUsage = error.code === "USAGE";
+    process.stderr.write(`${isUsage ? "-" : ""}${command.name}: ${error.message}\n`);
+    if (isUsage) process.stderr.write(`Usage: quorate fs ${command.name} ${command.usage}\n`);
+    return isUsage ? USAGE_EXIT : ERRORS[error.code].exit;
+  } finally {
+    process.off("SIGINT", stop);
+    process.off("SIGTERM", stop);
+    files.close();
+  }
+}
+
+function print(text: string): number {
+  process.stdout.write(`${text}\n`);
+  return 0;
+}
+
+function helpFor(word: string | undefined): string {
+  if (word === undefined) return overview();
+  const { name, usage, summary } = commandOf(word);
+  return `quorate fs ${name} ${usage}\n  ${summary}`;
+}
+
+function overview(): string {
+  const rows = FS_COMMANDS.map(({ name, usage }) => [`  ${name}`, usage]);
+  return [
+    "quorate fs [--fs webhdfs://host:port] [--user NAME] COMMAND ...",
+    "",
+    formatTable(rows),
+    "",
+    `Default --fs ${DEFAULT_FS} (or $QUORATE_FS), --user ${DEFAULT_USER} (or $HADOOP_USER_NAME).`,
+    "quorate fs help COMMAND tells more.",
+  ].join("\n");
+}

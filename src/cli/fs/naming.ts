@@ -1,0 +1,215 @@
+/** What makes, moves and removes names: `mkdir`, `rm`, `rmdir`, `mv`, `touch`, `touchz`, `truncate`. */
+import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
+import type { FsCommand } from "./command.ts";
+import { wholeNumber } from "./command.ts";
+import type { Item, Shell } from "./shell.ts";
+import { join } from "./shell.ts";
+
+export const mkdir: FsCommand = {
+  name: "mkdir",
+  usage: "[-p] <path> ...",
+  summary: "make directories; -p with those above, and without complaint when they are there",
+  switches: ["p"],
+  async run(shell, args) {
+    for (const word of args.words) {
+      const path = await shell.pathOf(word);
+      await shell.attempt(word, () =>
+        shell.files.mkdir(path, { recursive: args.has("p"), signal: shell.signal }),
+      );
+    }
+  },
+};
+
+export const rm: FsCommand = {
+  name: "rm",
+  usage: "[-f] [-r|-R] [-skipTrash] <src> ...",
+  summary: "remove files, -r directories too: into the trash where there is one",
+  switches: ["f", "r", "R", "skipTrash", "safely"],
+  async run(shell, args) {
+    const isRecursive = args.has("r") || args.has("R");
+    const { trashIntervalMs } = args.has("skipTrash")
+      ? { trashIntervalMs: 0 }
+      : await shell.files.defaults({ signal: shell.signal });
+    for (const word of args.words) {
+      const items = await shell.expand(word, false).catch((error: unknown) => {
+        const isMissing = isQuorateError(error) && error.code === "PATH_NOT_FOUND";
+        if (!isMissing || !args.has("f")) shell.fail(word, error);
+        return [];
+      });
+      for (const item of items)
+        await shell.attempt(item.shown, () => removeItem(shell, item, isRecursive, trashIntervalMs > 0));
+    }
+  },
+};
+
+async function removeItem(shell: Shell, item: Item, recursive: boolean, hasTrash: boolean): Promise<void> {
+  if (item.stats.isDirectory() && !recursive) return shell.refuse(item.shown, "Is a directory");
+  if (hasTrash && (await moveToTrash(shell, item))) return;
+  await shell.files.rm(item.path, { recursive: true, signal: shell.signal });
+  await shell.print(`Deleted ${item.shown}`);
+}
+
+/** False: it is in the trash already, and is to be removed. */
+async function moveToTrash(shell: Shell, { path, shown }: Item): Promise<boolean> {
+  const { files, signal } = shell;
+  const trash = `${await files.home({ signal })}/.Trash`;
+  if (`${path}/`.startsWith(`${trash}/`)) return false;
+  if (path === "/" || `${trash}/`.startsWith(`${path}/`))
+    throw new QuorateError(
+      "FILE_OPERATION_REFUSED",
+      `Cannot move "${shown}" to the trash, as it contains the trash`,
+    );
+  const wanted = join(`${trash}/Current`, path.slice(1));
+  await files.mkdir(wanted.slice(0, wanted.lastIndexOf("/")), { recursive: true, mode: 0o700, signal });
+  for (let target = wanted; ; target = `${wanted}${Date.now()}`) {
+    try {
+      await files.rename(path, target, { overwrite: false, signal });
+      shell.note(`Moved: '${path}' to trash at: ${target}`);
+      return true;
+    } catch (error) {
+      if (!isQuorateError(error) || error.code !== "PATH_EXISTS") throw error;
+    }
+  }
+}
+
+export const rmdir: FsCommand = {
+  name: "rmdir",
+  usage: "[--ignore-fail-on-non-empty] <dir> ...",
+  summary: "remove empty directories",
+  switches: ["-ignore-fail-on-non-empty"],
+  async run(shell, args) {
+    for await (const { shown, path } of shell.items(args.words, false)) {
+      await shell.attempt(shown, async () => {
+        try {
+          await shell.files.rmdir(path, { signal: shell.signal });
+        } catch (error) {
+          const isFull = isQuorateError(error) && error.code === "DIRECTORY_NOT_EMPTY";
+          if (!isFull || !args.has("-ignore-fail-on-non-empty")) throw error;
+        }
+      });
+    }
+  },
+};
+
+export const mv: FsCommand = {
+  name: "mv",
+  usage: "<src> ... <dst>",
+  summary: "move, each in one step; into a directory that is there",
+  min: 2,
+  async run(shell, args) {
+    const destination = args.words.at(-1) ?? "";
+    const target = await targetOf(shell, destination, args.words.length > 2);
+    if (target === undefined) return;
+    for await (const item of shell.items(args.words.slice(0, -1), false)) {
+      const to = target.isDirectory ? join(target.path, item.stats.name) : target.path;
+      const shown = target.isDirectory ? join(destination, item.stats.name) : destination;
+      await shell.attempt(shown, () =>
+        shell.files.rename(item.path, to, { overwrite: false, signal: shell.signal }),
+      );
+    }
+  },
+};
+
+/** Undefined: it was reported that several things cannot go there. */
+export async function targetOf(
+  shell: Shell,
+  word: string,
+  isForMany: boolean,
+): Promise<{ readonly path: string; readonly isDirectory: boolean } | undefined> {
+  const path = await shell.pathOf(word);
+  let isDirectory = false;
+  try {
+    isDirectory = (await shell.files.stat(path, { signal: shell.signal })).isDirectory();
+    if (isForMany && !isDirectory) return shell.refuse(word, "Is not a directory");
+  } catch (error) {
+    if (!isQuorateError(error) || error.code !== "PATH_NOT_FOUND") throw error;
+    if (isForMany) return shell.refuse(word, "No such file or directory");
+  }
+  return { path, isDirectory };
+}
+
+export const touchz: FsCommand = {
+  name: "touchz",
+  usage: "<path> ...",
+  summary: "make empty files",
+  async run(shell, args) {
+    for (const word of args.words) {
+      const path = await shell.pathOf(word);
+      await shell.attempt(word, async () => {
+        const { files, signal } = shell;
+        if (await files.exists(path, { signal })) {
+          const stats = await files.stat(path, { signal });
+          if (stats.isDirectory()) return shell.refuse(word, "Is a directory");
+          if (stats.size > 0) return shell.refuse(word, "Not a zero-length file");
+        }
+        await files.writeFile(path, "", { createParents: false, signal });
+      });
+    }
+  },
+};
+
+export const touch: FsCommand = {
+  name: "touch",
+  usage: "[-a] [-m] [-t yyyyMMdd:HHmmss] [-c] <path> ...",
+  summary: "set times to now or to -t; makes what is not there, unless -c",
+  switches: ["a", "m", "c"],
+  values: ["t"],
+  async run(shell, args) {
+    const time = args.value("t");
+    const atMs = time === undefined ? Date.now() : parseTime(time);
+    const both = args.has("a") === args.has("m");
+    for (const word of args.words) {
+      const path = await shell.pathOf(word);
+      await shell.attempt(word, async () => {
+        const { files, signal } = shell;
+        if (!(await files.exists(path, { signal }))) {
+          if (args.has("c")) return;
+          await files.writeFile(path, "", { overwrite: false, createParents: false, signal });
+        }
+        await files.utimes(path, both || args.has("a") ? atMs : -1, both || args.has("m") ? atMs : -1, {
+          signal,
+        });
+      });
+    }
+  },
+};
+
+/** In the time zone of this process, as Hadoop reads it. */
+function parseTime(text: string): number {
+  const match = /^(\d{4})(\d\d)(\d\d):(\d\d)(\d\d)(\d\d)$/.exec(text);
+  const [, year, month, day, hour, minute, second] = (match ?? []).map(Number);
+  const date = new Date(year ?? Number.NaN, (month ?? 0) - 1, day, hour, minute, second);
+  if (Number.isNaN(date.getTime()))
+    throw new QuorateError("USAGE", `a time is yyyyMMdd:HHmmss, not "${text}"`);
+  return date.getTime();
+}
+
+const TRUNCATE_WAIT_MS = 200;
+
+export const truncate: FsCommand = {
+  name: "truncate",
+  usage: "[-w] <length> <path> ...",
+  summary: "cut files to a length; -w waits until it is done",
+  switches: ["w"],
+  min: 2,
+  async run(shell, args) {
+    const [text = "", ...words] = args.words;
+    const length = wholeNumber("length", text, 0);
+    for await (const { shown, path, stats } of shell.items(words)) {
+      await shell.attempt(shown, async () => {
+        if (stats.isDirectory()) return shell.refuse(shown, "Is a directory");
+        const { files, signal } = shell;
+        const isDone = await files.truncate(path, length, { signal });
+        while (args.has("w") && !isDone && (await files.stat(path, { signal })).size !== length) {
+          await new Promise((resolve) => setTimeout(resolve, TRUNCATE_WAIT_MS));
+          signal.throwIfAborted();
+        }
+        if (isDone || args.has("w")) await shell.print(`Truncated ${shown} to length: ${length}`);
+        else
+          await shell.print(
+            `Truncating ${shown} to length: ${length}. Wait for block recovery to complete before further updating this file.`,
+          );
+      });
+    }
+  },
+};

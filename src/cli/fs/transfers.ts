@@ -1,0 +1,346 @@
+/**
+ * What moves bytes between file systems: `put`, `get`, `cp` and their kin. A file is written under a name that ends in
+ * `._COPYING_` and renamed when it is whole, as Hadoop's shell does it: who is interrupted leaves nothing that looks finished.
+ */
+import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
+import { resolve } from "node:path";
+import type { Chunks } from "../../client/files/driver.ts";
+import type { FileStats } from "../../client/files/file-stats.ts";
+import type { Files } from "../../client/files/files.ts";
+import type { Arguments, FsCommand } from "./command.ts";
+import { Progress } from "./progress.ts";
+import type { Item, Shell } from "./shell.ts";
+import { join } from "./shell.ts";
+
+const UNFINISHED = "._COPYING_";
+const DEFAULT_THREADS = 4;
+const THREADS_MAX = 64;
+
+interface Transfer {
+  readonly from: Files;
+  readonly to: Files;
+  readonly overwrite: boolean;
+  /** Times, owner and permissions go along. */
+  readonly preserve: boolean;
+  /** Without the unfinished name. */
+  readonly direct: boolean;
+  readonly threads: number;
+}
+
+interface Job {
+  readonly source: FileStats;
+  readonly target: string;
+  /** How the target is called in reports. */
+  readonly shown: string;
+}
+
+/** Where what is transferred ends up. */
+interface Destination {
+  readonly path: string;
+  readonly shown: string;
+  readonly isDirectory: boolean;
+}
+
+async function destinationOf(
+  shell: Shell,
+  files: Files,
+  path: string,
+  shown: string,
+): Promise<Destination | undefined> {
+  try {
+    const stats = await files.stat(path, { signal: shell.signal });
+    return { path, shown, isDirectory: stats.isDirectory() };
+  } catch (error) {
+    if (!isQuorateError(error) || error.code !== "PATH_NOT_FOUND") throw error;
+  }
+  const parent = path.slice(0, Math.max(1, path.lastIndexOf("/")));
+  if (await files.exists(parent, { signal: shell.signal })) return { path, shown, isDirectory: false };
+  return shell.refuse(shown, `No such file or directory: \`${parent}'`);
+}
+
+/** Transfers items and what is below them, several files at a time; reports what fails and goes on. */
+async function transfer(shell: Shell, items: readonly Item[], to: Destination, how: Transfer): Promise<void> {
+  const isNew = !to.isDirectory && !(await how.to.exists(to.path, { signal: shell.signal }));
+  if (items.length > 1 && !to.isDirectory)
+    return shell.refuse(to.shown, isNew ? "No such file or directory" : "Is not a directory");
+  const progress = new Progress();
+  const running = new Set<Promise<void>>();
+  let fatal: { readonly error: unknown } | undefined;
+  try {
+    for await (const job of jobs(shell, items, to, how)) {
+      progress.expect(job.source.size);
+      while (running.size >= how.threads) await Promise.race(running);
+      if (fatal !== undefined) break;
+      const one = shell
+        .attempt(job.shown, () => copyFile(shell, job, how, progress))
+        .catch((error: unknown) => void (fatal ??= { error }))
+        .finally(() => running.delete(one));
+      running.add(one);
+    }
+    await Promise.all(running);
+  } finally {
+    progress.end();
+  }
+  if (fatal !== undefined) throw fatal.error;
+}
+
+/** The files, one by one; directories are made on the way. */
+async function* jobs(
+  shell: Shell,
+  items: readonly Item[],
+  to: Destination,
+  how: Transfer,
+): AsyncGenerator<Job> {
+  for (const item of items) {
+    const target = to.isDirectory ? join(to.path, item.stats.name) : to.path;
+    const shown = to.isDirectory ? join(to.shown, item.stats.name) : to.shown;
+    yield* jobsOf(shell, item.stats, target, shown, how);
+  }
+}
+
+async function* jobsOf(
+  shell: Shell,
+  source: FileStats,
+  target: string,
+  shown: string,
+  how: Transfer,
+): AsyncGenerator<Job> {
+  if (!source.isDirectory()) return yield { source, target, shown };
+  if (how.from === how.to && `${target}/`.startsWith(`${source.path}/`))
+    return shell.refuse(source.path, "Is a subdirectory of the destination or the same");
+  const inside: FileStats[] = [];
+  await shell.attempt(shown, async () => {
+    await how.to.mkdir(target, { recursive: true, signal: shell.signal });
+    for await (const entry of how.from.walk(source.path, { signal: shell.signal })) inside.push(entry);
+  });
+  for (const entry of inside)
+    yield* jobsOf(shell, entry, join(target, entry.name), join(shown, entry.name), how);
+}
+
+async function copyFile(
+  shell: Shell,
+  { source, target, shown }: Job,
+  how: Transfer,
+  progress: Progress,
+): Promise<void> {
+  const counted = async function* (): Chunks {
+    for await (const chunk of how.from.driver.read(source.path, { signal: shell.signal })) {
+      progress.moved(chunk.length);
+      yield chunk;
+    }
+  };
+  await writeWhole(shell, how, target, shown, counted());
+  if (how.preserve) await preserve(shell, how.to, source, target);
+  progress.finished();
+}
+
+async function writeWhole(
+  shell: Shell,
+  how: Transfer,
+  target: string,
+  shown: string,
+  chunks: Chunks,
+): Promise<void> {
+  const { to, overwrite } = how;
+  const { signal } = shell;
+  const there = await to.exists(target, { signal });
+  if (there && (await to.stat(target, { signal })).isDirectory())
+    return shell.refuse(shown, "Is a directory");
+  if (there && !overwrite) return shell.refuse(shown, "File exists");
+  if (how.direct || to === shell.local) {
+    // Local files are moved into place by the driver itself.
+    return to.writeFile(target, chunks, { overwrite, createParents: false, signal });
+  }
+  const beside = `${target}${UNFINISHED}`;
+  try {
+    await to.writeFile(beside, chunks, { overwrite: true, createParents: false, signal });
+    await to.rename(beside, target, { overwrite, signal });
+  } catch (error) {
+    // What cannot be removed now is seen to be unfinished by its name.
+    await to.rm(beside, { force: true, timeoutMs: 5000 }).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function preserve(shell: Shell, to: Files, source: FileStats, target: string): Promise<void> {
+  const { signal } = shell;
+  await to.chmod(target, source.mode, { signal });
+  await to.utimes(target, source.atimeMs, source.mtimeMs, { signal });
+  if (to === shell.local) return;
+  await to.chown(target, source.owner, source.group, { signal });
+}
+
+function howOf(args: Arguments, from: Files, to: Files): Transfer {
+  return {
+    from,
+    to,
+    overwrite: args.has("f"),
+    preserve: args.has("p"),
+    direct: args.has("d"),
+    threads: Math.min(args.count("t", 1) ?? DEFAULT_THREADS, THREADS_MAX),
+  };
+}
+
+/** Words of this machine: not globs, for the user's own shell has expanded those. */
+async function localItems(shell: Shell, words: readonly string[]): Promise<readonly Item[]> {
+  const items: Item[] = [];
+  for (const word of words) {
+    await shell.attempt(word, async () => {
+      const path = resolve(word.replace(/^file:\/\//, ""));
+      items.push({ shown: word, path, stats: await shell.local.stat(path, { signal: shell.signal }) });
+    });
+  }
+  return items;
+}
+
+async function* standardInput(signal: AbortSignal): Chunks {
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    signal.throwIfAborted();
+    yield chunk;
+  }
+}
+
+async function putFiles(shell: Shell, args: Arguments, remove: boolean): Promise<void> {
+  const word = args.words.at(-1) ?? "";
+  const how = howOf(args, shell.local, shell.files);
+  const to = await destinationOf(shell, shell.files, await shell.pathOf(word), word);
+  if (to === undefined) return;
+  const sources = args.words.slice(0, -1);
+  if (sources.length === 1 && sources[0] === "-") {
+    if (to.isDirectory) return shell.refuse(word, "Is a directory");
+    return shell.attempt(word, () => writeWhole(shell, how, to.path, word, standardInput(shell.signal)));
+  }
+  const items = await localItems(shell, sources);
+  await transfer(shell, items, to, how);
+  if (!remove || shell.exitCode !== 0) return;
+  for (const { path } of items) await shell.local.rm(path, { recursive: true });
+}
+
+const PUT_SWITCHES = ["f", "p", "l", "d"];
+
+function putCommand(name: string, summary: string): FsCommand {
+  return {
+    name,
+    usage: "[-f] [-p] [-d] [-t <threads>] <localsrc> ... <dst>",
+    summary,
+    switches: PUT_SWITCHES,
+    values: ["t", "q"],
+    min: 2,
+    run: (shell, args) => putFiles(shell, args, false),
+  };
+}
+
+export const put: FsCommand = putCommand(
+  "put",
+  "copy from this machine, - from standard input; -f over what is there",
+);
+export const copyFromLocal: FsCommand = putCommand("copyFromLocal", "the same as put");
+export const moveFromLocal: FsCommand = {
+  ...putCommand("moveFromLocal", "the same, and the local files are removed when all went well"),
+  run: (shell, args) => putFiles(shell, args, true),
+};
+
+function getCommand(name: string, summary: string): FsCommand {
+  return {
+    name,
+    usage: "[-f] [-p] [-t <threads>] <src> ... <localdst>",
+    summary,
+    switches: ["f", "p", "ignoreCrc", "crc"],
+    values: ["t", "q"],
+    min: 1,
+    async run(shell, args) {
+      const [word, sources] =
+        args.words.length === 1 ? [".", args.words] : [args.words.at(-1) ?? "", args.words.slice(0, -1)];
+      const items: Item[] = [];
+      for await (const item of shell.items(sources)) items.push(item);
+      if (items.length === 0) return;
+      if (word === "-") {
+        for (const { path } of items) {
+          for await (const chunk of shell.files.driver.read(path, { signal: shell.signal }))
+            await shell.write(chunk);
+        }
+        return;
+      }
+      const to = await destinationOf(shell, shell.local, resolve(word.replace(/^file:\/\//, "")), word);
+      if (to !== undefined) await transfer(shell, items, to, howOf(args, shell.files, shell.local));
+    },
+  };
+}
+
+export const get: FsCommand = getCommand(
+  "get",
+  "copy to this machine, - to standard output; -f over what is there",
+);
+export const copyToLocal: FsCommand = getCommand("copyToLocal", "the same as get");
+
+export const cp: FsCommand = {
+  name: "cp",
+  usage: "[-f] [-p] [-d] [-t <threads>] <src> ... <dst>",
+  summary: "copy, directories with all below them; the bytes go through this machine",
+  switches: ["f", "p", "d"],
+  values: ["t", "q"],
+  min: 2,
+  async run(shell, args) {
+    const word = args.words.at(-1) ?? "";
+    const to = await destinationOf(shell, shell.files, await shell.pathOf(word), word);
+    if (to === undefined) return;
+    const items: Item[] = [];
+    for await (const item of shell.items(args.words.slice(0, -1))) items.push(item);
+    if (items.length > 0) await transfer(shell, items, to, howOf(args, shell.files, shell.files));
+  },
+};
+
+export const appendToFile: FsCommand = {
+  name: "appendToFile",
+  usage: "<localsrc> ... <dst>",
+  summary: "append local files, or - standard input, in one append; makes the file when it is not there",
+  min: 2,
+  async run(shell, args) {
+    const word = args.words.at(-1) ?? "";
+    const sources = args.words.slice(0, -1);
+    if (sources.includes("-") && sources.length > 1)
+      throw new QuorateError("USAGE", "standard input (-) comes alone");
+    const path = await shell.pathOf(word);
+    const items = sources[0] === "-" ? [] : await localItems(shell, sources);
+    if (shell.exitCode !== 0) return;
+    const bytes = async function* (): Chunks {
+      if (sources[0] === "-") yield* standardInput(shell.signal);
+      for (const item of items) yield* shell.local.driver.read(item.path, { signal: shell.signal });
+    };
+    await shell.attempt(word, () =>
+      shell.files.appendFile(path, bytes(), { createParents: false, signal: shell.signal }),
+    );
+  },
+};
+
+export const getmerge: FsCommand = {
+  name: "getmerge",
+  usage: "[-nl] [-skip-empty-file] <src> ... <localdst>",
+  summary:
+    "join files, and those right below directories, into one local file; -nl puts a line's end behind each",
+  switches: ["nl", "skip-empty-file"],
+  min: 2,
+  async run(shell, args) {
+    const word = args.words.at(-1) ?? "";
+    const parts: Item[] = [];
+    for await (const item of shell.items(args.words.slice(0, -1))) {
+      if (!item.stats.isDirectory()) parts.push(item);
+      else {
+        for await (const stats of shell.files.walk(item.path, { signal: shell.signal })) {
+          if (stats.isFile()) parts.push(shell.below(item, stats));
+        }
+      }
+    }
+    if (shell.exitCode !== 0) return;
+    const bytes = async function* (): Chunks {
+      for (const { path, stats } of parts) {
+        if (stats.size === 0 && args.has("skip-empty-file")) continue;
+        yield* shell.files.driver.read(path, { signal: shell.signal });
+        if (args.has("nl")) yield Buffer.from("\n");
+      }
+    };
+    await shell.attempt(word, () =>
+      shell.local.writeFile(resolve(word), bytes(), { createParents: false, signal: shell.signal }),
+    );
+  },
+};

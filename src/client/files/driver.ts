@@ -1,0 +1,131 @@
+/** What a file system must give so that `Files` can be had over it: one interface, one driver each. */
+
+export interface CallOptions {
+  /** Ends the call: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds. Of calls without a stream: until the answer, default 30,000. Of streams: of silence, default 60,000. */
+  readonly timeoutMs?: number;
+}
+
+/** A file, directory or link, as HDFS describes it. */
+export interface FileDescription {
+  readonly type: "file" | "directory" | "link";
+  readonly path: string;
+  /** Bytes; 0 of a directory. */
+  readonly length: number;
+  readonly owner: string;
+  readonly group: string;
+  /** Nine permission bits, and 0o1000 of a directory from which only owners remove. */
+  readonly mode: number;
+  readonly modifiedMs: number;
+  readonly accessedMs: number;
+  /** 0 of what is no file. */
+  readonly replication: number;
+  /** 0 of what is no file. */
+  readonly blockSize: number;
+  /** Names in a directory; undefined: the file system does not say. */
+  readonly childCount: number | undefined;
+  /** Of a link. */
+  readonly target: string | undefined;
+  readonly hasAcl: boolean;
+}
+
+export interface WriteOptions extends CallOptions {
+  /** Replaces a file that is there. Default true, as in Node.js; false: PATH_EXISTS. */
+  readonly overwrite?: boolean;
+  /** Default 0o644. */
+  readonly mode?: number;
+  /** Default: the file system's. Local files have none. */
+  readonly replication?: number;
+  /** Bytes. Default: the file system's. Local files have none. */
+  readonly blockSize?: number;
+  /** Makes directories that are missing. Default true. */
+  readonly createParents?: boolean;
+}
+
+export interface ReadOptions extends CallOptions {
+  /** Default 0. Behind the end: FILE_OPERATION_REFUSED. */
+  readonly offset?: number;
+  /** Default: to the end. */
+  readonly length?: number;
+}
+
+export interface Summary {
+  readonly directories: number;
+  readonly files: number;
+  readonly length: number;
+  /** Replicas counted. */
+  readonly space: number;
+  /** -1: none. */
+  readonly nameQuota: number;
+  /** -1: none. */
+  readonly spaceQuota: number;
+}
+
+export interface Space {
+  readonly capacity: number;
+  readonly used: number;
+  readonly remaining: number;
+}
+
+export interface Checksum {
+  readonly algorithm: string;
+  /** Hexadecimal. */
+  readonly bytes: string;
+}
+
+/** What a file system does when it is not told otherwise. */
+export interface Defaults {
+  readonly blockSize: number;
+  readonly replication: number;
+  /** How long what is in the trash is kept; 0: there is no trash. */
+  readonly trashIntervalMs: number;
+}
+
+export type Chunks = AsyncIterable<Uint8Array>;
+
+/** Paths are absolute and checked. Every call rejects with a QuorateError of the error table, or the signal's reason. */
+export interface FilesDriver {
+  /** How the file system is called, such as "webhdfs://host:9870". */
+  readonly url: string;
+  /** The user for whom files are made. */
+  readonly user: string;
+  describe(path: string, options: CallOptions & { readonly followLast: boolean }): Promise<FileDescription>;
+  /** What is in a directory, in pages, by the bytes of the names. PARENT_NOT_DIRECTORY: it is none. */
+  list(path: string, options: CallOptions): AsyncIterable<readonly FileDescription[]>;
+  read(path: string, options: ReadOptions): Chunks;
+  /** The file is there when it is whole; one that is not finished is not seen, or removed. */
+  write(path: string, chunks: Chunks, options: WriteOptions): Promise<void>;
+  append(path: string, chunks: Chunks, options: CallOptions): Promise<void>;
+  /** With the directories above. No error when it is there; PATH_EXISTS when it is a file. */
+  makeDirectories(path: string, options: CallOptions & { readonly mode?: number }): Promise<void>;
+  /** False: there was nothing. DIRECTORY_NOT_EMPTY. */
+  remove(path: string, options: CallOptions & { readonly recursive: boolean }): Promise<boolean>;
+  /** One step. `overwrite` takes the place of a file or an empty directory. */
+  rename(from: string, to: string, options: CallOptions & { readonly overwrite: boolean }): Promise<void>;
+  /** False: it is at this length in a moment. */
+  truncate(path: string, length: number, options: CallOptions): Promise<boolean>;
+  link(path: string, target: string, options: CallOptions): Promise<void>;
+  setMode(path: string, mode: number, options: CallOptions): Promise<void>;
+  setOwner(
+    path: string,
+    owner: string | undefined,
+    group: string | undefined,
+    options: CallOptions,
+  ): Promise<void>;
+  setTimes(path: string, accessedMs: number, modifiedMs: number, options: CallOptions): Promise<void>;
+  /** False: it is a directory. UNSUPPORTED where files have no replicas. */
+  setReplication(path: string, replication: number, options: CallOptions): Promise<boolean>;
+  /** How many replicas the part of a file has that has the fewest; Infinity when it has no parts. UNSUPPORTED. */
+  fewestReplicas(path: string, options: CallOptions): Promise<number>;
+  /** Raises ACCESS_DENIED unless the user has these permissions: 4 read, 2 write, 1 execute. */
+  checkAccess(path: string, permission: number, options: CallOptions): Promise<void>;
+  summary(path: string, options: CallOptions): Promise<Summary>;
+  space(options: CallOptions): Promise<Space>;
+  /** HDFS's checksum of a file. UNSUPPORTED where there is none. */
+  checksum(path: string, options: CallOptions): Promise<Checksum>;
+  defaults(options: CallOptions): Promise<Defaults>;
+  /** The user's own directory, whether it is there or not. */
+  home(options: CallOptions): Promise<string>;
+  close(): void;
+}

@@ -1,0 +1,367 @@
+/**
+ * files: a file system as a program sees it, shaped like `node:fs/promises`, over any of the drivers: WebHDFS (Quorate, HDFS,
+ * HttpFS) and a directory of this machine. The same program runs over each by another URL.
+ *
+ * Every call takes `{ signal, timeoutMs }` and rejects with a QuorateError, of which `outcome` says whether the change was
+ * carried out, or with the signal's reason.
+ */
+import { Readable, Writable } from "node:stream";
+import { ReadableStream, WritableStream } from "node:stream/web";
+import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
+import type { Content } from "./content.ts";
+import { bytesOf, linesOf } from "./content.ts";
+import type {
+  CallOptions,
+  Checksum,
+  Defaults,
+  FileDescription,
+  FilesDriver,
+  ReadOptions,
+  Space,
+  Summary,
+  WriteOptions,
+} from "./driver.ts";
+import type { FileHandle, OpenFlags } from "./file-handle.ts";
+import { openHandle } from "./file-handle.ts";
+import { FileStats } from "./file-stats.ts";
+import { checkPath, joinPath, parentOf } from "./path.ts";
+import { startUpload } from "./pipe.ts";
+import type { WatchEvent, WatchOptions } from "./watch.ts";
+import { watchPath } from "./watch.ts";
+
+const DIRECTORY_MODE = 0o755;
+/** Files that `cp` copies at a time. */
+const COPIES_AT_A_TIME = 4;
+
+export class Files {
+  readonly driver: FilesDriver;
+
+  constructor(driver: FilesDriver) {
+    this.driver = driver;
+  }
+
+  /** How the file system is called. */
+  get url(): string {
+    return this.driver.url;
+  }
+
+  // Whole files
+
+  /** With `encoding` a text, else bytes. PATH_NOT_FOUND, FILE_OPERATION_REFUSED (a directory). */
+  readFile(path: string, options: ReadOptions & { readonly encoding: "utf8" }): Promise<string>;
+  readFile(path: string, options?: ReadOptions): Promise<Buffer>;
+  async readFile(
+    path: string,
+    options: ReadOptions & { readonly encoding?: "utf8" } = {},
+  ): Promise<Buffer | string> {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of this.driver.read(checkPath(path), options)) chunks.push(chunk);
+    const bytes = Buffer.concat(chunks);
+    return options.encoding === undefined ? bytes : bytes.toString("utf8");
+  }
+
+  /** The file is there when it is whole. PATH_EXISTS (a directory; or with `overwrite: false`). */
+  async writeFile(path: string, content: Content, options: WriteOptions = {}): Promise<void> {
+    await this.driver.write(checkPath(path), bytesOf(content), options);
+  }
+
+  /** Makes the file when it is not there. BEING_WRITTEN, LEASE_RECOVERING. */
+  async appendFile(path: string, content: Content, options: WriteOptions = {}): Promise<void> {
+    const where = checkPath(path);
+    if (await this.isThere(where, options)) await this.driver.append(where, bytesOf(content), options);
+    else await this.driver.write(where, bytesOf(content), { ...options, overwrite: false });
+  }
+
+  /** False: the file has this length in a moment. ARGUMENT_INVALID: it is shorter. */
+  truncate(path: string, length = 0, options: CallOptions = {}): Promise<boolean> {
+    return this.driver.truncate(checkPath(path), length, options);
+  }
+
+  open(path: string, flags: OpenFlags = "r", options: WriteOptions = {}): Promise<FileHandle> {
+    return openHandle(this.driver, checkPath(path), flags, options);
+  }
+
+  // Streams, all at the pace of the slower side
+
+  createReadStream(path: string, options: ReadOptions = {}): Readable {
+    return Readable.from(this.driver.read(checkPath(path), options), { objectMode: false });
+  }
+
+  /** Destroying it before it is finished leaves nothing behind. */
+  createWriteStream(path: string, options: WriteOptions = {}): Writable {
+    const where = checkPath(path);
+    const upload = startUpload((chunks) => this.driver.write(where, chunks, options));
+    const settle = (wait: Promise<void>, done: (error?: Error) => void): void =>
+      void wait.then(() => done(), done);
+    return new Writable({
+      write: (chunk: Buffer, _encoding, done) => settle(upload.push(chunk), done),
+      final: (done) => settle(upload.close(), done),
+      destroy(error, done) {
+        const why = error ?? new Error("the stream was destroyed before its end");
+        // After its end there is nothing to give up.
+        void upload.abort(why).then(() => done(error));
+      },
+    });
+  }
+
+  readable(path: string, options: ReadOptions = {}): ReadableStream<Uint8Array> {
+    const chunks = this.driver.read(checkPath(path), options)[Symbol.asyncIterator]();
+    return new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          const { done, value } = await chunks.next();
+          if (done === true) controller.close();
+          else controller.enqueue(value);
+        },
+        async cancel() {
+          await chunks.return?.();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
+  /** Aborting it leaves nothing behind. */
+  writable(path: string, options: WriteOptions = {}): WritableStream<Uint8Array> {
+    const where = checkPath(path);
+    const upload = startUpload((chunks) => this.driver.write(where, chunks, options));
+    return new WritableStream<Uint8Array>({
+      write: (chunk) => upload.push(chunk),
+      close: () => upload.close(),
+      abort: (reason) => upload.abort(reason instanceof Error ? reason : new Error(String(reason))),
+    });
+  }
+
+  /** Lines in UTF-8, without their ends. */
+  lines(path: string, options: ReadOptions = {}): AsyncGenerator<string> {
+    return linesOf(this.driver.read(checkPath(path), options));
+  }
+
+  // Directories
+
+  /** Names in the order of their bytes; with `recursive` paths below the directory; with `withStats` what each is. */
+  readdir(
+    path: string,
+    options: CallOptions & { readonly recursive?: boolean; readonly withStats: true },
+  ): Promise<FileStats[]>;
+  readdir(path: string, options?: CallOptions & { readonly recursive?: boolean }): Promise<string[]>;
+  async readdir(
+    path: string,
+    options: CallOptions & { readonly recursive?: boolean; readonly withStats?: boolean } = {},
+  ): Promise<string[] | FileStats[]> {
+    const where = checkPath(path);
+    const found: FileStats[] = [];
+    for await (const entry of this.walk(where, options)) found.push(entry);
+    if (options.withStats === true) return found;
+    return found.map((entry) => entry.path.slice(where === "/" ? 1 : where.length + 1));
+  }
+
+  /** The same one by one, so that a directory may be larger than memory. */
+  async *walk(
+    path: string,
+    options: CallOptions & { readonly recursive?: boolean } = {},
+  ): AsyncGenerator<FileStats> {
+    for await (const page of this.driver.list(checkPath(path), options)) {
+      for (const entry of page) {
+        yield new FileStats(entry);
+        if (options.recursive === true && entry.type === "directory") yield* this.walk(entry.path, options);
+      }
+    }
+  }
+
+  /** Without `recursive`: PATH_EXISTS, PATH_NOT_FOUND (the directory above). That is looked at first, not in one step. */
+  async mkdir(
+    path: string,
+    options: CallOptions & { readonly recursive?: boolean; readonly mode?: number } = {},
+  ): Promise<void> {
+    const where = checkPath(path);
+    const { recursive = false, mode = DIRECTORY_MODE, ...call } = options;
+    if (!recursive) {
+      if (await this.isThere(where, call)) throw new QuorateError("PATH_EXISTS", `${where} already exists`);
+      await this.driver.describe(parentOf(where), { ...call, followLast: true });
+    }
+    await this.driver.makeDirectories(where, { ...call, mode });
+  }
+
+  /** PATH_NOT_FOUND unless `force`; a directory only with `recursive`. */
+  async rm(
+    path: string,
+    options: CallOptions & { readonly recursive?: boolean; readonly force?: boolean } = {},
+  ): Promise<void> {
+    const where = checkPath(path);
+    const { recursive = false, force = false, ...call } = options;
+    if (!recursive) {
+      const type = await this.typeOf(where, call);
+      if (type === "directory") throw new QuorateError("FILE_OPERATION_REFUSED", `${where} is a directory`);
+    }
+    const removed = await this.driver.remove(where, { ...call, recursive });
+    if (!removed && !force) throw new QuorateError("PATH_NOT_FOUND", `File does not exist: ${where}`);
+  }
+
+  /** An empty one. DIRECTORY_NOT_EMPTY, PATH_NOT_FOUND, PARENT_NOT_DIRECTORY (it is a file). */
+  async rmdir(path: string, options: CallOptions = {}): Promise<void> {
+    const where = checkPath(path);
+    const { type } = await this.driver.describe(where, { ...options, followLast: false });
+    if (type !== "directory") throw new QuorateError("PARENT_NOT_DIRECTORY", `${where} is not a directory`);
+    const removed = await this.driver.remove(where, { ...options, recursive: false });
+    if (!removed) throw new QuorateError("PATH_NOT_FOUND", `File does not exist: ${where}`);
+  }
+
+  /** One step. Replaces a file, or an empty directory, as POSIX does; with `overwrite: false` PATH_EXISTS. */
+  rename(
+    from: string,
+    to: string,
+    options: CallOptions & { readonly overwrite?: boolean } = {},
+  ): Promise<void> {
+    const { overwrite = true, ...call } = options;
+    return this.driver.rename(checkPath(from), checkPath(to), { ...call, overwrite });
+  }
+
+  /** The bytes go through this program. With `recursive` directories too; `overwrite: false` keeps to what is not there. */
+  async cp(
+    from: string,
+    to: string,
+    options: WriteOptions & { readonly recursive?: boolean } = {},
+  ): Promise<void> {
+    const source = await this.driver.describe(checkPath(from), { ...callOf(options), followLast: true });
+    const target = checkPath(to);
+    if (source.type !== "directory") return this.copy(from, target, options);
+    if (options.recursive !== true)
+      throw new QuorateError("FILE_OPERATION_REFUSED", `${from} is a directory: it takes recursive`);
+    if (`${target}/`.startsWith(`${source.path}/`))
+      throw new QuorateError("ARGUMENT_INVALID", `${to} is below ${from}`);
+    await this.driver.makeDirectories(target, callOf(options));
+    const running = new Set<Promise<void>>();
+    let failure: { readonly error: unknown } | undefined;
+    for await (const entry of this.walk(source.path, callOf(options))) {
+      while (running.size >= COPIES_AT_A_TIME) await Promise.race(running);
+      if (failure !== undefined) break;
+      const copy = this.cp(entry.path, joinPath(target, entry.name), options)
+        .catch((error: unknown) => void (failure ??= { error }))
+        .finally(() => running.delete(copy));
+      running.add(copy);
+    }
+    await Promise.all(running);
+    if (failure !== undefined) throw failure.error;
+  }
+
+  // Attributes
+
+  /** Of what a link leads to. PATH_NOT_FOUND. */
+  async stat(path: string, options: CallOptions = {}): Promise<FileStats> {
+    return new FileStats(await this.driver.describe(checkPath(path), { ...options, followLast: true }));
+  }
+
+  /** Of the link itself. */
+  async lstat(path: string, options: CallOptions = {}): Promise<FileStats> {
+    return new FileStats(await this.driver.describe(checkPath(path), { ...options, followLast: false }));
+  }
+
+  exists(path: string, options: CallOptions = {}): Promise<boolean> {
+    return this.isThere(checkPath(path), options);
+  }
+
+  /** ACCESS_DENIED unless the user has these permissions: 4 read, 2 write, 1 execute. */
+  async access(path: string, permission = 0, options: CallOptions = {}): Promise<void> {
+    const where = checkPath(path);
+    if (permission === 0) await this.driver.describe(where, { ...options, followLast: true });
+    else await this.driver.checkAccess(where, permission, options);
+  }
+
+  chmod(path: string, mode: number, options: CallOptions = {}): Promise<void> {
+    return this.driver.setMode(checkPath(path), mode, options);
+  }
+
+  /** Undefined keeps it. */
+  chown(
+    path: string,
+    owner: string | undefined,
+    group: string | undefined,
+    options: CallOptions = {},
+  ): Promise<void> {
+    return this.driver.setOwner(checkPath(path), owner, group, options);
+  }
+
+  /** Dates or Unix milliseconds; -1 keeps it. */
+  utimes(
+    path: string,
+    accessed: Date | number,
+    modified: Date | number,
+    options: CallOptions = {},
+  ): Promise<void> {
+    return this.driver.setTimes(checkPath(path), Number(accessed), Number(modified), options);
+  }
+
+  symlink(target: string, path: string, options: CallOptions = {}): Promise<void> {
+    return this.driver.link(checkPath(path), target, options);
+  }
+
+  async readlink(path: string, options: CallOptions = {}): Promise<string> {
+    const { target } = await this.driver.describe(checkPath(path), { ...options, followLast: false });
+    if (target === undefined) throw new QuorateError("FILE_OPERATION_REFUSED", `${path} is not a link`);
+    return target;
+  }
+
+  /** False: it is a directory. UNSUPPORTED where files have no replicas. */
+  setReplication(path: string, replication: number, options: CallOptions = {}): Promise<boolean> {
+    return this.driver.setReplication(checkPath(path), replication, options);
+  }
+
+  /** Whether every part of the file has at least so many replicas. UNSUPPORTED where files have none. */
+  async isReplicated(path: string, replication: number, options: CallOptions = {}): Promise<boolean> {
+    return (await this.driver.fewestReplicas(checkPath(path), options)) >= replication;
+  }
+
+  /** HDFS's checksum. UNSUPPORTED where there is none. */
+  checksum(path: string, options: CallOptions = {}): Promise<Checksum> {
+    return this.driver.checksum(checkPath(path), options);
+  }
+
+  /** What a whole subtree holds. */
+  summary(path: string, options: CallOptions = {}): Promise<Summary> {
+    return this.driver.summary(checkPath(path), options);
+  }
+
+  statfs(options: CallOptions = {}): Promise<Space> {
+    return this.driver.space(options);
+  }
+
+  defaults(options: CallOptions = {}): Promise<Defaults> {
+    return this.driver.defaults(options);
+  }
+
+  /** The user's own directory, whether it is there or not. */
+  home(options: CallOptions = {}): Promise<string> {
+    return this.driver.home(options);
+  }
+
+  /** Events until the signal fires or the loop is left; it looks every `intervalMs`. */
+  watch(path: string, options: WatchOptions = {}): AsyncGenerator<WatchEvent> {
+    return watchPath(this.driver, checkPath(path), options);
+  }
+
+  close(): void {
+    this.driver.close();
+  }
+
+  private async isThere(path: string, options: CallOptions): Promise<boolean> {
+    return (await this.typeOf(path, options)) !== undefined;
+  }
+
+  private async typeOf(path: string, options: CallOptions): Promise<FileDescription["type"] | undefined> {
+    try {
+      return (await this.driver.describe(path, { ...callOf(options), followLast: false })).type;
+    } catch (error) {
+      if (isQuorateError(error) && error.code === "PATH_NOT_FOUND") return undefined;
+      throw error;
+    }
+  }
+
+  private async copy(from: string, to: string, options: WriteOptions): Promise<void> {
+    await this.driver.write(to, this.driver.read(checkPath(from), callOf(options)), options);
+  }
+}
+
+function callOf({ signal, timeoutMs }: CallOptions): CallOptions {
+  return { ...(signal && { signal }), ...(timeoutMs !== undefined && { timeoutMs }) };
+}

@@ -1,0 +1,24 @@
+/** Paths of a file system: absolute texts. The server has the last word; these rules are those of every driver. */
+import { QuorateError } from "../../runtime/errors.ts";
+
+/** Without a slash at the end. Throws PATH_INVALID. */
+export function checkPath(path: string): string {
+  const whole = path.length > 1 ? path.replace(/\/+$/, "") || "/" : path;
+  // oxlint-disable-next-line no-control-regex -- control characters are what is refused
+  const isOdd = !whole.startsWith("/") || /[\u0000-\u001f\u007f]/.test(whole);
+  const names = whole === "/" ? [] : whole.slice(1).split("/");
+  if (isOdd || names.some((name) => name === "" || name === "." || name === ".."))
+    throw new QuorateError(
+      "PATH_INVALID",
+      `not an absolute path without ".", ".." and empty parts: ${path.slice(0, 200)}`,
+    );
+  return whole;
+}
+
+export function parentOf(path: string): string {
+  return path.slice(0, Math.max(1, path.lastIndexOf("/")));
+}
+
+export function joinPath(directory: string, name: string): string {
+  return directory === "/" ? `/${name}` : `${directory}/${name}`;
+}

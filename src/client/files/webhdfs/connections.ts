@@ -1,0 +1,155 @@
+/** HTTP to the nodes of a file system: one answer to one request, with a deadline until it begins. */
+import type { IncomingMessage } from "node:http";
+import { Agent, request as httpRequest } from "node:http";
+import { QuorateError } from "../../../runtime/errors.ts";
+import { ERROR_CODE_HEADER, parseError } from "../../../wire/webhdfs/remote-exception.ts";
+
+const SOCKETS_MAX = 64;
+const ERROR_BODY_MAX_BYTES = 1024 * 1024;
+const ANSWER_MAX_BYTES = 256 * 1024 * 1024;
+
+/** The request did not reach a server: whatever it was, nothing was done. */
+export class NotSent extends Error {
+  override readonly name = "NotSent";
+}
+
+/** The answer did not come, and the server may have done what it was asked for. */
+export class AnswerLost extends Error {
+  override readonly name = "AnswerLost";
+}
+
+const NEVER_CONNECTED = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EADDRNOTAVAIL",
+]);
+
+export interface Sending {
+  /** Ends the request and its answer, whenever it fires. Default: nothing does. */
+  readonly signal?: AbortSignal | undefined;
+  /** Ends the request as long as no answer came. */
+  readonly until?: AbortSignal | undefined;
+  /** Milliseconds of silence after which the request is given up. */
+  readonly idleMs: number;
+  /** Ends early when the server answers before all is sent. Default: no body. */
+  readonly body?: AsyncIterable<Uint8Array>;
+}
+
+export class Connections {
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
+
+  /** Resolves with the head of the answer. Rejects with NotSent, AnswerLost, the signal's reason, or what the body threw. */
+  async send(
+    method: string,
+    url: string,
+    { signal, until, idleMs, body }: Sending,
+  ): Promise<IncomingMessage> {
+    signal?.throwIfAborted();
+    until?.throwIfAborted();
+    const headers =
+      body === undefined
+        ? { "Content-Length": "0" }
+        : { "Content-Type": "application/octet-stream", "Transfer-Encoding": "chunked" };
+    const request = httpRequest(url, { method, agent: this.agent, headers });
+    let whole = false;
+    request.setTimeout(idleMs, () => {
+      request.destroy(new Error(`nothing came for ${idleMs} ms`));
+    });
+    const abort = (): void => void request.destroy(new Error("aborted"));
+    signal?.addEventListener("abort", abort, { once: true });
+    until?.addEventListener("abort", abort, { once: true });
+    request.once("response", () => until?.removeEventListener("abort", abort));
+    request.once("close", () => {
+      signal?.removeEventListener("abort", abort);
+      until?.removeEventListener("abort", abort);
+    });
+    const answered = new Promise<IncomingMessage>((resolve, reject) => {
+      request.once("response", resolve);
+      request.on("error", (error: NodeJS.ErrnoException) => {
+        const ended = [signal, until].find((each) => each?.aborted === true);
+        if (ended !== undefined) return reject(ended.reason as Error);
+        const text = `${new URL(url).host}: ${error.message || (error.code ?? "failed")}`;
+        const unsent = NEVER_CONNECTED.has(error.code ?? "") || (body !== undefined && !whole);
+        reject(unsent ? new NotSent(text, { cause: error }) : new AnswerLost(text, { cause: error }));
+      });
+      request.once("close", () => reject(new AnswerLost(`${new URL(url).host}: the connection was closed`)));
+    });
+    // It is awaited below; until then a failure of the body comes first.
+    answered.catch(() => undefined);
+    if (body !== undefined) {
+      let early = false;
+      request.once("response", () => (early = true));
+      try {
+        for await (const chunk of body) {
+          if (early || request.destroyed) break;
+          if (chunk.length > 0 && !request.write(chunk)) await writable(request);
+        }
+      } catch (error) {
+        request.destroy();
+        throw error;
+      }
+      if (!early && !request.destroyed) whole = true;
+      if (early) request.once("finish", () => request.destroy());
+    }
+    request.end();
+    return answered;
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+}
+
+function writable(request: NodeJS.EventEmitter): Promise<void> {
+  const events = ["drain", "response", "close", "error"] as const;
+  return new Promise((resolve) => {
+    const done = (): void => {
+      for (const event of events) request.off(event, done);
+      resolve();
+    };
+    for (const event of events) request.on(event, done);
+  });
+}
+
+/** The JSON of an answer, undefined when there is none. Throws AnswerLost when it breaks off. */
+export async function readJson(
+  response: IncomingMessage,
+  maxBytes: number = ANSWER_MAX_BYTES,
+): Promise<unknown> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const part of response as AsyncIterable<Buffer>) {
+      bytes += part.length;
+      if (bytes > maxBytes) throw new QuorateError("TOO_LARGE", `an answer of more than ${maxBytes} bytes`);
+      parts.push(part);
+    }
+  } catch (error) {
+    if (error instanceof QuorateError) throw error;
+    throw new AnswerLost("the answer broke off", { cause: error });
+  }
+  const text = Buffer.concat(parts).toString("utf8");
+  if (!/json/.test(response.headers["content-type"] ?? "") || text === "") return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new QuorateError("PROTOCOL", `the answer is no JSON: ${text.slice(0, 100)}`, { cause: error });
+  }
+}
+
+/** What a server refused, as an error of the table. */
+export async function errorOf(response: IncomingMessage): Promise<QuorateError> {
+  const body = await readJson(response, ERROR_BODY_MAX_BYTES);
+  const code = response.headers[ERROR_CODE_HEADER];
+  const known = parseError(body, typeof code === "string" ? code : undefined);
+  if (known !== undefined) return known;
+  const { statusCode = 0, statusMessage = "" } = response;
+  const text = `the server answered ${statusCode} ${statusMessage}`;
+  // Gateways say 502, 503 and 504 when no server took the request.
+  if (statusCode >= 502 && statusCode <= 504) return new QuorateError("NO_QUORUM", text);
+  if (statusCode === 401 || statusCode === 403) return new QuorateError("ACCESS_DENIED", text);
+  return new QuorateError("UNSUPPORTED", `${text}: is it a WebHDFS server?`);
+}

@@ -1,0 +1,168 @@
+/**
+ * The nodes of one file system as one: asks one, and another when that one cannot be reached or is not ready. A request is
+ * repeated only when that is safe: it did not reach a server, the server said that it did nothing, or doing it twice is the
+ * same as once. When an answer is lost otherwise the error says OUTCOME_UNKNOWN.
+ */
+import type { IncomingMessage } from "node:http";
+import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
+import type { Operation, OperationName } from "../../../wire/webhdfs/operations.ts";
+import { OPERATIONS } from "../../../wire/webhdfs/operations.ts";
+import { renderRequest } from "../../../wire/webhdfs/request.ts";
+import type { CallOptions, Chunks } from "../driver.ts";
+import type { Sending } from "./connections.ts";
+import { AnswerLost, Connections, errorOf, NotSent, readJson } from "./connections.ts";
+
+export const CALL_TIMEOUT_MS = 30_000;
+export const IDLE_TIMEOUT_MS = 60_000;
+const ATTEMPTS = 5;
+const BACKOFF_MS = 100;
+
+/** Changes that leave the same behind when they are made twice. */
+const REPEATABLE: ReadonlySet<OperationName> = new Set([
+  "MKDIRS",
+  "SETREPLICATION",
+  "SETOWNER",
+  "SETPERMISSION",
+  "SETTIMES",
+  "SETACL",
+  "REMOVEACL",
+  "REMOVEDEFAULTACL",
+]);
+
+export class Endpoint {
+  readonly user: string;
+  readonly connections: Connections = new Connections();
+  private readonly authorities: readonly string[];
+  /** The node that answered last. */
+  private preferred = 0;
+
+  constructor(authorities: readonly string[], user: string) {
+    this.authorities = authorities;
+    this.user = user;
+  }
+
+  /** The answer's JSON; undefined when it has none. */
+  async ask(path: string, operation: Operation, options: CallOptions): Promise<unknown> {
+    const signal = deadline(options);
+    const repeatable = OPERATIONS[operation.op].method === "GET" || REPEATABLE.has(operation.op);
+    return this.persist(operation.op, repeatable, signal, options, async (authority) => {
+      const response = await this.send(authority, path, operation, { signal });
+      if ((response.statusCode ?? 0) >= 300) throw await errorOf(response);
+      return readJson(response);
+    });
+  }
+
+  /** The first step of a transfer: where to go on, or the answer itself when the server does it at once. */
+  async locate(
+    path: string,
+    operation: Operation<"OPEN" | "CREATE" | "APPEND" | "GETFILECHECKSUM">,
+    options: CallOptions,
+  ): Promise<{ readonly location: string } | { readonly answer: IncomingMessage }> {
+    const signal = deadline(options);
+    return this.persist(operation.op, true, signal, options, async (authority) => {
+      const response = await this.send(authority, path, operation, { signal: options.signal, until: signal });
+      const { statusCode = 0, headers } = response;
+      if (statusCode === 307 || statusCode === 302) {
+        response.resume();
+        const { location } = headers;
+        if (location === undefined) throw new QuorateError("PROTOCOL", "a redirect that does not say where");
+        return { location };
+      }
+      if (statusCode >= 300) throw await errorOf(response);
+      return { answer: response };
+    });
+  }
+
+  /** The second step of a write. */
+  async upload(method: "PUT" | "POST", location: string, body: Chunks, options: CallOptions): Promise<void> {
+    const { signal, timeoutMs: idleMs = IDLE_TIMEOUT_MS } = options;
+    try {
+      const response = await this.connections.send(method, location, { signal, idleMs, body });
+      if ((response.statusCode ?? 0) >= 300) throw await errorOf(response);
+      response.resume();
+    } catch (error) {
+      throw explain(error, method === "PUT" ? "CREATE" : "APPEND");
+    }
+  }
+
+  private send(
+    authority: string,
+    path: string,
+    operation: Operation,
+    signals: Pick<Sending, "signal" | "until">,
+  ): Promise<IncomingMessage> {
+    const { method, target } = renderRequest(path, operation, [["user.name", this.user]]);
+    return this.connections.send(method, `http://${authority}${target}`, {
+      ...signals,
+      idleMs: IDLE_TIMEOUT_MS,
+    });
+  }
+
+  private async persist<T>(
+    what: string,
+    repeatable: boolean,
+    signal: AbortSignal,
+    { signal: outer }: CallOptions,
+    attempt: (authority: string) => Promise<T>,
+  ): Promise<T> {
+    let sent = false;
+    for (let count = 1; ; count++) {
+      const authority = this.authorities[this.preferred % this.authorities.length] ?? "";
+      try {
+        return await attempt(authority);
+      } catch (error) {
+        if (signal.aborted) {
+          outer?.throwIfAborted();
+          throw outOfTime(what, authority, repeatable || !sent);
+        }
+        sent ||= error instanceof AnswerLost;
+        const again =
+          error instanceof NotSent || isNotReady(error) || (error instanceof AnswerLost && repeatable);
+        if (!again || count >= ATTEMPTS) throw explain(error, what, repeatable);
+        this.preferred = (this.preferred + 1) % this.authorities.length;
+        // A node that was never asked is asked at once.
+        if (count >= this.authorities.length) await pause(BACKOFF_MS * 2 ** (count - 1), signal);
+      }
+    }
+  }
+}
+
+/** The server did nothing, and another or a later one may. */
+function isNotReady(error: unknown): boolean {
+  return isQuorateError(error) && ["NO_QUORUM", "OVERLOADED", "SHUTTING_DOWN"].includes(error.code);
+}
+
+/** Failures of connections as errors of the table. */
+function explain(error: unknown, what: string, repeatable = false): unknown {
+  if (error instanceof NotSent || (error instanceof AnswerLost && repeatable))
+    return new QuorateError("NO_QUORUM", `${what}: ${error.message}`, { cause: error });
+  if (error instanceof AnswerLost) {
+    const advice = "it may have been carried out; look before you try again";
+    return new QuorateError("OUTCOME_UNKNOWN", `${what}: ${error.message}: ${advice}`, { cause: error });
+  }
+  return error;
+}
+
+function outOfTime(what: string, authority: string, harmless: boolean): QuorateError {
+  const text = `${what}: no answer from ${authority} in time`;
+  return harmless
+    ? new QuorateError("NO_QUORUM", text)
+    : new QuorateError("OUTCOME_UNKNOWN", `${text}: it may have been carried out; look before you try again`);
+}
+
+function deadline({ signal, timeoutMs = CALL_TIMEOUT_MS }: CallOptions): AbortSignal {
+  const late = AbortSignal.timeout(timeoutMs);
+  return signal === undefined ? late : AbortSignal.any([signal, late]);
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}

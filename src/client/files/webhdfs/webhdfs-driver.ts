@@ -1,0 +1,195 @@
+/** Files over WebHDFS: of Quorate, of HDFS, of HttpFS, by the operations that all of them have. */
+import { QuorateError } from "../../../runtime/errors.ts";
+import { renderAction } from "../../../wire/webhdfs/acl-text.ts";
+import type { Operation } from "../../../wire/webhdfs/operations.ts";
+import type { FileStatusJson, OperationAnswers } from "../../../wire/webhdfs/shapes.ts";
+import type { CallOptions, Checksum, Chunks, FileDescription, FilesDriver, WriteOptions } from "../driver.ts";
+import { errorOf, readJson } from "./connections.ts";
+import { Endpoint } from "./endpoint.ts";
+import { readFrom } from "./reading.ts";
+
+const TYPES = { FILE: "file", DIRECTORY: "directory", SYMLINK: "link" } as const;
+const HERE = { noredirect: false, excludedatanodes: [], data: false, buffersize: undefined } as const;
+
+/** `authorities`: "host:port" of one or more nodes of the same file system. */
+export function webHdfsDriver(authorities: readonly string[], user: string): FilesDriver {
+  const endpoint = new Endpoint(authorities, user);
+  /** The tables of operations and answers say which is whose. */
+  const ask = async <Name extends keyof OperationAnswers>(
+    path: string,
+    operation: Operation<Name>,
+    options: CallOptions,
+  ): Promise<OperationAnswers[Name]> => {
+    const answer = await endpoint.ask(path, operation as Operation, options);
+    if (typeof answer !== "object" || answer === null)
+      throw new QuorateError("PROTOCOL", `${String(operation.op)} was answered with nothing`);
+    return answer as OperationAnswers[Name];
+  };
+  const silently = async (path: string, operation: Operation, options: CallOptions): Promise<void> => {
+    await endpoint.ask(path, operation, options);
+  };
+  const refuse = (what: string): never => {
+    throw new QuorateError("FILE_OPERATION_REFUSED", what);
+  };
+  return {
+    url: `webhdfs://${authorities.join(",")}`,
+    user,
+    async describe(path, { followLast, ...options }) {
+      const op = followLast ? "GETFILESTATUS" : "GETFILELINKSTATUS";
+      return describe(path, (await ask(path, { op }, options)).FileStatus);
+    },
+    list: (path, options) => list(ask, path, options),
+    read: (path, options) =>
+      readFrom(
+        endpoint,
+        path,
+        options,
+        async () => (await ask(path, { op: "GETFILESTATUS" }, {})).FileStatus.length,
+      ),
+    write: (path, chunks, options) => write(endpoint, path, chunks, options),
+    async append(path, chunks, options) {
+      const found = await endpoint.locate(path, { op: "APPEND", ...HERE }, callOf(options));
+      if ("answer" in found)
+        throw new QuorateError("PROTOCOL", "APPEND was answered without a place for the bytes");
+      await endpoint.upload("POST", found.location, chunks, options);
+    },
+    async makeDirectories(path, { mode, ...options }) {
+      const made = await ask(
+        path,
+        { op: "MKDIRS", permission: mode, unmaskedpermission: undefined },
+        options,
+      );
+      if (!made.boolean) refuse(`${path} could not be made`);
+    },
+    remove: async (path, { recursive, ...options }) =>
+      (await ask(path, { op: "DELETE", recursive }, options)).boolean,
+    async rename(from, to, { overwrite, ...options }) {
+      const renameoptions = [overwrite ? "OVERWRITE" : "NONE"];
+      // HDFS answers a rename with options with nothing.
+      const answer = await endpoint.ask(from, { op: "RENAME", destination: to, renameoptions }, options);
+      if ((answer as { readonly boolean?: boolean } | undefined)?.boolean === false)
+        refuse(`${from} cannot be renamed to ${to}`);
+    },
+    truncate: async (path, newlength, options) =>
+      (await ask(path, { op: "TRUNCATE", newlength }, options)).boolean,
+    link: (path, destination, options) =>
+      silently(path, { op: "CREATESYMLINK", destination, createParent: true }, options),
+    setMode: (path, permission, options) => silently(path, { op: "SETPERMISSION", permission }, options),
+    setOwner: (path, owner, group, options) => silently(path, { op: "SETOWNER", owner, group }, options),
+    setTimes: (path, accesstime, modificationtime, options) =>
+      silently(path, { op: "SETTIMES", accesstime, modificationtime }, options),
+    setReplication: async (path, replication, options) =>
+      (await ask(path, { op: "SETREPLICATION", replication }, options)).boolean,
+    async fewestReplicas(path, options) {
+      // Every server has this one; the newer operation of the same meaning came with Hadoop 3.4.
+      const { LocatedBlocks } = await ask(
+        path,
+        { op: "GET_BLOCK_LOCATIONS", offset: 0, length: undefined },
+        options,
+      );
+      return Math.min(...LocatedBlocks.locatedBlocks.map(({ locations }) => locations.length));
+    },
+    checkAccess: (path, permission, options) =>
+      silently(path, { op: "CHECKACCESS", fsaction: renderAction(permission) }, options),
+    async summary(path, options) {
+      const { ContentSummary: json } = await ask(path, { op: "GETCONTENTSUMMARY" }, options);
+      const { directoryCount, fileCount, length, spaceConsumed, quota, spaceQuota } = json;
+      return {
+        directories: directoryCount,
+        files: fileCount,
+        length,
+        space: spaceConsumed,
+        nameQuota: quota,
+        spaceQuota,
+      };
+    },
+    space: async (options) => (await ask("/", { op: "GETSTATUS" }, options)).FsStatus,
+    checksum: (path, options) => checksum(endpoint, path, options),
+    async defaults(options) {
+      const { FsServerDefaults: json } = await ask("/", { op: "GETSERVERDEFAULTS" }, options);
+      const { blockSize, replication, trashInterval } = json;
+      return { blockSize, replication, trashIntervalMs: trashInterval * 60_000 };
+    },
+    home: async (options) => (await ask("/", { op: "GETHOMEDIRECTORY" }, options)).Path,
+    close: () => endpoint.connections.close(),
+  };
+}
+
+type Ask = <Name extends keyof OperationAnswers>(
+  path: string,
+  operation: Operation<Name>,
+  options: CallOptions,
+) => Promise<OperationAnswers[Name]>;
+
+async function* list(
+  ask: Ask,
+  path: string,
+  options: CallOptions,
+): AsyncGenerator<readonly FileDescription[]> {
+  for (let startAfter: string | undefined; ;) {
+    const { DirectoryListing } = await ask(path, { op: "LISTSTATUS_BATCH", startAfter }, options);
+    const { FileStatus: entries } = DirectoryListing.partialListing.FileStatuses;
+    if (entries.some(({ pathSuffix }) => pathSuffix === ""))
+      throw new QuorateError("PARENT_NOT_DIRECTORY", `${path} is not a directory`);
+    const base = path === "/" ? "" : path;
+    if (entries.length > 0) yield entries.map((entry) => describe(`${base}/${entry.pathSuffix}`, entry));
+    startAfter = entries.at(-1)?.pathSuffix;
+    if (DirectoryListing.remainingEntries === 0 || startAfter === undefined) return;
+  }
+}
+
+function describe(path: string, json: FileStatusJson): FileDescription {
+  return {
+    type: TYPES[json.type],
+    path,
+    length: json.length,
+    owner: json.owner,
+    group: json.group,
+    mode: Number.parseInt(json.permission, 8),
+    modifiedMs: json.modificationTime,
+    accessedMs: json.accessTime,
+    replication: json.replication,
+    blockSize: json.blockSize,
+    childCount: json.childrenNum,
+    target: json.symlink,
+    hasAcl: json.aclBit === true,
+  };
+}
+
+async function write(endpoint: Endpoint, path: string, chunks: Chunks, options: WriteOptions): Promise<void> {
+  const { overwrite = true, mode, replication, blockSize, createParents = true } = options;
+  const operation: Operation<"CREATE"> = {
+    op: "CREATE",
+    ...HERE,
+    overwrite,
+    permission: mode,
+    unmaskedpermission: undefined,
+    replication,
+    blocksize: blockSize,
+    createflag: undefined,
+    createparent: createParents,
+  };
+  const found = await endpoint.locate(path, operation, callOf(options));
+  if ("answer" in found)
+    throw new QuorateError("PROTOCOL", "CREATE was answered without a place for the bytes");
+  await endpoint.upload("PUT", found.location, chunks, options);
+}
+
+async function checksum(endpoint: Endpoint, path: string, options: CallOptions): Promise<Checksum> {
+  const found = await endpoint.locate(path, { op: "GETFILECHECKSUM", noredirect: false }, options);
+  const idleMs = options.timeoutMs ?? 60_000;
+  const answer =
+    "answer" in found
+      ? found.answer
+      : await endpoint.connections.send("GET", found.location, { signal: options.signal, idleMs });
+  if ((answer.statusCode ?? 0) >= 300) throw await errorOf(answer);
+  const { FileChecksum } = (await readJson(answer)) as OperationAnswers["GETFILECHECKSUM"];
+  // HDFS writes out a buffer that is longer than what is in it.
+  const { algorithm, bytes, length } = FileChecksum;
+  return { algorithm, bytes: bytes.slice(0, length * 2) };
+}
+
+/** The timeout of a stream is one of silence; asking where the bytes go has the usual deadline. */
+function callOf({ signal }: CallOptions): CallOptions {
+  return signal === undefined ? {} : { signal };
+}

@@ -1,0 +1,99 @@
+/** One request and its answer: who asks, what for, and the ways to answer. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
+import { ERROR_CODE_HEADER, renderError } from "../../../wire/webhdfs/remote-exception.ts";
+import type { WebHdfsRequest } from "../../../wire/webhdfs/request.ts";
+import type { Caller } from "../../files/namespace/model.ts";
+
+/** As HDFS calls who does not say who he is. */
+const ANONYMOUS = "dr.who";
+/** What HDFS takes for a user (dfs.webhdfs.user.provider.user.pattern). */
+const USER = /^[A-Za-z_][A-Za-z0-9._-]*\$?$/;
+/** A client that still sends the body of a request which was refused may send so much more to read the answer. */
+const DRAIN_MAX_BYTES = 64 * 1024 * 1024;
+
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** The client waits for "100 Continue" before it sends the body. */
+  readonly expectsContinue: boolean;
+  readonly parsed: WebHdfsRequest;
+  readonly caller: Caller;
+  /** Fires when the client has gone. */
+  readonly signal: AbortSignal;
+}
+
+/** Throws PROTOCOL when it is no name of a user, ACCESS_DENIED when there is a delegation token: nobody was given one. */
+export function callerOf(parsed: WebHdfsRequest, groupsOf: (user: string) => readonly string[]): Caller {
+  if (parsed.delegation !== undefined) {
+    throw new QuorateError(
+      "ACCESS_DENIED",
+      "there are no delegation tokens here: name the user with user.name",
+    );
+  }
+  const user = parsed.onBehalfOf ?? parsed.user ?? ANONYMOUS;
+  if (user.length > 255 || !USER.test(user)) {
+    const why = `"${user.slice(0, 100)}" does not belong to the domain ${USER.source}`;
+    throw new QuorateError("PROTOCOL", `Invalid value for webhdfs parameter "user.name": ${why}`);
+  }
+  return { user, groups: groupsOf(user) };
+}
+
+/** Web pages of other origins may not change anything: their browsers send the origin along. */
+export function refusePages({ method, headers }: IncomingMessage): void {
+  const { origin, host } = headers;
+  if (origin === undefined || method === "GET" || origin === `http://${host ?? ""}`) return;
+  throw new QuorateError("ACCESS_DENIED", "not for web pages of another origin");
+}
+
+export function sendJson(response: ServerResponse, body: object | null, status = 200): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    "Content-Type": "application/json",
+    "Content-Length": Buffer.byteLength(text),
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+  });
+  response.end(text);
+}
+
+export function sendEmpty(
+  response: ServerResponse,
+  status = 200,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(status, {
+    "Content-Type": "application/octet-stream",
+    "Content-Length": 0,
+    "Cache-Control": "no-cache",
+    ...headers,
+  });
+  response.end();
+}
+
+/** What was thrown as HDFS would have said it. What is no error of the table is ours, and says nothing of the inside. */
+export function sendError(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+  if (response.destroyed) return;
+  // Too late to say it: a body that ends early is seen by whoever counts its bytes.
+  if (response.headersSent) return void response.destroy();
+  const known = isQuorateError(error) ? error : new QuorateError("INVARIANT", "internal error");
+  const { status, body } = renderError(known);
+  response.setHeader(ERROR_CODE_HEADER, known.code);
+  sendJson(response, body, isQuorateError(error) ? status : 500);
+  drain(request);
+}
+
+/**
+ * Lets a client that sends before it reads come to the answer. What is left of a body is thrown away, up to a bound: then
+ * the connection is cut.
+ */
+function drain(request: IncomingMessage): void {
+  if (request.complete) return;
+  let left = DRAIN_MAX_BYTES;
+  request.on("data", (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) request.destroy();
+  });
+  request.on("error", () => undefined);
+  request.resume();
+}

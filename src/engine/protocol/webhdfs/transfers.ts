@@ -1,0 +1,211 @@
+/** The operations that move bytes: a redirect to the node that does it, and there the stream, at the pace of the slower side. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
+import type { Operation } from "../../../wire/webhdfs/operations.ts";
+import type { BlockNode } from "../../files/blocks/locations.ts";
+import type { FileReader, FileSystem, FileWriter } from "../../files/file-system.ts";
+import type { FileStatus } from "../../files/namespace/model.ts";
+import { parentOf } from "./ancestors.ts";
+import { byteRange } from "./byte-range.ts";
+import type { Exchange } from "./exchange.ts";
+import { sendEmpty, sendJson } from "./exchange.ts";
+import { drained, withinIdle } from "./pace.ts";
+import type { LocatedOperation, LocationSigner } from "./locations.ts";
+import { excludedNodes, ownAuthority, readTarget, writeTarget } from "./locations.ts";
+
+const DEFAULT_FILE_MODE = 0o644;
+
+export class Transfers {
+  private readonly files: FileSystem;
+  private readonly signer: LocationSigner;
+  private readonly idleMs: number;
+
+  constructor(files: FileSystem, signer: LocationSigner, idleMs: number) {
+    this.files = files;
+    this.signer = signer;
+    this.idleMs = idleMs;
+  }
+
+  async take(exchange: Exchange, operation: LocatedOperation): Promise<void> {
+    const isHere =
+      this.signer.isSigned(exchange.parsed, exchange.caller.user) || ("data" in operation && operation.data);
+    switch (operation.op) {
+      case "OPEN":
+        return isHere ? this.open(exchange, operation) : this.sendToReader(exchange, operation);
+      case "GETFILECHECKSUM":
+        return isHere ? this.checksum(exchange) : this.sendToReader(exchange, operation);
+      case "CREATE":
+        return isHere ? this.create(exchange, operation) : this.sendToCreator(exchange, operation);
+      case "APPEND":
+        return isHere ? this.append(exchange) : this.sendToAppender(exchange, operation);
+    }
+  }
+
+  private async sendToReader(
+    exchange: Exchange,
+    operation: Operation<"OPEN" | "GETFILECHECKSUM">,
+  ): Promise<void> {
+    const { parsed, caller, signal } = exchange;
+    const [offset, excluded] =
+      operation.op === "OPEN" ? [operation.offset, operation.excludedatanodes] : [0, []];
+    const target = await readTarget(this.files, parsed.path, caller, { offset, excluded }, signal);
+    this.redirect(exchange, operation, target);
+  }
+
+  /** Says early what the second step would say: many clients read errors of that one only when they have sent everything. */
+  private async sendToCreator(exchange: Exchange, operation: Operation<"CREATE">): Promise<void> {
+    const { parsed, caller, signal, request } = exchange;
+    const { path } = parsed;
+    const there = await this.statusOf(path, exchange);
+    if (there?.type === "directory")
+      throw new QuorateError("PATH_EXISTS", `${path} already exists as a directory`);
+    if (there !== undefined && !overwrites(operation))
+      throw new QuorateError(
+        "PATH_EXISTS",
+        `${path} for client ${request.socket.remoteAddress ?? ""} already exists`,
+      );
+    if (there === undefined) {
+      const parent = await parentOf(this.files, path, caller, { signal, mayMiss: operation.createparent });
+      await this.files.checkAccess(parent, caller, 3, { signal });
+    }
+    const target = writeTarget(this.files, request.socket.remoteAddress, operation.excludedatanodes);
+    this.redirect(exchange, operation, target);
+  }
+
+  private async sendToAppender(exchange: Exchange, operation: Operation<"APPEND">): Promise<void> {
+    const { parsed, caller, signal, request } = exchange;
+    const status = await this.files.status(parsed.path, caller, { signal });
+    if (status.type !== "file")
+      throw new QuorateError("FILE_OPERATION_REFUSED", `Path is not a file: ${parsed.path}`);
+    await this.files.checkAccess(parsed.path, caller, 2, { signal });
+    const target = writeTarget(this.files, request.socket.remoteAddress, operation.excludedatanodes);
+    this.redirect(exchange, operation, target);
+  }
+
+  private async statusOf(path: string, { caller, signal }: Exchange): Promise<FileStatus | undefined> {
+    try {
+      return await this.files.status(path, caller, { signal });
+    } catch (error) {
+      if (isQuorateError(error) && error.code === "PATH_NOT_FOUND") return undefined;
+      throw error;
+    }
+  }
+
+  private redirect(
+    { request, response, parsed, caller }: Exchange,
+    operation: LocatedOperation,
+    to: BlockNode | undefined,
+  ): void {
+    const authority = to === undefined || to.id === this.files.node ? ownAuthority(request) : to.http;
+    const location = this.signer.sign(
+      authority ?? ownAuthority(request),
+      parsed.path,
+      operation,
+      caller.user,
+    );
+    if (operation.noredirect) return sendJson(response, { Location: location });
+    sendEmpty(response, 307, { Location: location });
+  }
+
+  private async checksum({ response, parsed, caller, signal }: Exchange): Promise<void> {
+    const { algorithm, bytes } = await this.files.checksum(parsed.path, caller, { signal });
+    const FileChecksum = { algorithm, bytes: bytes.toString("hex"), length: bytes.length };
+    sendJson(response, { FileChecksum });
+  }
+
+  private async open(exchange: Exchange, operation: Operation<"OPEN">): Promise<void> {
+    const { request, response, parsed, caller, signal } = exchange;
+    const { offset, length, excludedatanodes } = operation;
+    const exclude = excludedNodes(this.files, excludedatanodes);
+    const { range } = request.headers;
+    const plain = range === undefined || offset !== 0 || length !== undefined;
+    const whole = plain ? undefined : (await this.files.status(parsed.path, caller, { signal })).length;
+    const part = whole === undefined || range === undefined ? undefined : byteRange(range, whole);
+    if (part === "unsatisfiable") {
+      return sendEmpty(response, 416, { "Content-Range": `bytes */${whole ?? 0}` });
+    }
+    const wanted = part ?? { offset, length };
+    const reader = await this.files.read(parsed.path, caller, {
+      offset: wanted.offset,
+      ...(wanted.length === undefined ? {} : { length: wanted.length }),
+      exclude,
+      signal,
+    });
+    const end = wanted.offset + reader.length - 1;
+    response.writeHead(part === undefined ? 200 : 206, {
+      "Content-Type": "application/octet-stream",
+      "Content-Length": reader.length,
+      "Accept-Ranges": "bytes",
+      // Who reads on after a failure sees by it that the file is another one by now.
+      ETag: `"${reader.status.id}-${reader.status.modifiedMs}"`,
+      "Cache-Control": "no-cache",
+      "X-Content-Type-Options": "nosniff",
+      ...(part === undefined ? {} : { "Content-Range": `bytes ${wanted.offset}-${end}/${whole ?? 0}` }),
+    });
+    await this.send(reader, response, signal);
+  }
+
+  private async send(reader: FileReader, response: ServerResponse, signal: AbortSignal): Promise<void> {
+    for await (const bytes of reader) {
+      if (signal.aborted) return;
+      if (response.write(bytes)) continue;
+      await withinIdle(drained(response), this.idleMs, () => response.destroy());
+      if (response.destroyed) return;
+    }
+    response.end();
+  }
+
+  private async create(exchange: Exchange, operation: Operation<"CREATE">): Promise<void> {
+    const { request, response, parsed, caller } = exchange;
+    const {
+      permission = DEFAULT_FILE_MODE,
+      replication,
+      blocksize,
+      createparent,
+      excludedatanodes,
+    } = operation;
+    const writer = await this.files.create(parsed.path, caller, {
+      mode: permission & 0o777,
+      createParents: createparent,
+      overwrite: overwrites(operation),
+      exclude: excludedNodes(this.files, excludedatanodes),
+      ...(replication === undefined ? {} : { replication }),
+      ...(blocksize === undefined ? {} : { blockSize: blocksize }),
+    });
+    await this.receive(exchange, writer);
+    const place = parsed.path.split("/").map(encodeURIComponent).join("/");
+    sendEmpty(response, 201, { Location: `webhdfs://${ownAuthority(request)}${place}` });
+  }
+
+  private async append(exchange: Exchange): Promise<void> {
+    const writer = await this.files.append(exchange.parsed.path, exchange.caller);
+    await this.receive(exchange, writer);
+    sendEmpty(exchange.response);
+  }
+
+  /** Takes the whole body, or leaves nothing: a body that breaks off or stands still ends the writer. */
+  private async receive({ request, response, expectsContinue }: Exchange, writer: FileWriter): Promise<void> {
+    try {
+      if (expectsContinue) response.writeContinue();
+      const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
+      for (;;) {
+        const { done, value } = await withinIdle(chunks.next(), this.idleMs, () => request.destroy());
+        if (done === true) break;
+        await writer.write(value);
+      }
+      refuseHalves(request);
+      await writer.close();
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+  }
+}
+
+function refuseHalves(request: IncomingMessage): void {
+  if (!request.complete) throw new QuorateError("PROTOCOL", "the body ended before its time");
+}
+
+function overwrites({ overwrite, createflag }: Operation<"CREATE">): boolean {
+  return overwrite || (createflag ?? "").toUpperCase().split(",").includes("OVERWRITE");
+}

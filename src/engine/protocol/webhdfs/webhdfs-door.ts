@@ -1,0 +1,106 @@
+/**
+ * webhdfs: the door through which clients of Hadoop's HTTP file system come to the files of this cluster, at any node.
+ *
+ * A request line becomes a typed operation (`wire/webhdfs`), and that one of four things: a question (`questions.ts`), a
+ * change (`changes.ts`), a listing of any length, or a transfer of bytes (`transfers.ts`). Transfers take two steps, as in
+ * HDFS: the first answers where (307, or 200 with a JSON when `noredirect` is set), the second at that place does it; a
+ * request with `data=true` is done at once, as HttpFS does it. The door takes requests of an HTTP server that it does not own.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { QuorateError } from "../../../runtime/errors.ts";
+import type { Operation } from "../../../wire/webhdfs/operations.ts";
+import { parseRequest, WEBHDFS_PREFIX } from "../../../wire/webhdfs/request.ts";
+import type { FileSystem } from "../../files/file-system.ts";
+import { CHANGES } from "./changes.ts";
+import type { Exchange } from "./exchange.ts";
+import { callerOf, refusePages, sendEmpty, sendError, sendJson } from "./exchange.ts";
+import { sendListing } from "./listing.ts";
+import { LocationSigner } from "./locations.ts";
+import type { Asked } from "./questions.ts";
+import { QUESTIONS } from "./questions.ts";
+import { Transfers } from "./transfers.ts";
+
+const DEFAULT_IDLE_TIMEOUT_MS = 60_000;
+
+export interface WebHdfsOptions {
+  readonly files: FileSystem;
+  /** Signs locations: secret, and the same on every node of the cluster. */
+  readonly key: Uint8Array;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  /** The groups of a user. Default: none. */
+  readonly groupsOf?: (user: string) => readonly string[];
+  /** A transfer in which no byte moves for so long is ended. Default 60,000. */
+  readonly idleTimeoutMs?: number;
+}
+
+export interface WebHdfsDoor {
+  /** Answers, always. `expectsContinue`: "100 Continue" was asked for and not yet sent. */
+  take(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void;
+}
+
+/** True for what a WebHDFS door is to answer. */
+export function isWebHdfs(target: string): boolean {
+  return target.startsWith(WEBHDFS_PREFIX) && /^[/?]|^$/.test(target.slice(WEBHDFS_PREFIX.length));
+}
+
+export function createWebHdfsDoor(options: WebHdfsOptions): WebHdfsDoor {
+  const { files, key, now, groupsOf = () => [], idleTimeoutMs = DEFAULT_IDLE_TIMEOUT_MS } = options;
+  const transfers = new Transfers(files, new LocationSigner(key, now), idleTimeoutMs);
+  return {
+    take(request, response, expectsContinue) {
+      const gone = new AbortController();
+      response.once("close", () => gone.abort());
+      const answering = async (): Promise<void> => {
+        refusePages(request);
+        const parsed = parseRequest(request.method ?? "", request.url ?? "");
+        const caller = callerOf(parsed, groupsOf);
+        const exchange = { request, response, expectsContinue, parsed, caller, signal: gone.signal };
+        await carryOut(exchange, files, transfers, idleTimeoutMs);
+      };
+      answering().catch((error: unknown) => sendError(request, response, error));
+    },
+  };
+}
+
+/** For a node that keeps no files: every request gets one clear error. */
+export function refuseWebHdfs(request: IncomingMessage, response: ServerResponse): void {
+  sendError(request, response, new QuorateError("UNSUPPORTED", "this node serves no files"));
+}
+
+async function carryOut(
+  exchange: Exchange,
+  files: FileSystem,
+  transfers: Transfers,
+  idleTimeoutMs: number,
+): Promise<void> {
+  const { parsed, response, caller, signal } = exchange;
+  const { operation, path } = parsed;
+  const asked: Asked = { files, path, caller, signal };
+  switch (operation.op) {
+    case "OPEN":
+    case "CREATE":
+    case "APPEND":
+    case "GETFILECHECKSUM":
+      return transfers.take(exchange, operation);
+    case "LISTSTATUS":
+      return sendListing(asked, response, idleTimeoutMs);
+    default: {
+      const answer = await answerOf(asked, operation);
+      if (answer === undefined) sendEmpty(response);
+      else sendJson(response, answer);
+    }
+  }
+}
+
+type Answerable = Exclude<
+  Operation,
+  Operation<"OPEN" | "CREATE" | "APPEND" | "GETFILECHECKSUM" | "LISTSTATUS">
+>;
+type AnyAnswer = (asked: Asked, operation: Answerable) => Promise<object | null | undefined>;
+
+/** The tables pair each name with what takes its operation; that they are paired right the compiler sees in the tables. */
+function answerOf(asked: Asked, operation: Answerable): Promise<object | null | undefined> {
+  const table = { ...QUESTIONS, ...CHANGES } as Readonly<Record<Answerable["op"], unknown>>;
+  return (table[operation.op] as AnyAnswer)(asked, operation);
+}

@@ -1,0 +1,75 @@
+/** A whole HDFS in one Java process: a name node, a data node, and WebHDFS. */
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { hadoopWords } from "./program.ts";
+
+const START_TIMEOUT_MS = 90_000;
+
+export interface Hdfs {
+  /** "host:port" of WebHDFS. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+export async function startHdfs(): Promise<Hdfs> {
+  const directory = mkdtempSync(join(tmpdir(), "quorate-hdfs-"));
+  const [http, rpc] = [await freePort(), await freePort()];
+  const settings = {
+    "dfs.replication": 1,
+    "dfs.permissions.enabled": false,
+    "hdfs.minidfs.basedir": directory,
+  };
+  const words = hadoopWords("test.MiniDFSClusterManager", [
+    "-format",
+    "-datanodes",
+    "1",
+    "-nnport",
+    String(rpc),
+    "-httpport",
+    String(http),
+    ...Object.entries(settings).flatMap(([name, value]) => ["-D", `${name}=${value}`]),
+  ]);
+  const child = spawn("java", words, { cwd: directory, stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => (said = `${said}${chunk.toString()}`.slice(-2000)));
+  }
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const close = async (): Promise<void> => {
+    child.kill("SIGKILL");
+    await ended;
+    rmSync(directory, { recursive: true, force: true });
+  };
+  const address = `127.0.0.1:${http}`;
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  while (!(await takesFiles(address))) {
+    if (performance.now() > deadline || child.exitCode !== null) {
+      await close();
+      throw new Error(`HDFS did not start: ${said}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  return { address, close };
+}
+
+/** It is there when it would send a file to its data node. */
+async function takesFiles(address: string): Promise<boolean> {
+  try {
+    const url = `http://${address}/webhdfs/v1/probe?op=CREATE&user.name=root`;
+    return (await fetch(url, { method: "PUT", redirect: "manual" })).status === 307;
+  } catch {
+    return false;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

@@ -1,0 +1,25 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { connectFiles } from "../../src/client/files/connect.ts";
+import { serveMemory } from "../../src/engine/protocol/webhdfs/served.testing.ts";
+import { filesContract } from "./contract.ts";
+
+filesContract("a local directory", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "quorate-files-"));
+  return {
+    files: connectFiles(pathToFileURL(directory).href),
+    hasReplicas: false,
+    close: () => rm(directory, { recursive: true }),
+  };
+});
+
+filesContract("WebHDFS, three nodes of Quorate's server", async () => {
+  const served = await serveMemory({ nodes: 3, settings: { blockSize: 1024 * 1024 } });
+  return {
+    files: connectFiles(`webhdfs://quorate@${served.addresses.join(",")}`),
+    hasReplicas: true,
+    close: () => served.close(),
+  };
+});

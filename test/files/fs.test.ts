@@ -1,0 +1,212 @@
+/** `quorate fs` as a person uses it, the program against a server in this process. */
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { gzipSync } from "node:zlib";
+import { randomBytes } from "node:crypto";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Served } from "../../src/engine/protocol/webhdfs/served.testing.ts";
+import { serveMemory } from "../../src/engine/protocol/webhdfs/served.testing.ts";
+import { startNode } from "../../src/engine/start-node.ts";
+import type { Ended, Options } from "./clients/program.ts";
+import { runProgram } from "./clients/program.ts";
+
+const MAIN = resolve(import.meta.dirname, "../../dist/cli/main.js");
+const QUORATE = { user: "quorate", groups: [] };
+let served: Served;
+let local = "";
+beforeEach(async () => {
+  served = await serveMemory();
+  local = mkdtempSync(join(tmpdir(), "quorate-fs-"));
+});
+afterEach(async () => {
+  await served.close();
+  rmSync(local, { recursive: true });
+});
+
+function fs(args: readonly string[], options: Options = {}): Promise<Ended> {
+  const address = `webhdfs://${served.addresses[0] ?? ""}`;
+  return runProgram(process.execPath, [MAIN, "fs", "--fs", address, ...args], {
+    directory: local,
+    ...options,
+  });
+}
+
+async function done(args: readonly string[], options: Options = {}): Promise<string> {
+  const { code, stdout, stderr } = await fs(args, options);
+  expect([code, stderr], args.join(" ")).toEqual([0, ""]);
+  return stdout;
+}
+
+const names = async (path: string): Promise<readonly string[]> =>
+  (await served.files.list(path, QUORATE, "")).entries.map((entry) => entry.path);
+
+test("a directory goes up and comes back whole, and nothing unfinished is left", async () => {
+  const contents = new Map<string, Buffer>();
+  for (let each = 0; each < 40; each++)
+    contents.set(`books/${each % 7}/f ${each}.txt`, randomBytes(each * 991));
+  for (const [name, bytes] of contents) {
+    mkdirSync(join(local, name, ".."), { recursive: true });
+    writeFileSync(join(local, name), bytes);
+  }
+  expect(await done(["put", "books", "/books"])).toBe("");
+  expect(await done(["get", "/books", "back"])).toBe("");
+  for (const [name, bytes] of contents) {
+    expect(readFileSync(join(local, name.replace("books", "back"))).equals(bytes), name).toBe(true);
+  }
+  const all = await done(["find", "/", "-name", "*._COPYING_"]);
+  expect(all).toBe("");
+  expect(await done(["count", "/books"])).toMatch(/^ +8 +40 +\d+ \/books\n$/);
+});
+
+test("standard input and output stand for a dash, whatever the bytes", async () => {
+  const bytes = randomBytes(300_000);
+  await done(["put", "-", "/in"], { input: bytes });
+  expect((await served.files.status("/in", QUORATE)).length).toBe(bytes.length);
+  await done(["appendToFile", "-", "/text"], { input: "one\n" });
+  await done(["append", "-", "/text"], { input: "two\n" });
+  expect(await done(["get", "/text", "-"])).toBe("one\ntwo\n");
+  expect(await done(["cat", "/text", "/text"])).toBe("one\ntwo\none\ntwo\n");
+  await done(["put", "-", "/packed"], { input: gzipSync("unpacked\n") });
+  expect(await done(["text", "/packed"])).toBe("unpacked\n");
+});
+
+test("what is there is not written over without -f", async () => {
+  writeFileSync(join(local, "f"), "new");
+  await done(["put", "-", "/f"], { input: "old" });
+  expect(await fs(["put", "f", "/f"])).toMatchObject({ code: 1, stderr: "put: `/f': File exists\n" });
+  await done(["put", "-f", "f", "/f"]);
+  expect(await done(["cat", "/f"])).toBe("new");
+  expect(await fs(["get", "/f", "f"])).toMatchObject({ code: 1, stderr: "get: `f': File exists\n" });
+  expect(await fs(["put", "f", "/none/f"])).toMatchObject({ code: 1 });
+  expect(await fs(["put", "f", "f", "/none"])).toMatchObject({ code: 1 });
+});
+
+test("a put that is interrupted leaves nothing that looks finished", async () => {
+  const address = `webhdfs://${served.addresses[0] ?? ""}`;
+  const child = spawn(process.execPath, [MAIN, "fs", "--fs", address, "put", "-", "/big"]);
+  child.stdin.on("error", () => undefined);
+  child.stdin.write(Buffer.alloc(1_000_000));
+  await until(() => served.files.openStreams === 1);
+  const ended = new Promise((resolve) => child.once("close", resolve));
+  child.kill("SIGINT");
+  expect(await ended).toBe(130);
+  await until(() => served.files.openStreams === 0);
+  expect(await names("/")).toEqual([]);
+});
+
+test("patterns name what they fit; what fits nothing is reported, and the rest is done", async () => {
+  for (const name of ["a1", "a2", "b1", "[x]", ".hidden"]) await done(["touchz", `/${name}`]);
+  await done(["mkdir", "-p", "/d/e"]);
+  const listed = async (pattern: string): Promise<readonly string[]> =>
+    (await done(["ls", "-C", "-d", pattern])).split("\n").filter((line) => line !== "");
+  expect(await listed("/a*")).toEqual(["/a1", "/a2"]);
+  expect(await listed("/?1")).toEqual(["/a1", "/b1"]);
+  expect(await listed("/[ab]1")).toEqual(["/a1", "/b1"]);
+  expect(await listed("/[^a]1")).toEqual(["/b1"]);
+  expect(await listed("/{a2,b*,d/e}")).toEqual(["/a2", "/b1", "/d/e"]);
+  expect(await listed(String.raw`/\[x\]`)).toEqual(["/[x]"]);
+  expect(await fs(["rm", "/z*", "/a*"])).toMatchObject({
+    code: 1,
+    stdout: "Deleted /a1\nDeleted /a2\n",
+    stderr: "rm: `/z*': No such file or directory\n",
+  });
+  expect(await fs(["ls", "/[a"])).toMatchObject({ code: 1, stderr: "ls: a bracket is not closed: [a\n" });
+});
+
+test("rm moves into the trash where there is one, and never over what is in it", async () => {
+  await served.close();
+  served = await serveMemory({ settings: { trashIntervalMs: 3_600_000 } });
+  for (let each = 0; each < 2; each++) {
+    await done(["put", "-", "/f"], { input: String(each) });
+    expect((await fs(["rm", "/f"])).stderr).toMatch(
+      /^Moved: '\/f' to trash at: \/user\/quorate\/\.Trash\/Current\/f/,
+    );
+  }
+  expect(await names("/user/quorate/.Trash/Current")).toHaveLength(2);
+  expect(await done(["rm", "-r", "/user/quorate/.Trash/Current"])).toBe(
+    "Deleted /user/quorate/.Trash/Current\n",
+  );
+  await done(["put", "-", "/f"], { input: "x" });
+  expect(await done(["rm", "-skipTrash", "/f"])).toBe("Deleted /f\n");
+  expect((await fs(["rm", "-r", "/user"])).code).toBe(1);
+  expect(await done(["rm", "-f", "/none"])).toBe("");
+});
+
+test("tail -f goes on as the file grows", async () => {
+  await done(["put", "-", "/log"], { input: "first\n" });
+  const address = `webhdfs://${served.addresses[0] ?? ""}`;
+  const child = spawn(process.execPath, [MAIN, "fs", "--fs", address, "tail", "-f", "-s", "10", "/log"]);
+  let seen = "";
+  child.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString()));
+  await until(() => seen === "first\n");
+  await done(["append", "-", "/log"], { input: "second\n" });
+  await until(() => seen === "first\nsecond\n");
+  const ended = new Promise((resolve) => child.once("close", resolve));
+  child.kill("SIGINT");
+  await ended;
+});
+
+test("users are those who ask, and relative paths are in their homes", async () => {
+  await done(["mkdir", "-p", "/user/ann"]);
+  await done(["chown", "ann", "/user/ann"]);
+  await done(["--user", "ann", "put", "-", "mine"], { input: "x" });
+  expect(await done(["ls", "-C", "/user/ann"])).toBe("/user/ann/mine\n");
+  const environment = { HADOOP_USER_NAME: "eve" };
+  expect(await fs(["rm", "/user/ann/mine"], { environment })).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^rm: Permission denied: user=eve, access=WRITE/) as unknown,
+  });
+  expect((await fs(["test", "-w", "/user/ann/mine"], { environment })).code).toBe(1);
+  expect((await fs(["test", "-r", "/user/ann/mine"], { environment })).code).toBe(0);
+});
+
+test("help names every command, and a wrong one is told from a right one", async () => {
+  const help = await done(["help"]);
+  for (const name of ["ls", "put", "get", "setrep", "checksum", "find"]) expect(help).toContain(`  ${name} `);
+  expect(await done(["help", "setrep"])).toContain("quorate fs setrep [-R] [-w] <rep> <path> ...");
+  expect(await fs(["lss"])).toMatchObject({
+    code: 255,
+    stderr: expect.stringContaining("did you mean ls?") as unknown,
+  });
+  expect((await fs(["cp", "/a"])).code).toBe(255);
+  expect((await fs([])).code).toBe(255);
+  expect((await runProgram(process.execPath, [MAIN, "fs", "--fs", "hdfs://x", "ls"])).code).toBe(255);
+  const overall = await runProgram(process.execPath, [MAIN, "help", "fs"]);
+  expect(overall.stdout).toContain("quorate fs [--fs webhdfs://host:port]");
+});
+
+test("nobody there, and a node without files, are one clear error each", async () => {
+  const dead = await runProgram(process.execPath, [MAIN, "fs", "--fs", "webhdfs://127.0.0.1:1", "ls", "/"]);
+  expect(dead).toMatchObject({
+    code: 4,
+    stderr: expect.stringContaining("ECONNREFUSED 127.0.0.1:1") as unknown,
+  });
+  const node = await startNode({
+    id: "n1",
+    clusterId: "c",
+    members: { n1: "127.0.0.1:0" },
+    dataDir: "memory",
+    host: "127.0.0.1",
+    respPort: 0,
+    httpPort: 0,
+    durability: "memory",
+    logger: { log: () => undefined },
+  });
+  try {
+    const address = `webhdfs://127.0.0.1:${node.httpPort ?? 0}`;
+    const refused = await runProgram(process.execPath, [MAIN, "fs", "--fs", address, "ls", "/"]);
+    expect(refused).toMatchObject({ code: 1, stderr: "ls: this node serves no files\n" });
+  } finally {
+    await node.stop({ handOver: false });
+  }
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error("waited ten seconds in vain");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

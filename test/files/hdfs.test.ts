@@ -1,0 +1,81 @@
+/** A real HDFS beside Quorate: the client's suite over it, and what must agree between the two. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connectFiles } from "../../src/client/files/connect.ts";
+import type { Files } from "../../src/client/files/files.ts";
+import type { Served } from "../../src/engine/protocol/webhdfs/served.testing.ts";
+import { serveMemory } from "../../src/engine/protocol/webhdfs/served.testing.ts";
+import { lacks } from "../engines.ts";
+import type { Hdfs } from "./clients/hdfs.ts";
+import { startHdfs } from "./clients/hdfs.ts";
+import { filesContract } from "./contract.ts";
+
+const START_TIMEOUT_MS = 120_000;
+const MIB = 1024 * 1024;
+
+describe.skipIf(lacks("hadoop"))("HDFS 3.4.1", () => {
+  let hdfs: Hdfs;
+  let served: Served;
+  let theirs: Files;
+  let ours: Files;
+  beforeAll(async () => {
+    [hdfs, served] = await Promise.all([startHdfs(), serveMemory()]);
+    theirs = connectFiles(`webhdfs://root@${hdfs.address}`);
+    ours = connectFiles(`webhdfs://quorate@${served.addresses[0] ?? ""}`);
+  }, START_TIMEOUT_MS);
+  afterAll(async () => {
+    theirs.close();
+    ours.close();
+    await Promise.all([hdfs.close(), served.close()]);
+  });
+
+  filesContract("over WebHDFS", async () => ({
+    files: connectFiles(`webhdfs://root@${hdfs.address}`),
+    hasReplicas: true,
+    followsLinks: false,
+    leavesParts: true,
+    close: async () => undefined,
+  }));
+
+  test.each([0.5, 1, 2, 2.5, 5])(
+    "gives a file of %d blocks the checksum that Quorate gives it",
+    async (blocks) => {
+      const bytes = Buffer.alloc(blocks * MIB, `${blocks} blocks\n`);
+      for (const files of [theirs, ours])
+        await files.writeFile("/sum", bytes, { blockSize: MIB, replication: 1 });
+      expect(await ours.checksum("/sum")).toEqual(await theirs.checksum("/sum"));
+    },
+  );
+
+  test("says the same of a file and of a directory", async () => {
+    const told: unknown[] = [];
+    for (const files of [theirs, ours]) {
+      await files.mkdir("/same/d", { recursive: true });
+      await files.writeFile("/same/f", "0123456789", { blockSize: MIB, replication: 1, mode: 0o640 });
+      await files.utimes("/same/f", 1_600_000_000_000, 1_500_000_000_000);
+      const entries = await files.readdir("/same", { withStats: true });
+      const {
+        files: count,
+        directories,
+        length,
+        space,
+        nameQuota,
+        spaceQuota,
+      } = await files.summary("/same");
+      told.push([
+        entries.map(({ name, type, size, mode, group, replication, blockSize, childCount }) => [
+          name,
+          type,
+          size,
+          mode,
+          group,
+          replication,
+          blockSize,
+          childCount,
+        ]),
+        entries.filter((entry) => entry.isFile()).map(({ mtimeMs, atimeMs }) => [mtimeMs, atimeMs]),
+        [count, directories, length, space, nameQuota, spaceQuota],
+      ]);
+    }
+    expect(told[1]).toEqual(told[0]);
+  });
+});

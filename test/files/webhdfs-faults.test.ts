@@ -1,0 +1,208 @@
+/** What the client does when nodes fail under it: goes on where that is safe, and says what is not known where it is not. */
+import { createServer } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { randomBytes } from "node:crypto";
+import { afterEach, expect, test } from "vitest";
+import { connectFiles } from "../../src/client/files/connect.ts";
+import type { Files } from "../../src/client/files/files.ts";
+import { QuorateError } from "../../src/runtime/errors.ts";
+import { serveMemory } from "../../src/engine/protocol/webhdfs/served.testing.ts";
+
+const closers: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function scripted(
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<string> {
+  const server: Server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  closers.push(
+    () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  );
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function filesAt(...authorities: readonly string[]): Files {
+  const files = connectFiles(`webhdfs://quorate@${authorities.join(",")}`);
+  closers.push(() => files.close());
+  return files;
+}
+
+/** A port at which nobody listens. */
+async function deadAddress(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return `127.0.0.1:${port}`;
+}
+
+const json = (response: ServerResponse, body: object, status = 200, headers = {}): void => {
+  response.writeHead(status, { "Content-Type": "application/json", ...headers }).end(JSON.stringify(body));
+};
+const remote = (exception: string, message: string): object => ({
+  RemoteException: { exception, javaClassName: `x.${exception}`, message },
+});
+
+test("a dead node is passed over for another, for reads and for writes", async () => {
+  const served = await serveMemory();
+  closers.push(() => served.close());
+  const files = filesAt(await deadAddress(), served.addresses[0] ?? "");
+  await files.writeFile("/f", "x");
+  await files.rename("/f", "/g");
+  expect(await files.readdir("/")).toEqual(["g"]);
+});
+
+test("when no node is there the error says that nothing was done", async () => {
+  const files = filesAt(await deadAddress());
+  await expect(files.rename("/a", "/b")).rejects.toMatchObject({
+    code: "NO_QUORUM",
+    outcome: "not-applied",
+    retryable: true,
+  });
+  await expect(files.writeFile("/a", "x")).rejects.toMatchObject({
+    code: "NO_QUORUM",
+    outcome: "not-applied",
+  });
+});
+
+test("a node that is not ready yet is asked again; one that is standby is left for another", async () => {
+  let asked = 0;
+  const busy = await scripted((_, response) => {
+    if (++asked < 3) json(response, remote("RetriableException", "no leader yet"), 403);
+    else json(response, { boolean: true });
+  });
+  await filesAt(busy).rename("/a", "/b");
+  expect(asked).toBe(3);
+  const standby = await scripted((_, response) => json(response, remote("StandbyException", "standby"), 403));
+  await filesAt(standby, busy).rename("/a", "/b");
+  expect(asked).toBe(4);
+});
+
+test("an answer that was lost is asked for again when that is harmless, and is unknown when it is not", async () => {
+  const methods: string[] = [];
+  const losing = await scripted((request) => {
+    methods.push(request.method ?? "");
+    request.socket.destroy();
+  });
+  const files = filesAt(losing);
+  await expect(files.rename("/a", "/b")).rejects.toMatchObject({
+    code: "OUTCOME_UNKNOWN",
+    outcome: "unknown",
+  });
+  expect(methods).toEqual(["PUT"]);
+  await expect(files.rm("/a", { recursive: true })).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN" });
+  await expect(files.stat("/a")).rejects.toMatchObject({ code: "NO_QUORUM", outcome: "not-applied" });
+  expect(methods.filter((method) => method === "GET").length).toBeGreaterThan(1);
+});
+
+test("a call ends at its deadline, and says whether it may have been carried out", async () => {
+  const silent = await scripted(() => undefined);
+  const files = filesAt(silent);
+  await expect(files.stat("/a", { timeoutMs: 30 })).rejects.toMatchObject({ code: "NO_QUORUM" });
+  const reason = new Error("enough");
+  const aborter = new AbortController();
+  const stat = files.stat("/a", { signal: aborter.signal });
+  aborter.abort(reason);
+  await expect(stat).rejects.toBe(reason);
+});
+
+test("the code of the error, and with it the outcome, comes over the wire from Quorate", async () => {
+  const served = await serveMemory();
+  closers.push(() => served.close());
+  const files = filesAt(served.addresses[0] ?? "");
+  served.files.change = () => Promise.reject(new QuorateError("OUTCOME_UNKNOWN", "no majority confirmed it"));
+  await expect(files.rename("/a", "/b")).rejects.toMatchObject({
+    code: "OUTCOME_UNKNOWN",
+    outcome: "unknown",
+    message: "no majority confirmed it",
+  });
+});
+
+test("a reader goes on at another node from where the first one broke off", async () => {
+  const served = await serveMemory({ nodes: 2, settings: { replication: 2 } });
+  closers.push(() => served.close());
+  const bytes = randomBytes(3_000_000);
+  await filesAt(served.addresses[1] ?? "").writeFile("/f", bytes);
+  // A node that gives a part of the bytes and then dies, in front of the real ones.
+  const breaking = await scripted((request, response) => {
+    const offset = Number(/[?&]offset=(\d+)/.exec(request.url ?? "")?.[1] ?? 0);
+    response.writeHead(200, { "Content-Length": bytes.length - offset });
+    response.write(bytes.subarray(offset, offset + 1_000_000), () => request.socket.destroy());
+  });
+  const excluded: string[] = [];
+  const front = await scripted((request, response) => {
+    const list = /excludedatanodes=([^&]*)/.exec(request.url ?? "")?.[1];
+    if (list !== undefined) excluded.push(decodeURIComponent(list));
+    const location =
+      list === undefined
+        ? `http://${breaking}${request.url ?? ""}`
+        : `http://${served.addresses[0] ?? ""}${(request.url ?? "").replace(/&excludedatanodes=[^&]*/, "")}&data=true`;
+    response.writeHead(307, { Location: location }).end();
+  });
+  const read = await filesAt(front).readFile("/f");
+  expect(read.equals(bytes)).toBe(true);
+  expect(excluded).toEqual([breaking]);
+});
+
+test("a file that was replaced while it was read is not mixed of two", async () => {
+  let answers = 0;
+  const changing: string = await scripted((request, response) => {
+    if (!(request.url ?? "").includes("second=1"))
+      return void response
+        .writeHead(307, { Location: `http://${changing}${request.url ?? ""}&second=1` })
+        .end();
+    answers++;
+    response.writeHead(200, { "Content-Length": 1000, ETag: `"1-${answers}"` });
+    response.write(Buffer.alloc(100), () => request.socket.destroy());
+  });
+  await expect(filesAt(changing).readFile("/f")).rejects.toMatchObject({ code: "CHANGED_MEANWHILE" });
+});
+
+test("a refusal in the middle of an upload ends it at once, with the reason", async () => {
+  const full: string = await scripted((request, response) => {
+    if (!(request.url ?? "").includes("second=1"))
+      return void response.writeHead(307, { Location: `http://${full}${request.url ?? ""}&second=1` }).end();
+    request.once("data", () => json(response, remote("DSQuotaExceededException", "quota exceeded"), 403));
+    request.resume();
+  });
+  let given = 0;
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    for (; given < 10_000; given++) yield Buffer.alloc(65_536);
+  }
+  await expect(filesAt(full).writeFile("/f", endless())).rejects.toMatchObject({
+    code: "SPACE_QUOTA_EXCEEDED",
+  });
+  expect(given).toBeLessThan(10_000);
+});
+
+test("a server that does the work at once, without a redirect, is understood", async () => {
+  const direct = await scripted((request, response) => {
+    const url = request.url ?? "";
+    if (request.method === "PUT" && !url.includes("data=true"))
+      return void response.writeHead(307, { Location: `http://${direct_()}${url}&data=true` }).end();
+    request.resume();
+    request.once("end", () =>
+      request.method === "PUT"
+        ? response.writeHead(201).end()
+        : response.writeHead(200, { "Content-Length": 5 }).end("bytes"),
+    );
+  });
+  const direct_ = (): string => direct;
+  await filesAt(direct).writeFile("/f", "x");
+  expect(await filesAt(direct).readFile("/f", { encoding: "utf8" })).toBe("bytes");
+});
+
+test("what is no WebHDFS server is one clear error", async () => {
+  const other = await scripted((_, response) => response.writeHead(404).end("nothing here"));
+  await expect(filesAt(other).stat("/")).rejects.toMatchObject({ code: "UNSUPPORTED" });
+  expect(() => connectFiles("hdfs://x")).toThrow(/webhdfs:\/\/host:port/);
+  expect(() => connectFiles("webhdfs://a b")).toThrow(/webhdfs:\/\/host:port/);
+});
