@@ -1,21 +1,41 @@
 /**
- * bench: Quorate beside the engines it stands in for, on this machine, alternating in one run. Prints a table for each
- * comparison and writes `docs/benchmarks.md` and its plots with `--write`.
+ * bench: Quorate beside the engines it stands in for, and its algorithms beside each other, on this machine, alternating in
+ * one run. Prints a table for each comparison; `--write` puts them into `docs/benchmarks.md` with their plots.
  *
- *   npm run bench -- [--only durable,memory,failover,restart] [--rounds 5] [--scale 1] [--write]
+ *   npm run bench -- [--only durable,memory,failover,restart,modes,consensus] [--rounds 5] [--scale 1] [--write]
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { failOverGaps, laggingReplica, simulated, steadyPath } from "./algorithms.ts";
+import type { Finding, Result, Section } from "./page.ts";
+import { tableOf, textOf, writePage } from "./page.ts";
+import { modes } from "./modes.ts";
 import { failOver, restart } from "./recovery.ts";
-import type { Finding } from "./recovery.ts";
-import { drawBars, figure } from "./plot.ts";
 import type { Comparison } from "./suites.ts";
 import { durableCluster, memoryNode } from "./suites.ts";
 
-const SUITES = ["durable", "memory", "failover", "restart"] as const;
+/** `--only consensus` means the last four. */
+const SUITES = [
+  "durable",
+  "memory",
+  "failover",
+  "restart",
+  "modes",
+  "consensus-steady",
+  "consensus-kills",
+  "consensus-lagging",
+  "consensus-simulated",
+] as const;
+type Suite = (typeof SUITES)[number];
+/** Of the simulator, and with how many seeds: a slow disk is a long run. */
+const EXPERIMENTS = [
+  ["election-under-loss", 60],
+  ["slow-disk", 5],
+  ["catch-up", 20],
+  ["timeouts", 20],
+] as const;
 
 const { values } = parseArgs({
   options: {
@@ -33,7 +53,7 @@ if (values.help) {
   --only LIST    which comparisons; default all
   --rounds N     how often each engine takes its turn; default 5 (and four kills of the leader for each)
   --scale X      multiplies the number of requests; default 1
-  --write        write docs/benchmarks.md and its plots`);
+  --write        write these sections of docs/benchmarks.md and their plots`);
   process.exit(0);
 }
 
@@ -46,60 +66,83 @@ for (const engine of ["redis-server", "redis-benchmark", "etcd"]) {
   }
 }
 
-const chosen = values.only.split(",");
+const asked = values.only.split(",");
+const isChosen = (suite: string): boolean =>
+  asked.some((name) => suite === name || suite.startsWith(`${name}-`));
+const odd = asked.find((name) => !SUITES.some((suite) => suite === name || suite.startsWith(`${name}-`)));
+if (odd !== undefined) {
+  console.error(`bench: there is no suite ${odd}: --only takes ${SUITES.join(",")}`);
+  process.exit(2);
+}
 const extent = { rounds: Number(values.rounds), scale: Number(values.scale) };
-const comparisons: Comparison[] = [];
-const findings: Finding[] = [];
+const sections: Section[] = [];
 
-const report = (comparison: Comparison): void => {
-  comparisons.push(comparison);
-  console.log(`\n${tableOf(comparison)}`);
+const HEADINGS: Readonly<Record<Suite, string>> = {
+  durable: "Three nodes, every write durable on a majority",
+  memory: "One node in memory",
+  failover: "Fail-over",
+  restart: "Restart and memory",
+  modes: "Cluster size, durability and read mode",
+  "consensus-steady": "The algorithms on the steady path",
+  "consensus-kills": "The algorithms when the leader is killed",
+  "consensus-lagging": "The algorithms and a lagging replica",
+  "consensus-simulated": "The algorithms on bad networks and disks",
 };
-const find = (finding: Finding): void => {
-  findings.push(finding);
-  console.log(`\n${finding.title}: ${finding.engine} ${finding.result}`);
-};
 
-if (chosen.includes("durable")) await durableCluster(extent, report);
-if (chosen.includes("memory")) await memoryNode(extent, report);
-if (chosen.includes("failover")) await failOver(Math.max(3, extent.rounds * 4), find);
-if (chosen.includes("restart")) await restart(1_000_000, find);
-if (values.write) writePage();
-
-function tableOf({ title, goals, measured }: Comparison): string {
-  const rows = measured.map((row, at) => {
-    const goal = goals[row.label];
-    const ratio = at === 0 ? "" : row.ratio.toFixed(2);
-    const verdict = goal === undefined || goal === 0 ? "" : `${goal} ${row.ratio >= goal ? "met" : "missed"}`;
-    const cpu = row.cpuMicros.map((micros) => micros.toFixed(1)).join(" + ");
-    const latency = [row.p50Ms, row.p99Ms, row.p999Ms].map((ms) => ms.toFixed(2)).join(" / ");
-    const fsyncs = row.fsyncsPerThousand?.toFixed(row.fsyncsPerThousand < 100 ? 1 : 0) ?? "";
-    return `| ${row.label} | ${figure(row.opsPerSecond)} | ${latency} | ${cpu} | ${fsyncs} | ${ratio} | ${verdict} |`;
+for (const suite of SUITES.filter(isChosen)) {
+  const results: Result[] = [];
+  sections.push({ suite, heading: HEADINGS[suite], results });
+  await measure(suite, (result) => {
+    results.push(result);
+    console.log(`\n${textOfResult(result)}`);
   });
-  return [
-    `### ${title}`,
-    "",
-    "| engine | ops/s | p50 / p99 / p99.9 ms | CPU us per op, each process | fsyncs per 1000 ops | Quorate / it | goal |",
-    "|---|---:|---|---|---:|---:|---|",
-    ...rows,
-  ].join("\n");
+}
+if (values.write) write();
+
+async function measure(suite: Suite, report: (result: Result) => void): Promise<void> {
+  const compare = (comparison: Comparison): void => report({ type: "comparison", comparison });
+  const find = (finding: Finding): void => report({ type: "finding", finding });
+  switch (suite) {
+    case "durable":
+      return durableCluster(extent, compare);
+    case "memory":
+      return memoryNode(extent, compare);
+    case "failover":
+      return failOver(Math.max(3, extent.rounds * 4), find);
+    case "restart":
+      return restart(1_000_000, find);
+    case "modes":
+      return modes(extent, compare);
+    case "consensus-steady":
+      return steadyPath(extent, compare);
+    case "consensus-kills": {
+      const measurement = await failOverGaps(Math.max(4, extent.rounds * 4));
+      return report({ type: "measurement", measurement });
+    }
+    case "consensus-lagging":
+      return report({ type: "measurement", measurement: await laggingReplica(extent.rounds) });
+    case "consensus-simulated":
+      for (const [experiment, seeds] of EXPERIMENTS) {
+        for (const measurement of await simulated(experiment, Math.ceil(seeds * extent.scale)))
+          report({ type: "measurement", measurement });
+      }
+  }
 }
 
-function writePage(): void {
-  const docs = resolve(import.meta.dirname, "../../docs");
-  mkdirSync(resolve(docs, "benchmarks"), { recursive: true });
-  const plots = comparisons.map((comparison, at) => {
-    const name = `benchmarks/${at + 1}.svg`;
-    const bars = comparison.measured.map((row) => ({
-      label: comparison.title,
-      value: row.opsPerSecond,
-      series: row.label,
-    }));
-    writeFileSync(resolve(docs, name), drawBars({ title: comparison.title, unit: "ops/s", bars }));
-    return `${tableOf(comparison)}\n\n![${comparison.title}](${name})\n`;
-  });
+function textOfResult(result: Result): string {
+  switch (result.type) {
+    case "comparison":
+      return tableOf(result.comparison);
+    case "measurement":
+      return textOf(result.measurement);
+    case "finding":
+      return `${result.finding.title}: ${result.finding.engine} ${result.finding.result}`;
+  }
+}
+
+function write(): void {
   const machine = `${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}), Node.js ${process.versions.node}`;
-  const page = [
+  const head = [
     "# Benchmarks",
     "",
     `Measured by \`npm run bench -- --write\` on ${machine}: engines alternating in one run, medians of ${extent.rounds} rounds;`,
@@ -107,14 +150,7 @@ function writePage(): void {
     "Load: `redis-benchmark` for RESP, a small gRPC client for etcd; 64-byte values over 100,000 keys. All servers and the",
     "load share the cores. etcd's cost includes gRPC, MVCC and a bbolt commit; redis-server with two asynchronous replicas",
     "promises less than a majority on disk. Fsyncs are the leader's (redis-server does not count its own).",
-    "",
-    ...plots,
-    ...(findings.length === 0
-      ? []
-      : ["## Recovery and memory", "", "| what | engine | result |", "|---|---|---|"]),
-    ...findings.map((finding) => `| ${finding.title} | ${finding.engine} | ${finding.result} |`),
-    "",
   ];
-  writeFileSync(resolve(docs, "benchmarks.md"), page.join("\n"));
-  console.log("\nwritten: docs/benchmarks.md");
+  writePage(resolve(import.meta.dirname, "../../docs"), head, sections, SUITES);
+  console.log(`\nwritten: docs/benchmarks.md (${sections.map(({ suite }) => suite).join(", ")})`);
 }

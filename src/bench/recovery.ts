@@ -6,18 +6,13 @@ import { createClient } from "redis";
 import { putEtcd } from "./etcd-load.ts";
 import { answers, quorateLeader, startEtcd, startQuorate, startRedis } from "./engines.ts";
 import { median } from "./latency.ts";
+import type { Finding } from "./page.ts";
 import { until, usage } from "./processes.ts";
 import { loadResp } from "./redis-benchmark.ts";
 
-export interface Finding {
-  readonly title: string;
-  readonly engine: string;
-  readonly result: string;
-}
-
 const ATTEMPT_MS = 250;
 
-async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "quorate-bench-"));
   try {
     return await work(folder);
@@ -56,8 +51,13 @@ function gapFinding(engine: string, gaps: readonly number[]): Finding {
   return { title: "writes resume after `kill -9` of the leader", engine, result };
 }
 
-async function quorateGaps(folder: string, times: number): Promise<number[]> {
-  const engine = await startQuorate(folder, 3);
+/** The pauses of that many kills of a cluster of three that keeps its data in `folder`. */
+export async function quorateGaps(
+  folder: string,
+  times: number,
+  flags: readonly string[] = [],
+): Promise<number[]> {
+  const engine = await startQuorate(folder, 3, flags);
   const gaps: number[] = [];
   try {
     for (let round = 0; round < times; round++) {

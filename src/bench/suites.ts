@@ -12,6 +12,10 @@ export interface Comparison {
   readonly title: string;
   /** Least ratio of Quorate to each peer that the project aims at, by the peer's label. */
   readonly goals: Readonly<Record<string, number>>;
+  /** Whose throughput the ratios are of: the first one's. Default "Quorate". */
+  readonly compared?: string;
+  /** In place of goals: how far the ratio may be from 1, as a fraction. */
+  readonly within?: number;
   readonly measured: readonly Measured[];
 }
 
@@ -22,7 +26,7 @@ export interface Extent {
 }
 
 /** Starts the engines that `use` needs and stops them whatever happens. */
-async function withEngines<T>(
+export async function withEngines<T>(
   start: (folder: string, own: <E extends RunningEngine>(engine: Promise<E>) => Promise<E>) => Promise<T>,
 ): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "quorate-bench-"));
@@ -141,7 +145,7 @@ export function memoryNode(extent: Extent, report: (comparison: Comparison) => v
 }
 
 /** A server is measured as it runs all day: compiled code, filled caches. */
-async function warmUp({ port }: RunningEngine): Promise<void> {
+export async function warmUp({ port }: RunningEngine): Promise<void> {
   for (const operation of ["set", "get"] as const) {
     for (const pipeline of [1, 16]) {
       const load = { port, operation, connections: 64, pipeline, requests: 100_000 * pipeline ** 0.5 };
@@ -150,6 +154,6 @@ async function warmUp({ port }: RunningEngine): Promise<void> {
   }
 }
 
-function clients(connections: number): string {
+export function clients(connections: number): string {
   return connections === 1 ? "one client" : `${connections} clients`;
 }

@@ -4,16 +4,21 @@
  */
 import fs from "node:fs";
 import { join } from "node:path";
+import type { Algorithm } from "../consensus/algorithm-names.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import type { NodeId } from "../runtime/world.ts";
 
 const FILE = "cluster.json";
 const FORMAT = 1;
+/** What kept the log of every cluster whose file does not say. */
+const FIRST_ALGORITHM: Algorithm = "raft";
 
 export interface ClusterFile {
   readonly clusterId: string;
   /** Founding members and their peer addresses, "host:port"; for a node that joined, the members of then. */
   readonly members: Readonly<Record<NodeId, string>>;
+  /** What keeps its log, by name. Default "raft": a file from before there was a choice. */
+  readonly consensus?: string | undefined;
   /** The nodes that were at home here: one whose directory is gone has lost it, and is not new. Default: none. */
   readonly inhabited?: readonly NodeId[];
   /** The cluster that this one was forced out of, when that had lost its majority. */
@@ -87,8 +92,8 @@ function parse(text: string): ClusterFile | undefined {
     const value = JSON.parse(text) as Partial<ClusterFile> & { format?: number };
     if (value.format !== FORMAT || typeof value.clusterId !== "string") return undefined;
     if (typeof value.members !== "object" || value.members === null) return undefined;
-    const { clusterId, members, inhabited = [], replaces } = value;
-    return { clusterId, members, inhabited, ...(replaces === undefined ? {} : { replaces }) };
+    const { clusterId, members, consensus = FIRST_ALGORITHM, inhabited = [], replaces } = value;
+    return { clusterId, members, consensus, inhabited, ...(replaces === undefined ? {} : { replaces }) };
   } catch {
     return undefined;
   }

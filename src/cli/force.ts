@@ -38,6 +38,7 @@ export async function force(call: Call): Promise<number> {
   writeClusterFile(root, {
     clusterId: forced.clusterId,
     members: { [id]: forced.address },
+    consensus: stored.consensus,
     inhabited: [id],
     replaces: stored.replaces ?? stored.clusterId,
   });

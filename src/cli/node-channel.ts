@@ -1,4 +1,5 @@
 /** What a supervisor and its node processes say to each other over Node.js's channel between parent and child. */
+import type { Algorithm } from "../consensus/algorithm-names.ts";
 import type { ErrorCode } from "../runtime/errors.ts";
 import type { LogLevel, NodeId } from "../runtime/world.ts";
 
@@ -18,7 +19,7 @@ export interface NodeConfig {
   readonly respPort: number;
   readonly httpPort: number;
   readonly peerPort: number;
-  readonly consensus: "raft";
+  readonly consensus: Algorithm;
   readonly durability: "always" | "everysec" | "memory";
   readonly readMode: "barrier" | "lease";
   readonly password: string | undefined;

@@ -10,7 +10,7 @@ export function nodeProcess(): Promise<number> {
 }
 
 async function serve(config: NodeConfig, onFatal: (error: Error) => void): Promise<ServedNode> {
-  const { logLevel, logFormat, password, secret, consensus: _, ...place } = config;
+  const { logLevel, logFormat, password, secret, ...place } = config;
   const node = await startNode({
     ...place,
     onFatal,

@@ -9,7 +9,7 @@ import type { JoinPlan, LocalPlan, MemberPlan, Settings } from "./plan.ts";
 import { parseMembers, planJoin, planLocalCluster, planMember } from "./plan.ts";
 
 const SETTINGS: Settings = {
-  consensus: "raft",
+  consensus: undefined,
   durability: "always",
   readMode: "barrier",
   password: undefined,
@@ -142,6 +142,27 @@ test("a directory of a cluster of another size is refused and left as it is", as
     message: expect.stringMatching(/belongs to a cluster of 3 \(n1, n2, n3\), not of 1/) as string,
   });
   expect(fs.readFileSync(join(directory, "data", "cluster.json"), "utf8")).toBe(before);
+});
+
+test("a cluster keeps the algorithm that it was founded with, asked for or not", async () => {
+  const asked = { settings: { ...SETTINGS, consensus: "raft" } } as const;
+  expect((await planLocalCluster(local(asked))).map(({ consensus }) => consensus)).toEqual(
+    Array(3).fill("raft"),
+  );
+  expect((await planLocalCluster(local()))[0]?.consensus).toBe("raft");
+  const path = join(directory, "data", "cluster.json");
+  const found = JSON.parse(fs.readFileSync(path, "utf8")) as object;
+  const rewrite = (consensus: string | undefined): void =>
+    fs.writeFileSync(path, JSON.stringify({ ...found, consensus }));
+  // A file from before there was a choice is Raft's.
+  rewrite(undefined);
+  expect((await planLocalCluster(local(asked)))[0]?.consensus).toBe("raft");
+  rewrite("of a later version");
+  await expect(planLocalCluster(local(asked))).rejects.toMatchObject({
+    code: "DATA_DIRECTORY_FOREIGN",
+    message: expect.stringMatching(/belongs to another algorithm: of a later version, not raft/) as string,
+  });
+  await expect(planLocalCluster(local())).rejects.toMatchObject({ code: "UNSUPPORTED" });
 });
 
 test("a path that cannot be a directory is one clear error", async () => {

@@ -4,6 +4,8 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import { join, resolve } from "node:path";
+import type { Algorithm } from "../consensus/algorithm-names.ts";
+import { DEFAULT_ALGORITHM, isAlgorithm } from "../consensus/algorithm-names.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { joinAddress, splitAddress } from "../runtime/node/address.ts";
 import type { NodeId } from "../runtime/world.ts";
@@ -24,10 +26,13 @@ const NODES_MAX = 7;
 const NAME = /^[\w.-]{1,64}$/;
 
 /** What is the same for every node of a plan. */
-export type Settings = Pick<
+export interface Settings extends Pick<
   NodeConfig,
-  "consensus" | "durability" | "readMode" | "password" | "secret" | "logLevel" | "logFormat"
->;
+  "durability" | "readMode" | "password" | "secret" | "logLevel" | "logFormat"
+> {
+  /** Undefined: what the directory, or the cluster that is joined, was founded with. */
+  readonly consensus: Algorithm | undefined;
+}
 
 export interface LocalPlan {
   /** 1, 3, 5 or 7. */
@@ -69,6 +74,7 @@ export async function planLocalCluster(plan: LocalPlan): Promise<readonly NodeCo
   const ids = Array.from({ length: plan.nodes }, (_, index) => `n${index + 1}`);
   const root = plan.data === "memory" ? undefined : resolve(plan.data);
   const stored = root === undefined ? undefined : readClusterFile(root);
+  const consensus = chooseAlgorithm(plan.settings, root, stored);
   const ports = await choosePorts(plan, ids.length, stored?.members);
   const peerHost = plan.host === "0.0.0.0" || plan.host === "::" ? "127.0.0.1" : plan.host;
   const founding = ids.map((id, at) => [id, joinAddress(peerHost, ports.peer[at] ?? 0)] as const);
@@ -87,6 +93,7 @@ export async function planLocalCluster(plan: LocalPlan): Promise<readonly NodeCo
     httpPort: ports.http[at] ?? 0,
     peerPort: ports.peer[at] ?? 0,
     ...plan.settings,
+    consensus,
   }));
   await settle(configs, root, stored !== undefined);
   return configs;
@@ -105,8 +112,8 @@ export async function planMember(plan: MemberPlan): Promise<NodeConfig> {
   const address = splitAddress(own);
   const root = plan.data === "memory" ? undefined : resolve(plan.data);
   const stored = root === undefined ? undefined : readClusterFile(root);
-  // All founders compute the same identity from the same list, without a word between them.
-  const foundingId = createHash("sha256").update(canonical(founding)).digest("hex").slice(0, 16);
+  const consensus = chooseAlgorithm(plan.settings, root, stored);
+  const foundingId = identityOf(founding, consensus);
   const isForced = stored?.replaces === foundingId;
   if (root !== undefined && stored && stored.clusterId !== foundingId && !isForced) {
     throw foreign(
@@ -127,6 +134,7 @@ export async function planMember(plan: MemberPlan): Promise<NodeConfig> {
     httpPort: plan.httpPort ?? DEFAULT_PORTS.http,
     peerPort: plan.peerPort ?? address.port,
     ...plan.settings,
+    consensus,
   };
   await settle([config], root, stored !== undefined);
   return config;
@@ -137,7 +145,9 @@ export async function planJoin(plan: JoinPlan): Promise<NodeConfig> {
   if (!NAME.test(plan.name)) throw new QuorateError("USAGE", `--name ${plan.name} is no name for a node`);
   const root = plan.data === "memory" ? undefined : resolve(plan.data);
   const stored = root === undefined ? undefined : readClusterFile(root);
-  const { clusterId, members } = stored ?? (await plan.ask());
+  const known = stored ?? (await plan.ask());
+  const { clusterId, members } = known;
+  const consensus = chooseAlgorithm(plan.settings, stored && root, known);
   const peerPort = plan.peerPort ?? DEFAULT_PORTS.peer;
   if (plan.peerAddress === undefined && (plan.host === "0.0.0.0" || plan.host === "::")) {
     throw new QuorateError("USAGE", "say with --peer-address where the other nodes reach this one");
@@ -157,6 +167,7 @@ export async function planJoin(plan: JoinPlan): Promise<NodeConfig> {
     httpPort: plan.httpPort === 0 ? freeHttp : (plan.httpPort ?? DEFAULT_PORTS.http),
     peerPort: chosenPeerPort,
     ...plan.settings,
+    consensus,
   };
   await settle([config], root, stored !== undefined);
   return config;
@@ -175,6 +186,40 @@ function beginning(
   const dataDir = join(root, id);
   const isLost = stored?.inhabited?.includes(id) === true && !isInhabited(dataDir);
   return { beginsAs: isLost ? "blank" : "founder", dataDir };
+}
+
+/**
+ * What is asked for, or else what the cluster was founded with, which nothing can change. `root`: the directory that says so,
+ * or undefined when the cluster itself does.
+ */
+function chooseAlgorithm(
+  { consensus: asked }: Settings,
+  root: string | undefined,
+  stored: ClusterFile | undefined,
+): Algorithm {
+  const founded = stored?.consensus;
+  if (founded === undefined) return asked ?? DEFAULT_ALGORITHM;
+  if (asked !== undefined && asked !== founded) {
+    if (root !== undefined) throw foreign(root, `belongs to another algorithm: ${founded}, not ${asked}`);
+    throw new QuorateError("USAGE", `--consensus ${asked} cannot join a cluster of ${founded}`);
+  }
+  if (!isAlgorithm(founded)) {
+    throw new QuorateError("UNSUPPORTED", `this version does not know the algorithm ${founded}`);
+  }
+  return founded;
+}
+
+/**
+ * All founders compute the same identity from the same list, without a word between them. Those that were given different
+ * algorithms find that they are of different clusters, and refuse each other.
+ */
+function identityOf(founding: Readonly<Record<NodeId, string>>, consensus: string): string {
+  // Raft's needs no mark: that is how identities were computed before there was a choice.
+  const mark = consensus === "raft" ? "" : `;consensus=${consensus}`;
+  return createHash("sha256")
+    .update(`${canonical(founding)}${mark}`)
+    .digest("hex")
+    .slice(0, 16);
 }
 
 /** "n1=10.0.0.1:16379,n2=…": throws USAGE for a name or address that is none, or one given twice. */
@@ -203,7 +248,8 @@ async function settle(
   await checkPorts(configs.flatMap((config) => portUses(config, known)));
   const [first] = configs;
   if (root === undefined || !first) return;
-  if (!known) writeClusterFile(root, { clusterId: first.clusterId, members: first.members });
+  const { clusterId, members, consensus } = first;
+  if (!known) writeClusterFile(root, { clusterId, members, consensus });
   for (const { dataDir } of configs) makeNodeDirectory(dataDir);
 }
 

@@ -1,6 +1,7 @@
 /** `quorate start`: one node or a supervised local cluster, five lines to copy from, keys, and a clean end. */
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ALGORITHMS } from "../consensus/algorithm-names.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { LOG_LEVELS } from "../runtime/node/logger.ts";
 import { joinAddress } from "../runtime/node/address.ts";
@@ -73,7 +74,7 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
     throw new QuorateError("USAGE", "--durability memory keeps nothing on disk; leave --data out");
   }
   const settings: Settings = {
-    consensus: call.choice("consensus", ["raft"]) ?? "raft",
+    consensus: call.choice("consensus", ALGORITHMS),
     durability,
     readMode: call.choice("read-mode", ["barrier", "lease"]) ?? "barrier",
     password: call.text("password"),
@@ -116,8 +117,13 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
 
 /** What a newcomer must know of the cluster, from any of its nodes. */
 async function askCluster(url: string, password: string | undefined): Promise<ClusterFile> {
-  const { cluster, nodes } = await fetchStatus(url, password);
-  return { clusterId: cluster, members: Object.fromEntries(nodes.map(({ id, peer }) => [id, peer])) };
+  const { cluster, nodes, groups } = await fetchStatus(url, password);
+  const consensus = groups[0]?.algorithm;
+  return {
+    clusterId: cluster,
+    consensus,
+    members: Object.fromEntries(nodes.map(({ id, peer }) => [id, peer])),
+  };
 }
 
 type Readiness = "led" | "waits for a majority" | "waits to be admitted";

@@ -9,6 +9,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ALGORITHMS } from "../consensus/algorithm-names.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { readClusterFile } from "./cluster-file.ts";
 import type { NodeConfig } from "./node-channel.ts";
@@ -43,11 +44,12 @@ const DEPENDENCIES = ["../../node_modules", "../../.."].map((path) =>
 const PAINT = paintFor(process.stdout);
 
 export async function tour(call: Call): Promise<number> {
+  const consensus = call.choice("consensus", ALGORITHMS);
   const library = readLibrary(call.positionals[0], DEPENDENCIES.find(existsSync) ?? ".");
   const ground = openGround(call.text("data"));
   const interruption = onInterrupt();
   try {
-    const configs = await planNodes(ground.directory);
+    const configs = await planNodes(ground.directory, consensus);
     return await withCluster(configs, interruption, async (supervisor, signal) => {
       const ok = await perform(library, configs, supervisor, signal);
       if (call.has("keep")) await keep(configs, interruption.signal);
@@ -78,13 +80,16 @@ function openGround(data: string | undefined): { readonly directory: string; cle
 }
 
 /** On the usual ports when they are free, so that `--keep` leaves it where clients look; otherwise on any. */
-async function planNodes(data: string): Promise<readonly NodeConfig[]> {
+async function planNodes(
+  data: string,
+  consensus: NodeConfig["consensus"] | undefined,
+): Promise<readonly NodeConfig[]> {
   const plan = {
     nodes: NODES,
     host: "127.0.0.1",
     data,
     settings: {
-      consensus: "raft",
+      consensus,
       durability: "always",
       readMode: "barrier",
       password: undefined,
@@ -208,6 +213,7 @@ function introduce(library: Library, configs: readonly NodeConfig[], supervisor:
         .map(({ id, respPort }) => `${id} redis://127.0.0.1:${respPort} pid ${supervisor.pid(id) ?? "?"}`)
         .join("   "),
     ],
+    ["log", configs[0]?.consensus ?? ""],
     ["data", (configs[0]?.dataDir ?? "").replace(/\/[^/]+$/, "")],
   ];
   const table = formatTable(rows.map(([name = "", value = ""]) => [`  ${PAINT("bold", name)}`, value]));

@@ -1,4 +1,5 @@
 /** Every verb of the command line. A verb's code is imported only when it is called, so that `--help` is instant. */
+import { ALGORITHMS, DEFAULT_ALGORITHM } from "../consensus/algorithm-names.ts";
 import type { Flag, Verb } from "./verb.ts";
 
 const CLIENT_FLAGS: readonly Flag[] = [
@@ -6,13 +7,18 @@ const CLIENT_FLAGS: readonly Flag[] = [
   { name: "password", value: "PASSWORD", environment: "QUORATE_PASSWORD", help: "the cluster's password" },
 ];
 
+const CONSENSUS_FLAG = { name: "consensus", value: ALGORITHMS.join("|"), choices: ALGORITHMS } as const;
+
 const NODE_FLAGS: readonly Flag[] = [
   { name: "host", value: "HOST", help: "the address to listen on; default 127.0.0.1" },
   { name: "port", value: "PORT", help: "RESP port of the first node, further nodes count up; default 6379" },
   { name: "http-port", value: "PORT", help: "HTTP port of the first node; default 9870" },
   { name: "peer-port", value: "PORT", help: "port for the other nodes; default 16379" },
   { name: "data", value: "DIR", help: "where data is kept; default ./quorate-data" },
-  { name: "consensus", value: "raft", choices: ["raft"], help: "the consensus algorithm; default raft" },
+  {
+    ...CONSENSUS_FLAG,
+    help: `what keeps the log; default what the directory was founded with, or ${DEFAULT_ALGORITHM}`,
+  },
   {
     name: "durability",
     value: "always|everysec|memory",
@@ -108,6 +114,7 @@ export const VERBS: readonly Verb[] = [
     flags: [
       { name: "keep", help: "leave the cluster running and print how to talk to it" },
       { name: "data", value: "DIR", help: "an empty directory for the nodes; default a temporary one" },
+      { ...CONSENSUS_FLAG, help: `what keeps the log; default ${DEFAULT_ALGORITHM}` },
     ],
     positionals: { min: 0, max: 1 },
     load: async () => (await import("./tour.ts")).tour,
@@ -119,6 +126,7 @@ export const VERBS: readonly Verb[] = [
       "simulate [--minutes 1]",
       "simulate --seed N [--trace]",
       "simulate --mutants [--seeds 100]",
+      "simulate --experiment election-under-loss|slow-disk|catch-up|timeouts [--seeds 20] [--json]",
       "simulate --check HISTORY.json",
     ],
     flags: [
@@ -128,6 +136,10 @@ export const VERBS: readonly Verb[] = [
         help: "this seed, the same to the last step; with --minutes the first of many",
       },
       { name: "minutes", value: "M", help: "how long to run; ends at the first failure; default 1" },
+      {
+        ...CONSENSUS_FLAG,
+        help: `only this algorithm; default every seed with each, and one --seed with ${DEFAULT_ALGORITHM}`,
+      },
       { name: "nodes", value: "COUNT", help: "1 to 7 nodes; default drawn by the seed" },
       {
         name: "storage",
@@ -140,8 +152,14 @@ export const VERBS: readonly Verb[] = [
       {
         name: "seeds",
         value: "COUNT",
-        help: "seeds to try for each mutant; default as many as it is allowed",
+        help: "seeds to try for each mutant, default as many as it is allowed; or for each setting, default 20",
       },
+      {
+        name: "experiment",
+        value: "NAME",
+        help: "measure how long something takes, in virtual time: the same on every machine",
+      },
+      { name: "json", help: "with --experiment: the readings for scripts" },
       { name: "trace", help: "print every event" },
       { name: "check", value: "FILE", help: "judge a recorded history for linearizability" },
     ],

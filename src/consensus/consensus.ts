@@ -10,7 +10,7 @@ import type { NodeId } from "../runtime/world.ts";
 
 /** A position in the replicated log; the first entry has index 1. */
 export type Index = number;
-/** Raft's term; the round of a Multi-Paxos ballot. */
+/** Raft's term; a Multi-Paxos ballot, as one number (`paxos/ballot.ts`). At most one node leads a term. */
 export type Term = number;
 
 export interface Entry {
@@ -36,6 +36,20 @@ export interface Membership {
    * name without one is its founder. Default: none.
    */
   readonly identities?: Readonly<Record<NodeId, string>>;
+  /** Only in Multi-Paxos, and not of founders: see `Seating`. */
+  readonly seating?: Seating;
+}
+
+/**
+ * What makes ballots unique and changes of members follow each other in Multi-Paxos. A ballot is a round and the seat of the
+ * node that runs it; a seat is given to one life of one node, and never again.
+ */
+export interface Seating {
+  /** How many changes led to this membership. One that does not follow the membership before it changes nothing. */
+  readonly change: number;
+  readonly seats: Readonly<Record<NodeId, number>>;
+  /** The lowest seat that nobody ever had. */
+  readonly nextSeat: number;
 }
 
 /** Names a snapshot: the state after applying entries up to `index`. */
@@ -61,15 +75,22 @@ export interface DurableWrite {
   readonly afresh?: true;
   /** The log is damaged and once reached this far; `reached`: it does so again. */
   readonly floor?: Floor | "reached";
-  /** Term and vote (Multi-Paxos: the promised ballot), when they changed. */
+  /** Term and vote, when they changed; in Multi-Paxos the promised ballot, and whose it is. */
   readonly ballot?: { readonly term: Term; readonly votedFor: NodeId | undefined };
-  /** Entries to store; whatever was stored at `entries[0].index` and after is replaced. */
+  /** Entries to store; whatever was stored at `entries[0].index` and after is replaced (but see `slots`). */
   readonly entries?: readonly Entry[];
   /**
    * The log now starts after this snapshot. Comes before `entries` of the same write. If the stored entry at
    * `snapshot.index` has `snapshot.term`, those behind it stay; otherwise every stored entry is dropped.
    */
   readonly snapshot?: SnapshotMeta;
+  /**
+   * Multi-Paxos: every entry stands for itself. Each of `entries` replaces only what is in its own slot, there may be gaps, and a
+   * snapshot replaces what it covers and nothing behind it. Default: the entries are one log.
+   */
+  readonly slots?: true;
+  /** Everything up to here is chosen, and stored by this write or before. Saves asking the others after a restart. */
+  readonly chosen?: Index;
 }
 
 export type Role = "follower" | "precandidate" | "candidate" | "leader" | "learner";
@@ -218,9 +239,12 @@ export interface Recovered {
   readonly entries: readonly Entry[];
   /**
    * Set when acknowledged entries are lost. Until its log has reached the floor again, this node never campaigns, and votes
-   * only for candidates that are at least as up to date: in elections it counts as holding what it acknowledged.
+   * only for candidates that are at least as up to date: in elections it counts as holding what it acknowledged. In Multi-Paxos it
+   * promises nobody anything.
    */
   readonly floor?: Floor | undefined;
+  /** Entries up to here are known to be chosen. Only in Multi-Paxos. */
+  readonly chosen?: Index | undefined;
 }
 
 export interface ConsensusOptions {
@@ -268,4 +292,14 @@ export type ConsensusMutant =
   | "accept-snapshot-behind-commit"
   | "ignore-floor"
   | "newcomer-votes"
-  | "keep-progress-of-replaced";
+  | "keep-progress-of-replaced"
+  | PaxosMutant;
+
+export type PaxosMutant =
+  | "promise-before-disk"
+  | "accept-below-promise"
+  | "take-lower-ballot"
+  | "apply-over-hole"
+  | "skip-noop"
+  | "forget-promise-in-snapshot"
+  | "count-stale-accept";

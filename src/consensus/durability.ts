@@ -18,6 +18,7 @@ export class Durability {
   stableIndex: Index;
   /** Of the open write; 0: no entries changed. */
   firstChanged: Index = 0;
+  lastChanged: Index = 0;
   ballotChanged = false;
   snapshot: SnapshotMeta | undefined;
   /** The log reaches its floor with the open write. */
@@ -54,17 +55,25 @@ export class Durability {
     return this.open || this.pending.length > 0 ? this.lastId : 0;
   }
 
-  entriesChanged(from: Index): void {
+  /** The slots from `from` to `to` changed. */
+  entriesChanged(from: Index, to: Index): void {
     this.firstChanged = this.firstChanged === 0 ? from : Math.min(this.firstChanged, from);
+    this.lastChanged = Math.max(this.lastChanged, to);
   }
 
-  /** The open write leaves with the log up to `lastIndex`. */
+  /** No entries are left to write. */
+  entriesGone(): void {
+    this.firstChanged = 0;
+    this.lastChanged = 0;
+  }
+
+  /** The open write leaves; once it is durable, the log up to `lastIndex` is. */
   seal(lastIndex: Index, nowMs: number): void {
     assert(this.open, "no write to seal");
     this.pending.push({ id: this.lastId, lastIndex });
     this.waitingSinceMs ??= nowMs;
     this.open = false;
-    this.firstChanged = 0;
+    this.entriesGone();
     this.ballotChanged = false;
     this.snapshot = undefined;
     this.floorReached = false;

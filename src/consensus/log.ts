@@ -1,13 +1,16 @@
-/** The replicated log in memory: a contiguous run of entries after a compacted prefix. */
+/**
+ * The replicated log in memory: the entries after a compacted prefix. Raft only ever appends, so that it has no gaps;
+ * Multi-Paxos puts an entry into its slot whether or not the slots before it are filled.
+ */
 import { assert } from "../runtime/errors.ts";
 import type { Entry, Index, Term } from "./consensus.ts";
 
 /**
- * Invariant: `entries[i].index === baseIndex + 1 + i`. The base is the last compacted entry: its term is still known, so
- * that an append that follows it can be checked.
+ * Invariant: `entries[i].index === baseIndex + 1 + i` where there is one, and the last is there. The base is the last
+ * compacted entry: its term is still known, so that an append that follows it can be checked.
  */
 export class Log {
-  private entries: Entry[] = [];
+  private entries: (Entry | undefined)[] = [];
   private baseIndex: Index;
   private baseTerm: Term;
 
@@ -25,7 +28,7 @@ export class Log {
   }
 
   get lastTerm(): Term {
-    return this.entries.length === 0 ? this.baseTerm : this.entries[this.entries.length - 1]!.term;
+    return this.entries[this.entries.length - 1]?.term ?? this.baseTerm;
   }
 
   /** The term at `index`; undefined where the log does not reach, above or below. */
@@ -43,29 +46,49 @@ export class Log {
     this.entries.push(entry);
   }
 
+  /** Puts the entry into its slot, which may leave a gap before it. */
+  put(entry: Entry): void {
+    assert(entry.index > this.baseIndex, `slot ${entry.index} is compacted`);
+    while (this.lastIndex < entry.index - 1) this.entries.push(undefined);
+    this.entries[entry.index - this.baseIndex - 1] = entry;
+  }
+
   /** Removes `index` and everything after it. */
   truncateFrom(index: Index): void {
     assert(index > this.baseIndex, `truncation at ${index} reaches into the compacted log`);
     this.entries.length = Math.min(this.entries.length, index - this.baseIndex - 1);
   }
 
-  /** The entries from `from` to the end. */
-  tail(from: Index): Entry[] {
-    return this.entries.slice(Math.max(0, from - this.baseIndex - 1));
+  /** The entries from `from` to `to`; those that are missing are left out. */
+  range(from: Index, to: Index): Entry[] {
+    const slots = this.entries.slice(
+      Math.max(0, from - this.baseIndex - 1),
+      Math.max(0, to - this.baseIndex),
+    );
+    return slots.filter((entry) => entry !== undefined);
   }
 
-  /** The entries from `from`: as many as `maxBytes` of payload allow, and at least one if there is one. */
+  /** The last index up to which there is no gap after `from`. */
+  unbrokenFrom(from: Index): Index {
+    let index = from;
+    while (this.entry(index + 1) !== undefined) index += 1;
+    return index;
+  }
+
+  /** The entries from `from`: as many as `maxBytes` of payload allow, at least one if there is one, up to a gap. */
   batch(from: Index, maxBytes: number): readonly Entry[] {
     const start = from - this.baseIndex - 1;
     assert(start >= 0, `entry ${from} is compacted`);
-    let end = start;
+    const batch: Entry[] = [];
     let bytes = 0;
-    while (end < this.entries.length) {
-      bytes += this.entries[end]!.payload.length;
-      if (bytes > maxBytes && end > start) break;
-      end += 1;
+    for (let at = start; at < this.entries.length; at += 1) {
+      const entry = this.entries[at];
+      if (entry === undefined) break;
+      bytes += entry.payload.length;
+      if (bytes > maxBytes && batch.length > 0) break;
+      batch.push(entry);
     }
-    return this.entries.slice(start, end);
+    return batch;
   }
 
   /**

@@ -151,6 +151,11 @@ export function sameMembership(left: Membership, right: Membership): boolean {
   );
 }
 
+/** True when `next` may take the place of `now` (`Membership.seating`): it was proposed as the change after that one. */
+export function isSuccessor(now: Membership, next: Membership): boolean {
+  return next.seating === undefined || next.seating.change === (now.seating?.change ?? 0) + 1;
+}
+
 function sameSet(left: readonly NodeId[], right: readonly NodeId[]): boolean {
   return left.length === right.length && left.every((id) => right.includes(id));
 }

@@ -1,10 +1,11 @@
 /**
- * What Raft nodes say to each other. Every message carries the sender's term; `RaftMessage` is encoded for the network by
- * `engine/group/message-codec.ts`, which also validates whatever a peer sends.
+ * What the nodes of either algorithm say to each other once it is clear who leads, and before that, when they ask whether an
+ * election is due. Every message carries the sender's term. What the algorithms differ in is in `raft/message.ts` and
+ * `paxos/message.ts`.
  */
 import type { Bytes } from "../runtime/bytes.ts";
 import type { NodeId } from "../runtime/world.ts";
-import type { Entry, Index, SnapshotMeta, Term } from "./consensus.ts";
+import type { Index, SnapshotMeta, Term } from "./consensus.ts";
 
 /** Would you vote for me in `term`? Binds nobody and raises no term (thesis section 9.6). */
 export interface PreVote {
@@ -20,52 +21,6 @@ export interface PreVoteReply {
   readonly type: "preVoteReply";
   readonly term: Term;
   readonly granted: boolean;
-}
-
-/** RequestVote (Raft section 5.2). `transfer`: the leader asked for this election, so its lease is no obstacle. */
-export interface Vote {
-  readonly type: "vote";
-  readonly term: Term;
-  readonly lastIndex: Index;
-  readonly lastTerm: Term;
-  readonly transfer: boolean;
-}
-
-export interface VoteReply {
-  readonly type: "voteReply";
-  readonly term: Term;
-  readonly granted: boolean;
-}
-
-/** AppendEntries with entries (Raft section 5.3); without any it probes where the logs agree. */
-export interface Append {
-  readonly type: "append";
-  readonly term: Term;
-  readonly prevIndex: Index;
-  readonly prevTerm: Term;
-  readonly entries: readonly Entry[];
-  readonly commitIndex: Index;
-}
-
-/** The sender's disk holds the leader's log up to `matchIndex`. */
-export interface AppendReply {
-  readonly type: "appendReply";
-  readonly term: Term;
-  readonly matchIndex: Index;
-}
-
-/**
- * The sender has no entry of `prevTerm` at `prevIndex`. The logs can agree at `hintIndex` (term `hintTerm`) at the most: so
- * the leader goes back by whole terms, not entry by entry (Raft section 5.3, last paragraphs).
- */
-export interface AppendReject {
-  readonly type: "appendReject";
-  readonly term: Term;
-  readonly prevIndex: Index;
-  readonly hintIndex: Index;
-  readonly hintTerm: Term;
-  /** The sender lost entries that it had acknowledged: what the leader knows of its log no longer holds. */
-  readonly recovering: boolean;
 }
 
 /** Never waits for a disk. `round` names this attempt to confirm the leadership: read barriers and the lease need one. */
@@ -137,14 +92,9 @@ export interface SnapshotReply {
   readonly offset: number;
 }
 
-export type RaftMessage =
+export type SharedMessage =
   | PreVote
   | PreVoteReply
-  | Vote
-  | VoteReply
-  | Append
-  | AppendReply
-  | AppendReject
   | Heartbeat
   | HeartbeatReply
   | CommitNotice
@@ -156,6 +106,9 @@ export type RaftMessage =
   | SnapshotReply;
 
 /** Puts the bytes that effect `sendChunk` asked for into its message. */
-export function withChunk(message: RaftMessage, chunk: Bytes): RaftMessage {
+export function withChunk<Message extends { readonly type: string }>(
+  message: Message,
+  chunk: Bytes,
+): Message {
   return message.type === "snapshotChunk" ? { ...message, chunk } : message;
 }

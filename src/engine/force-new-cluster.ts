@@ -7,6 +7,7 @@
  * should they come back after all, cannot take part in it, nor mistake it for theirs.
  */
 import { createHash } from "node:crypto";
+import { isAlgorithm } from "../consensus/algorithms.ts";
 import type { DurableWrite, Index, Membership, Term } from "../consensus/consensus.ts";
 import { decodeMembership, encodeMembership } from "../consensus/membership.ts";
 import { QuorateError } from "../runtime/errors.ts";
@@ -40,12 +41,18 @@ export interface ForcedCluster {
 
 /**
  * May be repeated after a crash. Rejects with DATA_DIRECTORY_IN_USE while the node runs, DATA_DIRECTORY_FOREIGN when the
- * directory is another node's or cluster's, USAGE when it was never a member's; and as opening the node would.
+ * directory is another node's or cluster's, UNSUPPORTED when its log is kept by an algorithm of a later version, USAGE when
+ * it was never a member's; and as opening the node would.
  */
 export async function forceNewCluster(options: ForceOptions): Promise<ForcedCluster> {
   const { id, dataDir, clusterId, logger } = options;
-  const owner = { node: id, algorithm: "raft" } as const;
-  const { cluster, directory } = readOwner(dataDir);
+  const { cluster, directory, algorithm } = readOwner(dataDir);
+  if (!isAlgorithm(algorithm)) {
+    throw new QuorateError(
+      "UNSUPPORTED",
+      `${dataDir} is kept by ${algorithm}, which this version does not know`,
+    );
+  }
   const forcedId = createHash("sha256").update(`${clusterId} ${directory}`).digest("hex").slice(0, 16);
   const storage = await openNodeStorage({
     ...openLocalWorld(logger, (error) => {
@@ -54,7 +61,7 @@ export async function forceNewCluster(options: ForceOptions): Promise<ForcedClus
     id,
     // An earlier attempt may have come so far.
     clusterId: cluster === forcedId ? forcedId : clusterId,
-    algorithm: "raft",
+    algorithm,
     members: { [id]: options.address },
     dataDir,
     durability: "always",
@@ -67,7 +74,7 @@ export async function forceNewCluster(options: ForceOptions): Promise<ForcedClus
   } finally {
     await storage.close();
   }
-  transferDirectory(dataDir, { ...owner, cluster: forcedId });
+  transferDirectory(dataDir, { node: id, algorithm, cluster: forcedId });
   return forced;
 }
 

@@ -2,11 +2,11 @@
  * A whole node of the real world: the disk and the network opened, the group recovered, the servers listening. The lines
  * of `startNode` are the parts of a node in the order in which they come to life; `stop` is the same backwards.
  */
-import type { Consensus, ConsensusOptions } from "../consensus/consensus.ts";
-import { withChunk } from "../consensus/message.ts";
-import type { RaftMessage } from "../consensus/message.ts";
-import { DEFAULT_CONSENSUS_OPTIONS, createRaft } from "../consensus/raft/raft.ts";
-import type { Bytes } from "../runtime/bytes.ts";
+import { createConsensus, DEFAULT_ALGORITHM, protocolOf } from "../consensus/algorithms.ts";
+import type { Algorithm } from "../consensus/algorithms.ts";
+import type { ConsensusOptions } from "../consensus/consensus.ts";
+import { DEFAULT_CONSENSUS_OPTIONS } from "../consensus/defaults.ts";
+import type { ConsensusMessage } from "../consensus/protocol.ts";
 import { joinAddress } from "../runtime/node/address.ts";
 import type { Containment } from "../runtime/node/containment.ts";
 import { contain } from "../runtime/node/containment.ts";
@@ -15,7 +15,6 @@ import { openTcpNetwork } from "../runtime/node/network.ts";
 import type { LocalWorld } from "../runtime/node/world.ts";
 import { openLocalWorld } from "../runtime/node/world.ts";
 import type { Clock, Logger, Network, NodeId, World } from "../runtime/world.ts";
-import { decodeMessage, encodeMessage } from "./group/message-codec.ts";
 import { DATA_COMMANDS } from "./keyspace/commands/index.ts";
 import type { KeyspaceCommand } from "./keyspace/keyspace-command.ts";
 import { createKeyspace } from "./keyspace/machine.ts";
@@ -57,6 +56,8 @@ export interface StartNodeOptions {
   /** What log time follows; a test may push it. Default: the machine's clock. */
   readonly timeSource?: Clock;
   readonly durability: NodeStatus["durability"];
+  /** What keeps the log; the same at every node, and for the life of a data directory. Default "raft". */
+  readonly consensus?: Algorithm;
   /** Default "barrier". */
   readonly readMode?: ConsensusOptions["readMode"];
   /** Milliseconds after which a command that no majority confirms fails. Default 5,000. */
@@ -81,7 +82,7 @@ export interface RunningNode {
   stop(options: { readonly handOver: boolean }): Promise<void>;
 }
 
-type KeyspaceClusterNode = ClusterNode<KeyspaceCommand, KeyspaceMachine, RaftMessage>;
+type KeyspaceClusterNode = ClusterNode<KeyspaceCommand, KeyspaceMachine, ConsensusMessage>;
 
 /** Rejects with PORT_IN_USE, DATA_DIRECTORY_FOREIGN, DATA_DIRECTORY_UNUSABLE, DATA_CORRUPT; nothing stays open then. */
 export async function startNode(options: StartNodeOptions): Promise<RunningNode> {
@@ -185,7 +186,7 @@ async function openStorage(
   const kept = await openNodeStorage({
     ...options,
     ...local,
-    algorithm: "raft",
+    algorithm: options.consensus ?? DEFAULT_ALGORITHM,
     metrics,
     contain: containment && ((disk) => containment.disk(disk)),
   });
@@ -238,7 +239,9 @@ function createNode(
   const { recovered, content } = kept;
   const ids = Object.keys(options.members);
   const peerAddress = options.peerAddress ?? options.members[options.id];
-  const consensus: Consensus<RaftMessage> = createRaft(
+  const algorithm = options.consensus ?? DEFAULT_ALGORITHM;
+  const consensus = createConsensus(
+    algorithm,
     {
       ...DEFAULT_CONSENSUS_OPTIONS,
       id: options.id,
@@ -262,14 +265,10 @@ function createNode(
     directory: kept.directory,
     world,
     timeSource: options.timeSource ?? world.clock,
-    algorithm: "raft",
+    algorithm,
     durability: options.durability,
     consensus,
-    codec: {
-      encode: encodeMessage,
-      decode: decodeMessage,
-      withChunk: (message, chunk) => withChunk(message, chunk as Bytes),
-    },
+    codec: protocolOf(algorithm),
     storage: kept.storage,
     peerDirectories: kept.peerDirectories,
     ...(peerAddress === undefined ? {} : { peerAddress }),

@@ -4,6 +4,8 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { ALGORITHMS, DEFAULT_ALGORITHM, isAlgorithm } from "../consensus/algorithms.ts";
+import type { Algorithm } from "../consensus/algorithms.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { createAdjustableClock } from "../runtime/node/adjustable-clock.ts";
 import { createClock } from "../runtime/node/clock.ts";
@@ -21,6 +23,8 @@ export interface StartOptions {
   readonly nodes?: 1 | 3;
   /** When a write is acknowledged. Default "always" with a path, "memory" without. */
   readonly durability?: NodeStatus["durability"];
+  /** What keeps the log, for the life of the data. Default "raft". */
+  readonly consensus?: Algorithm;
   /** Where the first node listens for RESP; further nodes count up. Default: free ports. */
   readonly port?: number;
   /** Asked of clients. Default: none. */
@@ -82,8 +86,11 @@ const LEADER_TIMEOUT_MS = 10_000;
  * when the options contradict each other.
  */
 export async function start(options: StartOptions = {}): Promise<Engine> {
-  const { data = "memory", nodes: count = 1 } = options;
+  const { data = "memory", nodes: count = 1, consensus = DEFAULT_ALGORITHM } = options;
   if (count !== 1 && count !== 3) throw new QuorateError("USAGE", `nodes: 1 or 3, not ${String(count)}`);
+  if (!isAlgorithm(consensus)) {
+    throw new QuorateError("USAGE", `consensus: ${ALGORITHMS.join(" or ")}, not ${String(consensus)}`);
+  }
   const durability = options.durability ?? (data === "memory" ? "memory" : "always");
   if (data === "memory" && durability !== "memory") {
     throw new QuorateError("USAGE", `durability "${durability}" needs a directory: set data to a path`);
@@ -108,6 +115,7 @@ export async function start(options: StartOptions = {}): Promise<Engine> {
         network: hub.join(id),
         timeSource: clock,
         logger,
+        consensus,
         ...(options.password === undefined ? {} : { password: options.password }),
         ...(options.requestTimeoutMs === undefined ? {} : { requestTimeoutMs: options.requestTimeoutMs }),
         onEnd,

@@ -1,4 +1,6 @@
 /** The simulated cluster: machines, the processes on them, and the supervisor that starts them again. */
+import { protocolOf } from "../consensus/algorithms.ts";
+import type { Algorithm } from "../consensus/algorithms.ts";
 import type { Membership } from "../consensus/consensus.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { SimulatedWorld } from "../runtime/simulated/world.ts";
@@ -19,6 +21,7 @@ interface RunningNode {
 
 export class SimulatedCluster {
   readonly world: SimulatedWorld;
+  readonly algorithm: Algorithm;
   readonly swarm: Swarm;
   readonly invariants: Invariants;
   readonly nodes: readonly NodeId[];
@@ -39,7 +42,14 @@ export class SimulatedCluster {
   /** The process that ended last had read its disk and was at work. */
   private endedRunning = false;
 
-  constructor(seed: number, swarm: Swarm, mutant: Mutant | undefined, storageKind: StorageKind) {
+  constructor(
+    seed: number,
+    algorithm: Algorithm,
+    swarm: Swarm,
+    mutant: Mutant | undefined,
+    storageKind: StorageKind,
+  ) {
+    this.algorithm = algorithm;
     this.swarm = swarm;
     this.mutant = mutant;
     this.storageKind = storageKind;
@@ -50,7 +60,7 @@ export class SimulatedCluster {
       onUncaught: (node, error) => this.onUncaught(node, error),
       onEnd: (node) => this.onEnd(node),
     });
-    this.invariants = new Invariants(this.world.scheduler);
+    this.invariants = new Invariants(this.world.scheduler, protocolOf(algorithm));
     const voters = this.nodes.slice(0, swarm.nodes - swarm.learners);
     this.founding = {
       voters,
@@ -130,9 +140,9 @@ export class SimulatedCluster {
     if (machine.running || this.retired.has(id)) return;
     machine.start((given) => {
       const world = mutateWorld(given, this.mutant);
-      const { swarm, mutant, invariants, founding } = this;
+      const { algorithm, swarm, mutant, invariants, founding } = this;
       const decayed = machine.disk.decays > 0;
-      const context = { id, world, founding, swarm, mutant, invariants, decayed };
+      const context = { id, world, algorithm, founding, swarm, mutant, invariants, decayed };
       openStorage(this.storageKind, context, this.models, this.world.random, (opened) => {
         if (decayed && invariants.lostUnseen(id, opened.recovered)) {
           this.unseenDamage++;

@@ -9,7 +9,8 @@
  *   one value         an entry that any node takes for committed is the same at every node, for ever (State Machine Safety)
  *   durable first     an entry is committed only while a majority says that it is on its disk
  *   durable promises  a vote and an acknowledgement leave a node only when what they promise is on its disk
- *   own term          a leader takes entries for committed only through one of its own term (section 5.4.2)
+ *   own term          a leader takes entries for committed only through one of its own term (section 5.4.2; not where
+ *                     every leader carries entries on under its own term, see `Protocol.entriesKeepTerm`)
  *   one lease         while a leader's lease holds, nobody leads a later term (thesis section 6.4.1)
  *   current reads     a confirmed read sees everything that any node took for committed before it was asked
  *   durable is kept   what a log called durable is recovered after any crash, unless its disk may decay
@@ -28,7 +29,7 @@ import type {
   Recovered,
   Term,
 } from "../consensus/consensus.ts";
-import type { RaftMessage } from "../consensus/message.ts";
+import type { ConsensusMessage, Protocol } from "../consensus/protocol.ts";
 import type { MessageCodec } from "../engine/group/replica.ts";
 import type { ReplicaStorage } from "../engine/group/storage.ts";
 import { encodeCommand } from "../engine/keyspace/command-codec.ts";
@@ -76,9 +77,11 @@ export class Invariants {
   private readonly leases = new Map<NodeId, () => Term | undefined>();
   private latestTerm: Term = 0;
   private readonly scheduler: Scheduler;
+  private readonly protocol: Protocol;
 
-  constructor(scheduler: Scheduler) {
+  constructor(scheduler: Scheduler, protocol: Protocol) {
     this.scheduler = scheduler;
+    this.protocol = protocol;
   }
 
   /** The highest index that any node took for committed. */
@@ -230,21 +233,22 @@ export class Invariants {
   }
 
   /** Watches what leaves a node: its promises must be on its disk by then. */
-  observeCodec(node: NodeId, codec: MessageCodec<RaftMessage>): MessageCodec<RaftMessage> {
+  observedCodec(node: NodeId): MessageCodec<ConsensusMessage> {
+    const { protocol } = this;
     return {
       encode: (message) => {
         const view = this.view(node);
-        if (message.type === "voteReply" && message.granted && !hasVoted(view, message.term)) {
-          this.fail(`${node} grants a vote in term ${message.term}, which is not on its disk`);
+        const claim = protocol.claim(message);
+        if (claim?.type === "vote" && !hasVoted(view, claim.term)) {
+          this.fail(`${node} grants a vote in term ${claim.term}, which is not on its disk`);
         }
-        const index = acknowledged(message);
-        if (index !== undefined && !holds(view, index)) {
-          this.fail(`${node} acknowledges entry ${index}, which is not on its disk`);
+        if (claim?.type === "log" && !holds(view, claim.upTo)) {
+          this.fail(`${node} acknowledges entry ${claim.upTo}, which is not on its disk`);
         }
-        return codec.encode(message);
+        return protocol.encode(message);
       },
-      decode: (bytes) => codec.decode(bytes),
-      withChunk: (message, chunk) => codec.withChunk(message, chunk),
+      decode: (bytes) => protocol.decode(bytes),
+      withChunk: (message, chunk) => protocol.withChunk(message, chunk),
     };
   }
 
@@ -298,7 +302,7 @@ export class Invariants {
     for (const [index, chosen] of this.chosen) {
       if (index < firstIndex || chosen.committedInTerm >= term) continue;
       const entry = index > lastIndex ? undefined : core.entry(index);
-      if (entry === undefined || entry.term !== chosen.term || crc32(entry.payload) !== chosen.checksum) {
+      if (entry === undefined || !this.isChosen(entry, chosen)) {
         this.fail(
           `${node} leads term ${term} with ${entry === undefined ? "nothing" : `an entry of term ${entry.term}`} ` +
             `at ${index}, where an entry of term ${chosen.term} was committed in term ${chosen.committedInTerm}`,
@@ -319,12 +323,23 @@ export class Invariants {
       const { kind } = entry;
       this.chosen.set(index, { term: entry.term, checksum, kind, committedInTerm: status.term });
       this.checkDurableFirst(node, entry, [status.membership, core.membershipAt(index)]);
-    } else if (known.term !== entry.term || known.checksum !== checksum) {
+    } else if (!this.isChosen(entry, known)) {
       this.fail(
         `${node} took another entry for committed at ${index}: ` +
           `term ${entry.term} ${entry.kind} instead of term ${known.term} ${known.kind}`,
       );
     }
+  }
+
+  /** Whether this is the entry that was chosen for its place. */
+  private isChosen(entry: Entry, chosen: Chosen): boolean {
+    if (this.protocol.entriesKeepTerm && entry.term !== chosen.term) return false;
+    return entry.kind === chosen.kind && crc32(entry.payload) === chosen.checksum;
+  }
+
+  /** Whether a disk with an entry of `held` at a place still has what was accepted there in `term`. */
+  private keeps(held: Term | undefined, term: Term): boolean {
+    return held === term || (held !== undefined && held > term && !this.protocol.entriesKeepTerm);
   }
 
   private checkLease(holder: NodeId): void {
@@ -339,6 +354,7 @@ export class Invariants {
     const { role, term } = core.status(0);
     const entry = core.entry(upTo);
     if (role !== "leader" || entry === undefined || entry.term === term) return;
+    if (!this.protocol.entriesKeepTerm) return;
     this.fail(`${node}, leader of term ${term}, committed up to ${upTo}, an entry of term ${entry.term}`);
   }
 
@@ -347,8 +363,9 @@ export class Invariants {
     const holds = (voter: NodeId): boolean => {
       const view = this.durable.get(voter);
       if (view === undefined) return false;
-      if (view.snapshotIndex >= entry.index || view.entries.get(entry.index) === entry.term) return true;
-      return view.damaged.get(entry.index) === entry.term;
+      if (view.snapshotIndex >= entry.index || this.keeps(view.entries.get(entry.index), entry.term))
+        return true;
+      return this.keeps(view.damaged.get(entry.index), entry.term);
     };
     const majority = (voters: readonly NodeId[]): boolean =>
       voters.length === 0 || voters.filter(holds).length * 2 > voters.length;
@@ -387,13 +404,15 @@ export class Invariants {
     // What a write under way was about to replace may be gone.
     let sureBelow = Infinity;
     for (const write of before.underWay) {
+      // What replaces a slot is of a later ballot; nothing else goes.
+      if (write.slots === true) continue;
       sureBelow = Math.min(sureBelow, write.entries?.[0]?.index ?? Infinity);
       if (write.snapshot !== undefined) sureBelow = Math.min(sureBelow, write.snapshot.index + 1);
     }
     const found = new Map(recovered.entries.map((entry) => [entry.index, entry.term]));
     for (const [index, term] of before.entries) {
       if (index >= sureBelow || index <= snapshotIndex || index < before.compactedBelow) continue;
-      if (index <= floorIndex || found.get(index) === term) continue;
+      if (index <= floorIndex || this.keeps(found.get(index), term)) continue;
       return `${node} had made entry ${index} of term ${term} durable and recovered ${found.get(index) ?? "nothing"}`;
     }
     return undefined;
@@ -415,12 +434,6 @@ export class Invariants {
     }
     return view;
   }
-}
-
-/** What a message promises to be on its sender's disk. */
-function acknowledged(message: RaftMessage): Index | undefined {
-  if (message.type === "appendReply") return message.matchIndex;
-  return message.type === "heartbeatReply" ? message.durableIndex : undefined;
 }
 
 function hasVoted(view: DurableView, term: Term): boolean {
@@ -447,11 +460,12 @@ function applyWrite(view: DurableView, write: DurableWrite): void {
     view.snapshotIndex = Math.max(view.snapshotIndex, snapshotIndex);
     // Entries that follow the snapshot stay (Raft section 7); others are dropped.
     const follows = view.entries.get(snapshotIndex) === term;
-    for (const index of view.entries.keys())
-      if (!follows || index <= snapshotIndex) view.entries.delete(index);
+    const stay = follows || write.slots === true;
+    for (const index of view.entries.keys()) if (!stay || index <= snapshotIndex) view.entries.delete(index);
   }
   const first = write.entries?.[0];
   if (first === undefined) return;
-  for (const index of view.entries.keys()) if (index >= first.index) view.entries.delete(index);
+  const cut = write.slots === true ? Number.POSITIVE_INFINITY : first.index;
+  for (const index of view.entries.keys()) if (index >= cut) view.entries.delete(index);
   for (const entry of write.entries ?? []) view.entries.set(entry.index, entry.term);
 }

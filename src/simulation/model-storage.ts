@@ -17,6 +17,7 @@ export class ModelDisk {
   private term = 0;
   private votedFor: string | undefined;
   private entries: Entry[] = [];
+  private chosen: number | undefined;
   private snapshot: SnapshotMeta | undefined;
   private content: Bytes | undefined;
   /** Asked for and not yet called durable, in order. */
@@ -40,10 +41,10 @@ export class ModelDisk {
       operation();
     this.underWay = [];
     const life = ++this.life;
-    const { term, votedFor, snapshot } = this;
+    const { term, votedFor, snapshot, chosen } = this;
     return {
       storage: this.storage(clock, latencyMs, life),
-      recovered: { term, votedFor, snapshot, entries: [...this.entries] },
+      recovered: { term, votedFor, snapshot, entries: [...this.entries], chosen },
       content: this.content === undefined ? undefined : chunksOf(this.content),
     };
   }
@@ -128,11 +129,17 @@ export class ModelDisk {
       const follows = this.entries.some(
         (entry) => entry.index === snapshot.index && entry.term === snapshot.term,
       );
-      this.entries = follows ? this.entries.filter((entry) => entry.index > snapshot.index) : [];
+      const stay = follows || write.slots === true;
+      this.entries = stay ? this.entries.filter((entry) => entry.index > snapshot.index) : [];
     }
+    this.chosen = write.chosen ?? this.chosen;
     const first = write.entries?.[0];
     if (first === undefined) return;
-    this.entries = this.entries.filter((entry) => entry.index < first.index).concat(write.entries ?? []);
+    const replaced = new Set(write.entries?.map(({ index }) => index));
+    const stays = ({ index }: Entry): boolean =>
+      write.slots === true ? !replaced.has(index) : index < first.index;
+    this.entries = this.entries.filter(stays).concat(write.entries ?? []);
+    this.entries.sort((left, right) => left.index - right.index);
   }
 
   private keep(meta: SnapshotMeta, content: Bytes): void {

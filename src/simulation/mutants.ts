@@ -2,12 +2,13 @@
  * Deliberate bugs. Each is a mistake that real systems have made; a simulator that does not find it would not find the next
  * one either. `simulate --mutant NAME` plants one; the score over all of them is published in docs/simulation.md.
  */
-import type { ConsensusMutant } from "../consensus/consensus.ts";
+import type { Algorithm } from "../consensus/algorithms.ts";
+import type { ConsensusMutant, PaxosMutant } from "../consensus/consensus.ts";
 import type { Disk, World } from "../runtime/world.ts";
 
 export type Mutant =
-  // The search of the core alone finds these, with losses aimed at them (raft/mutants.test.ts).
-  | Exclude<ConsensusMutant, "ignore-floor" | "newcomer-votes" | "keep-progress-of-replaced">
+  // The searches of the cores alone find the others, with losses aimed at them (consensus/mutants.test.ts).
+  | Exclude<ConsensusMutant, "ignore-floor" | "newcomer-votes" | "keep-progress-of-replaced" | PaxosMutant>
   | "forget-sessions-in-snapshot"
   | "skip-directory-fsync"
   | "skip-fsync"
@@ -16,6 +17,8 @@ export type Mutant =
 export interface MutantDescription {
   /** Seeds within which the sweep must find it; see docs/simulation.md for how many it took. */
   readonly foundWithin: number;
+  /** Those whose core can make the mistake. Default: all, it is made around the core. */
+  readonly algorithms?: readonly Algorithm[];
   /** The number of nodes on which it can strike, when it takes a certain one. Default drawn. */
   readonly nodes?: number;
   /** What goes wrong, in a sentence. */
@@ -27,41 +30,49 @@ export interface MutantDescription {
 export const MUTANTS: Readonly<Record<Mutant, MutantDescription>> = {
   "vote-before-fsync": {
     foundWithin: 100,
+    algorithms: ["raft"],
     mistake: "A vote leaves before term and vote are on the disk; after a crash the node votes again.",
     known: "several small Raft libraries keep term and vote in memory",
   },
   "ignore-last-log-term": {
     foundWithin: 400,
+    algorithms: ["raft"],
     mistake: "A candidate's log counts as up to date by its length alone.",
     known: "skiff, lib/states/base.js",
   },
   "commit-old-term-by-counting": {
     foundWithin: 100,
+    algorithms: ["raft"],
     mistake: "A leader counts replicas of an entry of an earlier term as a commit (Raft section 5.4.2).",
     known: "figure 8 of the Raft paper",
   },
   "truncate-without-conflict": {
     foundWithin: 100,
+    algorithms: ["raft"],
     mistake: "An append that was delayed cuts off entries that came after it and agree.",
     known: "openraft, before 9540c904",
   },
   "count-learner-in-quorum": {
     foundWithin: 100,
+    algorithms: ["raft"],
     mistake: "A learner's acknowledgement counts towards the majority.",
     known: "a membership change's usual mistake",
   },
   "reuse-read-id": {
     foundWithin: 100,
+    algorithms: ["raft"],
     mistake: "A read barrier's id is used again, and a late answer to the first confirms the second.",
     known: "etcd #20418",
   },
   "lease-starts-at-reply": {
     foundWithin: 400,
+    algorithms: ["raft"],
     mistake: "The leader's lease runs from the arrival of a reply instead of the sending of the heartbeat.",
     known: "openraft, docs/data/leader-lease.md, warns of it",
   },
   "accept-snapshot-behind-commit": {
     foundWithin: 400,
+    algorithms: ["raft"],
     mistake: "A snapshot that is older than what is applied replaces it.",
     known: "raft implementations that trust the sender's index",
   },
@@ -90,16 +101,16 @@ export const MUTANTS: Readonly<Record<Mutant, MutantDescription>> = {
 
 export const MUTANT_NAMES: readonly Mutant[] = Object.keys(MUTANTS) as Mutant[];
 
-const ELSEWHERE: ReadonlySet<string> = new Set([
-  "forget-sessions-in-snapshot",
-  "skip-directory-fsync",
-  "skip-fsync",
-  "read-without-barrier",
-]);
+/** The deliberate bugs that can be planted in a cluster of this algorithm. */
+export function mutantsOf(algorithm: Algorithm): readonly Mutant[] {
+  return MUTANT_NAMES.filter((name) => MUTANTS[name].algorithms?.includes(algorithm) ?? true);
+}
 
 /** The mutant as the consensus core knows it, if it is one of the core's. */
 export function consensusMutant(mutant: Mutant | undefined): ConsensusMutant | undefined {
-  return mutant === undefined || ELSEWHERE.has(mutant) ? undefined : (mutant as ConsensusMutant);
+  return mutant === undefined || MUTANTS[mutant].algorithms === undefined
+    ? undefined
+    : (mutant as ConsensusMutant);
 }
 
 /** The world as a node with this mutant uses it: a disk whose syncs are left out. */

@@ -2,9 +2,11 @@
  * The program that simulated machines run: production's node, put together as production does it, with the observer between
  * its parts. Only the storage may be exchanged for its model.
  */
-import type { Consensus, Membership, Recovered } from "../consensus/consensus.ts";
-import type { RaftMessage } from "../consensus/message.ts";
-import { createRaft, DEFAULT_CONSENSUS_OPTIONS } from "../consensus/raft/raft.ts";
+import { createConsensus } from "../consensus/algorithms.ts";
+import type { Algorithm } from "../consensus/algorithms.ts";
+import type { Membership, Recovered } from "../consensus/consensus.ts";
+import { DEFAULT_CONSENSUS_OPTIONS } from "../consensus/defaults.ts";
+import type { ConsensusMessage } from "../consensus/protocol.ts";
 import { ClusterNode } from "../engine/cluster/node.ts";
 import { recoverGroup } from "../engine/group/group-recovery.ts";
 import { replicaStorage } from "../engine/group/replica-storage.ts";
@@ -17,9 +19,6 @@ import { createKeyspace } from "../engine/keyspace/machine.ts";
 import type { KeyspaceMachine } from "../engine/keyspace/machine.ts";
 import type { Bytes } from "../runtime/bytes.ts";
 import type { NodeId, World } from "../runtime/world.ts";
-import type { MessageCodec } from "../engine/group/replica.ts";
-import { decodeMessage, encodeMessage } from "../engine/group/message-codec.ts";
-import { withChunk } from "../consensus/message.ts";
 import type { SeededRandom } from "../runtime/simulated/random.ts";
 import type { Invariants } from "./invariants.ts";
 import { ModelDisk } from "./model-storage.ts";
@@ -28,11 +27,12 @@ import type { Mutant } from "./mutants.ts";
 import type { Swarm } from "./swarm.ts";
 import { isUnique } from "./workload.ts";
 
-export type SimulatedNode = ClusterNode<KeyspaceCommand, KeyspaceMachine, RaftMessage>;
+export type SimulatedNode = ClusterNode<KeyspaceCommand, KeyspaceMachine, ConsensusMessage>;
 
 export interface NodeContext {
   readonly id: NodeId;
   readonly world: World;
+  readonly algorithm: Algorithm;
   readonly founding: Membership;
   readonly swarm: Swarm;
   readonly mutant: Mutant | undefined;
@@ -53,12 +53,13 @@ export const CLUSTER_ID = "0123456789abcdef";
 
 /** Starts the node; the process is ready when this returns. */
 export function startNode(context: NodeContext, opened: OpenedStorage): SimulatedNode {
-  const { id, world, swarm, mutant, invariants } = context;
+  const { id, world, algorithm, swarm, mutant, invariants } = context;
   const machine = createKeyspace({ commands: DATA_COMMANDS });
   invariants.recovered(id, opened.recovered, context.decayed);
   invariants.observeMachine(id, machine, isUnique);
   const planted = consensusMutant(mutant);
-  const core: Consensus<RaftMessage> = createRaft(
+  const core = createConsensus(
+    algorithm,
     {
       ...DEFAULT_CONSENSUS_OPTIONS,
       id,
@@ -82,10 +83,10 @@ export function startNode(context: NodeContext, opened: OpenedStorage): Simulate
     clusterId: CLUSTER_ID,
     directory: opened.directory,
     world,
-    algorithm: "raft",
+    algorithm,
     durability: "always",
     consensus: invariants.observeConsensus(id, core, machine, world.clock),
-    codec: invariants.observeCodec(id, messageCodec),
+    codec: invariants.observedCodec(id),
     storage: invariants.observeStorage(id, opened.storage),
     machine,
     recovered:
@@ -143,9 +144,3 @@ function openDisk(context: NodeContext, directory: string, done: (opened: Opened
     else opened.log.append(GROUP, repair, ready);
   });
 }
-
-const messageCodec: MessageCodec<RaftMessage> = {
-  encode: encodeMessage,
-  decode: decodeMessage,
-  withChunk,
-};

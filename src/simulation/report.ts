@@ -1,9 +1,14 @@
 /** What a person reads about a run. */
+import { DEFAULT_ALGORITHM } from "../consensus/algorithms.ts";
 import type { SimulationOptions, SimulationResult } from "./simulation.ts";
 
 /** The command that runs a seed again. */
-export function replayCommand(seed: number, { nodes, mutant, storage }: SimulationOptions): string {
+export function replayCommand(
+  seed: number,
+  { consensus = DEFAULT_ALGORITHM, nodes, mutant, storage }: SimulationOptions,
+): string {
   const flags = [
+    ` --consensus ${consensus}`,
     nodes === undefined ? "" : ` --nodes ${nodes}`,
     mutant === undefined ? "" : ` --mutant ${mutant}`,
     storage === undefined ? "" : ` --storage ${storage}`,
@@ -15,6 +20,7 @@ export function replayCommand(seed: number, { nodes, mutant, storage }: Simulati
 export function reportRun(result: SimulationResult): string {
   const {
     seed,
+    algorithm,
     swarm,
     steps,
     virtualMs,
@@ -28,7 +34,7 @@ export function reportRun(result: SimulationResult): string {
   } = result;
   const struck = Object.entries(faults).map(([kind, count]) => `${count} ${kind}`);
   return [
-    `seed ${seed}: ${swarm.nodes} nodes, ${steps} steps in ${(virtualMs / 1000).toFixed(1)} virtual seconds`,
+    `seed ${seed}: ${algorithm}, ${swarm.nodes} nodes, ${steps} steps in ${(virtualMs / 1000).toFixed(1)} virtual seconds`,
     `${operations.answered} answered, ${operations.refused} refused, ${operations.unknown} unknown`,
     `${elections} elections, ${committed} entries, ${verdict === undefined ? "not judged" : verdict.outcome}`,
     `faults: ${struck.length === 0 ? "none" : struck.join(", ")}`,

@@ -1,9 +1,11 @@
 /** The mutation score: how many seeds it takes to find each deliberate bug. */
+import type { Algorithm } from "../consensus/algorithms.ts";
 import { MUTANTS } from "./mutants.ts";
 import type { Mutant } from "./mutants.ts";
 import { simulate } from "./simulation.ts";
 
 export interface MutantScore {
+  readonly algorithm: Algorithm;
   readonly mutant: Mutant;
   /** The number of seeds that it took, from seed 1 on; undefined: not found. */
   readonly foundAfter: number | undefined;
@@ -12,26 +14,30 @@ export interface MutantScore {
 }
 
 /** Tries seeds 1, 2, 3… until the mutant is found. `seedsMax`: default as many as the mutant is allowed. */
-export function scoreMutant(mutant: Mutant, seedsMax: number = MUTANTS[mutant].foundWithin): MutantScore {
+export function scoreMutant(
+  algorithm: Algorithm,
+  mutant: Mutant,
+  seedsMax: number = MUTANTS[mutant].foundWithin,
+): MutantScore {
   for (let seed = 1; seed <= seedsMax; seed++) {
     const { nodes } = MUTANTS[mutant];
-    const { violation } = simulate(seed, { mutant, nodes });
-    if (violation !== undefined) return { mutant, foundAfter: seed, seedsTried: seed, violation };
+    const { violation } = simulate(seed, { consensus: algorithm, mutant, nodes });
+    if (violation !== undefined) return { algorithm, mutant, foundAfter: seed, seedsTried: seed, violation };
   }
-  return { mutant, foundAfter: undefined, seedsTried: seedsMax, violation: undefined };
+  return { algorithm, mutant, foundAfter: undefined, seedsTried: seedsMax, violation: undefined };
 }
 
 /** Rows of the table in docs/simulation.md. */
 export function formatScore(scores: readonly MutantScore[]): string {
   return scores
-    .map(({ mutant, foundAfter, seedsTried, violation }) => {
+    .map(({ algorithm, mutant, foundAfter, seedsTried, violation }) => {
       const found = foundAfter === undefined ? `not found in ${seedsTried}` : `${foundAfter}`;
       const first =
         violation
           ?.split("\n")[0]
           ?.replace(/^step \d+, [\d.]+ ms: /, "")
           .slice(0, 90) ?? "";
-      return `| ${mutant} | ${found} | ${MUTANTS[mutant].foundWithin} | ${first} |`;
+      return `| ${algorithm} | ${mutant} | ${found} | ${MUTANTS[mutant].foundWithin} | ${first} |`;
     })
     .join("\n");
 }

@@ -1,28 +1,37 @@
 import { expect, test } from "vitest";
+import { ALGORITHMS } from "../consensus/algorithms.ts";
+import type { SimulationResult } from "./simulation.ts";
 import { simulate } from "./simulation.ts";
 
-test("the same seed twice gives the same trace, another seed another one", () => {
-  const [first, second, other] = [
-    simulate(1, { nodes: 3 }),
-    simulate(1, { nodes: 3 }),
-    simulate(2, { nodes: 3 }),
-  ];
-  expect(first.traceHash).toBe(second.traceHash);
-  expect(first.steps).toBe(second.steps);
-  expect(first.traceHash).not.toBe(other.traceHash);
+test.each(ALGORITHMS)(
+  "%s: the same seed twice gives the same trace, another seed another one",
+  (consensus) => {
+    const [first, second, other] = [1, 1, 2].map((seed) => simulate(seed, { consensus, nodes: 3 })) as [
+      SimulationResult,
+      SimulationResult,
+      SimulationResult,
+    ];
+    expect(first.traceHash).toBe(second.traceHash);
+    expect(first.steps).toBe(second.steps);
+    expect(first.traceHash).not.toBe(other.traceHash);
+  },
+);
+
+test("a seed without a word about the algorithm is Raft's, to the last event", () => {
+  expect(simulate(1, { nodes: 3 }).traceHash).toBe(simulate(1, { nodes: 3, consensus: "raft" }).traceHash);
 });
 
-test("a run commits and answers, and its history is judged", () => {
-  const result = simulate(1, { nodes: 3 });
+test.each(ALGORITHMS)("%s: a run commits and answers, and its history is judged", (consensus) => {
+  const result = simulate(1, { consensus, nodes: 3 });
   expect(result.violation).toBeUndefined();
   expect(result.phase).toBe("done");
   expect(result.operations.answered).toBeGreaterThan(100);
   expect(result.verdict?.outcome).toBe("linearizable");
 });
 
-test("reads without a barrier are found out", () => {
+test.each(ALGORITHMS)("%s: reads without a barrier are found out", (consensus) => {
   const found = Array.from({ length: 50 }, (_, seed) => seed).some(
-    (seed) => simulate(seed, { nodes: 3, mutant: "read-without-barrier" }).violation !== undefined,
+    (seed) => simulate(seed, { consensus, nodes: 3, mutant: "read-without-barrier" }).violation !== undefined,
   );
   expect(found).toBe(true);
 });

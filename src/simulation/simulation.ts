@@ -8,6 +8,8 @@
  * `cluster` runs the nodes, `faults` and `clients` act on them, `invariants` watch, `linearizability` judges, and `mutants`
  * are the bugs that prove that all of this would find one.
  */
+import { DEFAULT_ALGORITHM } from "../consensus/algorithms.ts";
+import type { Algorithm } from "../consensus/algorithms.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { SeededRandom } from "../runtime/simulated/random.ts";
 import type { NodeId } from "../runtime/world.ts";
@@ -25,6 +27,8 @@ import type { Swarm, SwarmLimits } from "./swarm.ts";
 import { Workload } from "./workload.ts";
 
 export interface SimulationOptions extends SwarmLimits {
+  /** Default "raft", as for every seed from before there was a choice. */
+  readonly consensus?: Algorithm | undefined;
   readonly mutant?: Mutant | undefined;
   /** Default "disk": the real write-ahead log on a simulated disk. */
   readonly storage?: StorageKind | undefined;
@@ -34,6 +38,7 @@ export interface SimulationOptions extends SwarmLimits {
 
 export interface SimulationResult {
   readonly seed: number;
+  readonly algorithm: Algorithm;
   /** What went wrong first; undefined: nothing. */
   readonly violation: string | undefined;
   readonly phase: "safety" | "liveness" | "history" | "done";
@@ -64,6 +69,7 @@ const PROGRESS_BOUND_MS = 60_000;
 
 class Run {
   private readonly seed: number;
+  private readonly algorithm: Algorithm;
   private readonly random: SeededRandom;
   private readonly cluster: SimulatedCluster;
   private readonly clients: Clients;
@@ -73,10 +79,11 @@ class Run {
 
   constructor(seed: number, options: SimulationOptions) {
     this.seed = seed;
+    this.algorithm = options.consensus ?? DEFAULT_ALGORITHM;
     this.random = SeededRandom.fromSeed(seed);
     const swarm = drawSwarm(this.random.split("swarm"), options);
     const { mutant } = options;
-    const cluster = new SimulatedCluster(seed, swarm, mutant, options.storage ?? "disk");
+    const cluster = new SimulatedCluster(seed, this.algorithm, swarm, mutant, options.storage ?? "disk");
     this.cluster = cluster;
     const { world, nodes, decaying } = cluster;
     if (options.onTrace !== undefined) world.trace.listen(options.onTrace);
@@ -114,6 +121,7 @@ class Run {
     if (invariants.violation === undefined) this.phase = "done";
     return {
       seed: this.seed,
+      algorithm: this.algorithm,
       violation: invariants.violation,
       phase: this.phase,
       steps: world.scheduler.steps,

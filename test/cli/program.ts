@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import type { Algorithm } from "../../src/consensus/algorithms.ts";
 import type { StatusDocument } from "../../src/engine/protocol/admin/status-document.ts";
 
 const MAIN = resolve(import.meta.dirname, "../../dist/cli/main.js");
@@ -83,6 +84,11 @@ export interface Cluster {
   /** RESP URL of the first node. */
   readonly url: string;
   readonly urls: readonly string[];
+}
+
+/** The words that choose an algorithm. */
+export function keptBy(algorithm: Algorithm): readonly string[] {
+  return ["--consensus", algorithm];
 }
 
 /** `quorate start` on free ports; waits for its five lines. */

@@ -2,8 +2,9 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { createClient } from "redis";
 import { afterEach, expect, test } from "vitest";
+import { ALGORITHMS } from "../../src/consensus/algorithms.ts";
 import { freePorts } from "../../src/cli/ports.ts";
-import { cleanUp, isAlive, launch, run, scratch, startCluster, statusOf, until } from "./program.ts";
+import { cleanUp, isAlive, keptBy, launch, run, scratch, startCluster, statusOf, until } from "./program.ts";
 
 const CASE_TIMEOUT_MS = 60_000;
 
@@ -21,13 +22,15 @@ async function ask(url: string, ...args: string[]): Promise<unknown> {
   }
 }
 
-test(
-  "a node that is killed comes back within two seconds, and the cluster goes on meanwhile",
-  async () => {
-    const { program, urls, url } = await startCluster(["--nodes", "3", "--data", join(scratch(), "data")]);
+test.each(ALGORITHMS)(
+  "%s: a node that is killed comes back within two seconds, and the cluster goes on meanwhile",
+  async (algorithm) => {
+    const words = ["--nodes", "3", "--data", join(scratch(), "data"), ...keptBy(algorithm)];
+    const { program, urls, url } = await startCluster(words);
+    expect(program.stdout()).toContain(`of 3, ${algorithm}, always`);
     const before = await statusOf(url);
     expect(before.nodes.map(({ id }) => id)).toEqual(["n1", "n2", "n3"]);
-    expect(before.groups).toMatchObject([{ algorithm: "raft", durability: "always", refusing: null }]);
+    expect(before.groups).toMatchObject([{ algorithm, durability: "always", refusing: null }]);
     for (const node of before.nodes) {
       expect(node).toMatchObject({ pid: expect.any(Number) as number, resp: expect.any(String) as string });
       expect(fs.existsSync(node.dataDir ?? "")).toBe(true);
@@ -52,11 +55,11 @@ test(
   CASE_TIMEOUT_MS,
 );
 
-test(
-  "Ctrl-C stops every process cleanly with exit code 0, and the data is there at the next start",
-  async () => {
+test.each(ALGORITHMS)(
+  "%s: Ctrl-C stops every process cleanly with exit code 0, and the data is there at the next start",
+  async (algorithm) => {
     const data = join(scratch(), "data");
-    const first = await startCluster(["--nodes", "3", "--data", data]);
+    const first = await startCluster(["--nodes", "3", "--data", data, ...keptBy(algorithm)]);
     await ask(first.url, "SET", "kept", "yes");
     const { nodes } = await statusOf(first.url);
     first.program.kill("SIGINT");
@@ -66,6 +69,8 @@ test(
     expect(nodes.map(({ pid }) => isAlive(pid ?? 0))).toEqual([false, false, false]);
     const second = await startCluster(["--nodes", "3", "--data", data]);
     expect(await ask(second.url, "GET", "kept")).toBe("yes");
+    // Not said again: the directory knows.
+    expect((await statusOf(second.url)).groups).toMatchObject([{ algorithm }]);
     second.program.kill("SIGTERM");
     expect(await second.program.ended).toMatchObject({ code: 0 });
   },
@@ -182,6 +187,37 @@ test(
     const { code, stderr } = await program.ended;
     expect(code).toBe(1);
     expect(stderr).toContain("n1 ended (SIGKILL), not started again");
+  },
+  CASE_TIMEOUT_MS,
+);
+
+test.each(
+  ALGORITHMS.flatMap((made) =>
+    ALGORITHMS.filter((asked) => asked !== (made as string)).map((asked) => ({ made, asked })),
+  ),
+)(
+  "a data directory made with $made refuses $asked in one line, and is not touched",
+  async ({ made, asked }) => {
+    const data = join(scratch(), "data");
+    const { program } = await startCluster(["--data", data, ...keptBy(made)]);
+    program.kill("SIGTERM");
+    await program.ended;
+    const look = () => [data, join(data, "n1")].map((folder) => fs.readdirSync(folder));
+    const before = look();
+    const ports = ["--port", "0", "--http-port", "0"];
+    const refused = await run(["start", "--data", data, ...ports, ...keptBy(asked)]);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(
+      new RegExp(`^quorate: .+ belongs to another algorithm: ${made}, not ${asked}; .+\n$`),
+    );
+    // Also where only the node's own directory knows.
+    const file = join(data, "cluster.json");
+    fs.writeFileSync(file, fs.readFileSync(file, "utf8").replace(`"${made}"`, `"${asked}"`));
+    const again = await run(["start", "--data", data, ...ports]);
+    expect(again.code).toBe(1);
+    expect(again.stderr).toContain(`belongs to another algorithm: ${made}, not ${asked}
+`);
+    expect(look()).toEqual(before);
   },
   CASE_TIMEOUT_MS,
 );

@@ -1,7 +1,8 @@
 import fs from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { cleanUp, isAlive, launch, run, scratch, until } from "./program.ts";
+import { ALGORITHMS } from "../../src/consensus/algorithms.ts";
+import { cleanUp, isAlive, keptBy, launch, run, scratch, until } from "./program.ts";
 
 const CASE_TIMEOUT_MS = 120_000;
 
@@ -17,12 +18,13 @@ function library(): string {
   return directory;
 }
 
-test(
-  "the tour kills leaders under real work, verifies every acknowledged write and ends with exit code 0",
-  async () => {
-    const { code, stdout, stderr } = await run(["tour", library()]);
+test.each(ALGORITHMS)(
+  "%s: the tour kills leaders under real work, verifies every acknowledged write and ends with exit code 0",
+  async (algorithm) => {
+    const { code, stdout, stderr } = await run(["tour", library(), ...keptBy(algorithm)]);
     expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: "" });
     expect(stdout).toContain("12 documents");
+    expect(stdout).toMatch(new RegExp(`^ +log +${algorithm}$`, "m"));
     expect(stdout.match(/SIGKILL to n\d/g)).toHaveLength(3);
     expect(stdout).toContain("everything verified");
     for (const kind of ["done", "verified", "measured"]) expect(stdout).toContain(kind);

@@ -14,7 +14,9 @@ test.each([
   [["start", "--nodes", "three"], /^quorate: --nodes must be a whole number from 1 to 7/],
   [["start", "--port", "70000"], /^quorate: --port must be a whole number/],
   [["start", "--durability", "often"], /^quorate: --durability must be always, everysec, memory/],
-  [["start", "--consensus", "guessing"], /^quorate: --consensus must be raft/],
+  [["start", "--consensus", "guessing"], /^quorate: --consensus must be raft.*, not "guessing"$/],
+  [["tour", "--consensus", "guessing"], /^quorate: --consensus must be raft.*, not "guessing"$/],
+  [["simulate", "--consensus", "guessing"], /^quorate: --consensus must be raft.*, not "guessing"$/],
   [["start", "--name", "n1"], /^quorate: --name and --cluster belong together$/],
   [["start", "--name", "n1", "--cluster", "n2=127.0.0.1:1"], /^quorate: --name n1 is not in --cluster/],
   [["start", "--name", "n1", "--cluster", "n1=nowhere"], /^quorate: "nowhere" is not host:port$/],
@@ -42,7 +44,7 @@ test("help tells every verb and every flag; the version is the package's", async
   expect(help.stdout).not.toContain("quorate node");
   const start = await run(["start", "--help"]);
   expect(start.code).toBe(0);
-  for (const flag of ["--nodes", "--data", "--durability", "--no-restart"])
+  for (const flag of ["--nodes", "--data", "--consensus", "--durability", "--no-restart"])
     expect(start.stdout).toContain(flag);
   const { version } = JSON.parse(fs.readFileSync("package.json", "utf8")) as { version: string };
   expect((await run(["--version"])).stdout).toBe(`${version}\n`);

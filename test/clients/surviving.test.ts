@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ALGORITHMS } from "../../src/consensus/algorithms.ts";
 import { cleanUp, until } from "../cli/program.ts";
 import { lacks, python } from "../engines.ts";
 import type { NodePlace } from "../faults/cluster.ts";
@@ -16,12 +17,6 @@ const AFTER = 60;
 const GO_ON_MS = 30_000;
 
 let nodes: readonly NodePlace[] = [];
-
-beforeAll(async () => {
-  nodes = await startThree();
-}, CASE_TIMEOUT_MS);
-
-afterAll(cleanUp);
 
 /** The port of the leader, and of a node that is not, once all nodes are up. */
 async function ports(): Promise<{ readonly leader: number; readonly other: number }> {
@@ -85,118 +80,131 @@ function counts(first: number, rounds: number): readonly string[] {
   return Array.from({ length: rounds }, (_, at) => `${first + at}`);
 }
 
-describe.each(Object.entries(COUNTERS))("%s", (_, open) => {
-  test(
-    "does not notice at another node",
-    async () => {
-      const counter = await open((await ports()).other);
-      try {
-        const first = await counter.round();
-        const seen: number[] = [];
-        for (let round = 0; round < BEFORE; round++) seen.push(await counter.round());
-        const killed = killLeader();
-        for (let round = 0; round < AFTER; round++) seen.push(await counter.round());
-        await killed;
-        for (let round = 0; round < BEFORE; round++) seen.push(await counter.round());
-        expect(seen).toEqual(seen.map((__, at) => first + 1 + at));
-      } finally {
-        counter.close();
-      }
-    },
-    CASE_TIMEOUT_MS,
-  );
+describe.each(ALGORITHMS)("%s", (algorithm) => {
+  beforeAll(async () => {
+    nodes = await startThree(algorithm);
+  }, CASE_TIMEOUT_MS);
 
-  test(
-    "finds its node again, and every count that it was told",
-    async () => {
-      const counter = await open((await ports()).leader);
-      try {
-        let last = 0;
-        let failed = 0;
-        const round = async (): Promise<void> => {
-          try {
-            const count = await counter.round();
-            expect(count).toBeGreaterThan(last);
-            last = count;
-          } catch (error) {
-            if (error instanceof Error && error.name === "AssertionError") throw error;
-            failed++;
-            await delay(20);
-          }
-        };
-        for (let done = 0; done < BEFORE; done++) await round();
-        expect(failed).toBe(0);
-        const before = last;
-        await killLeader();
-        const deadlineMs = performance.now() + GO_ON_MS;
-        while (last < before + AFTER && performance.now() < deadlineMs) await round();
-        expect(last).toBeGreaterThanOrEqual(before + AFTER);
-      } finally {
-        counter.close();
-      }
-    },
-    CASE_TIMEOUT_MS,
-  );
-});
+  afterAll(cleanUp);
 
-describe.skipIf(lacks("redis-py"))("redis-py with a lock", () => {
-  const program = resolve(import.meta.dirname, "programs/counter.py");
-  const rounds = BEFORE + AFTER;
+  describe.each(Object.entries(COUNTERS))("%s", (_, open) => {
+    test(
+      "does not notice at another node",
+      async () => {
+        const counter = await open((await ports()).other);
+        try {
+          const first = await counter.round();
+          const seen: number[] = [];
+          for (let round = 0; round < BEFORE; round++) seen.push(await counter.round());
+          const killed = killLeader();
+          for (let round = 0; round < AFTER; round++) seen.push(await counter.round());
+          await killed;
+          for (let round = 0; round < BEFORE; round++) seen.push(await counter.round());
+          expect(seen).toEqual(seen.map((__, at) => first + 1 + at));
+        } finally {
+          counter.close();
+        }
+      },
+      CASE_TIMEOUT_MS,
+    );
 
-  test(
-    "does not notice at another node",
-    async () => {
-      const { other } = await ports();
-      const { text, code } = await runThroughKill(python(), [program, "localhost", `${other}`, `${rounds}`]);
-      expect({ code, lines: text.trimEnd().split("\n") }).toEqual({ code: 0, lines: counts(1, rounds) });
-    },
-    CASE_TIMEOUT_MS,
-  );
+    test(
+      "finds its node again, and every count that it was told",
+      async () => {
+        const counter = await open((await ports()).leader);
+        try {
+          let last = 0;
+          let failed = 0;
+          const round = async (): Promise<void> => {
+            try {
+              const count = await counter.round();
+              expect(count).toBeGreaterThan(last);
+              last = count;
+            } catch (error) {
+              if (error instanceof Error && error.name === "AssertionError") throw error;
+              failed++;
+              await delay(20);
+            }
+          };
+          for (let done = 0; done < BEFORE; done++) await round();
+          expect(failed).toBe(0);
+          const before = last;
+          await killLeader();
+          const deadlineMs = performance.now() + GO_ON_MS;
+          while (last < before + AFTER && performance.now() < deadlineMs) await round();
+          expect(last).toBeGreaterThanOrEqual(before + AFTER);
+        } finally {
+          counter.close();
+        }
+      },
+      CASE_TIMEOUT_MS,
+    );
+  });
 
-  test(
-    "finds its node again with redis-py's own retries",
-    async () => {
-      const { leader } = await ports();
-      const args = [program, "localhost", `${leader}`, `${rounds}`, "retry"];
-      const { text, code } = await runThroughKill(python(), args);
-      const seen = text.trimEnd().split("\n").map(Number);
-      expect({ code, rounds: seen.length }, text).toEqual({ code: 0, rounds });
-      expect(seen, "counts that grow").toEqual(seen.toSorted((left, right) => left - right));
-    },
-    CASE_TIMEOUT_MS,
-  );
-});
+  describe.skipIf(lacks("redis-py"))("redis-py with a lock", () => {
+    const program = resolve(import.meta.dirname, "programs/counter.py");
+    const rounds = BEFORE + AFTER;
 
-describe.skipIf(lacks("redis-cli", "redis-benchmark"))("redis-tools", () => {
-  test(
-    "redis-cli counts on at another node",
-    async () => {
-      const { other } = await ports();
-      const args = ["-p", `${other}`, "-r", "200", "-i", "0.01", "INCR", "counter:redis-cli"];
-      const { text, code } = await runThroughKill("redis-cli", args);
-      expect({ code, lines: text.trimEnd().split("\n") }).toEqual({ code: 0, lines: counts(1, 200) });
-    },
-    CASE_TIMEOUT_MS,
-  );
+    test(
+      "does not notice at another node",
+      async () => {
+        const { other } = await ports();
+        const { text, code } = await runThroughKill(python(), [
+          program,
+          "localhost",
+          `${other}`,
+          `${rounds}`,
+        ]);
+        expect({ code, lines: text.trimEnd().split("\n") }).toEqual({ code: 0, lines: counts(1, rounds) });
+      },
+      CASE_TIMEOUT_MS,
+    );
 
-  test(
-    "redis-benchmark ends without an error at another node",
-    async () => {
-      const { other } = await ports();
-      const load = ["-t", "set,get,incr", "-n", "20000", "-c", "20", "-r", "1000"];
-      // Its output comes at its end; the log tells how far it is.
-      const committed = async (): Promise<number> =>
-        Math.max(...(await statuses(nodes)).map((status) => status?.groups[0]?.commitIndex ?? 0));
-      const before = await committed();
-      const ready = async (): Promise<boolean> => (await committed()) > before + 100;
-      const { text, code } = await runThroughKill(
-        "redis-benchmark",
-        ["-p", `${other}`, ...load, "--csv"],
-        ready,
-      );
-      expect({ code, text }).toEqual({ code: 0, text: expect.not.stringMatching(/error/i) as string });
-      expect(text.split("\n").filter((line) => /^"(SET|GET|INCR)"/.test(line))).toHaveLength(3);
-    },
-    CASE_TIMEOUT_MS,
-  );
+    test(
+      "finds its node again with redis-py's own retries",
+      async () => {
+        const { leader } = await ports();
+        const args = [program, "localhost", `${leader}`, `${rounds}`, "retry"];
+        const { text, code } = await runThroughKill(python(), args);
+        const seen = text.trimEnd().split("\n").map(Number);
+        expect({ code, rounds: seen.length }, text).toEqual({ code: 0, rounds });
+        expect(seen, "counts that grow").toEqual(seen.toSorted((left, right) => left - right));
+      },
+      CASE_TIMEOUT_MS,
+    );
+  });
+
+  describe.skipIf(lacks("redis-cli", "redis-benchmark"))("redis-tools", () => {
+    test(
+      "redis-cli counts on at another node",
+      async () => {
+        const { other } = await ports();
+        const args = ["-p", `${other}`, "-r", "200", "-i", "0.01", "INCR", "counter:redis-cli"];
+        const { text, code } = await runThroughKill("redis-cli", args);
+        expect({ code, lines: text.trimEnd().split("\n") }).toEqual({ code: 0, lines: counts(1, 200) });
+      },
+      CASE_TIMEOUT_MS,
+    );
+
+    test(
+      "redis-benchmark ends without an error at another node",
+      async () => {
+        const { other } = await ports();
+        const load = ["-t", "set,get,incr", "-n", "20000", "-c", "20", "-r", "1000"];
+        // Its output comes at its end; the log tells how far it is.
+        const committed = async (): Promise<number> =>
+          Math.max(...(await statuses(nodes)).map((status) => status?.groups[0]?.commitIndex ?? 0));
+        const before = await committed();
+        const ready = async (): Promise<boolean> => (await committed()) > before + 100;
+        const { text, code } = await runThroughKill(
+          "redis-benchmark",
+          ["-p", `${other}`, ...load, "--csv"],
+          ready,
+        );
+        expect({ code, text }).toEqual({ code: 0, text: expect.not.stringMatching(/error/i) as string });
+        expect(text.split("\n").filter((line) => /^"(SET|GET|INCR)"/.test(line))).toHaveLength(3);
+      },
+      CASE_TIMEOUT_MS,
+    );
+  });
 });

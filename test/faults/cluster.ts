@@ -1,7 +1,8 @@
 /** Three real processes under test: where clients find them, who leads, and which process to hurt. */
+import type { Algorithm } from "../../src/consensus/algorithms.ts";
 import type { StatusDocument } from "../../src/engine/protocol/admin/status-document.ts";
 import type { NodeId } from "../../src/runtime/world.ts";
-import { scratch, startCluster, until } from "../cli/program.ts";
+import { keptBy, scratch, startCluster, until } from "../cli/program.ts";
 import type { Address } from "./connection.ts";
 
 export interface NodePlace extends Address {
@@ -21,8 +22,9 @@ export interface Leader {
 const ASK_TIMEOUT_MS = 1_000;
 
 /** `quorate start --nodes 3` on free ports: a supervisor starts again what dies. */
-export async function startThree(): Promise<readonly NodePlace[]> {
-  const { program, urls } = await startCluster(["--nodes", "3", "--data", scratch()]);
+export async function startThree(algorithm: Algorithm): Promise<readonly NodePlace[]> {
+  const words = ["--nodes", "3", "--data", scratch(), ...keptBy(algorithm)];
+  const { program, urls } = await startCluster(words);
   const https = program.stdout().match(/http:\/\/[\d.:]+/g) ?? [];
   return urls.map((url, at) => {
     const { hostname, port } = new URL(url);

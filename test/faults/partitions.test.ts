@@ -2,7 +2,9 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
-import { cleanUp, launch, scratch } from "../cli/program.ts";
+import { ALGORITHMS } from "../../src/consensus/algorithms.ts";
+import type { Algorithm } from "../../src/consensus/algorithms.ts";
+import { cleanUp, keptBy, launch, scratch } from "../cli/program.ts";
 import { lacks } from "../engines.ts";
 import type { Leader, NodePlace } from "./cluster.ts";
 import { leaderOf } from "./cluster.ts";
@@ -27,12 +29,13 @@ afterEach(async () => {
 });
 
 /** A node in each namespace, started as on three machines. */
-function startNodes(within: Namespaces): readonly NodePlace[] {
+function startNodes(within: Namespaces, algorithm: Algorithm): readonly NodePlace[] {
   const cluster = IDS.map((id) => `${id}=${within.peerHost(id)}:16379`).join(",");
   return IDS.map((id) => {
     const ports = ["--port", "6379", "--http-port", "9870", "--peer-port", "16379"];
     const place = ["--name", id, "--cluster", cluster, "--host", "0.0.0.0", "--data", join(scratch(), id)];
-    launch(["start", ...place, ...ports], {}, within.under(id));
+    const kept = keptBy(algorithm);
+    launch(["start", ...place, ...ports, ...kept], {}, within.under(id));
     const host = within.clientHost(id);
     return { id, host, port: 6379, http: `http://${host}:9870` };
   });
@@ -82,11 +85,11 @@ const CUTS: readonly Cut[] = [
   },
 ];
 
-test.skipIf(lacks("network namespaces"))(
-  "histories stay linearizable while leaders are cut off, wholly and one way, and clients still reach them",
-  async () => {
+test.skipIf(lacks("network namespaces")).each(ALGORITHMS)(
+  "%s: histories stay linearizable while leaders are cut off, wholly and one way, and clients still reach them",
+  async (algorithm) => {
     const within = (network = await makeNamespaces(IDS));
-    const nodes = startNodes(within);
+    const nodes = startNodes(within, algorithm);
     await leaderOf(nodes);
     const load = new Load({ nodes, clients: 9, seed: 4 });
     await load.progress("before any cut", STEADY, RESUME_MS);
@@ -101,7 +104,7 @@ test.skipIf(lacks("network namespaces"))(
       for (const at of nodes.keys()) await load.answersAt(at, RESUME_MS);
       await load.progress(`after ${what}`, STEADY, RESUME_MS);
     }
-    await judge("cuts", load);
+    await judge(`cuts-${algorithm}`, load);
   },
   CASE_TIMEOUT_MS,
 );

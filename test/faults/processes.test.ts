@@ -1,6 +1,7 @@
 /** Three real processes whose leaders are killed and paused under load: what clients saw has one order that explains it. */
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
+import { ALGORITHMS } from "../../src/consensus/algorithms.ts";
 import { cleanUp } from "../cli/program.ts";
 import { leaderOf, pidsOf, startThree } from "./cluster.ts";
 import { Load } from "./load.ts";
@@ -17,10 +18,10 @@ const RESUME_MS = 15_000;
 
 afterEach(cleanUp);
 
-test(
-  "histories stay linearizable while leaders are killed and started again",
-  async () => {
-    const nodes = await startThree();
+test.each(ALGORITHMS)(
+  "%s: histories stay linearizable while leaders are killed and started again",
+  async (algorithm) => {
+    const nodes = await startThree(algorithm);
     const load = new Load({ nodes, clients: 9, seed: 1 });
     await load.progress("before any fault", STEADY, RESUME_MS);
     for (let kill = 1; kill <= KILLS; kill++) {
@@ -34,15 +35,15 @@ test(
     load.nextPhase();
     for (const pid of await pidsOf(nodes)) process.kill(pid, "SIGKILL");
     await load.progress("after all were killed at once", STEADY, RESUME_MS);
-    await judge("kills", load);
+    await judge(`kills-${algorithm}`, load);
   },
   CASE_TIMEOUT_MS,
 );
 
-test(
-  "histories stay linearizable while leaders are paused and wake up as if nothing had happened",
-  async () => {
-    const nodes = await startThree();
+test.each(ALGORITHMS)(
+  "%s: histories stay linearizable while leaders are paused and wake up as if nothing had happened",
+  async (algorithm) => {
+    const nodes = await startThree(algorithm);
     const load = new Load({ nodes, clients: 9, seed: 2 });
     await load.progress("before any fault", STEADY, RESUME_MS);
     for (let pause = 1; pause <= PAUSES; pause++) {
@@ -58,7 +59,7 @@ test(
       await load.answersAt(leader.at, RESUME_MS);
       await load.progress(`after pause ${pause}`, STEADY, RESUME_MS);
     }
-    await judge("pauses", load);
+    await judge(`pauses-${algorithm}`, load);
   },
   CASE_TIMEOUT_MS,
 );

@@ -1,3 +1,6 @@
+/** The doors through which `consensus/algorithms.ts` reaches each algorithm. */
+const PROTOCOLS = ["consensus/raft/protocol.ts", "consensus/paxos/protocol.ts"];
+
 /** Which room may import which: the table of docs/architecture.md as data. Longest matching folder wins. */
 export const importRules: Readonly<
   Record<string, { readonly rooms: readonly string[]; readonly pure: boolean }>
@@ -6,7 +9,10 @@ export const importRules: Readonly<
   "runtime/node": { rooms: ["runtime", "runtime/node"], pure: false },
   "runtime/simulated": { rooms: ["runtime", "runtime/simulated"], pure: false },
   wire: { rooms: ["runtime", "wire"], pure: true },
-  consensus: { rooms: ["runtime", "wire", "consensus"], pure: true },
+  // What the algorithms share names none of them, but for the table; and none knows another.
+  consensus: { rooms: ["runtime", "wire", "consensus", ...PROTOCOLS], pure: true },
+  "consensus/raft": { rooms: ["runtime", "wire", "consensus", "consensus/raft"], pure: true },
+  "consensus/paxos": { rooms: ["runtime", "wire", "consensus", "consensus/paxos"], pure: true },
   "engine/keyspace": {
     rooms: ["runtime", "wire", "engine/keyspace", "engine/group/state-machine.ts"],
     pure: true,
@@ -51,8 +57,20 @@ export const importRules: Readonly<
     rooms: ["runtime", "runtime/simulated", "wire", "consensus", "engine", "simulation"],
     pure: false,
   },
-  bench: { rooms: ["bench"], pure: false },
-  cli: { rooms: ["runtime", "runtime/node", "wire", "engine", "simulation", "client", "cli"], pure: false },
+  bench: { rooms: ["bench", "consensus/algorithm-names.ts"], pure: false },
+  cli: {
+    rooms: [
+      "runtime",
+      "runtime/node",
+      "wire",
+      "consensus/algorithm-names.ts",
+      "engine",
+      "simulation",
+      "client",
+      "cli",
+    ],
+    pure: false,
+  },
 };
 
 const IMPORT =

@@ -6,7 +6,9 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
-import { MUTANT_NAMES } from "../../src/simulation/mutants.ts";
+import { ALGORITHMS, DEFAULT_ALGORITHM } from "../../src/consensus/algorithms.ts";
+import type { Algorithm } from "../../src/consensus/algorithms.ts";
+import { mutantsOf } from "../../src/simulation/mutants.ts";
 import { reportFailure } from "../../src/simulation/report.ts";
 import { scoreMutant } from "../../src/simulation/score.ts";
 import { simulate } from "../../src/simulation/simulation.ts";
@@ -17,6 +19,8 @@ const SWEEP_SECONDS = Number(process.env["QUORATE_SWEEP_SECONDS"] ?? 60);
 
 interface Failed {
   readonly seed: number;
+  /** Under which it failed. Default "raft". */
+  readonly consensus?: Algorithm;
   readonly found: string;
 }
 
@@ -25,31 +29,31 @@ const corpus = JSON.parse(
 ) as readonly Failed[];
 
 /** Nothing, or what a person needs to see the failure again. */
-function failureOf(seed: number): string | undefined {
-  const result = simulate(seed, {});
-  return result.violation === undefined ? undefined : reportFailure(result, {});
+function failureOf(consensus: Algorithm, seed: number): string | undefined {
+  const result = simulate(seed, { consensus });
+  return result.violation === undefined ? undefined : reportFailure(result, { consensus });
 }
 
-test.each(corpus)("seed $seed stays mended: $found", ({ seed }) => {
-  expect(failureOf(seed)).toBeUndefined();
+test.each(corpus)("seed $seed stays mended: $found", ({ seed, consensus = DEFAULT_ALGORITHM }) => {
+  expect(failureOf(consensus, seed)).toBeUndefined();
 });
 
-test(
-  `no seed of ${SWEEP_SECONDS} seconds' worth breaks a promise`,
-  () => {
+test.each(ALGORITHMS)(
+  `%s: no seed of ${SWEEP_SECONDS} seconds' worth breaks a promise`,
+  (algorithm) => {
     const endMs = performance.now() + SWEEP_SECONDS * 1000;
     let seed = FIRST_SEED;
-    for (; performance.now() < endMs; seed++) expect(failureOf(seed)).toBeUndefined();
-    console.log(`simulated ${seed - FIRST_SEED} seeds from ${FIRST_SEED} on`);
+    for (; performance.now() < endMs; seed++) expect(failureOf(algorithm, seed)).toBeUndefined();
+    console.log(`${algorithm}: simulated ${seed - FIRST_SEED} seeds from ${FIRST_SEED} on`);
   },
   SWEEP_SECONDS * 1000 + 60_000,
 );
 
-test.each(MUTANT_NAMES)(
-  "the deliberate bug %s is found within its seeds",
-  (mutant) => {
-    const { foundAfter, seedsTried } = scoreMutant(mutant);
-    console.log(`${mutant}: seed ${foundAfter ?? "none"} of ${seedsTried}`);
+test.each(ALGORITHMS.flatMap((algorithm) => mutantsOf(algorithm).map((mutant) => ({ algorithm, mutant }))))(
+  "the deliberate bug $mutant of $algorithm is found within its seeds",
+  ({ algorithm, mutant }) => {
+    const { foundAfter, seedsTried } = scoreMutant(algorithm, mutant);
+    console.log(`${algorithm}, ${mutant}: seed ${foundAfter ?? "none"} of ${seedsTried}`);
     expect(foundAfter).toBeDefined();
   },
   300_000,

@@ -16,7 +16,8 @@ import type {
   Standing,
 } from "../consensus.ts";
 import { DEFAULT_CONSENSUS_OPTIONS } from "../defaults.ts";
-import { withChunk, type RaftMessage } from "../message.ts";
+import { withChunk } from "../message.ts";
+import type { RaftMessage } from "./message.ts";
 import { isQuorum } from "../quorum.ts";
 import { emptyDisk, isNewcomer, lastOf, reaches, storeWrite, type Disk } from "./disk.testing.ts";
 import { createRaft } from "./raft.ts";

@@ -18,7 +18,8 @@ import type {
 } from "../consensus.ts";
 import { DEFAULT_CONSENSUS_OPTIONS } from "../defaults.ts";
 import { decodeMembership } from "../membership.ts";
-import { withChunk, type RaftMessage } from "../message.ts";
+import { withChunk } from "../message.ts";
+import type { RaftMessage } from "./message.ts";
 import { createRaft } from "./raft.ts";
 
 interface Packet {

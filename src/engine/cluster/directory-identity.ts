@@ -15,7 +15,8 @@ const FORMAT = 1;
 export interface DirectoryOwner {
   readonly node: NodeId;
   readonly cluster: string;
-  readonly algorithm: "raft" | "paxos";
+  /** Its name among `ALGORITHMS`; a later version may know others. */
+  readonly algorithm: string;
 }
 
 export interface DirectoryIdentity {

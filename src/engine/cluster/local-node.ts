@@ -1,6 +1,7 @@
 /** What the servers of `engine/protocol` see of the node they belong to. */
 import type { Bytes } from "../../runtime/bytes.ts";
 import type { NodeId } from "../../runtime/world.ts";
+import type { Algorithm } from "../../consensus/algorithms.ts";
 import type { ConsensusStatus } from "../../consensus/consensus.ts";
 import type { Reply, ReplyError } from "../keyspace/reply.ts";
 
@@ -59,7 +60,7 @@ export interface MemberView {
 
 export interface NodeStatus {
   readonly consensus: ConsensusStatus;
-  readonly algorithm: "raft" | "paxos";
+  readonly algorithm: Algorithm;
   readonly appliedIndex: number;
   readonly durability: "always" | "everysec" | "memory";
   readonly digest: number;

@@ -4,6 +4,7 @@
  *
  * A node is built from a `World`, so that the simulator runs this same code.
  */
+import type { Algorithm } from "../../consensus/algorithms.ts";
 import type { Consensus, ConsensusStatus, Membership, Role, Standing } from "../../consensus/consensus.ts";
 import type { MembershipGoal } from "../../consensus/membership.ts";
 import { members } from "../../consensus/membership.ts";
@@ -46,7 +47,7 @@ export interface ClusterNodeOptions<Command, Machine extends StateMachine<Comman
   readonly world: Omit<World, "disk">;
   /** What log time follows; a test may push it. Default: the world's clock. */
   readonly timeSource?: Clock;
-  readonly algorithm: "raft" | "paxos";
+  readonly algorithm: Algorithm;
   readonly durability: NodeStatus["durability"];
   readonly consensus: Consensus<Message>;
   readonly codec: MessageCodec<Message>;

@@ -18,6 +18,7 @@ const log = (changes: Partial<RecoveredGroup>): RecoveredGroup => ({
   snapshot: undefined,
   snapshotMark: undefined,
   entries: [],
+  slots: false,
   compactedBelow: 0,
   ballotRaised: false,
   damage: undefined,
@@ -147,4 +148,58 @@ test("a snapshot whose name alone is known gives the latest term that its end ca
 test("a snapshot of a later term than the ballot on the disk brings its term along, in which no vote was given", () => {
   const { recovered } = recoverGroup(log({ term: 4, entries: range(1, 4, 2) }), only(snapshot(9, 5)));
   expect(recovered).toMatchObject({ term: 5, votedFor: undefined });
+});
+
+const slots = (changes: Partial<RecoveredGroup>): RecoveredGroup => log({ slots: true, ...changes });
+const at = (...places: number[]): Entry[] => places.map((index) => entry(index, 4, "x"));
+const lostAt = (...places: number[]) => ({
+  entries: places.map((index) => ({ index, term: 4, file: "wal-0000000001.log", position: 1024 })),
+  intactAfter: [],
+  lastIndex: Math.max(...places),
+  lastTerm: 5,
+});
+
+test("a log of slots keeps its gaps, and what stands before a snapshot without any", () => {
+  const found = recoverGroup(slots({ entries: at(1, 2, 3, 5, 9), chosen: 3 }), only());
+  expect(indexes(found.recovered.entries)).toEqual([1, 2, 3, 5, 9]);
+  expect(found).toMatchObject({ damage: undefined, repair: undefined, recovered: { chosen: 3 } });
+  const taken = recoverGroup(
+    slots({ entries: at(2, 3, 4, 7), chosen: 4, compactedBelow: 2 }),
+    only(snapshot(3, 4)),
+  );
+  expect(indexes(taken.recovered.entries)).toEqual([2, 3, 4, 7]);
+  expect(taken.damage).toBeUndefined();
+});
+
+test("a log of slots that nothing was accepted at the front of is whole", () => {
+  expect(recoverGroup(slots({ entries: at(4, 5) }), only())).toMatchObject({ damage: undefined });
+});
+
+test("a received snapshot that the log does not know of yet takes nothing that is behind it", () => {
+  const found = recoverGroup(slots({ entries: at(1, 8, 12), chosen: 1 }), only(snapshot(10, 5)));
+  expect(indexes(found.recovered.entries)).toContain(12);
+  expect(found).toMatchObject({ damage: undefined, recovered: { snapshot: { index: 10 } } });
+});
+
+test("a damaged slot sets a floor at everything that may have been accepted; what is intact beside it stays", () => {
+  const found = recoverGroup(slots({ entries: at(1, 2, 6), chosen: 2, damage: lostAt(4) }), only());
+  expect(indexes(found.recovered.entries)).toEqual([1, 2, 6]);
+  const floor = { term: 5, index: 6 };
+  expect(found).toMatchObject({ recovered: { floor }, repair: { floor }, damage: { floor } });
+});
+
+test("what was compacted and has no snapshot any more is damage, and the group begins afresh", () => {
+  const found = recoverGroup(slots({ entries: at(8, 9, 11), chosen: 9, compactedBelow: 8 }), broken(7));
+  expect(found).toMatchObject({
+    recovered: { entries: [], floor: { term: 5, index: 11 } },
+    repair: { afresh: true },
+    damage: { snapshotIndex: 7 },
+  });
+  expect(found.recovered.chosen).toBeUndefined();
+});
+
+test("a damaged snapshot hurts nobody while the slots since an older one are there", () => {
+  const found = recoverGroup(slots({ entries: at(4, 5, 6, 7), chosen: 7 }), broken(6, snapshot(3, 4)));
+  expect(indexes(found.recovered.entries)).toEqual([4, 5, 6, 7]);
+  expect(found).toMatchObject({ damage: undefined, recovered: { snapshot: { index: 3 } } });
 });

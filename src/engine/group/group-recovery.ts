@@ -37,6 +37,7 @@ export interface RecoveryDamage {
  * for damaged entries, the damage is reported, and the group starts from what is intact before it.
  */
 export function recoverGroup(log: RecoveredGroup | undefined, snapshots: LoadedSnapshots): GroupRecovery {
+  if (log?.slots === true) return recoverSlots(log, snapshots);
   const snapshot = snapshots.intact[0];
   const index = snapshot?.meta.index ?? 0;
   const base = { ...ballotOf(log, snapshot), snapshot: snapshot?.meta, floor: log?.floor };
@@ -61,6 +62,45 @@ export function recoverGroup(log: RecoveredGroup | undefined, snapshots: LoadedS
   if (damage === undefined) return { snapshot, recovered: { ...base, entries }, repair: undefined, damage };
   const floor = laterFloor(log.floor, damage.floor);
   return { snapshot, recovered: { ...base, entries, floor }, repair: { floor }, damage };
+}
+
+/**
+ * A log of slots: what is intact counts whatever is missing beside it. All up to the last chosen entry must be in the snapshot
+ * or in the log, or be known as damaged; what is missing otherwise was compacted, and only a snapshot has it.
+ */
+function recoverSlots(log: RecoveredGroup, snapshots: LoadedSnapshots): GroupRecovery {
+  const snapshot = snapshots.intact[0];
+  const index = snapshot?.meta.index ?? 0;
+  const { chosen, entries, snapshotMark, compactedBelow } = log;
+  const base = { ...ballotOf(log, snapshot), snapshot: snapshot?.meta, floor: log.floor };
+  const lost = log.damage?.entries.filter((each) => each.index > index) ?? [];
+  const known = new Set([...entries, ...lost].map((each) => each.index));
+  // A group that began afresh after damage, and is still recovering, no longer counts on the files of before.
+  const newestDamaged = log.floor === undefined ? (snapshots.damaged[0]?.index ?? 0) : 0;
+  const end = Math.max(chosen ?? 0, snapshotMark?.index ?? 0, compactedBelow - 1, newestDamaged);
+  let missing = end;
+  while (missing > index && known.has(missing)) missing--;
+  if (missing > index) {
+    const found = snapshotDamage(log, snapshots, missing);
+    const damage = { ...found, floor: floorOfSlots(log, Math.max(found.floor.index, end)) };
+    const repair = {
+      afresh: true,
+      floor: damage.floor,
+      ...(snapshot && { snapshot: snapshot.meta }),
+    } as const;
+    return { snapshot, recovered: { ...base, entries: [], floor: damage.floor }, repair, damage };
+  }
+  const whole = { ...base, entries, chosen };
+  const damage = logDamage(log.damage && { ...log.damage, entries: lost });
+  if (damage === undefined) return { snapshot, recovered: whole, repair: undefined, damage };
+  const floor = floorOfSlots(log, damage.floor.index);
+  return { snapshot, recovered: { ...whole, floor }, repair: { floor }, damage: { ...damage, floor } };
+}
+
+/** As far as anything may have been accepted, in whatever ballot up to the promised one. */
+function floorOfSlots({ term, floor, entries }: RecoveredGroup, index: number): Floor {
+  const last = entries.at(-1)?.index ?? 0;
+  return { term: Math.max(term, floor?.term ?? 0), index: Math.max(index, last, floor?.index ?? 0) };
 }
 
 /**

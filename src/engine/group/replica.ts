@@ -33,7 +33,7 @@ export interface MessageCodec<Message> {
   encode(message: Message): readonly Uint8Array[];
   decode(bytes: Bytes): Message;
   /** The message of a `sendChunk` effect with its bytes in place. */
-  withChunk(message: Message, chunk: Uint8Array): Message;
+  withChunk(message: Message, chunk: Bytes): Message;
 }
 
 export interface ReplicaOptions<Command, Reply, Message> {

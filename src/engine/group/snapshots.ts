@@ -19,7 +19,7 @@ export interface SnapshotsOptions<Command, Reply, Message> {
   readonly trailingBytes: number;
   nowMs(): number;
   /** Sends a message that carries a chunk. */
-  sendChunk(to: string, message: Message, chunk: Uint8Array): void;
+  sendChunk(to: string, message: Message, chunk: Bytes): void;
   /** Effects may wait in the core. */
   pump(): void;
   /** The replicated state was replaced by a received snapshot. */

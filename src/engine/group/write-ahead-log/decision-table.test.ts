@@ -13,7 +13,7 @@ const membership = { voters: ["n1"], outgoing: [], learners: [], addresses: {} }
 
 test("every case that can occur has exactly one row", () => {
   for (const sealed of [true, false]) {
-    for (const type of ["ballot", "entry", "snapshot", "compaction", "extent", "floor"] as const) {
+    for (const type of ["ballot", "entry", "snapshot", "compaction", "extent", "floor", "chosen"] as const) {
       for (const header of ["own", "copy"] as const) {
         for (const value of ["intact", "damaged"] as const) {
           // A record without a value is intact whenever its header is.
@@ -56,6 +56,7 @@ function damagedLog(row: DecisionRow): ReadonlyMap<string, Bytes> {
     compaction: {},
     extent: {},
     floor: {},
+    chosen: {},
   }[type];
   test.log.append(1, write, () => undefined);
   test.run();

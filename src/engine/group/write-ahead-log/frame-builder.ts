@@ -1,5 +1,5 @@
 /** Puts the records of one write into a frame: a list of chunks, with the values where they already are in memory. */
-import type { DurableWrite, Floor } from "../../../consensus/consensus.ts";
+import type { DurableWrite, Floor, Index } from "../../../consensus/consensus.ts";
 import { allocateOwnedBytes, bytesFromUtf8, NO_BYTES, zeroBytes } from "../../../runtime/bytes.ts";
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { assert } from "../../../runtime/errors.ts";
@@ -9,6 +9,7 @@ import {
   atLeast,
   directoryBytes,
   FRAME_HEAD_BYTES,
+  OWN_SLOT,
   RECORD_HEADER_BYTES,
   roundUpToSector,
   SECTOR_BYTES,
@@ -41,9 +42,13 @@ export function floorRecord(group: GroupId, floor: Floor | undefined, afresh: bo
   return { type: "floor", kind: afresh ? 1 : 0, group, index, term, value: NO_BYTES };
 }
 
+export function chosenRecord(group: GroupId, index: Index): LogRecord {
+  return { type: "chosen", kind: 0, group, index, term: 0, value: NO_BYTES };
+}
+
 /** The records of one durable write, in the order in which recovery applies them. */
 export function pushRecords(records: LogRecord[], group: GroupId, write: DurableWrite): void {
-  const { afresh = false, floor, ballot, entries, snapshot } = write;
+  const { afresh = false, floor, ballot, entries = [], snapshot, slots = false, chosen } = write;
   assert(!afresh || (floor !== undefined && floor !== "reached"), "a log begins afresh without a floor");
   if (floor !== undefined) {
     records.push(floorRecord(group, floor === "reached" ? undefined : floor, afresh));
@@ -51,12 +56,14 @@ export function pushRecords(records: LogRecord[], group: GroupId, write: Durable
   if (ballot !== undefined) records.push(ballotRecord(group, ballot));
   if (snapshot !== undefined) {
     const { index, term } = snapshot;
-    records.push({ type: "snapshot", kind: 0, group, index, term, value: encodeSnapshotMeta(snapshot) });
+    const value = encodeSnapshotMeta(snapshot);
+    records.push({ type: "snapshot", kind: slots ? 1 : 0, group, index, term, value });
   }
-  if (entries === undefined) return;
   for (const { kind, index, term, payload } of entries) {
-    records.push({ type: "entry", kind: entryKindCode(kind), group, index, term, value: payload });
+    const code = entryKindCode(kind) + (slots ? OWN_SLOT : 0);
+    records.push({ type: "entry", kind: code, group, index, term, value: payload });
   }
+  if (chosen !== undefined) records.push(chosenRecord(group, chosen));
 }
 
 export interface FrameSite {

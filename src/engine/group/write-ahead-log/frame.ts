@@ -27,9 +27,9 @@ const FRAME_MAGIC = 0x3157_4651;
 
 /**
  * `extent` repeats, at the start of a segment, where a group's log ends, so that a lost older segment shows. `floor` says how
- * far a damaged log once reached.
+ * far a damaged log once reached, `chosen` up to where the slots of a log of slots are decided, and without a gap.
  */
-export type RecordType = "ballot" | "entry" | "snapshot" | "compaction" | "extent" | "floor";
+export type RecordType = "ballot" | "entry" | "snapshot" | "compaction" | "extent" | "floor" | "chosen";
 /** By its code in the file; 0 is no type, so that a header is never all zeros. */
 const TYPES: readonly (RecordType | undefined)[] = [
   undefined,
@@ -39,13 +39,18 @@ const TYPES: readonly (RecordType | undefined)[] = [
   "compaction",
   "extent",
   "floor",
+  "chosen",
 ];
+
+/** On top of an entry's kind: it stands for itself, and replaces nothing but what is in its own slot. */
+export const OWN_SLOT = 4;
 
 export interface RecordHeader {
   readonly type: RecordType;
   /**
-   * Entry: 0 command, 1 noop, 2 membership. Ballot: 1 when a vote was given. Floor: 1 when all that was stored before, but for
-   * the ballot, is void.
+   * Entry: 0 command, 1 noop, 2 membership, and `OWN_SLOT`. Ballot: 1 when a vote was given. Floor: 1 when all that was stored
+   * before, but for the ballot, is void. Snapshot: 1 in a log of slots. Extent: 1 when it stands for slots that follow each
+   * other, from the one that `term` holds.
    */
   readonly kind: number;
   readonly group: GroupId;

@@ -24,6 +24,8 @@ export interface GroupDamage {
 export interface RecoveredGroup extends Recovered {
   /** The newest snapshot mark; `snapshot` is undefined too when the mark's membership is damaged: see the snapshot file. */
   readonly snapshotMark: { readonly index: Index; readonly term: Term } | undefined;
+  /** Every entry stands for itself: there may be gaps between them. Then all that is intact is in `entries`. */
+  readonly slots: boolean;
   /** Entries below were compacted away. */
   readonly compactedBelow: Index;
   /** The vote of `term - 1` was lost: `term` was raised by one, in which no vote was given. */

@@ -5,8 +5,10 @@ import { isQuorateError } from "../../../runtime/errors.ts";
 import { decodeSnapshotMeta } from "../snapshot-meta.ts";
 import type { Bytes } from "../../../runtime/bytes.ts";
 import type { Decision } from "./decision-table.ts";
+import { OWN_SLOT } from "./frame.ts";
 import type { RecordHeader } from "./frame.ts";
 import type { DamagedEntry, GroupDamage, RecoveredGroup } from "./recovered.ts";
+import { SlotTable } from "./slot-table.ts";
 
 const ENTRY_KINDS: readonly Entry["kind"][] = ["command", "noop", "membership"];
 
@@ -14,7 +16,7 @@ export function entryKindCode(kind: Entry["kind"]): number {
   return ENTRY_KINDS.indexOf(kind);
 }
 
-interface Slot {
+export interface Slot {
   readonly index: Index;
   readonly term: Term | undefined;
   /** Undefined: damaged. */
@@ -41,6 +43,9 @@ export class GroupReplay {
   snapshot: { index: Index; term: Term; meta: SnapshotMeta | undefined } | undefined;
   compactedBelow: Index = 0;
   floor: Floor | undefined;
+  private chosen: Index = 0;
+  /** Once it is known for a log of slots. */
+  private table: SlotTable | undefined;
   /** In order, never touching: two runs are apart only where entries are missing. */
   private runs: Run[] = [];
 
@@ -52,12 +57,22 @@ export class GroupReplay {
         this.votedFor = header.kind === 1 && value !== undefined ? value.toString("utf8") : undefined;
         break;
       case "entry":
-        this.store(slotOf(header, value, place));
+        this.storeEntry(slotOf(header, value, place), header.kind >= OWN_SLOT);
         break;
       case "snapshot":
-        this.mark(header, value, place);
+        if (header.kind === 1) this.markSlots(header, value);
+        else this.mark(header, value, place);
+        break;
+      case "chosen":
+        this.chosen = Math.max(this.chosen, header.index);
+        this.slots();
         break;
       case "extent":
+        if (header.kind === 1) {
+          for (let index = header.term; index <= header.index; index++)
+            this.slots().claim(index, placeOf(place));
+          break;
+        }
         // The entries before the extent's own may be gone for good reason; `result` knows which may not.
         if (this.lastStored < header.index) this.store(slotOf(header, undefined, place));
         break;
@@ -75,6 +90,30 @@ export class GroupReplay {
     this.snapshot = undefined;
     this.compactedBelow = 0;
     this.runs = [];
+    this.table = undefined;
+    this.chosen = 0;
+  }
+
+  private storeEntry(slot: Slot, forItself: boolean): void {
+    if (forItself) return this.slots().put(slot);
+    if (this.table === undefined) return this.store(slot);
+    this.table.dropFrom(slot.index);
+    this.table.put(slot);
+  }
+
+  private slots(): SlotTable {
+    this.table ??= new SlotTable(this.runs.splice(0).flatMap(({ slots }) => slots));
+    return this.table;
+  }
+
+  /** A snapshot in a log of slots: what is behind it stays. */
+  private markSlots({ index, term }: RecordHeader, value: Bytes | undefined): void {
+    if (this.snapshot?.index === index && this.snapshot.term === term) {
+      this.snapshot.meta ??= metaOf(value);
+      return;
+    }
+    this.snapshot = { index, term, meta: metaOf(value) };
+    this.slots().dropThrough(index);
   }
 
   /** An entry replaces whatever was stored at its index and after it. */
@@ -127,6 +166,7 @@ export class GroupReplay {
 
   /** `place` names the damage where a whole stretch of the log is missing. */
   result(place: RecordPlace): RecoveredGroup {
+    if (this.table !== undefined) return this.slotResult(this.table, placeOf(place));
     const snapshotIndex = this.snapshot?.index ?? 0;
     // Every entry from here on must be there.
     const needed = Math.max(snapshotIndex + 1, this.compactedBelow);
@@ -142,6 +182,21 @@ export class GroupReplay {
     const lastTerm =
       this.slot(lastIndex)?.term ?? (lastIndex === snapshotIndex ? this.snapshot?.term : undefined);
     const damage: GroupDamage = { entries: lost, intactAfter, lastIndex, lastTerm: lastTerm ?? this.term };
+    return this.recovered(entries, lost.length === 0 ? undefined : damage);
+  }
+
+  /** Up to the last chosen entry all must be there; behind it, what was stored. */
+  private slotResult(table: SlotTable, place: RecordPlace): RecoveredGroup {
+    const { chosen, snapshot, compactedBelow } = this;
+    const needed = Math.max((snapshot?.index ?? 0) + 1, compactedBelow);
+    const lastIndex = Math.max(needed - 1, table.lastIndex, chosen);
+    const { entries, lost } = table.read(needed, lastIndex, chosen, compactedBelow, place);
+    // No ballot in which anything was accepted is above the promised one.
+    const damage = { entries: lost, intactAfter: [], lastIndex, lastTerm: this.term };
+    return this.recovered(entries, lost.length === 0 ? undefined : damage);
+  }
+
+  private recovered(entries: readonly Entry[], damage: GroupDamage | undefined): RecoveredGroup {
     return {
       term: this.term,
       votedFor: this.votedFor,
@@ -149,9 +204,11 @@ export class GroupReplay {
       snapshotMark: this.snapshot && { index: this.snapshot.index, term: this.snapshot.term },
       entries,
       floor: this.floor,
+      ...(this.chosen > 0 ? { chosen: this.chosen } : {}),
+      slots: this.table !== undefined,
       compactedBelow: this.compactedBelow,
       ballotRaised: this.ballotRaised,
-      damage: lost.length === 0 ? undefined : damage,
+      damage,
     };
   }
 
@@ -173,7 +230,7 @@ function placeOf({ file, position }: RecordPlace): RecordPlace {
 
 function slotOf(header: RecordHeader, value: Bytes | undefined, { file, position }: RecordPlace): Slot {
   const { index, term } = header;
-  const kind = ENTRY_KINDS[header.kind];
+  const kind = ENTRY_KINDS[header.kind % OWN_SLOT];
   const entry = value === undefined || kind === undefined ? undefined : { index, term, kind, payload: value };
   return { index, term, entry, file, position };
 }

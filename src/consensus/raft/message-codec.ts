@@ -8,9 +8,17 @@ import type { Bytes } from "../../runtime/bytes.ts";
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
 import { ByteWriter } from "../../wire/byte-writer.ts";
-import type { Entry, SnapshotMeta } from "../../consensus/consensus.ts";
-import { decodeMembership, readMembership, writeMembership } from "../../consensus/membership.ts";
-import type { Append, RaftMessage, SnapshotChunk } from "../../consensus/message.ts";
+import type { Entry } from "../consensus.ts";
+import {
+  readEntry,
+  readEntryCount,
+  readFlag,
+  readSnapshotName,
+  writeEntry,
+  writeSnapshotName,
+} from "../message-parts.ts";
+import type { SnapshotChunk } from "../message.ts";
+import type { Append, RaftMessage } from "./message.ts";
 
 /** The first byte of a message. The numbers are part of the protocol: never reused, only added to. */
 const CODES = {
@@ -31,12 +39,6 @@ const CODES = {
   snapshotChunk: 15,
   snapshotReply: 16,
 } as const satisfies Readonly<Record<RaftMessage["type"], number>>;
-
-const KINDS = ["command", "noop", "membership"] as const satisfies readonly Entry["kind"][];
-/** Payloads up to this size are copied into the header part: cheaper than a part of their own. */
-const COPY_BELOW_BYTES = 256;
-/** What one entry takes besides its payload: a frame cannot hold more entries than this allows. */
-const ENTRY_HEADER_BYTES = 8 + 1 + 4;
 
 /** The message as the parts of one frame. Large payloads are parts of their own and must not change until sent. */
 export function encodeMessage(message: RaftMessage): Uint8Array[] {
@@ -85,19 +87,13 @@ function encodeAppend(writer: ByteWriter, message: Append): Uint8Array[] {
   const parts: Uint8Array[] = [];
   writer.uint53(message.prevIndex).uint53(message.prevTerm).uint53(message.commitIndex);
   writer.uint32(message.entries.length);
-  for (const { term, kind, payload } of message.entries) {
-    writer.uint53(term).uint8(KINDS.indexOf(kind)).uint32(payload.length);
-    if (payload.length < COPY_BELOW_BYTES) writer.raw(payload);
-    else parts.push(writer.take(), payload);
-  }
+  for (const entry of message.entries) writeEntry(writer, entry, parts);
   if (writer.size > 0) parts.push(writer.take());
   return parts;
 }
 
 function encodeChunk(writer: ByteWriter, message: SnapshotChunk): Uint8Array[] {
-  const { index, term, membership, sizeBytes } = message.snapshot;
-  writer.uint53(index).uint53(term).uint53(sizeBytes);
-  writeMembership(writer, membership);
+  writeSnapshotName(writer, message.snapshot);
   writer.uint53(message.offset).uint32(message.chunk.length);
   return [writer.take(), message.chunk];
 }
@@ -179,12 +175,6 @@ function readMessage(reader: ByteReader): RaftMessage {
   }
 }
 
-function readFlag(reader: ByteReader): boolean {
-  const flag = reader.uint8();
-  if (flag > 1) throw new QuorateError("PROTOCOL", `not a flag: ${flag}`);
-  return flag === 1;
-}
-
 function readReadReply(reader: ByteReader, term: number): RaftMessage {
   const id = reader.uint53();
   const answered = readFlag(reader);
@@ -197,8 +187,7 @@ function readAppend(reader: ByteReader, term: number): RaftMessage {
   const prevIndex = reader.uint53();
   const prevTerm = reader.uint53();
   const commitIndex = reader.uint53();
-  const count = reader.uint32();
-  if (count > reader.remaining / ENTRY_HEADER_BYTES) throw new QuorateError("PROTOCOL", "truncated entries");
+  const count = readEntryCount(reader);
   if (!Number.isSafeInteger(prevIndex + count)) throw new QuorateError("PROTOCOL", "index above 2^53");
   const entries: Entry[] = [];
   let lastTerm = prevTerm;
@@ -212,26 +201,13 @@ function readAppend(reader: ByteReader, term: number): RaftMessage {
   return { type: "append", term, prevIndex, prevTerm, entries, commitIndex };
 }
 
-function readEntry(reader: ByteReader, index: number): Entry {
-  const term = reader.uint53();
-  const kind = KINDS[reader.uint8()];
-  if (kind === undefined) throw new QuorateError("PROTOCOL", "unknown kind of entry");
-  const payload = reader.bytes();
-  // The core decodes it when it takes effect; what is wrong with it must show here.
-  if (kind === "membership") decodeMembership(payload);
-  return { index, term, kind, payload };
-}
-
 function readChunk(reader: ByteReader, term: number): RaftMessage {
-  const index = reader.uint53();
-  const snapshotTerm = reader.uint53();
-  const sizeBytes = reader.uint53();
-  const membership = readMembership(reader);
-  const snapshot: SnapshotMeta = { index, term: snapshotTerm, membership, sizeBytes };
+  const snapshot = readSnapshotName(reader);
   const offset = reader.uint53();
   const chunk = reader.bytes();
-  if (offset + chunk.length > sizeBytes)
+  if (offset + chunk.length > snapshot.sizeBytes)
     throw new QuorateError("PROTOCOL", "a chunk past the end of its snapshot");
-  if (snapshotTerm > term) throw new QuorateError("PROTOCOL", "a snapshot of a later term than its sender's");
+  if (snapshot.term > term)
+    throw new QuorateError("PROTOCOL", "a snapshot of a later term than its sender's");
   return { type: "snapshotChunk", term, snapshot, offset, chunk };
 }

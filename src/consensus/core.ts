@@ -1,6 +1,6 @@
-/** What a Raft node knows, and the few acts that everything else is made of: change the log, open a write, send. */
-import { assert } from "../../runtime/errors.ts";
-import type { NodeId } from "../../runtime/world.ts";
+/** What a node knows, and the few acts that everything else is made of: change the log, open a write, send. */
+import { assert } from "../runtime/errors.ts";
+import type { NodeId } from "../runtime/world.ts";
 import type {
   ConsensusOptions,
   Effect,
@@ -11,20 +11,28 @@ import type {
   Role,
   SnapshotMeta,
   Term,
-} from "../consensus.ts";
-import type { DurableWrite } from "../consensus.ts";
-import type { Durability } from "../durability.ts";
-import type { FailureDetector, TickGauge } from "../failure-detector.ts";
-import type { Lease } from "../lease.ts";
-import type { Log } from "../log.ts";
-import { decodeMembership, isMeant, type MembershipGoal, type MembershipHistory } from "../membership.ts";
-import type { RaftMessage } from "../message.ts";
-import type { Progress } from "../progress.ts";
-import { isVoter, type VoterSets } from "../quorum.ts";
-import type { ReadBarrier } from "../read-barrier.ts";
-import type { SnapshotReceiver } from "../snapshot-transfer.ts";
+} from "./consensus.ts";
+import type { DurableWrite } from "./consensus.ts";
+import type { Durability } from "./durability.ts";
+import type { FailureDetector, TickGauge } from "./failure-detector.ts";
+import type { Lease } from "./lease.ts";
+import type { Log } from "./log.ts";
+import {
+  decodeMembership,
+  isMeant,
+  isSuccessor,
+  type MembershipGoal,
+  type MembershipHistory,
+} from "./membership.ts";
+import type { SharedMessage } from "./message.ts";
+import type { Policy, PolicyMessage } from "./policy.ts";
+import type { Progress } from "./progress.ts";
+import { isVoter, type VoterSets } from "./quorum.ts";
+import type { ReadBarrier } from "./read-barrier.ts";
+import type { SnapshotReceiver } from "./snapshot-transfer.ts";
 
-export type RaftEffect = Effect<RaftMessage>;
+export type CoreMessage = SharedMessage | PolicyMessage;
+export type CoreEffect = Effect<CoreMessage>;
 
 /** What only a leader has; a new one for each leadership. */
 export interface Leadership {
@@ -32,8 +40,8 @@ export interface Leadership {
   readonly peers: Map<NodeId, Progress>;
   readonly barrier: ReadBarrier;
   readonly lease: Lease;
-  /** The first entry of this leadership: nothing is certain before it is committed. */
-  readonly noopIndex: Index;
+  /** Up to here the log holds what earlier leaders may have chosen: nothing is certain before it is committed. */
+  readonly openingIndex: Index;
   uncommittedBytes: number;
   /** All peers are to hear of the newest commit with this drain. */
   announcing: boolean;
@@ -59,9 +67,10 @@ export interface MembershipChange {
 }
 
 export interface Candidacy {
+  /** Who supports it, and who refused. */
   readonly votes: Map<NodeId, boolean>;
   /** When to try again. */
-  readonly deadlineMs: number;
+  deadlineMs: number;
   /** The write that holds the term and the vote for itself. */
   readonly writeId: number;
 }
@@ -72,7 +81,8 @@ export interface ForwardedReads {
   readonly sentMs: number;
 }
 
-export interface Raft {
+export interface Core {
+  readonly policy: Policy;
   readonly options: ConsensusOptions;
   readonly id: NodeId;
   nowMs: number;
@@ -105,7 +115,7 @@ export interface Raft {
   readonly durability: Durability;
   /** The content of the open write. */
   write: { -readonly [Part in keyof DurableWrite]: DurableWrite[Part] };
-  effects: RaftEffect[];
+  effects: CoreEffect[];
 
   // As a follower.
   readonly detector: FailureDetector;
@@ -120,7 +130,7 @@ export interface Raft {
   suspectedAtMs: number | undefined;
   /** No vote before this time: the promise of the last incarnation to a leader's lease. */
   votesFromMs: number;
-  /** The log agrees with the leader's up to here. */
+  /** The log agrees with the leader's up to here, without a gap. */
   verifiedIndex: Index;
   /** The newest commit index that a leader named. */
   leaderCommit: Index;
@@ -137,39 +147,44 @@ export interface Raft {
   lastRound: number;
 }
 
-export function send(raft: Raft, to: NodeId, message: RaftMessage, after = 0): void {
-  raft.effects.push({ type: "send", to, message, after });
+export function send(core: Core, to: NodeId, message: CoreMessage, after = 0): void {
+  core.effects.push({ type: "send", to, message, after });
 }
 
 /** The open write of this turn. */
-function openWrite(raft: Raft): void {
-  if (!raft.durability.change()) return;
-  raft.write = {};
+export function openWrite(core: Core): void {
+  if (!core.durability.change()) return;
+  core.write = {};
   // It stands before every message that waits for it; `drain` fills it in.
-  raft.effects.push({ type: "write", id: raft.durability.newestId, write: raft.write });
+  core.effects.push({ type: "write", id: core.durability.newestId, write: core.write });
 }
 
 /** Fixes the content of this turn's write, if there is one. */
-export function sealWrite(raft: Raft): void {
-  const { durability, write } = raft;
+export function sealWrite(core: Core): void {
+  const { durability, write } = core;
   if (!durability.isOpen) return;
   if (durability.floorReached) write.floor = "reached";
-  if (durability.ballotChanged) write.ballot = { term: raft.term, votedFor: raft.votedFor };
-  if (durability.firstChanged > 0) write.entries = raft.log.tail(durability.firstChanged);
+  if (durability.ballotChanged) write.ballot = { term: core.term, votedFor: core.votedFor };
+  if (durability.firstChanged > 0) {
+    write.entries = core.log.range(durability.firstChanged, durability.lastChanged);
+  }
   if (durability.snapshot !== undefined) write.snapshot = durability.snapshot;
-  durability.seal(raft.log.lastIndex, raft.nowMs);
+  core.policy.sealWrite(core);
+  durability.seal(core.policy.vouchedIndex(core), core.nowMs);
 }
 
-export function setBallot(raft: Raft, term: Term, votedFor: NodeId | undefined): void {
-  assert(term >= raft.term, `term would go back from ${raft.term} to ${term}`);
+export function setBallot(core: Core, term: Term, votedFor: NodeId | undefined): void {
+  assert(term >= core.term, `term would go back from ${core.term} to ${term}`);
   assert(
-    term > raft.term || raft.votedFor === undefined || raft.votedFor === votedFor,
+    term > core.term || core.votedFor === undefined || core.votedFor === votedFor,
     "a second vote in a term",
   );
-  raft.term = term;
-  raft.votedFor = votedFor;
-  openWrite(raft);
-  raft.durability.ballotChanged = true;
+  const entering = term > core.term;
+  core.term = term;
+  core.votedFor = votedFor;
+  openWrite(core);
+  core.durability.ballotChanged = true;
+  if (entering) core.policy.enterTerm(core);
 }
 
 /** Peers whose clients wait for an entry hear of its commit at once; without `by`, all do. */
@@ -179,60 +194,38 @@ export function awaitCommit(leadership: Leadership, index: Index, by?: readonly 
   }
 }
 
-export function appendEntry(raft: Raft, entry: Entry): void {
-  raft.log.append(entry);
-  openWrite(raft);
-  raft.durability.entriesChanged(entry.index);
-  if (entry.kind !== "membership") return;
-  const { index, term } = entry;
-  raft.history.append({ index, term, membership: decodeMembership(entry.payload) });
-  adoptMembership(raft);
+/** Appends an entry of a leader, this node or another. */
+export function appendEntry(core: Core, entry: Entry): void {
+  core.log.append(entry);
+  openWrite(core);
+  core.durability.entriesChanged(entry.index, entry.index);
+  noteMembership(core, entry);
 }
 
-/** Removes a suffix that a leader contradicted. What is committed never is. */
-export function truncateLog(raft: Raft, from: Index): void {
-  assert(from > raft.commitIndex, `truncation at ${from} would undo the commit of ${raft.commitIndex}`);
-  raft.log.truncateFrom(from);
-  raft.durability.truncated(from);
-  openWrite(raft);
-  raft.durability.entriesChanged(from);
-  if (raft.history.truncateFrom(from)) adoptMembership(raft);
-}
-
-/** The log now goes on after an installed snapshot. */
-export function startAfterSnapshot(raft: Raft, snapshot: SnapshotMeta): void {
-  const { log, durability, history } = raft;
-  if (log.term(snapshot.index) === snapshot.term) {
-    // The suffix agrees with the snapshot and may be the only other copy of a committed entry: it stays.
-    log.compactTo(snapshot.index);
-    history.compactTo(snapshot.index);
-  } else {
-    log.reset(snapshot.index, snapshot.term);
-    durability.truncated(snapshot.index + 1);
-    durability.firstChanged = 0;
-    history.reset({ index: snapshot.index, term: snapshot.term, membership: snapshot.membership });
-    adoptMembership(raft);
-  }
-  durability.stableIndex = Math.max(durability.stableIndex, snapshot.index);
-  recordSnapshot(raft, snapshot);
+/** A membership is in force from where it stands in the log on; one that does not follow the last one changes nothing. */
+export function noteMembership(core: Core, { index, term, kind, payload }: Entry): void {
+  if (kind !== "membership") return;
+  const membership = decodeMembership(payload);
+  if (!isSuccessor(core.membership, membership)) return;
+  core.history.append({ index, term, membership });
+  adoptMembership(core);
 }
 
 /** Tells the disk that its log starts after `snapshot`. */
-export function recordSnapshot(raft: Raft, snapshot: SnapshotMeta): void {
-  openWrite(raft);
-  raft.durability.snapshot = snapshot;
+export function recordSnapshot(core: Core, snapshot: SnapshotMeta): void {
+  openWrite(core);
+  core.durability.snapshot = snapshot;
 }
 
 /**
  * Ends the recovery once the log is as far as it ever was. That is recorded in the write that holds the entries which took it
  * there: so there is no moment at which the disk has forgotten the floor and does not reach it.
  */
-export function settleFloor(raft: Raft): void {
-  const { floor, log } = raft;
-  if (floor === undefined || !reaches(log.lastTerm, log.lastIndex, floor)) return;
-  raft.floor = undefined;
-  openWrite(raft);
-  raft.durability.floorReached = true;
+export function settleFloor(core: Core): void {
+  if (core.floor === undefined || !core.policy.hasReachedFloor(core)) return;
+  core.floor = undefined;
+  openWrite(core);
+  core.durability.floorReached = true;
 }
 
 /** Compares the ends of logs (Raft section 5.4.1): the later last term wins; with equal terms the longer log does. */
@@ -240,31 +233,32 @@ export function reaches(lastTerm: Term, lastIndex: Index, { term, index }: Floor
   return lastTerm > term || (lastTerm === term && lastIndex >= index);
 }
 
-function adoptMembership(raft: Raft): void {
-  raft.membership = raft.history.latest.membership;
-  if (!raft.named && isNamed(raft, raft.membership)) {
-    raft.named = true;
-    raft.newcomer = false;
+/** The latest membership of the history is in force. */
+export function adoptMembership(core: Core): void {
+  core.membership = core.history.latest.membership;
+  if (!core.named && isNamed(core, core.membership)) {
+    core.named = true;
+    core.newcomer = false;
   }
-  raft.effects.push({ type: "membership", membership: raft.membership });
-  if (raft.role !== "follower" && raft.role !== "learner") return;
-  const role = idleRole(raft);
-  if (role === raft.role) return;
-  raft.role = role;
-  tellRole(raft);
+  core.effects.push({ type: "membership", membership: core.membership });
+  if (core.role !== "follower" && core.role !== "learner") return;
+  const role = idleRole(core);
+  if (role === core.role) return;
+  core.role = role;
+  tellRole(core);
 }
 
 /** What this node is when it does not campaign or lead. */
-export function idleRole(raft: Raft): "follower" | "learner" {
-  return !raft.newcomer && isVotingMember(raft, raft.membership) ? "follower" : "learner";
+export function idleRole(core: Core): "follower" | "learner" {
+  return !core.newcomer && isVotingMember(core, core.membership) ? "follower" : "learner";
 }
 
 /** True when a membership names this life of the node, by its identity. */
-export function isNamed({ id, options }: Raft, membership: Membership): boolean {
+export function isNamed({ id, options }: Core, membership: Membership): boolean {
   return options.identity !== undefined && membership.identities?.[id] === options.identity;
 }
 
-function isVotingMember({ id, options }: Raft, membership: Membership): boolean {
+function isVotingMember({ id, options }: Core, membership: Membership): boolean {
   return isVoter(membership, id) && isMeant(membership, id, options.identity);
 }
 
@@ -273,8 +267,8 @@ function isVotingMember({ id, options }: Raft, membership: Membership): boolean 
  * have acknowledged what the candidate lacks. Its log then ends before the entry that took the vote from that life; once
  * it holds the entry that names this one, its log is a judge of candidates like any other (Raft section 5.4.1).
  */
-export function mayVote(raft: Raft): boolean {
-  return !raft.newcomer || raft.options.mutant === "newcomer-votes"; // mutant
+export function mayVote(core: Core): boolean {
+  return !core.newcomer || core.options.mutant === "newcomer-votes"; // mutant
 }
 
 /**
@@ -282,30 +276,30 @@ export function mayVote(raft: Raft): boolean {
  * log may be longer than that of the remaining voters, who then could not win without it (thesis section 4.2.2).
  * One that lost entries which it acknowledged may not: nobody could tell that they are missing from its log.
  */
-export function mayCampaign(raft: Raft): boolean {
-  if (raft.floor !== undefined && raft.options.mutant !== "ignore-floor") return false; // mutant
-  if (raft.newcomer) return false;
-  if (isVotingMember(raft, raft.membership)) return true;
-  const { index } = raft.history.latest;
-  return index > raft.commitIndex && isVotingMember(raft, raft.history.at(index - 1));
+export function mayCampaign(core: Core): boolean {
+  if (core.floor !== undefined && core.options.mutant !== "ignore-floor") return false; // mutant
+  if (core.newcomer) return false;
+  if (isVotingMember(core, core.membership)) return true;
+  const { index } = core.history.latest;
+  return index > core.commitIndex && isVotingMember(core, core.history.at(index - 1));
 }
 
-export function tellRole(raft: Raft): void {
-  raft.effects.push({ type: "role", role: raft.role, term: raft.term, leader: raft.leader });
+export function tellRole(core: Core): void {
+  core.effects.push({ type: "role", role: core.role, term: core.term, leader: core.leader });
 }
 
 /** Whose votes and acknowledgements count now. */
-export function voterSets(raft: Raft): VoterSets {
-  const { membership } = raft;
-  if (raft.options.mutant === "count-learner-in-quorum") {
+export function voterSets(core: Core): VoterSets {
+  const { membership } = core;
+  if (core.options.mutant === "count-learner-in-quorum") {
     return { ...membership, voters: [...membership.voters, ...membership.learners] }; // mutant
   }
   return membership;
 }
 
 /** Raises the commit index; the driver is told at the end of the turn. */
-export function commitTo(raft: Raft, index: Index): void {
-  if (index <= raft.commitIndex) return;
-  assert(index <= raft.log.lastIndex, `commit of ${index} past the end ${raft.log.lastIndex}`);
-  raft.commitIndex = index;
+export function commitTo(core: Core, index: Index): void {
+  if (index <= core.commitIndex) return;
+  assert(index <= core.log.lastIndex, `commit of ${index} past the end ${core.log.lastIndex}`);
+  core.commitIndex = index;
 }

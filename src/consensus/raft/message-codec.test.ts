@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Entry, Membership } from "../../consensus/consensus.ts";
-import { encodeMembership } from "../../consensus/membership.ts";
-import type { RaftMessage } from "../../consensus/message.ts";
+import type { Entry, Membership } from "../consensus.ts";
+import { encodeMembership } from "../membership.ts";
+import type { RaftMessage } from "./message.ts";
 import { concatBytes, viewBytes } from "../../runtime/bytes.ts";
 import { isQuorateError } from "../../runtime/errors.ts";
 import { decodeMessage, encodeMessage } from "./message-codec.ts";

@@ -1,0 +1,82 @@
+/** A leader's part in replication (Raft section 5.3): what each peer needs next, and what is committed. */
+import type { NodeId } from "../runtime/world.ts";
+import type { Entry, Index } from "./consensus.ts";
+import type { HeartbeatReply } from "./message.ts";
+import type { Progress } from "./progress.ts";
+import { quorumValue } from "./quorum.ts";
+import { sendSnapshot } from "./snapshots.ts";
+import { commitTo, send, voterSets, type Leadership, type Core } from "./core.ts";
+
+/** An append that was not even received after this part of the least election timeout is sent again. */
+const LOST_AFTER = 0.5;
+
+export function onHeartbeatReply(core: Core, peer: Progress, message: HeartbeatReply): void {
+  peer.ackedRound = Math.max(peer.ackedRound, message.round);
+  peer.acknowledge(message.durableIndex);
+  const limitMs = core.options.electionTimeoutMinMs * LOST_AFTER;
+  if (peer.state !== "snapshot" && peer.isLost(message.receivedIndex, limitMs, core.nowMs)) peer.startProbe();
+}
+
+/** How far each node's disk holds this leader's log. */
+function matchOf(core: Core, leadership: Leadership, id: NodeId): Index {
+  return id === core.id ? core.durability.stableIndex : (leadership.peers.get(id)?.matchIndex ?? 0);
+}
+
+/** Commits what a quorum's disks hold. */
+export function advanceCommit(core: Core, leadership: Leadership): void {
+  const chosen = Math.min(
+    quorumValue(voterSets(core), (id) => matchOf(core, leadership, id)),
+    core.log.lastIndex,
+  );
+  if (chosen <= core.commitIndex) return;
+  if (!core.policy.mayCommit(core, chosen)) return;
+  for (let index = core.commitIndex + 1; index <= chosen; index += 1) {
+    leadership.uncommittedBytes -= core.log.entry(index)!.payload.length;
+  }
+  commitTo(core, chosen);
+}
+
+/** The last batch that was cut: peers at the same place get the very same array, so that it is encoded once. */
+interface Batch {
+  from: Index;
+  entries: readonly Entry[];
+}
+
+/** Sends every peer what it may have and does not yet. */
+export function replicate(core: Core, leadership: Leadership): void {
+  const batch: Batch = { from: 0, entries: [] };
+  for (const peer of leadership.peers.values()) {
+    while (sendAppend(core, peer, batch)) {
+      // As many as the window lets through.
+    }
+    if (peer.state === "snapshot") sendSnapshot(core, peer);
+    const dueIndex = leadership.announcing ? core.commitIndex : Math.min(peer.awaitedIndex, core.commitIndex);
+    if (peer.state === "replicate" && peer.commitSent < dueIndex) {
+      send(core, peer.id, { type: "commitNotice", term: core.term, commitIndex: core.commitIndex });
+      peer.commitSent = core.commitIndex;
+    }
+  }
+  leadership.announcing = false;
+}
+
+function sendAppend(core: Core, peer: Progress, batch: Batch): boolean {
+  if (peer.state === "snapshot" || !peer.hasRoom(core.options.appendWindow)) return false;
+  const { log } = core;
+  const prevIndex = peer.nextIndex - 1;
+  if (prevIndex >= log.lastIndex && peer.state === "replicate") return false;
+  if (prevIndex < log.firstIndex - 1) {
+    peer.startSnapshot(core.snapshot!, core.nowMs);
+    return false;
+  }
+  if (batch.from !== peer.nextIndex) {
+    batch.from = peer.nextIndex;
+    batch.entries = log.batch(peer.nextIndex, core.options.appendMaxBytes);
+  }
+  const { entries } = batch;
+  let bytes = 0;
+  for (const entry of entries) bytes += entry.payload.length;
+  send(core, peer.id, core.policy.append(core, prevIndex, entries));
+  peer.sent(prevIndex, prevIndex + entries.length, bytes, core.nowMs);
+  peer.commitSent = core.commitIndex;
+  return true;
+}
