@@ -165,6 +165,7 @@ export class Invariants {
       },
       refusing: () => storage.refusing(),
       diskBytes: () => storage.diskBytes(),
+      pinnedBytes: () => storage.pinnedBytes(),
     };
   }
 

@@ -119,6 +119,7 @@ export class ModelDisk {
       },
       refusing: () => undefined,
       diskBytes: () => this.content?.length ?? 0,
+      pinnedBytes: () => 0,
     };
   }
 

@@ -63,6 +63,7 @@ export function createMemoryStorage(clock: Clock): ReplicaStorage {
     },
     refusing: () => undefined,
     diskBytes: () => 0,
+    pinnedBytes: () => 0,
   };
 }
 

@@ -264,6 +264,11 @@ export class Replica<Command, Reply, Message> {
     return this.options.consensus.status(this.now());
   }
 
+  /** Takes a snapshot and gives up the log before it, however short that is: it keeps a shared log from being cut. */
+  releaseLog(): void {
+    if (!this.stopped) this.snapshots.release();
+  }
+
   /** Answers everything that waits with an error and ends all timers. */
   stop(): void {
     if (this.stopped) return;

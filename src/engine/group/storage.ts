@@ -23,6 +23,8 @@ export interface ReplicaStorage {
   adoptSnapshot(snapshot: SnapshotMeta, done: (content: Iterable<Bytes> | undefined) => void): void;
   /** Why no more writes can be taken now (DISK_FULL), or undefined. What was appended already waits and is not lost. */
   refusing(): QuorateError | undefined;
-  /** Bytes that log and snapshots take on the disk. */
+  /** Bytes that log and snapshots take on the disk; the log that all groups share is counted as group 0's. */
   diskBytes(): number;
+  /** Bytes of the shared log while entries of this group keep its oldest part; otherwise 0. */
+  pinnedBytes(): number;
 }
