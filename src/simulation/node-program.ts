@@ -7,6 +7,8 @@ import type { Algorithm } from "../consensus/algorithms.ts";
 import type { Membership, Recovered } from "../consensus/consensus.ts";
 import { DEFAULT_CONSENSUS_OPTIONS } from "../consensus/defaults.ts";
 import type { ConsensusMessage } from "../consensus/protocol.ts";
+import { KEYSPACE_GROUP } from "../engine/cluster/hosted-group.ts";
+import { KeyspaceNode } from "../engine/cluster/keyspace-node.ts";
 import { ClusterNode } from "../engine/cluster/node.ts";
 import { recoverGroup } from "../engine/group/group-recovery.ts";
 import { replicaStorage } from "../engine/group/replica-storage.ts";
@@ -27,7 +29,7 @@ import type { Mutant } from "./mutants.ts";
 import type { Swarm } from "./swarm.ts";
 import { isUnique } from "./workload.ts";
 
-export type SimulatedNode = ClusterNode<KeyspaceCommand, KeyspaceMachine, ConsensusMessage>;
+export type SimulatedNode = KeyspaceNode<KeyspaceCommand, KeyspaceMachine, ConsensusMessage>;
 
 export interface NodeContext {
   readonly id: NodeId;
@@ -78,13 +80,16 @@ export function startNode(context: NodeContext, opened: OpenedStorage): Simulate
     world.clock.monotonicMs(),
   );
   const { snapshot } = opened.recovered;
-  const node: SimulatedNode = new ClusterNode({
+  const cluster = new ClusterNode({
     id,
     clusterId: CLUSTER_ID,
     directory: opened.directory,
     world,
-    algorithm,
     durability: "always",
+  });
+  const node: SimulatedNode = new KeyspaceNode(cluster, {
+    id: KEYSPACE_GROUP,
+    algorithm,
     consensus: invariants.observeConsensus(id, core, machine, world.clock),
     codec: invariants.observedCodec(id),
     storage: invariants.observeStorage(id, opened.storage),
@@ -96,7 +101,7 @@ export function startNode(context: NodeContext, opened: OpenedStorage): Simulate
     tuning: swarm.tuning,
     forgetSessionsInSnapshot: mutant === "forget-sessions-in-snapshot",
   });
-  node.start({});
+  cluster.start({});
   return node;
 }
 
