@@ -85,6 +85,8 @@ export function startNode(context: NodeContext, opened: OpenedStorage): Simulate
     directory: context.directory,
     world,
     durability: "always",
+    // Who is added is not yet among those whose place the others know.
+    ...(context.newcomer ? { peerAddress: context.founding.addresses[id] ?? "" } : {}),
   });
   const node: SimulatedNode = new KeyspaceNode(cluster, {
     ...groupOptions(context, invariants, opened, machine),
