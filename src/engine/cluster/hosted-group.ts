@@ -20,6 +20,7 @@ import { Replica } from "../group/replica.ts";
 import type { StateMachine } from "../group/state-machine.ts";
 import type { ReplicaStorage } from "../group/storage.ts";
 import type { GroupId } from "../group/write-ahead-log/frame.ts";
+import type { Beat } from "./beat.ts";
 import { Directories } from "./directories.ts";
 import type { GroupRow } from "./frames.ts";
 import type { GroupStatus } from "./local-node.ts";
@@ -70,6 +71,8 @@ export interface GroupHost {
   readonly world: Omit<World, "disk">;
   readonly timeSource: Clock;
   readonly peerDirectories: PeerDirectories;
+  /** What all groups do at the same interval they do in the same turn. */
+  readonly beat: Beat;
   transmit(group: AnyGroup, to: NodeId, kind: FrameKind, parts: readonly Uint8Array[]): void;
   onMembership(group: AnyGroup, membership: Membership): void;
   onRole(group: AnyGroup, role: Role, term: number, leader: NodeId | undefined): void;
@@ -150,6 +153,7 @@ export class HostedGroup<
       recovered: options.recovered,
       ...options.tuning,
       forgetSessionsInSnapshot: options.forgetSessionsInSnapshot ?? false,
+      every: (intervalMs, work) => host.beat.every(intervalMs, work),
       transmit: (to, kind, parts) => host.transmit(this, to, kind, parts),
       onMembership: (membership) => this.onMembership(membership),
       onRole: (role, term, leader) => host.onRole(this, role, term, leader),

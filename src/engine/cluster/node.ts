@@ -14,6 +14,7 @@ import { assert, isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import type { Clock, NodeId, Timer, World } from "../../runtime/world.ts";
 import type { FrameKind } from "../group/replica.ts";
 import type { StateMachine } from "../group/state-machine.ts";
+import { Beat } from "./beat.ts";
 import { isLater } from "./directories.ts";
 import { Founding } from "./founding.ts";
 import type { Greeting, PeerFrame, PeerFrameKind, Refused } from "./frames.ts";
@@ -100,6 +101,7 @@ export class ClusterNode {
       world,
       timeSource: options.timeSource ?? world.clock,
       peerDirectories: options.peerDirectories ?? forgetfulPeerDirectories(),
+      beat: new Beat(world.clock),
       transmit: (group, to, kind, parts) => this.transmitOf(group, to, kind, parts),
       onMembership: (group, membership) => this.onMembership(group, membership),
       onRole: (group, role, term, leader) => this.onRole(group, role, term, leader),
@@ -125,7 +127,7 @@ export class ClusterNode {
         clock: world.clock,
         leader: () => this.keyspace.consensus().leader,
         handOver: () => this.keyspace.transferLeadership(),
-        isRemoved: (peer) => this.keyspace.isRemoved(peer),
+        isRemoved: (peer) => this.groups.every((group) => group.isRemoved(peer)),
         send,
       },
       this.changes,

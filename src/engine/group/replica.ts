@@ -61,6 +61,8 @@ export interface ReplicaOptions<Command, Reply, Message> {
   readonly snapshotEveryBytes: number;
   readonly snapshotTrailingBytes: number;
   readonly forgetSessionsInSnapshot?: boolean;
+  /** Calls back at every interval until it is cancelled. */
+  every(intervalMs: number, work: () => void): Timer;
   transmit(to: NodeId, kind: FrameKind, parts: readonly Uint8Array[]): void;
   onMembership(membership: Membership): void;
   onRole(role: Role, term: Term, leader: NodeId | undefined): void;
@@ -286,16 +288,7 @@ export class Replica<Command, Reply, Message> {
   }
 
   private every(intervalMs: number, work: () => void): void {
-    let timer: Timer;
-    const again = (): void => {
-      this.timers.delete(timer);
-      if (this.stopped) return;
-      timer = this.options.clock.setTimer(intervalMs, again);
-      this.timers.add(timer);
-      work();
-    };
-    timer = this.options.clock.setTimer(intervalMs, again);
-    this.timers.add(timer);
+    this.timers.add(this.options.every(intervalMs, work));
   }
 
   private schedulePump(): void {
