@@ -10,23 +10,14 @@
 import type { Membership, Role } from "../../consensus/consensus.ts";
 import { isVoter } from "../../consensus/quorum.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
-import { assert, isQuorateError, QuorateError } from "../../runtime/errors.ts";
+import { assert } from "../../runtime/errors.ts";
 import type { Clock, NodeId, Timer, World } from "../../runtime/world.ts";
 import type { FrameKind } from "../group/replica.ts";
 import type { StateMachine } from "../group/state-machine.ts";
 import { Beat } from "./beat.ts";
-import { isLater } from "./directories.ts";
 import { Founding } from "./founding.ts";
-import type { Greeting, PeerFrame, PeerFrameKind, Refused } from "./frames.ts";
-import {
-  decodeGreeting,
-  decodeJson,
-  directoryTagOf,
-  encodeGreeting,
-  encodeJson,
-  frameHeader,
-  readFrame,
-} from "./frames.ts";
+import type { Greeting, PeerFrameKind } from "./frames.ts";
+import { directoryTagOf, encodeGreeting, encodeJson, frameHeader } from "./frames.ts";
 import type { AnyGroup, GroupHost, GroupOptions } from "./hosted-group.ts";
 import { HostedGroup, KEYSPACE_GROUP } from "./hosted-group.ts";
 import type { MemberView, NodeStatus } from "./local-node.ts";
@@ -40,6 +31,7 @@ import { forgetfulPeerDirectories } from "./peer-directories.ts";
 import type { KnownPeer } from "./peers.ts";
 import { Peers } from "./peers.ts";
 import { Publisher } from "./publisher.ts";
+import { Reception } from "./reception.ts";
 import { haveAllFollowed, RepeatedMembers } from "./repeated-members.ts";
 
 export interface ClusterNodeOptions {
@@ -77,6 +69,7 @@ export class ClusterNode {
   private readonly directoryTag: number;
   private readonly changes: MemberChanges;
   private readonly orders: MemberOrders;
+  private readonly reception: Reception;
   /** Only while this node is blank: a newcomer that may turn out to be a founder. */
   private founding: Founding | undefined;
   /** The directories of the founders, when this node found itself among them. */
@@ -133,6 +126,17 @@ export class ClusterNode {
       this.changes,
     );
     this.publisher = new Publisher(world.clock, send);
+    const { groups, peers, orders, publisher } = this;
+    this.reception = new Reception({
+      world,
+      groups,
+      peers,
+      orders,
+      publisher,
+      greeted: (from, greeting) => this.founding?.heard(from, greeting),
+      lookAfter: (peer) => this.lookAfter(peer),
+      refuse: (to, refused) => this.transmit(to, "refused", [encodeJson(refused)]),
+    });
   }
 
   /** Takes in a group, before `start`; the keyspace's is the first. Its number is the same at every node. */
@@ -153,7 +157,9 @@ export class ClusterNode {
     const { network } = this.options.world;
     this.started = true;
     this.advertised = advertised;
-    network.onFrame((from, frame) => this.onFrame(from, frame));
+    network.onFrame((from, frame) => {
+      if (!this.stopped) this.reception.receive(from, frame);
+    });
     network.onLink((peer, up) => this.onLink(peer, up));
     for (const group of this.groups) group.start();
     for (const repeated of this.repeated) repeated.start();
@@ -278,81 +284,6 @@ export class ClusterNode {
     this.options.world.network.send(to, [frameHeader(sent, this.directoryTag, group.id), ...parts]);
   }
 
-  private onFrame(from: NodeId, bytes: Bytes): void {
-    if (this.stopped) return;
-    try {
-      const frame = readFrame(bytes);
-      const peer = this.peers.of(from);
-      if (frame.group !== KEYSPACE_GROUP) return this.onFurtherFrame(frame, peer);
-      const { kind, directoryTag } = frame;
-      const accepted =
-        kind === "greeting"
-          ? this.onGreeting(directoryTag, decodeGreeting(frame.content), peer)
-          : // Of what a newcomer sends nothing counts, unless the members mean this life of it.
-            kind === "visitor"
-            ? this.keyspace.directories.isNamed(from, directoryTag)
-            : this.isKnown(directoryTag, peer);
-      if (!accepted) return;
-      peer.heardMs = this.options.world.clock.monotonicMs();
-      this.route(frame, peer);
-    } catch (error) {
-      if (!isQuorateError(error) || error.code !== "PROTOCOL") throw error;
-      this.options.world.logger.log("warn", "malformed frame", { from, reason: error.message });
-    }
-  }
-
-  /**
-   * A frame of a group beside the keyspace. Who is not listened to there is not told so: what a node may be in this cluster is
-   * the keyspace's to say. A group that is not hosted here is one that the peer was started with and this node was not.
-   */
-  private onFurtherFrame({ kind, group: id, directoryTag, content }: PeerFrame, peer: KnownPeer): void {
-    const group = this.groups.find((each) => each.id === id);
-    if (group === undefined) return;
-    const { directories } = group;
-    const accepted =
-      kind === "visitor"
-        ? directories.isNamed(peer.id, directoryTag)
-        : this.listens(group, peer, directoryTag);
-    if (!accepted) return;
-    peer.heardMs = this.options.world.clock.monotonicMs();
-    group.receive(peer.id, kind === "batch" ? "batch" : "consensus", content);
-  }
-
-  private route({ kind, content }: PeerFrame, peer: KnownPeer): void {
-    const from = peer.id;
-    switch (kind) {
-      case "consensus":
-      case "batch":
-        return this.keyspace.receive(from, kind, content);
-      case "visitor":
-        return this.keyspace.receive(from, "consensus", content);
-      case "greeting":
-        return this.lookAfter(peer);
-      case "order":
-        return this.orders.onOrder(from, content);
-      case "outcome":
-        return this.orders.onOutcome(from, content);
-      case "publish":
-        return this.publisher.onPublish(from, content);
-      case "published":
-        return this.publisher.onPublished(from, content);
-      case "refused":
-        return this.onRefused(from, decodeJson(content) as Refused);
-    }
-  }
-
-  /** A newcomer is heard for what it is; anybody else must be who the members mean. */
-  private onGreeting(directoryTag: number, greeting: Greeting, peer: KnownPeer): boolean {
-    const before = peer.greeting;
-    peer.greeting = greeting;
-    if (greeting.newcomer !== true && !this.isKnown(directoryTag, peer)) {
-      peer.greeting = before;
-      return false;
-    }
-    this.founding?.heard(peer.id, greeting);
-    return true;
-  }
-
   /** What a greeting may give reason to do. */
   private lookAfter({ id: from, greeting }: KnownPeer): void {
     if (this.founding !== undefined) this.foundIfAllAreBlank(this.founding);
@@ -380,40 +311,6 @@ export class ClusterNode {
     this.founding = undefined;
     for (const group of this.groups) group.found();
     this.sendGreeting();
-  }
-
-  /**
-   * A founder without a past, as it believes, to whom somebody says that there was one: it has lost its directory, and has no
-   * place here. A newcomer knows that; and one that the log names is refused only by those who do not know that yet, or who
-   * know of a later life.
-   */
-  private onRefused(from: NodeId, { reason, standing }: Refused): void {
-    const own = this.keyspace.standing();
-    if (this.newcomer || (own.named && !isLater(standing, own))) return;
-    const message = `${from} refused this node: ${reason}`;
-    this.options.world.fatal(new QuorateError("DATA_DIRECTORY_FOREIGN", message));
-  }
-
-  /** A peer with another data directory than the members mean: it must not vote or acknowledge, and is told why. */
-  private isKnown(directoryTag: number, peer: KnownPeer): boolean {
-    if (this.listens(this.keyspace, peer, directoryTag)) return true;
-    const { clock, logger } = this.options.world;
-    const nowMs = clock.monotonicMs();
-    if (nowMs - peer.refusedLoggedMs < 1_000) return false;
-    peer.refusedLoggedMs = nowMs;
-    logger.log("error", "refused a node with another data directory", { node: peer.id });
-    const refused: Refused = { reason: lostDirectory(peer.id), standing: this.keyspace.standing() };
-    this.transmit(peer.id, "refused", [encodeJson(refused)]);
-    return false;
-  }
-
-  /** Ends the process when what it hears for the first time cannot be noted. */
-  private listens({ directories }: AnyGroup, peer: KnownPeer, directoryTag: number): boolean {
-    try {
-      return directories.listensTo(peer, directoryTag);
-    } catch (error) {
-      return this.options.world.fatal(error as Error);
-    }
   }
 
   private onLink(id: NodeId, up: boolean): void {
@@ -510,10 +407,3 @@ function addressesOf(memberships: readonly Membership[]): Map<NodeId, string> {
 const WAITS = "this node is a newcomer, and waits to be admitted (quorate members)";
 
 const REMOVED = "this node was removed from the cluster";
-
-function lostDirectory(id: NodeId): string {
-  return (
-    `the cluster knows ${id} by another data directory; a node that lost its disk is started with --join, ` +
-    `and then: quorate members replace ${id}`
-  );
-}
