@@ -304,6 +304,31 @@ test.each(ALGORITHMS)(
   60_000,
 );
 
+test.each(ALGORITHMS)(
+  "%s: a cluster from before is given a second group, and keeps what it had",
+  async (consensus) => {
+    const trio = new Trio(consensus, folder());
+    const without = { furtherGroups: [] };
+    for (const id of ["n1", "n2", "n3"]) await trio.start(id, "founder", without);
+    await written(trio.host("n1"), "before");
+    expect((await trio.status("n1")).groups.map(({ id }) => id)).toEqual(["g0"]);
+    for (const id of ["n1", "n2", "n3"]) await trio.kill(id);
+    // One after the other: those that do not host it yet go on without.
+    await trio.start("n1");
+    for (const id of ["n2", "n3"]) await trio.start(id, "founder", without);
+    await written(trio.host("n2"), "meanwhile");
+    expect(trio.leaderOf(1)).toBeUndefined();
+    await trio.kill("n2");
+    await trio.start("n2");
+    expect(await count(trio.host("n2"))).toBe(1);
+    const client = await redis(trio.host("n1"));
+    await eventually("all keys", async () => {
+      return (await client.exists(["before", "meanwhile"]).catch(() => 0)) === 2;
+    });
+  },
+  60_000,
+);
+
 test("a directory that holds a second group is not opened without it", async () => {
   const data = folder();
   const trio = await Trio.started("raft", data);
