@@ -47,8 +47,11 @@ export const DEFAULT_REPLICA_TUNING: ReplicaTuning = {
   snapshotTrailingBytes: 8 * 1024 * 1024,
 };
 
-/** A shared log that is longer than so many of a group's snapshots are apart is not kept for that group's sake. */
-const LOG_SNAPSHOTS_MAX = 3;
+/**
+ * A shared log that is longer than so many of a group's snapshots are apart is not kept for that group's sake. A busy group is
+ * done with its part long before: that reaches back one snapshot, the entries that it keeps behind it, and to the next file.
+ */
+const LOG_SNAPSHOTS_MAX = 8;
 
 export interface GroupOptions<Command, Reply, Machine extends StateMachine<Command, Reply>, Message> {
   /** The same at every node of the cluster. */
