@@ -28,8 +28,8 @@ class Trial {
     const random = SeededRandom.fromSeed(seed);
     const swarm = { ...drawSwarm(random.split("swarm"), { nodes: 3 }), decaying: 0 };
     const disk = { ...swarm.disk, writeError: 0, misdirect: 0 };
-    // An order is one frame: a link that loses it without breaking, as no connection does, only makes the operator wait.
-    const network = { ...swarm.network, loss: 0 };
+    // An order is one frame, and so is its outcome: no connection loses them without breaking, or repeats them.
+    const network = { ...swarm.network, loss: 0, duplicate: 0 };
     let tally: TallyGroup | undefined;
     this.cluster = new SimulatedCluster(
       seed,
@@ -71,7 +71,10 @@ class Trial {
         answered = true;
       };
       // The asked process may end and never answer.
-      this.cluster.world.scheduler.after(40_000, again);
+      this.cluster.world.scheduler.after(40_000, () => {
+        wasUnknown ||= !answered;
+        again();
+      });
       this.cluster.command(asked, ({ cluster }) => {
         cluster.order({ action, node }, (given) => {
           outcome = wasUnknown && hold() ? "held" : given.outcome;
@@ -90,7 +93,7 @@ class Trial {
     expect(this.memberships().every(holds), `seed ${this.seed}: ${action} ${node}: ${told}`).toBe(true);
   }
 
-  /** Of each group, as the node knows it that leads it, once there is one. */
+  /** Of each group, as the node knows it that leads it, once there is one and no change is half done. */
   private memberships(): readonly Membership[] {
     this.runUntil(
       () => "leaders",
@@ -108,7 +111,10 @@ class Trial {
     return [0, 1].map((group) => {
       const leaders = groups.filter((each) => each.group === group && each.consensus.role === "leader");
       leaders.sort((left, right) => right.consensus.term - left.consensus.term);
-      return leaders[0]?.consensus.membership;
+      const led = leaders[0]?.consensus;
+      const isSettled =
+        led?.membership.outgoing.length === 0 && (led.standing?.index ?? 0) <= led.commitIndex;
+      return isSettled ? led.membership : undefined;
     });
   }
 

@@ -222,6 +222,8 @@ export class MemberChanges {
 
   private replacement(node: NodeId, membership: Membership): Step {
     if (!members(membership).includes(node)) return { refused: `${node} is no member: add it instead` };
+    // An earlier order came so far: it learns, under the directory that it has.
+    if (!membership.voters.includes(node) && this.isNewLife(node)) return this.addition(node);
     if (!this.isReplaceable(node, membership)) {
       const seen = node === this.view.self || this.view.isLive(node);
       return {
