@@ -1,6 +1,7 @@
 /**
  * A detail of HDFS's file checksum that no document names, seen at HDFS 3.4.1: the MD5 of a file is not over the MD5s of its blocks
- * alone, but over the whole buffer in which they were gathered, and that one begins with 32 bytes and doubles.
+ * alone, but over the whole buffer in which they were gathered, and that one begins with 32 bytes and doubles
+ * (FileChecksumHelper.makeMd5CrcResult over DataOutputBuffer.getData, Hadoop 3.4).
  */
 
 const MD5_BYTES = 16;

@@ -1,14 +1,13 @@
 /**
  * HDFS's checksum of a file, which `distcp` and `hadoop fs -checksum` compare: the MD5 of the MD5s of its blocks' CRC-32Cs.
- *
- * HDFS hashes the whole buffer in which it gathers the MD5s, zeros behind them included: 32 bytes, doubled as often as need
- * be (FileChecksumHelper.makeMd5CrcResult over DataOutputBuffer.getData, Hadoop 3.4). To agree with it, so do we.
+ * What follows the MD5s in the buffer that HDFS hashes is in `wire/webhdfs/file-checksum.ts`.
  */
 import { createHash } from "node:crypto";
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { viewBytes, zeroBytes } from "../../../runtime/bytes.ts";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { NodeId, Timer } from "../../../runtime/world.ts";
+import { checksumPadding } from "../../../wire/webhdfs/file-checksum.ts";
 import type { BlockId, GenerationStamp } from "../namespace/model.ts";
 import type { BlockLink } from "./block-link.ts";
 import type { Outcome } from "./block-store.ts";
@@ -18,7 +17,6 @@ import type { StreamId } from "./protocol.ts";
 import { STREAM_SILENCE_MS } from "./protocol.ts";
 
 const MD5_BYTES = 16;
-const BUFFER_BYTES = 32;
 
 /** MD5 of a block's checksums. */
 export function md5OfChecksums(checksums: Bytes): Bytes {
@@ -35,9 +33,7 @@ export function fileChecksum(
   blocks: readonly Bytes[],
   firstLength: number,
 ): { readonly algorithm: string; readonly bytes: Bytes } {
-  let size = BUFFER_BYTES;
-  while (size < blocks.length * MD5_BYTES) size *= 2;
-  const gathered = zeroBytes(size);
+  const gathered = zeroBytes(blocks.length * MD5_BYTES + checksumPadding(blocks.length));
   blocks.forEach((md5, at) => gathered.set(md5, at * MD5_BYTES));
   const isEmpty = blocks.length === 0;
   const bytesPerCrc = isEmpty ? 0 : CHUNK_BYTES;
