@@ -80,6 +80,7 @@ export class BlockUpkeep {
       blockChanged: ({ id }) => this.mark(id),
       blockRemoved: (id) => this.mark(id),
       pathChanged: () => undefined,
+      configured: () => undefined,
       replaced: () => this.lookAtAll(),
     };
     link.on("heartbeat", (from, frame) => {

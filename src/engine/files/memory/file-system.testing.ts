@@ -59,6 +59,8 @@ export const DEFAULT_SETTINGS: NamespaceSettings = {
   maxSnapshots: 65_536,
   maxAttributes: 32,
   maxAttributeBytes: 16_384,
+  decommissioning: [],
+  inMaintenance: [],
 };
 
 export class MemoryFileSystem implements FileSystem {

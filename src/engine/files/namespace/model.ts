@@ -199,6 +199,10 @@ export interface NamespaceSettings {
   readonly maxAttributes: number;
   /** Name and value of an extended attribute. Default 16,384, as in HDFS. */
   readonly maxAttributeBytes: number;
+  /** Nodes that are to be emptied of replicas: theirs are made anew elsewhere, and they get no more. Default none. */
+  readonly decommissioning: readonly NodeId[];
+  /** Nodes that will be away for a while: their replicas count while another one can be read. Default none. */
+  readonly inMaintenance: readonly NodeId[];
 }
 
 /** Bytes of UTF-8 in one name. */

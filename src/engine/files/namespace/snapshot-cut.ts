@@ -18,6 +18,7 @@ import {
   FORMAT,
   finishRecord,
   HEADER,
+  KEY,
   LEASES,
   LINK,
   SAME,
@@ -97,6 +98,7 @@ export class NamespaceCut {
     out.uint32(FORMAT).uint32(digest).uint53(state.timeMs);
     COUNTERS.write(out, state.counters);
     SETTINGS.write(out, state.settings);
+    KEY.write(out, state.key);
     SNAPSHOTTABLE.write(
       out,
       [...state.snapshottable].map(([id, names]) => ({ id, names })),

@@ -19,6 +19,7 @@ import {
   FILE,
   FORMAT,
   HEADER,
+  KEY,
   LEASES,
   LINK,
   readExtras,
@@ -114,6 +115,7 @@ class SnapshotReader {
     state.timeMs = this.reader.uint53();
     Object.assign(state.counters, COUNTERS.read(this.reader));
     state.settings = wholeSettings(SETTINGS.read(this.reader));
+    state.key = KEY.read(this.reader);
     for (const { id, names } of SNAPSHOTTABLE.read(this.reader)) state.snapshottable.set(id, names);
     const leases = LEASES.read(this.reader);
     const roots = this.reader.uint32();

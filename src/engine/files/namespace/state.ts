@@ -3,7 +3,7 @@
  * its first step: a command that is refused has changed nothing.
  */
 import { assert } from "../../../runtime/errors.ts";
-import { stir, stirNumber } from "../../../wire/digest.ts";
+import { hashText, stir, stirNumber } from "../../../wire/digest.ts";
 import type { BlockFacts } from "./block-table.ts";
 import { BlockTable } from "./block-table.ts";
 import type { Extras, Inode, NewInode, Totals } from "./inode.ts";
@@ -40,6 +40,8 @@ export interface Counters {
 
 export class NamespaceState {
   settings: NamespaceSettings = DEFAULT_NAMESPACE_SETTINGS;
+  /** Set once, when the file system is founded. */
+  key: string | undefined = undefined;
   readonly blocks: BlockTable = new BlockTable();
   readonly tree: Tree = new Tree(emptyRoot(), this.blocks);
   readonly leases: LeaseTable = new LeaseTable();
@@ -76,7 +78,7 @@ export class NamespaceState {
     let hash = stir(stir(stir(tree.root.digest, blocks.digest), leases.digest), reclaimer.stack.length);
     for (const value of Object.values(counters)) hash = stirNumber(hash, value as number);
     for (const id of this.snapshottable.keys()) hash = stirNumber(hash, id);
-    return settingsDigest(hash, this.settings) >>> 0;
+    return settingsDigest(hashText(hash, this.key ?? ""), this.settings) >>> 0;
   }
 
   storedBlock(id: BlockId): StoredBlock | undefined {

@@ -83,7 +83,7 @@ export function dueAtMs(state: NamespaceState, { holder, recovery }: OpenRecord)
 }
 
 /** Closes the file when nothing of it is being written; else begins to recover its last block, or lets that go on. */
-function recover(state: NamespaceState, record: OpenRecord): LeaseRecovery {
+export function recover(state: NamespaceState, record: OpenRecord): LeaseRecovery {
   const { id, block, recovery } = record;
   if (block === undefined) {
     state.editFile(record, (file) => (file.reserved = 0));

@@ -151,7 +151,7 @@ function checkedHolder(holder: string): string {
   throw new Refusal("ARGUMENT_INVALID", "the name of a writer must have from 1 to 200 characters");
 }
 
-function heldBy(
+export function heldBy(
   state: NamespaceState,
   { file, holder }: Pick<CommandOf<"addBlock">, "file" | "holder">,
 ): OpenRecord {
