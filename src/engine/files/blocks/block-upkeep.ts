@@ -28,6 +28,8 @@ export interface BlockUpkeepOptions {
   readonly barrier: (done: Outcome) => void;
   /** Puts `finishRecovery` into the log. */
   readonly finishRecovery: (report: RecoveryReport) => void;
+  /** Safe mode: nothing is repaired, moved or removed. Default: never. */
+  readonly paused?: () => boolean;
   readonly random: Random;
   /** Where a node's HTTP server is. */
   readonly address: (node: NodeId) => string | undefined;
@@ -99,6 +101,10 @@ export class BlockUpkeep {
     link.on("recovered", (_, report) => {
       if (options.leading() !== undefined) options.finishRecovery(report);
     });
+    link.on("balance", (from, { stream, maxBytes, threshold }) => {
+      const moves = this.balance(maxBytes, threshold);
+      link.send(from, { type: "balanced", stream, moves });
+    });
     this.tick();
   }
 
@@ -109,13 +115,28 @@ export class BlockUpkeep {
   /** What is wrong with a block, and what is being done; undefined when no file names it. */
   situation(id: BlockId): RepairPlan | undefined {
     const block = this.options.namespace.block(id);
-    return block === undefined ? undefined : this.plan(block, this.nodes());
+    if (block === undefined) return undefined;
+    // Who does not lead has ordered no copies, and sees them by what is being written.
+    const written = this.locations
+      .all(id)
+      .filter(({ state, stamp }) => state === "writing" && stamp >= block.stamp)
+      .map(({ node }) => node);
+    return this.plan(block, this.nodes(), written);
   }
 
-  /** Orders moves towards even use of the nodes, at most so many bytes; how many moves were ordered. */
-  balance(maxBytes: number, threshold?: number): number {
+  /**
+   * Orders moves towards even use of the nodes, at most so many bytes, unless copies are under way. Undefined: this node does
+   * not lead.
+   */
+  balance(
+    maxBytes: number,
+    threshold?: number,
+  ): { readonly ordered: number; readonly pending: number } | undefined {
     const term = this.options.leading();
-    if (term === undefined) return 0;
+    if (term === undefined) return undefined;
+    let pending = 0;
+    for (const targets of this.copies.values()) pending += targets.size;
+    if (pending > 0 || this.isPaused()) return { ordered: 0, pending };
     const { namespace } = this.options;
     const { locations } = this;
     const blocksOf = function* (
@@ -139,7 +160,11 @@ export class BlockUpkeep {
           to,
         );
     }
-    return moves.length;
+    return { ordered: moves.length, pending };
+  }
+
+  private isPaused(): boolean {
+    return this.options.paused?.() === true;
   }
 
   private tick(): void {
@@ -156,7 +181,7 @@ export class BlockUpkeep {
     for (const node of nodes.values()) this.noticeStanding(term, node);
     this.lookOn();
     this.forgetCopies(nowMs);
-    this.repair(term, nodes);
+    if (!this.isPaused()) this.repair(term, nodes);
     this.recover(term, nowMs, nodes);
   }
 
@@ -205,13 +230,22 @@ export class BlockUpkeep {
     }
   }
 
-  private plan(block: StoredBlock, nodes: ReadonlyMap<NodeId, BlockNode>): RepairPlan {
+  private plan(
+    block: StoredBlock,
+    nodes: ReadonlyMap<NodeId, BlockNode>,
+    written: readonly NodeId[] = [],
+  ): RepairPlan {
     const locations = this.locations.all(block.id);
     const targets = this.copies.get(block.id);
     for (const { node, stamp, state } of locations) {
       if (stamp >= block.stamp && state === "finished") targets?.delete(node);
     }
-    return planRepair({ block, locations, nodes, pending: new Set(targets?.keys()) });
+    return planRepair({
+      block,
+      locations,
+      nodes,
+      pending: new Set([...(targets?.keys() ?? []), ...written]),
+    });
   }
 
   private repair(term: number, nodes: ReadonlyMap<NodeId, BlockNode>): void {

@@ -70,7 +70,11 @@ export class DataNode {
       if (this.obeys(term)) for (const block of blocks) this.delete(block);
     });
     link.on("verify", (_, { term, block }) => {
-      if (this.obeys(term)) store.verify(block, () => undefined);
+      if (!this.obeys(term)) return;
+      // A replica that is found good is reported again: the complaint is answered. A bad one the store tells of.
+      store.verify(block, (_, replica) => {
+        if (replica !== undefined) this.reporter.reportAgain(replica);
+      });
     });
     link.on("recover", (from, frame) => {
       if (!this.obeys(frame.term)) return;

@@ -79,7 +79,7 @@ export function planRepair({ block, locations, nodes, pending }: BlockSituation)
   // Only when enough good ones are there is anything removed that could still be read somehow.
   const surplus = staying.length >= block.replication;
   const damaged = surplus ? bad.map(({ node }) => node) : stale(bad, block).map(({ node }) => node);
-  if (missing > 0) {
+  if (counted < block.replication) {
     const priority =
       staying.length + away.length <= 1
         ? 0

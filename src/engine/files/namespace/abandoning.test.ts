@@ -145,3 +145,101 @@ test("nodes on their way out are named, each in one way", () => {
   trial.refused("ARGUMENT_INVALID", "configure", { settings: { inMaintenance: ["n1"] } });
   expect(trial.restored().machine.settings).toMatchObject({ decommissioning: ["n1"], inMaintenance: ["n2"] });
 });
+
+test("what is to take the place of a file is not seen before it is whole, and the file is there until then", () => {
+  const trial = new Trial();
+  trial.do("put", { path: "/d/f", content: "old" });
+  const draft = trial.do("create", { path: "/d/f", existing: "replace" });
+  expect(draft.status).toMatchObject({ path: "/d/f", open: true, length: 0 });
+  const first = trial.do("addBlock", { file: draft.status.id, previous: undefined });
+  const second = trial.do("addBlock", {
+    file: draft.status.id,
+    previous: { ...first.block, length: 1024 },
+  });
+  expect(trial.shape("/d/f")).toBe("old");
+  expect(trial.machine.status("/d/f", ROOT).open).toBe(false);
+  expect(trial.machine.block(second.block.id)).toMatchObject({ open: true });
+  const copy = trial.restored();
+  for (const each of [trial, copy]) {
+    const last = { ...second.block, length: 7 };
+    expect(each.do("complete", { file: draft.status.id, last })).toMatchObject({ length: 1031, open: false });
+    expect(each.shape("/d/f")).toBe(`<${first.block.id}:1024><${second.block.id}:7>`);
+    expect(each.names("/d")).toEqual(["f"]);
+    expect(each.machine.statistics()).toMatchObject({ files: 1, openFiles: 0, length: 1031 });
+  }
+  expect(copy.machine.digest()).toBe(trial.machine.digest());
+});
+
+test("a writer that gives up, or is silent for too long, leaves the file that it was to replace", () => {
+  for (const end of ["abandon", "silence", "recoverLease"] as const) {
+    const trial = new Trial();
+    trial.do("put", { path: "/f", content: "old" });
+    const { id } = trial.do("create", { path: "/f", existing: "replace" }).status;
+    const { block } = trial.do("addBlock", { file: id, previous: undefined });
+    trial.do("updatePipeline", {
+      file: id,
+      block: { ...block, stamp: trial.do("nextStamp", { file: id, block: block.id }), length: 5 },
+      pipeline: ["n1"],
+    });
+    if (end === "abandon") expect(trial.do("abandon", { file: id, length: undefined })).toBe(true);
+    else if (end === "silence") trial.pass(20 * 60_000).do("expireLeases", { limit: 10 });
+    else expect(trial.do("recoverLease", { path: "/f", force: true })).toMatchObject({ closed: true });
+    if (end === "recoverLease") trial.do("abandon", { file: id, length: undefined });
+    trial.refused("LEASE_LOST", "complete", { file: id, last: { ...block, length: 5 } });
+    expect(trial.shape("/f")).toBe("old");
+    expect(trial.machine.statistics()).toMatchObject({ blocks: 0, openFiles: 0, files: 1 });
+    trial.restored();
+  }
+});
+
+test("what is synced is seen: then it takes the place, and is written on", () => {
+  const trial = new Trial();
+  trial.do("put", { path: "/f", content: "old" });
+  const { id } = trial.do("create", { path: "/f", existing: "replace" }).status;
+  const { block } = trial.do("addBlock", { file: id, previous: undefined });
+  trial.do("sync", { file: id, block: { ...block, length: 5 } });
+  expect(trial.shape("/f")).toBe(`<${block.id}:5>`);
+  expect(trial.machine.status("/f", ROOT)).toMatchObject({ id, open: true });
+  trial.do("complete", { file: id, last: { ...block, length: 9 } });
+  expect(trial.shape("/f")).toBe(`<${block.id}:9>`);
+});
+
+test("a draft does not follow the file that it was to replace, but the directory that it is for", () => {
+  const trial = new Trial();
+  trial.do("put", { path: "/d/f", content: "old" });
+  const { id } = trial.do("create", { path: "/d/f", existing: "replace" }).status;
+  trial.do("rename", { from: "/d/f", to: "/d/kept" });
+  trial.do("rename", { from: "/d", to: "/e" });
+  trial.do("complete", { file: id, last: undefined });
+  expect(trial.names("/e")).toEqual(["f", "kept"]);
+  expect(trial.shape("/e/kept")).toBe("old");
+  const second = trial.do("create", { path: "/e/f", existing: "replace" }).status.id;
+  trial.do("delete", { path: "/e/f" });
+  trial.do("mkdir", { path: "/e/f", mode: 0o755 });
+  trial.refused("PATH_EXISTS", "complete", { file: second, last: undefined });
+  trial.do("delete", { path: "/e" });
+  trial.refused("LEASE_LOST", "complete", { file: second, last: undefined });
+  expect(trial.machine.statistics().openFiles).toBe(0);
+});
+
+test("many moves at once do not replace an empty directory into which a file is being written", () => {
+  const trial = new Trial();
+  trial.do("put", { path: "/d/f", content: "old" });
+  trial.do("create", { path: "/d/f", existing: "replace" });
+  trial.do("delete", { path: "/d/f" });
+  trial.do("mkdir", { path: "/e", mode: 0o755 });
+  trial.refused("BEING_WRITTEN", "publish", { moves: [{ from: "/e", to: "/d" }], overwrite: true });
+});
+
+test("a quota counts what a draft will be instead of what it replaces", () => {
+  const trial = new Trial();
+  trial.do("mkdir", { path: "/d", mode: 0o755 });
+  trial.write("/d/f", [1024]);
+  trial.do("setQuota", { path: "/d", names: undefined, space: 3 * 1024 });
+  const { id } = trial.do("create", { path: "/d/f", existing: "replace" }).status;
+  const { block } = trial.do("addBlock", { file: id, previous: undefined });
+  const full = { ...block, length: 1024 };
+  trial.refused("SPACE_QUOTA_EXCEEDED", "addBlock", { file: id, previous: full });
+  trial.do("complete", { file: id, last: full });
+  expect(trial.machine.contentSummary("/d", ROOT)).toMatchObject({ files: 1, length: 1024, space: 3072 });
+});

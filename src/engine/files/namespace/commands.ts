@@ -38,7 +38,10 @@ interface NewFile {
   readonly blockSize: number | undefined;
   /** Directories that are missing are made. */
   readonly createParents: boolean;
-  /** What becomes of a file that is there already: PATH_EXISTS, or this one in its place. */
+  /**
+   * What becomes of a file that is there already: PATH_EXISTS, or this one in its place, in one step: when it is put, or closed or
+   * first synced. A writer that gives up or dies before leaves what was there.
+   */
   readonly existing: "refuse" | "replace";
 }
 

@@ -20,6 +20,7 @@ import type {
   Listing,
   NamespaceSettings,
   OpenFile,
+  Segment,
   SnapshotDifference,
   SnapshotEntry,
   SnapshottableDirectory,
@@ -159,6 +160,11 @@ export class NamespaceMachine implements NamespaceQueries {
   checkCreate(file: IntendedFile): void {
     if (this.state.settings.safeMode) throw inSafeMode("create");
     placeOfFile(this.state, file, 0);
+  }
+
+  checkAppend(path: string, caller: Caller): { status: FileStatus; last: Segment | undefined } {
+    if (this.state.settings.safeMode) throw inSafeMode("append");
+    return questions.endOf(this.state, path, caller);
   }
 
   status(path: string, caller: Caller, followLast = true): FileStatus {

@@ -66,6 +66,11 @@ export interface NamespaceQueries {
   checkCreate(file: IntendedFile): void;
   /** `followLast` false: of the link, not of what it leads to. Default true. */
   status(path: string, caller: Caller, followLast?: boolean): FileStatus;
+  /** The end of a file that is to be appended to. Raises what `append` would be refused with at this moment. */
+  checkAppend(
+    path: string,
+    caller: Caller,
+  ): { readonly status: FileStatus; readonly last: Segment | undefined };
   /**
    * Names of a directory in the order of their UTF-8 bytes, behind `startAfter` ("": from the first); at most `limit`,
    * cost independent of how many there are. Of a file: itself.

@@ -113,6 +113,8 @@ export class NamespaceCut {
           .map((id) => this.blockToken(id)),
       })),
     );
+    out.uint32(state.drafts.size);
+    for (const draft of state.drafts.all()) this.writeInode(draft);
     out.uint32(this.roots.length);
     finishRecord(out, start);
   }

@@ -95,7 +95,8 @@ test("one writer at a time: appends wait for it, deleting and replacing the file
   trial.do("delete", { path: "/e" });
   trial.refused("LEASE_LOST", "complete", { file: status.id, last: { ...block, length: 5 } });
   const second = trial.do("create", { path: "/x" }).status;
-  trial.do("create", { path: "/x", existing: "replace", holder: "other" });
+  const third = trial.do("create", { path: "/x", existing: "replace", holder: "other" }).status;
+  trial.do("complete", { file: third.id, holder: "other", last: undefined });
   trial.refused("LEASE_LOST", "complete", { file: second.id, last: undefined });
   trial.settle();
   expect(trial.machine.statistics().blocks).toBe(0);

@@ -24,8 +24,8 @@ const DEFAULT_IDLE_TIMEOUT_MS = 60_000;
 
 export interface WebHdfsOptions {
   readonly files: FileSystem;
-  /** Signs locations: secret, and the same on every node of the cluster. */
-  readonly key: Uint8Array;
+  /** Signs locations: secret, and the same on every node of the cluster. Undefined: not known yet, ask again in a moment. */
+  readonly key: () => Uint8Array | undefined;
   /** Unix milliseconds. */
   readonly now: () => number;
   /** The groups of a user. Default: none. */

@@ -13,7 +13,11 @@ export const ABANDON_OPERATIONS: Operations<"abandon"> = {
   abandon(state, command) {
     const record = heldBy(state, command);
     const { length } = command;
-    if (length !== undefined) return goBack(state, record, length);
+    if (length !== undefined && !record.draft) return goBack(state, record, length);
+    if (record.draft) {
+      state.closeLease(record.id);
+      return true;
+    }
     state.discard(record.names, state.detach(record.names));
     return true;
   },

@@ -116,36 +116,56 @@ export const CONTENT_OPERATIONS: Operations<"put" | "appendInline" | "concat" | 
  * A new file in the place that a command names, and what was there is gone. `content` bytes will be in it at once; `fill`
  * puts them there. Throws before anything is changed.
  */
-export function makeFile(
+function makeFile(
   state: NamespaceState,
-  command: CommandOf<"put" | "create">,
+  command: CommandOf<"put">,
   content: number,
   fill: (file: FileNode) => void,
 ): { readonly file: FileNode; readonly found: Resolved } {
-  const { caller, mode, unmaskedMode } = command;
-  const { found, replaces, replication, blockSize } = placeOfFile(state, command, content);
-  const access = accessOf(state, caller);
+  const place = placeOfFile(state, command, content);
+  const { found, replaces } = place;
   if (replaces) state.discard(found.names, state.detach(found.names));
-  const parent = replaces ? directoriesOf(found).at(-1)! : makeParents(state, found, access);
-  const like = state.newInode(parent, access, mode & 0o777, unmaskedMode, false);
-  const file = state.newFile(state.counters.nextFileId++, like, replication, blockSize);
+  const file = newFile(state, command, place);
   fill(file);
   put(state, found, file);
   return { file, found };
 }
 
-/** Where a new file of `content` bytes goes. Throws whatever is against it. */
-export function placeOfFile(
+/** A new file that its writer holds: in its place, or, where another is, a draft that takes the place later. */
+export function beginFile(
   state: NamespaceState,
-  file: IntendedFile,
-  content: number,
-): {
+  command: CommandOf<"create">,
+): { readonly file: FileNode; readonly found: Resolved; readonly isDraft: boolean } {
+  const place = placeOfFile(state, command, 0);
+  const { found, replaces: isDraft } = place;
+  const file = newFile(state, command, place);
+  if (isDraft) state.drafts.add(file);
+  else put(state, found, file);
+  return { file, found, isDraft };
+}
+
+function newFile(
+  state: NamespaceState,
+  command: CommandOf<"put" | "create">,
+  { found, replaces, replication, blockSize }: PlaceOfFile,
+): FileNode {
+  const { caller, mode, unmaskedMode } = command;
+  const access = accessOf(state, caller);
+  const parent = replaces ? directoriesOf(found).at(-1)! : makeParents(state, found, access);
+  const like = state.newInode(parent, access, mode & 0o777, unmaskedMode, false);
+  return state.newFile(state.counters.nextFileId++, like, replication, blockSize);
+}
+
+interface PlaceOfFile {
   readonly found: Resolved;
   /** Another file is there. */
   readonly replaces: boolean;
   readonly replication: number;
   readonly blockSize: number;
-} {
+}
+
+/** Where a new file of `content` bytes goes. Throws whatever is against it. */
+export function placeOfFile(state: NamespaceState, file: IntendedFile, content: number): PlaceOfFile {
   const { caller, path, createParents, existing: policy } = file;
   const access = accessOf(state, caller);
   const replication = file.replication ?? state.settings.replication;
@@ -304,7 +324,7 @@ export function beginCut(
   const { file: id, block, length: truncateTo, copyTo, pipeline = [] } = cutting;
   const stamp = state.counters.nextStamp++;
   const recovery = { stamp, truncateTo, copyTo, startedMs: state.timeMs };
-  const record = { id, names, holder: RECOVERING, block, aside: false, pipeline, recovery };
+  const record = { id, names, holder: RECOVERING, block, aside: false, draft: false, pipeline, recovery };
   state.leases.set(record, state.timeMs);
 }
 

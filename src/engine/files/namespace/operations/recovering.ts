@@ -84,7 +84,12 @@ export function dueAtMs(state: NamespaceState, { holder, recovery }: OpenRecord)
 
 /** Closes the file when nothing of it is being written; else begins to recover its last block, or lets that go on. */
 export function recover(state: NamespaceState, record: OpenRecord): LeaseRecovery {
-  const { id, block, recovery } = record;
+  const { id, block, recovery, draft } = record;
+  if (draft) {
+    // Nobody has seen it: what it was to replace stays.
+    state.closeLease(id);
+    return { file: id, closed: true, recovery: undefined };
+  }
   if (block === undefined) {
     state.editFile(record, (file) => (file.reserved = 0));
     state.leases.delete(id);
