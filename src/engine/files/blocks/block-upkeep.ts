@@ -7,7 +7,7 @@
  * leader can still remove another one; and what was done under earlier terms was told before.
  */
 import type { Random, NodeId, Timer } from "../../../runtime/world.ts";
-import type { BlockId } from "../namespace/model.ts";
+import type { BlockId, GenerationStamp } from "../namespace/model.ts";
 import type { NamespaceObserver, NamespaceQueries, StoredBlock } from "../namespace/queries.ts";
 import { planBalance } from "./balancer.ts";
 import type { BlockLink } from "./block-link.ts";
@@ -47,6 +47,8 @@ const SETTLE_MS = 1_000;
 /** A copy that was ordered counts for so long, and for the time that its bytes take. */
 const COPY_PATIENCE_MS = 15_000;
 const RECOVERY_PATIENCE_MS = 12_000;
+/** A removal that was ordered is expected to be reported by then. */
+const REMOVAL_PATIENCE_MS = 4_000;
 
 interface Copy {
   readonly untilMs: number;
@@ -61,7 +63,11 @@ export class BlockUpkeep {
   /** Blocks to look at, and since when. */
   private readonly dirty = new Map<BlockId, number>();
   private readonly copies = new Map<BlockId, Map<NodeId, Copy>>();
-  private readonly recoveries = new Map<BlockId, number>();
+  /** Recoveries that were ordered: under which stamp, and until when they are waited for. */
+  private readonly recoveries = new Map<
+    BlockId,
+    { readonly stamp: GenerationStamp; readonly untilMs: number }
+  >();
   private readonly standings = new Map<NodeId, string>();
   private readonly beganMs: number;
   private term: number | undefined;
@@ -185,8 +191,8 @@ export class BlockUpkeep {
     this.recover(term, nowMs, nodes);
   }
 
-  private mark(block: BlockId): void {
-    if (!this.dirty.has(block)) this.dirty.set(block, this.link.clock.monotonicMs());
+  private mark(block: BlockId, inMs = 0): void {
+    if (!this.dirty.has(block)) this.dirty.set(block, this.link.clock.monotonicMs() + inMs);
   }
 
   private nodes(): Map<NodeId, BlockNode> {
@@ -326,7 +332,11 @@ export class BlockUpkeep {
         for (const node of this.removals(id, term, nodes))
           orders.set(node, [...(orders.get(node) ?? []), id]);
       }
-      for (const [node, ids] of orders) this.link.send(node, { type: "delete", term, blocks: ids });
+      for (const [node, ids] of orders) {
+        this.link.send(node, { type: "delete", term, blocks: ids });
+        // An order may be lost, and the node's silence is no report: it is looked at again.
+        for (const id of ids) this.mark(id, REMOVAL_PATIENCE_MS);
+      }
     });
   }
 
@@ -351,11 +361,12 @@ export class BlockUpkeep {
       if (recovery === undefined) continue;
       const { block, stamp: recoveryStamp, truncateTo, copyTo } = recovery;
       wanted.add(block.id);
-      if (nowMs < (this.recoveries.get(block.id) ?? 0)) continue;
-      this.recoveries.set(block.id, nowMs + RECOVERY_PATIENCE_MS);
+      const ordered = this.recoveries.get(block.id);
+      if (ordered?.stamp === recoveryStamp && nowMs < ordered.untilMs) continue;
+      this.recoveries.set(block.id, { stamp: recoveryStamp, untilMs: nowMs + RECOVERY_PATIENCE_MS });
       const holders = this.locations.all(block.id).map(({ node }) => node);
-      const everyone = [...new Set([...pipeline, ...holders])];
-      const live = everyone.filter((node) => nodes.get(node)?.live === true);
+      // One that is gone would be waited for until the attempt is over.
+      const live = [...new Set([...pipeline, ...holders])].filter((node) => nodes.get(node)?.live === true);
       const leader = live[Math.floor(this.options.random.float() * live.length)];
       if (leader === undefined) continue;
       this.link.send(leader, {
@@ -368,7 +379,7 @@ export class BlockUpkeep {
         length: block.length,
         truncateTo,
         copyTo,
-        nodes: everyone,
+        nodes: live,
       });
     }
     for (const block of this.recoveries.keys()) if (!wanted.has(block)) this.recoveries.delete(block);

@@ -128,9 +128,9 @@ function surplusBy(staying: readonly ReplicaLocation[], block: StoredBlock, by: 
   return staying.length >= block.replication + by;
 }
 
-/** Replicas that no reader is ever given: removing them loses nothing. */
+/** Replicas of a closed block that no reader is ever given: removing them loses nothing, whatever was being done to them. */
 function stale(bad: readonly ReplicaLocation[], block: StoredBlock): readonly ReplicaLocation[] {
-  return bad.filter(({ stamp, state }) => stamp < block.stamp && state === "finished");
+  return bad.filter(({ stamp }) => stamp < block.stamp);
 }
 
 function byLoad(

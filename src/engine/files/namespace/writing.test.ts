@@ -201,7 +201,7 @@ test("the leader closes what was left for the hard limit, and tries again what c
   expect(trial.machine.status("/empty", ROOT).open).toBe(false);
   const { stamp } = RECOVERY(trial);
   expect(trial.machine.upkeep(trial.timeMs)).toBeUndefined();
-  expect(trial.machine.upkeep(trial.pass(11_000).timeMs)).toBeDefined();
+  expect(trial.machine.upkeep(trial.pass(26_000).timeMs)).toBeDefined();
   trial.do("expireLeases", { limit: 100 });
   const second = RECOVERY(trial);
   expect(second.stamp).toBeGreaterThan(stamp);

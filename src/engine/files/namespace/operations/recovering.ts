@@ -13,7 +13,7 @@ import { accessOf } from "./operation.ts";
 import { commit, dropBlock } from "./writing.ts";
 
 /** An attempt of which nothing was heard for so long is made again, under a later stamp. */
-export const RECOVERY_RETRY_MS = 10_000;
+export const RECOVERY_RETRY_MS = 25_000;
 
 export const RECOVERY_OPERATIONS: Operations<"recoverLease" | "finishRecovery" | "expireLeases"> = {
   recoverLease(state, { caller, path, holder, force }) {
