@@ -13,7 +13,7 @@ import { ALGORITHMS } from "../consensus/algorithm-names.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { readClusterFile } from "./cluster-file.ts";
 import type { NodeConfig } from "./node-channel.ts";
-import { DEFAULT_PORTS, planLocalCluster } from "./plan.ts";
+import { DEFAULT_PORTS, DEFAULT_RACK, planLocalCluster } from "./plan.ts";
 import { NODE_ENTRY } from "./start.ts";
 import { formatBytes, formatCount, formatDuration, formatTable, paintFor } from "./style.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -94,6 +94,7 @@ async function planNodes(
       readMode: "barrier",
       password: undefined,
       protectedMode: true,
+      rack: DEFAULT_RACK,
       secret: undefined,
       logLevel: "error",
       logFormat: process.stderr.isTTY ? "pretty" : "json",

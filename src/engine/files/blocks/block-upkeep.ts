@@ -28,6 +28,8 @@ export interface BlockUpkeepOptions {
   readonly barrier: (done: Outcome) => void;
   /** Puts `finishRecovery` into the log. */
   readonly finishRecovery: (report: RecoveryReport) => void;
+  /** Who may report, and be told: the members. Default: all. */
+  readonly isMember?: (node: NodeId) => boolean;
   /** Safe mode: nothing is repaired, moved or removed. Default: never. */
   readonly paused?: () => boolean;
   readonly random: Random;
@@ -92,10 +94,12 @@ export class BlockUpkeep {
       replaced: () => this.lookAtAll(),
     };
     link.on("heartbeat", (from, frame) => {
+      if (!this.isMember(from)) return;
       const isCurrent = this.locations.onHeartbeat(from, frame, link.clock.monotonicMs());
       if (!isCurrent) link.send(from, { type: "reportWanted" });
     });
     link.on("report", (from, frame) => {
+      if (!this.isMember(from)) return;
       const isCurrent = this.locations.onReport(from, frame, link.clock.monotonicMs());
       if (!isCurrent) link.send(from, { type: "reportWanted" });
     });
@@ -169,6 +173,15 @@ export class BlockUpkeep {
     return { ordered: moves.length, pending };
   }
 
+  /** Blocks of which something changed, that wait to be looked at. */
+  get waiting(): number {
+    return this.dirty.size;
+  }
+
+  private isMember(node: NodeId): boolean {
+    return this.options.isMember?.(node) !== false;
+  }
+
   private isPaused(): boolean {
     return this.options.paused?.() === true;
   }
@@ -177,6 +190,7 @@ export class BlockUpkeep {
     this.timer = this.link.clock.setTimer(TICK_MS, () => this.tick());
     const nowMs = this.link.clock.monotonicMs();
     const term = this.options.leading();
+    for (const { id } of this.locations.nodes()) if (!this.isMember(id)) this.locations.forget(id);
     if (term !== this.term) {
       this.term = term;
       this.lookAtAll();
@@ -191,7 +205,9 @@ export class BlockUpkeep {
     this.recover(term, nowMs, nodes);
   }
 
+  /** Who does not lead has nothing to do about it, and looks at all blocks when he begins to. */
   private mark(block: BlockId, inMs = 0): void {
+    if (this.term === undefined) return;
     if (!this.dirty.has(block)) this.dirty.set(block, this.link.clock.monotonicMs() + inMs);
   }
 
@@ -209,6 +225,11 @@ export class BlockUpkeep {
   }
 
   private lookAtAll(): void {
+    this.dirty.clear();
+    if (this.term === undefined) {
+      this.unseen = undefined;
+      return;
+    }
     this.unseen = this.options.namespace.blocks();
     this.standings.clear();
     this.copies.clear();

@@ -68,6 +68,14 @@ export class LocationTable implements Locations {
     this.observer.changed(block);
   }
 
+  /** The node is no member any more: what it holds does not count. */
+  forget(id: NodeId): void {
+    const node = this.reporting.get(id);
+    if (node === undefined) return;
+    for (const block of node.replicas.keys()) this.remove(node, block);
+    this.reporting.delete(id);
+  }
+
   /** Replicas that a node holds. */
   replicasOf(node: NodeId): number {
     return this.reporting.get(node)?.replicas.size ?? 0;

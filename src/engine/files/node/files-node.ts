@@ -100,6 +100,7 @@ export class FilesNode {
       barrier: (done) => group.barrier((error) => done(error)),
       finishRecovery: ({ file, block, recoveryStamp: stamp, length }) =>
         this.log.tell({ type: "finishRecovery", file, block, stamp, length }, () => undefined),
+      isMember: (each) => group.members().includes(each),
       paused: () => this.safeMode.isOn || group.machine.settings.safeMode,
       random,
       address: options.address,
@@ -148,6 +149,11 @@ export class FilesNode {
   key(): Buffer | undefined {
     const { key } = this.log.machine;
     return key === undefined ? undefined : Buffer.from(key, "hex");
+  }
+
+  /** Files that are being written through this node. */
+  get writerCount(): number {
+    return this.fileSystem.writerCount;
   }
 
   /** Writers give up, streams end, replicas are closed. The group and the network are their owner's. */
