@@ -10,6 +10,7 @@ import { makeDirectory } from "../runtime/node/directory.ts";
 import { openNodeDisk } from "../runtime/node/disk.ts";
 import { createMemoryDisk } from "../runtime/node/memory-disk.ts";
 import type { TcpNetwork } from "../runtime/node/network.ts";
+import { userName } from "../runtime/node/user-name.ts";
 import type { Disk, Network, NodeId, World } from "../runtime/world.ts";
 import type { GroupDoor } from "./cluster/hosted-group.ts";
 import type { FilesStatus, MemberView, NodeStatus } from "./cluster/local-node.ts";
@@ -41,7 +42,7 @@ export interface FilesOptions extends Pick<
   readonly reservedBytes?: number;
   /** Bytes of blocks that a node in memory keeps. Default: a quarter of the machine's memory. */
   readonly memoryBytes?: number;
-  /** What a new file system begins with. Default: as many replicas as there are founders, at most 3. */
+  /** What a new file system begins with. Default: as many replicas as there are founders, at most 3; it belongs to who runs the node. */
   readonly settings?: Partial<NamespaceSettings>;
   /** Carries blocks in place of TCP (an engine inside one process). It is closed with the node. */
   readonly network?: Network;
@@ -90,7 +91,8 @@ export class NodeFiles {
       address: (node) => views().find((each) => each.id === node)?.http,
       // What the log acknowledges before it is on the disk, blocks do too.
       durability: durability === "always" ? "disk" : "memory",
-      settings: { replication, ...settings },
+      // As HDFS: who starts it may do everything.
+      settings: { replication, superuser: userName(), ...settings },
       ...(reservedBytes === undefined && !isMemory ? {} : { reservedBytes: reservedBytes ?? 0 }),
     };
     return new Promise((resolve) => openFilesNode(options, resolve));

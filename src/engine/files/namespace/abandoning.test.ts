@@ -113,6 +113,19 @@ test("a file system is founded once, with a secret and the settings that fit its
   expect([copy.key, copy.settings.replication]).toEqual([KEY, 1]);
 });
 
+test("the root belongs to who founded the file system", () => {
+  const trial = new Trial();
+  expect(trial.machine.status("/", ROOT).owner).toBe("quorate");
+  trial.do("found", { key: KEY, settings: { superuser: "ada", supergroup: "engineers" } });
+  expect(trial.machine.status("/", ROOT)).toMatchObject({ owner: "ada", group: "engineers" });
+  trial.refused("ACCESS_DENIED", "mkdir", {
+    path: "/d",
+    mode: 0o755,
+    caller: { user: "quorate", groups: [] },
+  });
+  expect(trial.do("mkdir", { path: "/d", mode: 0o755, caller: { user: "ada", groups: [] } })).toBe(true);
+});
+
 test("what a new file would be refused with is known before", () => {
   const trial = new Trial();
   trial.do("put", { path: "/f", content: "x" });

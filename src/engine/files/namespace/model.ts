@@ -167,7 +167,7 @@ export interface BlockRecovery {
 
 /** What an operator sets for the whole file system; replicated. */
 export interface NamespaceSettings {
-  /** May do everything. Default "quorate": the name under which `quorate` itself asks. */
+  /** May do everything. Default: the user that runs the node which founds the file system; where it has no name, "quorate". */
   readonly superuser: string;
   /** Its members may do everything. Default "supergroup". */
   readonly supergroup: string;

@@ -38,6 +38,9 @@ export const OPERATIONS: Operations<CommandType> = {
     if (state.key !== undefined) return false;
     if (!/^[0-9a-f]{64}$/.test(key)) throw new Refusal("ARGUMENT_INVALID", "a key has 64 hexadecimal digits");
     state.settings = changedSettings(state.settings, settings);
+    const { superuser, supergroup } = state.settings;
+    const caller = { user: superuser, groups: [] };
+    OPERATIONS.setOwner(state, { type: "setOwner", caller, path: "/", owner: superuser, group: supergroup });
     state.key = key;
     return true;
   },
