@@ -51,6 +51,9 @@ import type { Watchers } from "./watchers.ts";
 const LISTING_NAMES = 1_000;
 const DIFFERENCES_MAX = 1_000_000;
 const LOOK_MS = 200;
+/** The replicas of a block that was just written are reported a moment after the log knows of it. */
+const REPORT_WAIT_MS = 500;
+const REPORT_LOOK_MS = 20;
 
 export interface FileSystemParts {
   readonly node: NodeId;
@@ -147,12 +150,18 @@ export class NodeFileSystem implements FileSystem {
     );
     const { upkeep, link } = this.parts;
     const members = this.log.group.members();
-    return { status, blocks: whereBlocksAre(segments, upkeep.locations, members, link.self) };
+    for (let waitedMs = 0; ; waitedMs += REPORT_LOOK_MS) {
+      const blocks = whereBlocksAre(segments, upkeep.locations, members, link.self);
+      const isKnown = blocks.every(({ segment, replicas }) => segment.length === 0 || replicas.length > 0);
+      if (isKnown || waitedMs >= REPORT_WAIT_MS) return { status, blocks };
+      await until(options?.signal, this.log.delay(REPORT_LOOK_MS));
+    }
   }
 
   async checksum(path: string, caller: Caller, options?: CallOptions): Promise<FileChecksum> {
     const found = await this.ask((namespace) => namespace.segments(path, caller, 0, 2 ** 52), options);
     const { link, upkeep } = this.parts;
+    await this.locations(path, caller, 0, 2 ** 52, options);
     return until(options?.signal, checksumOf(link, upkeep.locations, found));
   }
 

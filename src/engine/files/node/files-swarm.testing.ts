@@ -314,18 +314,18 @@ export class Swarm {
       Object.assign(machine.disk.options, { stall: 0, capacityBytes: Infinity });
       if (!machine.running) cluster.start(id);
     }
-    await cluster.until(() => this.running === 0, `seed ${seed}: the clients end`, 300_000);
+    await cluster.until(() => this.running === 0, `seed ${seed}: the clients end`, 150_000);
     if (this.broken !== undefined) throw this.broken;
     await cluster.until(() => cluster.nodes.size === cluster.ids.length, `seed ${seed}: all nodes run`);
     const machine = cluster.log.machine("n2");
     await cluster.until(
       () => machine.statistics().openFiles === 0,
       `seed ${seed}: all files are closed`,
-      300_000,
+      150_000,
     );
     const report = cluster.files("n2").settledReplication("/", ROOT);
     await cluster
-      .of(report, `seed ${seed}: all blocks are as they should be`, 600_000)
+      .of(report, `seed ${seed}: all blocks are as they should be`, 200_000)
       .catch(async (error: unknown) => {
         throw new Error(`${(error as Error).message}\n${await this.illnesses()}`);
       });
@@ -341,10 +341,15 @@ export class Swarm {
         ),
       );
     await cluster
-      .until(() => strays().length === 0, `seed ${seed}: what no file names is gone`, 300_000)
+      .until(() => strays().length === 0, `seed ${seed}: what no file names is gone`, 150_000)
       .catch((error: unknown) => {
         throw new Error(`${(error as Error).message}: ${strays().join(", ")}`);
       });
+    for (const { id, length, replication } of machine.blocks()) {
+      const { length: held } = cluster.holders(id);
+      if (length > 0 && held < replication)
+        throw new Error(`seed ${seed}: block ${id} is on ${held} nodes only`);
+    }
     const digests = new Set(cluster.ids.map((id) => cluster.log.machine(id).digest()));
     if (digests.size > 1) throw new Error(`seed ${seed}: the namespaces differ`);
   }

@@ -50,7 +50,7 @@ export function isWebHdfs(target: string): boolean {
 export function createWebHdfsDoor(options: WebHdfsOptions): WebHdfsDoor {
   const { files, key, now, groupsOf = () => [], idleTimeoutMs = DEFAULT_IDLE_TIMEOUT_MS } = options;
   const { onlyLocal = false } = options;
-  const transfers = new Transfers(files, new LocationSigner(key, now), idleTimeoutMs);
+  const transfers = new Transfers(files, new LocationSigner(key, now), idleTimeoutMs, onlyLocal);
   return {
     take(request, response, expectsContinue) {
       const gone = new AbortController();
