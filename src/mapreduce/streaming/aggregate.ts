@@ -22,7 +22,10 @@ const NO_LIMIT = Infinity;
 export function splitAggregateKey(key: string): { readonly type: string; readonly id: string } {
   const colon = key.indexOf(":");
   if (colon < 0)
-    throw new QuorateError("JOB_FAILED", `-reducer aggregate takes keys such as LongValueSum:word, not "${key.slice(0, 200)}"`);
+    throw new QuorateError(
+      "JOB_FAILED",
+      `-reducer aggregate takes keys such as LongValueSum:word, not "${key.slice(0, 200)}"`,
+    );
   return { type: key.slice(0, colon), id: key.slice(colon + 1) };
 }
 
@@ -62,7 +65,10 @@ function longs(merge: (sofar: bigint, value: bigint) => bigint, start: bigint): 
 function longOf(text: string): bigint {
   const value = /^[+-]?\d+$/.test(text) ? BigInt(text.replace(/^\+/, "")) : undefined;
   if (value === undefined || value !== BigInt.asIntN(64, value))
-    throw new QuorateError("JOB_FAILED", `-reducer aggregate: not a whole number of 64 bits: "${text.slice(0, 200)}"`);
+    throw new QuorateError(
+      "JOB_FAILED",
+      `-reducer aggregate: not a whole number of 64 bits: "${text.slice(0, 200)}"`,
+    );
   return value;
 }
 
@@ -113,7 +119,9 @@ function histogram(): Aggregator {
       counts.set(text, (counts.get(text) ?? 0n) + count);
     },
     report() {
-      const sorted = [...counts.values()].sort((left, right) => (left < right ? -1 : left > right ? 1 : 0)).map(Number);
+      const sorted = [...counts.values()]
+        .sort((left, right) => (left < right ? -1 : left > right ? 1 : 0))
+        .map(Number);
       const all = sorted.length;
       if (all === 0) return "0";
       const mean = sorted.reduce((sum, count) => sum + count, 0) / all;

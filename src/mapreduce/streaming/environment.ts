@@ -20,7 +20,12 @@ const TEXT_MAX_BYTES = 131_072;
  * Letters and digits of a property's name stay, all else becomes `_`. A value is cut at `stream.jobconf.truncate.limit`
  * characters (default: none), and at what the machine takes. Secrets of this program (QUORATE_…) are not passed on.
  */
-export function environmentOf({ properties, added, inherited, temporary }: EnvironmentOptions): Record<string, string> {
+export function environmentOf({
+  properties,
+  added,
+  inherited,
+  temporary,
+}: EnvironmentOptions): Record<string, string> {
   const environment: Record<string, string> = {};
   for (const [name, value] of Object.entries(inherited))
     if (value !== undefined && !/^(QUORATE|NODE)_/.test(name)) environment[name] = value;
@@ -45,7 +50,10 @@ function fitting(name: string, value: string): string {
  * The texts of `-cmdenv`. Hadoop puts them together with blanks and takes them apart at blanks, so that one may hold several
  * pairs, and no value holds a blank; what is no pair is left out.
  */
-export function parseAdded(texts: readonly string[]): { readonly added: Record<string, string>; readonly odd: readonly string[] } {
+export function parseAdded(texts: readonly string[]): {
+  readonly added: Record<string, string>;
+  readonly odd: readonly string[];
+} {
   const added: Record<string, string> = {};
   const odd: string[] = [];
   for (const pair of texts.flatMap((text) => text.split(" "))) {

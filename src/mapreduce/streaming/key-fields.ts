@@ -64,10 +64,14 @@ export function firstFields(count: number, separator: string): KeyParts {
 
 function parsePart(text: string): KeyPart {
   const match = PART.exec(text);
-  const [, field = "", character = "1", order = "", endField = "0", endCharacter = "0", endOrder = ""] = match ?? [];
+  const [, field = "", character = "1", order = "", endField = "0", endCharacter = "0", endOrder = ""] =
+    match ?? [];
   const begin = { beginField: Number(field), beginCharacter: Number(character) };
   if (match === null || begin.beginField < 1 || begin.beginCharacter < 1)
-    throw new QuorateError("USAGE", `not a part of a key: "-k ${text}"; it is -k field[.character][nr][,field[.character][nr]]`);
+    throw new QuorateError(
+      "USAGE",
+      `not a part of a key: "-k ${text}"; it is -k field[.character][nr][,field[.character][nr]]`,
+    );
   const marks = order + endOrder;
   return {
     ...begin,
@@ -148,7 +152,12 @@ function fieldLengths({ hasFields, separator }: KeyParts, key: Buffer): readonly
   return lengths;
 }
 
-function stretchOf({ separator }: KeyParts, part: KeyPart, key: Buffer, lengths: readonly number[]): Stretch | undefined {
+function stretchOf(
+  { separator }: KeyParts,
+  part: KeyPart,
+  key: Buffer,
+  lengths: readonly number[],
+): Stretch | undefined {
   if (lengths.length < part.beginField) return undefined;
   const offsetOf = (field: number): number => {
     let offset = 0;

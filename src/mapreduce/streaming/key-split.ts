@@ -8,9 +8,15 @@ export interface KeyRule {
 }
 
 /** The position of the separator between key and value in `bytes` from `start` to `end`, exclusive; -1: there is none. */
-export function findKeyEnd(bytes: Buffer, start: number, end: number, { separator, fields }: KeyRule): number {
+export function findKeyEnd(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  { separator, fields }: KeyRule,
+): number {
   let at = find(bytes, start, end, separator);
-  for (let field = 1; field < fields && at >= 0; field++) at = find(bytes, at + separator.length, end, separator);
+  for (let field = 1; field < fields && at >= 0; field++)
+    at = find(bytes, at + separator.length, end, separator);
   return at;
 }
 
@@ -19,7 +25,10 @@ function find(bytes: Buffer, start: number, end: number, separator: Buffer): num
   const last = end - separator.length;
   for (let at = start; at <= last; at++) {
     if (bytes[at] !== first) continue;
-    if (separator.length === 1 || bytes.compare(separator, 0, separator.length, at, at + separator.length) === 0)
+    if (
+      separator.length === 1 ||
+      bytes.compare(separator, 0, separator.length, at, at + separator.length) === 0
+    )
       return at;
   }
   return -1;
