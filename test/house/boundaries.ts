@@ -60,6 +60,8 @@ export const importRules: Readonly<
   bench: { rooms: ["bench", "consensus/algorithm-names.ts"], pure: false },
   "bench/inside": { rooms: ["runtime", "wire", "engine"], pure: false },
   client: { rooms: ["runtime", "wire", "client"], pure: false },
+  mapreduce: { rooms: ["runtime", "wire", "client", "mapreduce"], pure: false },
+  "mapreduce/task": { rooms: ["runtime", "wire", "client", "mapreduce", "mapreduce/task"], pure: false },
   cli: {
     rooms: [
       "runtime",
