@@ -83,6 +83,34 @@ export const importRules: Readonly<
   client: { rooms: ["runtime", "wire", "client"], pure: false },
   "client/files": { rooms: ["runtime", "wire", "client/files"], pure: false },
   "client/mapreduce": { rooms: ["runtime", "wire", "client/mapreduce", "mapreduce"], pure: false },
+  "mapreduce/task": {
+    rooms: [
+      "runtime",
+      "wire",
+      "client",
+      "client/files",
+      "mapreduce",
+      "mapreduce/task",
+      "mapreduce/streaming",
+    ],
+    pure: false,
+  },
+  "mapreduce/streaming": {
+    rooms: [
+      "runtime",
+      "wire",
+      "client",
+      "client/files",
+      "mapreduce",
+      "mapreduce/task",
+      "mapreduce/streaming",
+    ],
+    pure: false,
+  },
+  "mapreduce/local": {
+    rooms: ["runtime", "wire", "client", "client/files", "mapreduce", "mapreduce/task", "mapreduce/local"],
+    pure: false,
+  },
   cli: {
     rooms: [
       "runtime",
@@ -95,6 +123,9 @@ export const importRules: Readonly<
       "client/files",
       "client/mapreduce",
       "mapreduce",
+      "mapreduce/task",
+      "mapreduce/streaming",
+      "mapreduce/local",
       "cli",
     ],
     pure: false,

@@ -23,8 +23,11 @@ export interface Bundle {
 /** Where this package's own modules lie, compiled or not. */
 const PACKAGE_CODE = resolve(import.meta.dirname, "../..");
 const ENDING = extname(import.meta.filename);
-/** Says what a name of this package stands for; the same as "exports" of package.json. */
-const PACKAGE_DOORS: Readonly<Record<string, string>> = { quorate: join(PACKAGE_CODE, `index${ENDING}`) };
+/** What the names of this package stand for: as in "exports" of package.json. */
+const PACKAGE_DOORS: Readonly<Record<string, string>> = {
+  quorate: join(PACKAGE_CODE, `index${ENDING}`),
+  "quorate/mapreduce": join(PACKAGE_CODE, "mapreduce", `index${ENDING}`),
+};
 const MESSAGES_MAX = 5;
 /** Packages in CommonJS ask for Node.js's modules by `require`, which a module has not by itself. */
 const BANNER =

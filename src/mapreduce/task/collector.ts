@@ -1,0 +1,206 @@
+/**
+ * What a map emits, until it lies sorted by partition and key in one file: collected in memory, combined, spilled when the
+ * memory is full, merged at the end.
+ */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { ByteSink } from "../codec/byte-sink.ts";
+import type { Codec } from "../codec/codec.ts";
+import { QuorateError } from "../../runtime/errors.ts";
+import type { KeyOrder } from "../key-order.ts";
+import { hashBytes, partitionOfHash } from "../key-order.ts";
+import type { Combine, NumericFold } from "./combine.ts";
+import { foldCombine, numberCodec, pour } from "./combine.ts";
+import { CombineTable } from "./combine-table.ts";
+import type { TaskCounters } from "./counters.ts";
+import { publishMapOutput } from "./map-output.ts";
+import type { MapOutput } from "./orders.ts";
+import { MergedRecords } from "./merge.ts";
+import { RecordBuffer } from "./record-buffer.ts";
+import type { Records } from "./records.ts";
+import { RunReader } from "./run-reader.ts";
+import type { RunExtent } from "./run-writer.ts";
+import { RunWriter } from "./run-writer.ts";
+
+export interface CollectorSettings {
+  /** The attempt's own. */
+  readonly directory: string;
+  readonly partitions: number;
+  readonly order: KeyOrder;
+  readonly combine: Combine | undefined;
+  /** In place of `combine`: numbers folded as they come. */
+  readonly fold: NumericFold | undefined;
+  readonly compress: "none" | "gzip";
+  /** Memory for records, bytes. */
+  readonly bufferBytes: number;
+  /** Files that are merged at a time. */
+  readonly mergeMax: number;
+  readonly counters: TaskCounters;
+  /** Called now and then while records are sorted, written and merged. */
+  readonly tick: () => void;
+}
+
+interface Spill {
+  readonly path: string;
+  readonly runs: readonly RunExtent[];
+}
+
+/** Measured: larger tables miss the cache more than they save in sorting. */
+const TABLE_SLOTS_POWER = 16;
+const TABLE_KEY_BYTES = 2 * 1024 * 1024;
+/** When so many of a full table's records had a key of their own, folding them is not worth the look-up. */
+const FOLD_MIN_GAIN = 0.9;
+
+export class Collector {
+  private readonly settings: CollectorSettings;
+  private readonly buffer: RecordBuffer;
+  private readonly combine: Combine | undefined;
+  private table: CombineTable | undefined;
+  private readonly codec: Codec<number>;
+  private readonly scratch = new ByteSink(64);
+  private readonly spills: Spill[] = [];
+  private files = 0;
+  /** Records that went into the table since it was empty. */
+  private folded = 0;
+
+  constructor(settings: CollectorSettings) {
+    const { fold } = settings;
+    this.settings = settings;
+    this.buffer = new RecordBuffer(settings.bufferBytes);
+    this.combine = fold === undefined ? settings.combine : foldCombine(fold);
+    this.codec = numberCodec(fold?.codec ?? "number");
+    if (fold !== undefined) this.table = new CombineTable(fold.fold, TABLE_SLOTS_POWER, TABLE_KEY_BYTES);
+  }
+
+  /** Counts the record as emitted. TOO_LARGE: it is larger than the buffer. */
+  add(
+    keyBytes: Buffer,
+    keyStart: number,
+    keyEnd: number,
+    valueBytes: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const { system } = this.settings.counters;
+    system.MAP_OUTPUT_RECORDS++;
+    system.MAP_OUTPUT_BYTES += keyEnd - keyStart + valueEnd - valueStart;
+    this.put(keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd);
+  }
+
+  /** The same for a number that the job folds. */
+  fold(bytes: Buffer, start: number, end: number, value: number): void {
+    const { system } = this.settings.counters;
+    system.MAP_OUTPUT_RECORDS++;
+    const { table } = this;
+    if (table === undefined) {
+      this.putNumber(bytes, start, end, value);
+      return;
+    }
+    this.folded++;
+    if (table.add(bytes, start, end, value)) return;
+    this.emptyTable(table);
+    if (end - start > table.keyMax) this.putNumber(bytes, start, end, value);
+    else table.add(bytes, start, end, value);
+  }
+
+  /** Writes what is left; the output of the attempt. */
+  finish(): MapOutput {
+    if (this.table !== undefined) this.emptyTable(this.table);
+    if (this.buffer.records > 0 || this.spills.length === 0) this.spill();
+    let spills: readonly Spill[] = this.spills;
+    while (spills.length > 1) {
+      const some = spills.slice(0, this.settings.mergeMax);
+      spills = [this.merge(some), ...spills.slice(some.length)];
+    }
+    const [last] = spills;
+    if (last === undefined) throw new QuorateError("INVARIANT", "a map without a spill");
+    const output = publishMapOutput(this.settings.directory, last.path, last.runs);
+    for (const length of output.partitions)
+      this.settings.counters.system.MAP_OUTPUT_MATERIALIZED_BYTES += length;
+    return output;
+  }
+
+  private putNumber(bytes: Buffer, start: number, end: number, value: number): void {
+    this.codec.write(value, this.scratch.clear());
+    this.put(bytes, start, end, this.scratch.bytes, 0, this.scratch.length);
+  }
+
+  private put(
+    keyBytes: Buffer,
+    keyStart: number,
+    keyEnd: number,
+    valueBytes: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const partition = this.partitionOf(keyBytes, keyStart, keyEnd);
+    if (this.buffer.add(partition, keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd)) return;
+    if (this.buffer.records > 0) this.spill();
+    if (!this.buffer.add(partition, keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd))
+      throw new QuorateError(
+        "TOO_LARGE",
+        `a record of ${keyEnd - keyStart + valueEnd - valueStart} bytes; this task sorts at most ` +
+          `${this.buffer.recordMax}: raise the memory of the job`,
+      );
+  }
+
+  private partitionOf(bytes: Buffer, start: number, end: number): number {
+    const { partitions, order } = this.settings;
+    if (partitions === 1) return 0;
+    if (order.partition === undefined) return partitionOfHash(hashBytes(bytes, start, end), partitions);
+    const partition = order.partition(bytes, start, end, partitions);
+    if (Number.isInteger(partition) && partition >= 0 && partition < partitions) return partition;
+    throw new QuorateError(
+      "ARGUMENT_INVALID",
+      `the partitioner gave ${partition}, which is none of 0 to ${partitions - 1}`,
+    );
+  }
+
+  private emptyTable(table: CombineTable): void {
+    table.forEach((bytes, start, end, value) => this.putNumber(bytes, start, end, value));
+    const { system } = this.settings.counters;
+    system.COMBINE_INPUT_RECORDS += this.folded;
+    system.COMBINE_OUTPUT_RECORDS += table.entries;
+    // Keys hardly come twice: from here on they are sorted as they come.
+    if (table.entries > this.folded * FOLD_MIN_GAIN) this.table = undefined;
+    this.folded = 0;
+    table.clear();
+  }
+
+  private spill(): void {
+    const { partitions, order, tick } = this.settings;
+    const sorted = this.buffer.sorted(partitions, order.compare);
+    tick();
+    this.spills.push(this.write((partition) => sorted.select(partition)));
+    this.buffer.clear();
+  }
+
+  private merge(spills: readonly Spill[]): Spill {
+    const merged = this.write((partition) => {
+      const readers = spills.map(
+        ({ path, runs }) => new RunReader({ type: "file", path, extent: runs[partition]! }, path),
+      );
+      return new MergedRecords(readers, this.settings.order.compare);
+    });
+    for (const { path } of spills) rmSync(path);
+    return merged;
+  }
+
+  private write(recordsOf: (partition: number) => Records): Spill {
+    const { directory, partitions, compress, counters, tick } = this.settings;
+    const path = join(directory, `spill-${this.files++}`);
+    const writer = new RunWriter(path, compress);
+    const runs: RunExtent[] = [];
+    for (let partition = 0; partition < partitions; partition++) {
+      const records = recordsOf(partition);
+      if (this.combine === undefined) pour(records, writer);
+      else this.combine(records, writer);
+      runs.push(writer.endRun());
+      tick();
+    }
+    writer.close();
+    counters.system.SPILLED_RECORDS += runs.reduce((sum, run) => sum + run.records, 0);
+    counters.system.SPILLED_BYTES += writer.size;
+    return { path, runs };
+  }
+}

@@ -1,0 +1,121 @@
+/** Jobs for tests, run as tasks in processes of their own, on files of this machine. */
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { jobSettings } from "../job-settings.ts";
+import type { JobSettings, JobSpec, Split } from "../job-spec.ts";
+import type { MapOrder, MapOutputSource, ReduceOrder } from "./orders.ts";
+import type { TaskEnd, TaskOptions } from "./task-process.ts";
+import { startTask } from "./task-process.ts";
+
+/** What a job's module imports. */
+const DOOR = new URL("../../../dist/mapreduce/index.js", import.meta.url).href;
+
+/** A directory that is gone when the test is over. */
+export function scratchDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "quorate-task-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+export type DoneEnd = Extract<TaskEnd, { readonly type: "done" }>;
+
+/** Runs the tasks of one job, each when it is asked to. */
+export class JobBench {
+  readonly directory: string = scratchDirectory();
+  readonly spec: JobSpec;
+  private readonly bundle: string;
+  private attempts = 0;
+
+  /** `definition`: the text of a job's module; `input`, `output`, `codec`, `job`, … are there. */
+  constructor(definition: string, settings: Partial<JobSettings> = {}, change: Partial<JobSpec> = {}) {
+    this.bundle = join(this.directory, "job.mjs");
+    writeFileSync(this.bundle, `import * as door from "${DOOR}";\nconst { ${NAMES} } = door;\n${definition}`);
+    this.spec = {
+      name: "test",
+      user: "test",
+      program: { type: "module", bundle: this.bundle, sha256: "" },
+      inputs: [{ paths: [`${this.directory}/input`], mapper: 0 }],
+      output: `${this.directory}/out`,
+      settings: jobSettings(settings),
+      properties: {},
+      cacheFiles: [],
+      ...change,
+    };
+  }
+
+  write(name: string, content: string | Uint8Array): string {
+    const path = join(this.directory, name);
+    writeFileSync(path, content);
+    return path;
+  }
+
+  wholeSplit(path: string): Split {
+    return { path, start: 0, length: statSync(path).size, whole: false, mapper: 0, nodes: [] };
+  }
+
+  map(split: Split, task = 0, options: TaskOptions = {}, change: Partial<MapOrder> = {}): Promise<TaskEnd> {
+    const order: MapOrder = {
+      ...this.base("map", task),
+      type: "map",
+      split,
+      partitions: this.spec.settings.reduces,
+      output: this.spec.output,
+      ...change,
+    };
+    mkdirSync(order.directory);
+    return startTask(order, options).ended;
+  }
+
+  reduceOrder(partition: number, sources: readonly MapOutputSource[]): ReduceOrder {
+    const order: ReduceOrder = {
+      ...this.base("reduce", partition),
+      type: "reduce",
+      partition,
+      maps: sources.length,
+      sources,
+      output: this.spec.output,
+    };
+    mkdirSync(order.directory);
+    return order;
+  }
+
+  reduce(
+    partition: number,
+    sources: readonly MapOutputSource[],
+    options: TaskOptions = {},
+  ): Promise<TaskEnd> {
+    return startTask(this.reduceOrder(partition, sources), options).ended;
+  }
+
+  /** The output of a map that this bench ran as its attempt `attempt` of all. */
+  source(map: number, attempt: number): MapOutputSource {
+    return { map, attempt, file: join(this.attemptDirectory(attempt), "output") };
+  }
+
+  attemptDirectory(attempt: number): string {
+    return join(this.directory, `attempt-${attempt}`);
+  }
+
+  private base(
+    kind: "map" | "reduce",
+    task: number,
+  ): Omit<MapOrder, "type" | "split" | "partitions" | "output"> {
+    return {
+      spec: this.spec,
+      attempt: { job: "job_20261125_0001", kind, task, attempt: 0 },
+      directory: this.attemptDirectory(this.attempts++),
+      fileSystem: "file:///",
+      bundle: this.bundle,
+      cache: {},
+      skip: [],
+    };
+  }
+}
+
+const NAMES = "input, output, codec, job, mapOnly, mapped, sum, count, min, max, identity";
+
+export function assertDone(end: TaskEnd): asserts end is DoneEnd {
+  if (end.type !== "done") throw new Error(`the attempt ended otherwise: ${JSON.stringify(end)}`);
+}
