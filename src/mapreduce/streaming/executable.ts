@@ -8,6 +8,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { QuorateError } from "../../runtime/errors.ts";
+import { copyRange } from "../task/records.ts";
 import { findExecutable, splitCommand } from "./command-line.ts";
 
 export interface ExecutableOptions {
@@ -48,6 +49,7 @@ export class Executable {
   private filled = 0;
   private hung = false;
   private over = false;
+  private missed = false;
 
   /** Starts it. */
   constructor({ command, directory, environment, onOutput, onError }: ExecutableOptions) {
@@ -71,11 +73,16 @@ export class Executable {
     return this.hung || this.over;
   }
 
+  /** It did not take a piece of its input that was not the last one. */
+  get missedInput(): boolean {
+    return this.missed;
+  }
+
   /** Adds bytes to its input. False: wait for `room` before more are given. The bytes are copied. */
   write(bytes: Uint8Array, start = 0, end: number = bytes.length): boolean {
     for (let at = start; at < end;) {
       const taken = Math.min(end - at, PIECE_BYTES - this.filled);
-      this.piece.set(bytes.subarray(at, at + taken), this.filled);
+      copyRange(bytes, at, at + taken, this.piece, this.filled);
       this.filled += taken;
       at += taken;
       if (this.filled === PIECE_BYTES) this.flush();
@@ -83,14 +90,13 @@ export class Executable {
     return this.deaf || this.stdin.writableNeedDrain !== true;
   }
 
-  /** Gives it what is gathered so far. */
-  flush(): void {
-    if (this.filled === 0) return;
+  private flush(): void {
     const bytes = this.piece.subarray(0, this.filled);
     this.filled = 0;
-    if (this.deaf) return;
     this.piece = Buffer.allocUnsafe(PIECE_BYTES);
-    this.stdin.write(bytes);
+    this.stdin.write(bytes, (error) => {
+      if (error != null) this.missed = true;
+    });
   }
 
   /** Resolves when it has read enough that more may be given, or reads no more. */
@@ -108,13 +114,14 @@ export class Executable {
 
   /** The end of its input. */
   end(): void {
-    this.flush();
-    this.stdin.end();
+    this.stdin.end(this.piece.subarray(0, this.filled));
   }
 
-  /** Ends it at once. */
+  /** Ends it at once; what others that it started still write is not waited for. */
   kill(): void {
     this.child.kill("SIGKILL");
+    this.child.stdout?.destroy();
+    this.child.stderr?.destroy();
   }
 
   private async settle(

@@ -1,5 +1,6 @@
 /** Keys of a streaming job between map and reduce: how they are encoded, compared and given to partitions. */
 import { QuorateError } from "../../runtime/errors.ts";
+import type { PartitionBytes } from "../key-order.ts";
 import { textHash, longHash, partitionOf } from "./java-text.ts";
 import type { KeyParts } from "./key-fields.ts";
 import { firstFields, keyWithin, orderedKey, parseKeyParts, partitionByKeyParts } from "./key-fields.ts";
@@ -15,7 +16,7 @@ export interface StreamingKeys {
   /** Where, in what travels, the key lies; ends are exclusive. */
   within(bytes: Buffer, start: number, end: number): { readonly start: number; readonly end: number };
   /** Of a key that travels. */
-  partition(bytes: Buffer, start: number, end: number, partitions: number): number;
+  readonly partition: PartitionBytes;
   /** Whether `encode` changes anything. */
   readonly plain: boolean;
 }

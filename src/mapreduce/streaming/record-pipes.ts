@@ -3,7 +3,7 @@ import { findKeyEnd } from "./key-split.ts";
 import type { KeyRule } from "./key-split.ts";
 import { LineSplitter } from "./lines.ts";
 import type { PipeFormat } from "./settings.ts";
-import { hexText, PartSplitter, rawEnd, rawPart, typedEnd, typedString, typedText } from "./typed-bytes.ts";
+import { hexText, PartSplitter, rawEnd, rawPart, typedEnd, typedText } from "./typed-bytes.ts";
 
 /** Takes a record that an executable wrote; key and value may lie in one buffer. Ends are exclusive. */
 export type TakePair = (
@@ -90,9 +90,4 @@ export function printedPart(format: PipeFormat, bytes: Buffer, start: number, en
     case "typedbytes":
       return start === end ? EMPTY : Buffer.from(typedText(bytes, start));
   }
-}
-
-/** A text as a part of the format. */
-export function textPart(format: PipeFormat, bytes: Buffer): Buffer {
-  return format === "typedbytes" ? typedString(bytes) : bytes;
 }

@@ -11,7 +11,7 @@ export type StreamingProgram = Extract<Program, { readonly type: "streaming" }>;
 /** How records look on a pipe. */
 export type PipeFormat = "text" | "rawbytes" | "typedbytes";
 /** What the mapper gets of a file. */
-export type StreamInput = "text" | "keyValue" | "xml";
+export type StreamInput = "text" | "keyValue";
 
 export interface StreamingSettings {
   readonly properties: Properties;
@@ -76,10 +76,8 @@ export function streamingSettings(spec: JobSpec, program: StreamingProgram): Str
 
 function inputOf({ inputFormat }: StreamingProgram, properties: Properties): StreamInput {
   const reader = properties["stream.recordreader.class"];
-  if (reader !== undefined) {
-    if (reader.split(".").at(-1) === "StreamXmlRecordReader") return "xml";
-    throw unsupported("-inputreader", reader, "StreamXmlRecordReader");
-  }
+  if (reader !== undefined)
+    throw new QuorateError("UNSUPPORTED", `-inputreader ${reader}: no reader of records is there but lines`);
   switch (hadoopClass(inputFormat ?? "TextInputFormat")) {
     case "TextInputFormat":
       return "text";

@@ -28,7 +28,7 @@ async function carryOut(order: MapOrder | ReduceOrder): Promise<Report> {
   }
   if (order.type === "reduce") shuffle = new Shuffle(order, task, send);
   try {
-    const program = await loadProgram(order);
+    const program = await loadProgram(order, task);
     if (order.type === "map") {
       const { runMap } = await import("./run-map.ts");
       return await runMap(order, program, task);
@@ -45,4 +45,4 @@ process.on("message", (order: Order) => {
   else void carryOut(order).then(end);
 });
 // Who started the attempt is gone: nobody would take its result.
-process.on("disconnect", () => process.exit(1));
+process.on("disconnect", () => process.kill(-process.pid, "SIGKILL"));

@@ -42,6 +42,8 @@ export function startTask(order: MapOrder | ReduceOrder, options: TaskOptions = 
   const log = options.log === undefined ? undefined : openSync(options.log, "a");
   const child = fork(MAIN, [], {
     execArgv: [`--max-old-space-size=${plan.heapMiB}`, `--max-semi-space-size=${plan.semiSpaceMiB}`],
+    // A group of its own, so that what the program started ends with it.
+    detached: true,
     stdio: ["ignore", log ?? "ignore", log ?? "ignore", "ipc"],
   });
   if (log !== undefined) closeSync(log);
@@ -51,7 +53,8 @@ export function startTask(order: MapOrder | ReduceOrder, options: TaskOptions = 
       if (report.type === "done" || report.type === "failed") end ??= report;
       else options.onReport?.(report);
     });
-    child.on("close", (code, signal) =>
+    child.on("close", (code, signal) => {
+      killGroup(child.pid);
       resolve(
         end ?? {
           type: "failed",
@@ -60,8 +63,8 @@ export function startTask(order: MapOrder | ReduceOrder, options: TaskOptions = 
           record: undefined,
           retryable: true,
         },
-      ),
-    );
+      );
+    });
   });
   child.send(order);
   return {
@@ -72,7 +75,16 @@ export function startTask(order: MapOrder | ReduceOrder, options: TaskOptions = 
     },
     kill(reason) {
       end ??= { type: "killed", reason };
-      child.kill("SIGKILL");
+      killGroup(child.pid);
     },
   };
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // All of it has ended.
+  }
 }
