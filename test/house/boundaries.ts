@@ -25,7 +25,7 @@ export const importRules: Readonly<
     rooms: ["runtime", "wire", "engine/files", "engine/files/namespace", "engine/group", "consensus"],
     pure: false,
   },
-  mapreduce: { rooms: ["runtime", "wire", "mapreduce"], pure: false },
+  mapreduce: { rooms: ["runtime", "wire", "client", "client/files", "mapreduce"], pure: false },
   "engine/mapreduce/jobs": {
     rooms: ["runtime", "wire", "mapreduce", "engine/mapreduce/jobs", "engine/group/state-machine.ts"],
     pure: true,

@@ -1,5 +1,7 @@
 /** Bytes that grow while something is encoded, and bytes that are read from their front. */
 
+const SHORT_TEXT = 40;
+
 /** What codecs write to. It is used again and again: what is kept must be copied. */
 export class ByteSink {
   bytes: Buffer;
@@ -36,7 +38,22 @@ export class ByteSink {
 
   /** As UTF-8; gives the number of bytes. */
   text(value: string): number {
-    this.reserve(value.length * 3);
+    const { length } = value;
+    this.reserve(length * 3);
+    if (length <= SHORT_TEXT) {
+      // A call of native code takes longer than a short text that is ASCII.
+      const { bytes, length: start } = this;
+      let at = 0;
+      for (; at < length; at++) {
+        const code = value.charCodeAt(at);
+        if (code >= 0x80) break;
+        bytes[start + at] = code;
+      }
+      if (at === length) {
+        this.length = start + length;
+        return length;
+      }
+    }
     const written = this.bytes.write(value, this.length, "utf8");
     this.length += written;
     return written;

@@ -1,5 +1,5 @@
 /** Numbers whose bytes have their order: big-endian, the sign turned so that what is negative comes first. */
-import type { ByteSink } from "./byte-sink.ts";
+import type { ByteSink, ByteSource } from "./byte-sink.ts";
 import type { Codec } from "./codec.ts";
 import { cannotDecode, cannotEncode, selfDelimiting, take } from "./codec.ts";
 
@@ -9,25 +9,38 @@ const NEGATIVE = 0x7f;
 /** 2^53 - 1 takes seven. */
 const MAGNITUDE_MAX = 7;
 
-/** Whole numbers from -(2^53 - 1) to 2^53 - 1, in 1 to 8 bytes. */
-export const integer: Codec<number> = selfDelimiting<number>(
+function readInteger(from: ByteSource): number {
+  const head = from.bytes[take(from, 1, "integer")]!;
+  const length = head >= NOT_NEGATIVE ? head - NOT_NEGATIVE : NEGATIVE - head;
+  if (length > MAGNITUDE_MAX) throw cannotDecode("integer");
+  const start = take(from, length, "integer");
+  const mask = head >= NOT_NEGATIVE ? 0 : 0xff;
+  let magnitude = 0;
+  for (let at = start; at < start + length; at++) magnitude = magnitude * 256 + (mask ^ from.bytes[at]!);
+  if (magnitude > Number.MAX_SAFE_INTEGER) throw cannotDecode("integer");
+  return head >= NOT_NEGATIVE ? magnitude : -magnitude;
+}
+
+const integers: Codec<number> = selfDelimiting<number>(
   "integer",
   (value, to) => {
     if (!Number.isSafeInteger(value)) throw cannotEncode("integer", value);
     writeInteger(value, to);
   },
-  (from) => {
-    const head = from.bytes[take(from, 1, "integer")] ?? 0;
-    const length = head >= NOT_NEGATIVE ? head - NOT_NEGATIVE : NEGATIVE - head;
-    if (length > MAGNITUDE_MAX) throw cannotDecode("integer");
-    const start = take(from, length, "integer");
-    const mask = head >= NOT_NEGATIVE ? 0 : 0xff;
-    let magnitude = 0;
-    for (let at = start; at < start + length; at++) magnitude = magnitude * 256 + (mask ^ from.bytes[at]!);
-    if (magnitude > Number.MAX_SAFE_INTEGER) throw cannotDecode("integer");
-    return head >= NOT_NEGATIVE ? magnitude : -magnitude;
-  },
+  readInteger,
 );
+
+/** Whole numbers from -(2^53 - 1) to 2^53 - 1, in 1 to 8 bytes. */
+export const integer: Codec<number> = {
+  ...integers,
+  read(bytes, start, end) {
+    // Small counts are most of all values.
+    const length = bytes[start]! - NOT_NEGATIVE;
+    if (length === 1 && end === start + 2) return bytes[start + 1]!;
+    if (length === 2 && end === start + 3) return bytes[start + 1]! * 256 + bytes[start + 2]!;
+    return integers.read(bytes, start, end);
+  },
+};
 
 function writeInteger(value: number, to: ByteSink): void {
   to.reserve(1 + MAGNITUDE_MAX);

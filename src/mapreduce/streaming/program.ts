@@ -8,7 +8,7 @@
 import { WHOLE_MAX_BYTES } from "../input/format.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { Combine } from "../task/combine.ts";
-import type { MapOrder, ReduceOrder } from "../task/orders.ts";
+import type { TaskOrder } from "../task/orders.ts";
 import type { TaskProgram } from "../task/program.ts";
 import type { TaskState } from "../task/task-state.ts";
 import type { KeyKind } from "./keys.ts";
@@ -19,7 +19,7 @@ import { identityMap, StreamMap } from "./stream-map.ts";
 import { isAggregate, isIdentity, streamReduce } from "./stream-reduce.ts";
 
 /** Throws USAGE and UNSUPPORTED for what the job was submitted with and cannot be. */
-export function streamingProgram(order: MapOrder | ReduceOrder, task: TaskState): TaskProgram {
+export function streamingProgram(order: TaskOrder, task: TaskState): TaskProgram {
   const { spec } = order;
   const { program } = spec;
   if (program.type !== "streaming") throw new QuorateError("INVARIANT", "no streaming program");

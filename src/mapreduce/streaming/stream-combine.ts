@@ -5,7 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { Combine } from "../task/combine.ts";
-import type { MapOrder, ReduceOrder } from "../task/orders.ts";
+import type { TaskOrder } from "../task/orders.ts";
 import type { Records, RecordTarget } from "../task/records.ts";
 import type { TaskState } from "../task/task-state.ts";
 import { findExecutable, splitCommand } from "./command-line.ts";
@@ -24,7 +24,7 @@ export interface StreamCombineOptions {
   readonly program: StreamingProgram;
   readonly settings: StreamingSettings;
   readonly keys: StreamingKeys;
-  readonly order: MapOrder | ReduceOrder;
+  readonly order: TaskOrder;
   readonly task: TaskState;
 }
 

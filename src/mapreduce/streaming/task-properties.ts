@@ -1,11 +1,11 @@
 /** The properties that Hadoop gives a task, for the environment of its executables. */
 import type { CacheFile, JobSpec, Split } from "../job-spec.ts";
 import { attemptName } from "../job-spec.ts";
-import type { MapOrder, ReduceOrder } from "../task/orders.ts";
+import type { TaskOrder } from "../task/orders.ts";
 import type { Properties } from "./property-names.ts";
 import { withCurrentNames } from "./property-names.ts";
 
-export function taskProperties(order: MapOrder | ReduceOrder): Properties {
+export function taskProperties(order: TaskOrder): Properties {
   const { spec, attempt, directory } = order;
   const name = attemptName(attempt);
   const { settings } = spec;
@@ -23,8 +23,8 @@ export function taskProperties(order: MapOrder | ReduceOrder): Properties {
     "mapreduce.task.attempt.id": name,
     "mapreduce.task.id": name.replace(/^attempt/, "task").replace(/_\d+$/, ""),
     "mapreduce.task.partition": String(attempt.task),
-    "mapreduce.task.ismap": String(order.type === "map"),
-    "mapreduce.task.output.dir": pathUrl(order.fileSystem, order.output),
+    "mapreduce.task.ismap": String(order.type !== "reduce"),
+    ...(order.type !== "sample" && { "mapreduce.task.output.dir": pathUrl(order.fileSystem, order.output) }),
     "mapreduce.task.timeout": String(settings.progressTimeoutMs),
     "mapreduce.map.maxattempts": String(settings.attempts),
     "mapreduce.reduce.maxattempts": String(settings.attempts),
@@ -49,14 +49,11 @@ function pathUrl(fileSystem: string, path: string): string {
   return fileSystem === "file:///" ? `file:${path}` : `${fileSystem.replace(/\/$/, "")}${path}`;
 }
 
-function inputsOf({ spec, fileSystem }: MapOrder | ReduceOrder): string {
+function inputsOf({ spec, fileSystem }: TaskOrder): string {
   return spec.inputs.flatMap(({ paths }) => paths.map((path) => pathUrl(fileSystem, path))).join(",");
 }
 
-function cacheProperties(
-  { spec, fileSystem, directory }: MapOrder | ReduceOrder,
-  archives: boolean,
-): Properties {
+function cacheProperties({ spec, fileSystem, directory }: TaskOrder, archives: boolean): Properties {
   const files = spec.cacheFiles.filter(({ archive = false }) => archive === archives);
   if (files.length === 0) return {};
   const [all, local] = archives ? ["archives", "local.archives"] : ["files", "local.files"];

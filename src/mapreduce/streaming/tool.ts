@@ -1,6 +1,6 @@
 /** An executable that is the mapper or reducer of a task: records go in, records come out, reports go to the task. */
 import { QuorateError } from "../../runtime/errors.ts";
-import type { MapOrder, ReduceOrder } from "../task/orders.ts";
+import type { TaskOrder } from "../task/orders.ts";
 import type { TaskState } from "../task/task-state.ts";
 import { environmentOf } from "./environment.ts";
 import { Executable } from "./executable.ts";
@@ -15,7 +15,7 @@ import { taskProperties } from "./task-properties.ts";
 export interface ToolOptions {
   readonly role: "mapper" | "reducer" | "combiner";
   readonly command: string;
-  readonly order: MapOrder | ReduceOrder;
+  readonly order: TaskOrder;
   readonly program: StreamingProgram;
   readonly settings: StreamingSettings;
   readonly task: TaskState;
@@ -113,7 +113,7 @@ export function exitFailure(role: string, command: string, code: number, lastLin
 }
 
 export function toolEnvironment(
-  order: MapOrder | ReduceOrder,
+  order: TaskOrder,
   program: StreamingProgram,
   { properties }: StreamingSettings,
 ): Record<string, string> {

@@ -13,6 +13,9 @@ import type { Combine, NumericFold } from "./combine.ts";
 import { foldCombine, numberCodec, pour } from "./combine.ts";
 import { CombineTable } from "./combine-table.ts";
 import type { TaskCounters } from "./counters.ts";
+import { nextMerge } from "./merge-runs.ts";
+import type { Emission } from "./emission.ts";
+import { asFault } from "./failure.ts";
 import { publishMapOutput } from "./map-output.ts";
 import type { MapOutput } from "./orders.ts";
 import { MergedRecords } from "./merge.ts";
@@ -45,13 +48,16 @@ interface Spill {
   readonly runs: readonly RunExtent[];
 }
 
-/** Measured: larger tables miss the cache more than they save in sorting. */
-const TABLE_SLOTS_POWER = 16;
-const TABLE_KEY_BYTES = 2 * 1024 * 1024;
+/** Of the memory for records, for those that are folded as they come. What is frequent comes early, and stays in the cache. */
+const TABLE_SHARE = 0.2;
 /** When so many of a full table's records had a key of their own, folding them is not worth the look-up. */
 const FOLD_MIN_GAIN = 0.9;
 
-export class Collector {
+function lengthOf({ runs }: Spill): number {
+  return runs.reduce((sum, { length }) => sum + length, 0);
+}
+
+export class Collector implements Emission {
   private readonly settings: CollectorSettings;
   private readonly buffer: RecordBuffer;
   private readonly combine: Combine | undefined;
@@ -66,15 +72,16 @@ export class Collector {
   constructor(settings: CollectorSettings) {
     const { fold } = settings;
     this.settings = settings;
-    this.buffer = new RecordBuffer(settings.bufferBytes);
     this.combine = fold === undefined ? settings.combine : foldCombine(fold);
     this.codec = numberCodec(fold?.codec ?? "number");
-    if (fold !== undefined) this.table = new CombineTable(fold.fold, TABLE_SLOTS_POWER, TABLE_KEY_BYTES);
+    const tableBytes = fold === undefined ? 0 : Math.floor(settings.bufferBytes * TABLE_SHARE);
+    if (fold !== undefined) this.table = new CombineTable(fold.fold, tableBytes);
+    this.buffer = new RecordBuffer(settings.bufferBytes - tableBytes);
   }
 
   /** Counts the record as emitted. TOO_LARGE: it is larger than the buffer. */
   add(
-    keyBytes: Buffer,
+    keyBytes: Uint8Array,
     keyStart: number,
     keyEnd: number,
     valueBytes: Uint8Array,
@@ -88,7 +95,7 @@ export class Collector {
   }
 
   /** The same for a number that the job folds. */
-  fold(bytes: Buffer, start: number, end: number, value: number): void {
+  fold(bytes: Uint8Array, start: number, end: number, value: number): void {
     const { system } = this.settings.counters;
     system.MAP_OUTPUT_RECORDS++;
     const { table } = this;
@@ -105,28 +112,35 @@ export class Collector {
 
   /** Writes what is left; the output of the attempt. */
   finish(): MapOutput {
+    return asFault(() => this.writeOutput());
+  }
+
+  private writeOutput(): MapOutput {
     if (this.table !== undefined) this.emptyTable(this.table);
     if (this.buffer.records > 0 || this.spills.length === 0) this.spill();
-    let spills: readonly Spill[] = this.spills;
-    while (spills.length > 1) {
-      const some = spills.slice(0, this.settings.mergeMax);
-      spills = [this.merge(some), ...spills.slice(some.length)];
+    const { spills } = this;
+    for (;;) {
+      const next = nextMerge(spills.map(lengthOf), this.settings.mergeMax);
+      if (next === undefined) break;
+      const { at, many } = next;
+      spills.splice(at, many, this.merge(spills.slice(at, at + many)));
     }
-    const [last] = spills;
-    if (last === undefined) throw new QuorateError("INVARIANT", "a map without a spill");
+    const [first] = spills;
+    if (first === undefined) throw new QuorateError("INVARIANT", "a map without a spill");
+    const last = spills.length === 1 ? first : this.merge(spills);
     const output = publishMapOutput(this.settings.directory, last.path, last.runs);
     for (const length of output.partitions)
       this.settings.counters.system.MAP_OUTPUT_MATERIALIZED_BYTES += length;
     return output;
   }
 
-  private putNumber(bytes: Buffer, start: number, end: number, value: number): void {
+  private putNumber(bytes: Uint8Array, start: number, end: number, value: number): void {
     this.codec.write(value, this.scratch.clear());
     this.put(bytes, start, end, this.scratch.bytes, 0, this.scratch.length);
   }
 
   private put(
-    keyBytes: Buffer,
+    keyBytes: Uint8Array,
     keyStart: number,
     keyEnd: number,
     valueBytes: Uint8Array,
@@ -135,7 +149,7 @@ export class Collector {
   ): void {
     const partition = this.partitionOf(keyBytes, keyStart, keyEnd);
     if (this.buffer.add(partition, keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd)) return;
-    if (this.buffer.records > 0) this.spill();
+    if (this.buffer.records > 0) asFault(() => this.spill());
     if (!this.buffer.add(partition, keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd))
       throw new QuorateError(
         "TOO_LARGE",
@@ -144,11 +158,11 @@ export class Collector {
       );
   }
 
-  private partitionOf(bytes: Buffer, start: number, end: number): number {
+  private partitionOf(bytes: Uint8Array, start: number, end: number): number {
     const { partitions, order } = this.settings;
     if (partitions === 1) return 0;
     if (order.partition === undefined) return partitionOfHash(hashBytes(bytes, start, end), partitions);
-    const partition = order.partition(bytes, start, end, partitions);
+    const partition = order.partition(bytes as Buffer, start, end, partitions);
     if (Number.isInteger(partition) && partition >= 0 && partition < partitions) return partition;
     throw new QuorateError(
       "ARGUMENT_INVALID",

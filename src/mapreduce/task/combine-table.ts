@@ -12,12 +12,17 @@ import { HASH_PRIME, HASH_SEED, finishHash } from "../key-order.ts";
 const ENTRY_HEAD_BYTES = 12;
 /** Slots that may be in use, of all. */
 const LOAD = 0.6;
+const FIRST_SLOTS = 1 << 13;
+/** Of an entry with its slots, of words in European languages: how memory is shared out between the two. */
+const SLOT_BYTES = 8;
+const ENTRY_USUAL_BYTES = 32;
 
 export class CombineTable {
   private readonly fold: Fold["fold"];
-  private readonly slots: Int32Array;
-  private readonly mask: number;
-  private readonly entriesMax: number;
+  private slots: Int32Array = new Int32Array(2 * FIRST_SLOTS);
+  private mask: number = FIRST_SLOTS - 1;
+  private entriesMax: number = Math.floor(FIRST_SLOTS * LOAD);
+  private readonly slotsMax: number;
   private readonly keys: Buffer;
   private readonly values: Float64Array;
   private readonly lengths: Int32Array;
@@ -25,12 +30,12 @@ export class CombineTable {
   private used = 8;
   entries = 0;
 
-  /** `slotsPower`: 2^n slots, of eight bytes; `keyBytes`: room for entries. */
-  constructor(fold: Fold["fold"], slotsPower: number, keyBytes: number) {
+  /** `memoryBytes`: of slots and entries together, at least 1 MiB; it is taken as it is needed. */
+  constructor(fold: Fold["fold"], memoryBytes: number) {
     this.fold = fold;
-    this.slots = new Int32Array(2 << slotsPower);
-    this.mask = (1 << slotsPower) - 1;
-    this.entriesMax = Math.floor((1 << slotsPower) * LOAD);
+    const slots = memoryBytes / (SLOT_BYTES + LOAD * ENTRY_USUAL_BYTES);
+    this.slotsMax = Math.max(FIRST_SLOTS, 2 ** Math.floor(Math.log2(slots)));
+    const keyBytes = memoryBytes - this.slotsMax * SLOT_BYTES;
     const memory = new ArrayBuffer(keyBytes - (keyBytes % 8));
     this.keys = Buffer.from(memory);
     this.values = new Float64Array(memory);
@@ -93,7 +98,12 @@ export class CombineTable {
     const entry = this.used;
     const length = end - start;
     const next = (entry + ENTRY_HEAD_BYTES + length + 7) & ~7;
-    if (this.entries === this.entriesMax || next > this.keys.length) return false;
+    if (next > this.keys.length) return false;
+    if (this.entries === this.entriesMax) {
+      if (this.mask + 1 >= this.slotsMax) return false;
+      this.grow();
+      return this.add(bytes, start, end, value);
+    }
     this.slots[2 * slot] = hash;
     this.slots[2 * slot + 1] = entry;
     this.values[entry >> 3] = value;
@@ -102,6 +112,25 @@ export class CombineTable {
     this.used = next;
     this.entries++;
     return true;
+  }
+
+  /** Twice as many slots; entries stay where they are. */
+  private grow(): void {
+    const before = this.slots;
+    const slots = new Int32Array(before.length * 2);
+    const mask = this.mask * 2 + 1;
+    for (let at = 0; at < before.length; at += 2) {
+      const hash = before[at]!;
+      const entry = before[at + 1]!;
+      if (entry === 0) continue;
+      let slot = hash & mask;
+      while (slots[2 * slot + 1] !== 0) slot = (slot + 1) & mask;
+      slots[2 * slot] = hash;
+      slots[2 * slot + 1] = entry;
+    }
+    this.slots = slots;
+    this.mask = mask;
+    this.entriesMax = Math.floor((mask + 1) * LOAD);
   }
 
   private combine(place: number, value: number): void {

@@ -1,15 +1,88 @@
-/** Why an attempt failed, for who reads it. */
+/** Why an attempt failed, for who reads it: which record of which split, and where in the program's source. */
 import { isQuorateError } from "../../runtime/errors.ts";
-import type { MapOrder, ReduceOrder, Report } from "./orders.ts";
-import type { TaskState } from "./task-state.ts";
+import type { ErrorCode } from "../../runtime/errors.ts";
+import type { Report, TaskOrder } from "./orders.ts";
+import { mappedStack } from "./source-positions.ts";
 
-export function failureOf(error: unknown, _order: MapOrder | ReduceOrder, _task: TaskState): Report {
-  const message = error instanceof Error ? error.message : String(error);
+type Failed = Extract<Report, { readonly type: "failed" }>;
+
+/** What the machine or the file system did, while the program's code happened to be at work. */
+export class TaskFault extends Error {
+  override readonly name = "TaskFault";
+
+  constructor(cause: unknown) {
+    super(messageOf(cause), { cause });
+  }
+}
+
+/** The program failed on a record. */
+export class BadRecord extends Error {
+  override readonly name = "BadRecord";
+  readonly index: number;
+  readonly text: string;
+
+  constructor(index: number, text: string, cause: unknown) {
+    super(messageOf(cause), { cause });
+    this.index = index;
+    this.text = text;
+  }
+}
+
+/** Runs what has nothing to do with the program's code: its errors are no record's fault. */
+export function asFault<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw error instanceof TaskFault ? error : new TaskFault(error);
+  }
+}
+
+const TEXT_MAX_LENGTH = 200;
+
+/** The first 200 characters of a record, with what cannot be shown replaced. */
+export function recordText(bytes: Uint8Array, start: number, end: number): string {
+  const most = Math.min(end, start + 4 * TEXT_MAX_LENGTH);
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, most - start).toString("utf8");
+  // oxlint-disable-next-line no-control-regex -- control characters are what is replaced
+  return text.slice(0, TEXT_MAX_LENGTH).replaceAll(/[\u0000-\u001f\u007f]/g, "\u{fffd}");
+}
+
+/** Another attempt would end alike. */
+const FINAL: ReadonlySet<ErrorCode> = new Set(["ARGUMENT_INVALID", "UNSUPPORTED", "USAGE", "ACCESS_DENIED"]);
+
+export function failureOf(error: unknown, order: TaskOrder): Failed {
+  const record = error instanceof BadRecord ? error : undefined;
+  const cause = error instanceof BadRecord || error instanceof TaskFault ? error.cause : error;
+  const what = `${cause instanceof Error && cause.name !== "Error" ? `${cause.name}: ` : ""}${messageOf(cause)}`;
+  const where =
+    record === undefined ? "" : `${order.type === "reduce" ? "group" : "record"} ${record.index}: `;
   return {
     type: "failed",
-    message: message.split("\n")[0] ?? "",
-    stack: error instanceof Error ? error.stack : undefined,
-    record: undefined,
-    retryable: !(isQuorateError(error) && error.code === "ARGUMENT_INVALID"),
+    message: `${describeOrder(order)}: ${where}${oneLine(what)}`,
+    stack: cause instanceof Error ? mappedStack(cause) : undefined,
+    record: record === undefined ? undefined : { index: record.index, text: record.text },
+    // A record's fault may still be what one machine is to blame for.
+    retryable: record !== undefined || !(isQuorateError(cause) && FINAL.has(cause.code)),
   };
+}
+
+function describeOrder(order: TaskOrder): string {
+  switch (order.type) {
+    case "map": {
+      const { path, start, length } = order.split;
+      return `${path}:${start}+${length}`;
+    }
+    case "reduce":
+      return `partition ${order.partition}`;
+    case "sample":
+      return "sampling the input";
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s*\n\s*/g, " ").slice(0, 1000);
 }

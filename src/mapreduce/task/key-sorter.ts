@@ -11,8 +11,7 @@ export interface RecordTable {
   readonly words: Int32Array;
   readonly top: number;
 }
-/** Words of a record. */
-export const OFFSET = 0;
+/** Words of a record: where it begins, and behind that these. */
 export const KEY_LENGTH = 1;
 export const VALUE_LENGTH = 2;
 export const PARTITION = 3;

@@ -1,12 +1,12 @@
 /** The program of an order, loaded. */
 import { pathToFileURL } from "node:url";
 import { QuorateError } from "../../runtime/errors.ts";
-import type { MapOrder, ReduceOrder } from "./orders.ts";
+import type { TaskOrder } from "./orders.ts";
 import type { TaskProgram } from "./program.ts";
 import type { TaskState } from "./task-state.ts";
 
 /** Rejects with what the module throws when it is loaded. */
-export async function loadProgram(order: MapOrder | ReduceOrder, task: TaskState): Promise<TaskProgram> {
+export async function loadProgram(order: TaskOrder, task: TaskState): Promise<TaskProgram> {
   const { program, ranges } = order.spec;
   switch (program.type) {
     case "module": {

@@ -38,13 +38,13 @@ export function mergeMax(memoryBytes: number): number {
 
 /** All records of the runs in order; runs are read as far as the records are. */
 export function mergeRuns(runs: readonly NamedRun[], settings: MergeSettings): Records {
-  let left = [...runs];
-  for (let made = 0; left.length > fitting(left, settings.memoryBytes); made++) {
-    const most = fitting(left, settings.memoryBytes);
-    // The first round takes just so many that all later ones, and the last, are full.
-    const some = Math.min(most, left.length - most + 1);
-    const at = smallestNeighbours(left, some);
-    left.splice(at, some, mergeToFile(left.slice(at, at + some), `merged-${made}`, settings));
+  const left = [...runs];
+  for (let made = 0; ; made++) {
+    const lengths = left.map(({ place }) => place.extent.length);
+    const next = nextMerge(lengths, fitting(left, settings.memoryBytes));
+    if (next === undefined) break;
+    const { at, many } = next;
+    left.splice(at, many, mergeToFile(left.slice(at, at + many), `merged-${made}`, settings));
   }
   return new MergedRecords(
     left.map(({ place, name }) => new RunReader(place, name)),
@@ -58,9 +58,17 @@ function fitting(runs: readonly NamedRun[], memoryBytes: number): number {
   return Math.max(2, Math.min(AT_A_TIME_MAX, Math.floor(memoryBytes / (2 * largest))));
 }
 
-/** Where `many` runs in a row have the fewest bytes: neighbours, so that equal keys stay in the order of the runs. */
-function smallestNeighbours(runs: readonly NamedRun[], many: number): number {
-  const lengths = runs.map(({ place }) => place.extent.length);
+/**
+ * Which runs, by their lengths, are merged before all that are left fit into one merge of `most`; undefined: they do. Neighbours,
+ * so that equal keys stay in the order of the runs; those with the fewest bytes; and in the first round just so many that all
+ * later ones are full.
+ */
+export function nextMerge(
+  lengths: readonly number[],
+  most: number,
+): { readonly at: number; readonly many: number } | undefined {
+  if (lengths.length <= most) return undefined;
+  const many = Math.min(most, lengths.length - most + 1);
   let sum = lengths.slice(0, many).reduce((total, length) => total + length, 0);
   let best = 0;
   let least = sum;
@@ -71,7 +79,7 @@ function smallestNeighbours(runs: readonly NamedRun[], many: number): number {
       best = at;
     }
   }
-  return best;
+  return { at: best, many };
 }
 
 function mergeToFile(runs: readonly NamedRun[], name: string, settings: MergeSettings): NamedRun {

@@ -3,7 +3,7 @@ import { ByteSink } from "../codec/byte-sink.ts";
 import type { Codec } from "../codec/codec.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { Job, Mapped, Shuffle } from "../job.ts";
-import type { Collector } from "./collector.ts";
+import type { Emission } from "./emission.ts";
 import { emitterOf, namedOutputs } from "./module-output.ts";
 import type { MapStage, MapStageOptions } from "./program.ts";
 
@@ -53,7 +53,7 @@ export async function openModuleMap(
 
 type Emit = (key: never, value: never) => void;
 
-function emitTo({ key, value, combine }: Shuffle, collector: Collector): Emit {
+function emitTo({ key, value, combine }: Shuffle, collector: Emission): Emit {
   const keySink = new ByteSink();
   if (combine !== undefined && "fold" in combine) {
     const isCount = combine.fold === "count";
@@ -75,7 +75,7 @@ interface ByteEmitters {
   emitBytes(bytes: Buffer, keyStart: number, keyEnd: number, valueStart: number, valueEnd: number): void;
 }
 
-function byteEmitters({ value, combine }: Shuffle, collector: Collector): ByteEmitters {
+function byteEmitters({ value, combine }: Shuffle, collector: Emission): ByteEmitters {
   if (combine !== undefined && "fold" in combine) {
     const isCount = combine.fold === "count";
     const numbers = value as Codec<number>;

@@ -4,7 +4,7 @@ import { endOfParts } from "../codec/composite.ts";
 import type { TupleCodec } from "../codec/composite.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { Job, Mapped, Shuffle } from "../job.ts";
-import { JOB_VERSION } from "../job.ts";
+import { jobOf } from "../job-outline.ts";
 import type { CompareBytes, KeyOrder, PartitionBytes } from "../key-order.ts";
 import { BY_BYTES, equalBytes, hashBytes, partitionOfHash, rangePartition } from "../key-order.ts";
 import type { Combine, NumericFold } from "./combine.ts";
@@ -14,7 +14,7 @@ import type { TaskProgram } from "./program.ts";
 
 /** Throws ARGUMENT_INVALID when the module exports no job, or one of another version. */
 export function moduleProgram(exported: unknown, ranges: readonly string[] | undefined): TaskProgram {
-  const job = checkJob(exported);
+  const job = jobOf(exported);
   const { shuffle } = job;
   const order = shuffle === undefined ? BY_BYTES : keyOrder(shuffle, ranges);
   return {
@@ -22,21 +22,9 @@ export function moduleProgram(exported: unknown, ranges: readonly string[] | und
     keyOrder: order,
     combine: shuffle === undefined ? undefined : combineOf(shuffle),
     fold: shuffle === undefined ? undefined : foldOf(shuffle),
-    openMap: (options) => openModuleMap(job, inputOf(job, options.order.split.mapper), options),
+    openMap: (options) => openModuleMap(job, inputOf(job, options.mapper), options),
     reduce: (options) => reduceModule(job, options, order.isSameGroup),
   };
-}
-
-export function checkJob(exported: unknown): Job {
-  const job = exported as Partial<Job> | null | undefined;
-  if (typeof job !== "object" || job === null || job.quorateJob === undefined)
-    throw new QuorateError("ARGUMENT_INVALID", "the default export of the module is not a job({ … })");
-  if (job.quorateJob !== JOB_VERSION)
-    throw new QuorateError(
-      "UNSUPPORTED",
-      `the job is of version ${job.quorateJob} of the interface, this node runs version ${JOB_VERSION}`,
-    );
-  return job as Job;
 }
 
 function inputOf(job: Job, mapper: number): Mapped<unknown, unknown> {

@@ -4,10 +4,11 @@
  */
 import type { Framing } from "../input/format.ts";
 import type { KeyOrder } from "../key-order.ts";
-import type { Collector } from "./collector.ts";
 import type { Combine, NumericFold } from "./combine.ts";
-import type { MapOrder, ReduceOrder } from "./orders.ts";
+import type { Emission } from "./emission.ts";
+import type { MapOrder, ReduceOrder, SampleOrder } from "./orders.ts";
 import type { TaskOutputs } from "./task-outputs.ts";
+import type { Skipping } from "./skipping.ts";
 import type { Records } from "./records.ts";
 import type { SplitPlace } from "./split-reader.ts";
 import type { TaskState } from "./task-state.ts";
@@ -21,9 +22,11 @@ export interface MapStage {
 }
 
 export interface MapStageOptions {
-  readonly order: MapOrder;
+  readonly order: MapOrder | SampleOrder;
+  /** Which of the program's inputs. */
+  readonly mapper: number;
   /** Where emitted records go; undefined: the job has no reduces, they go to `outputs`. */
-  readonly collector: Collector | undefined;
+  readonly collector: Emission | undefined;
   readonly outputs: TaskOutputs;
   readonly place: SplitPlace;
   readonly task: TaskState;
@@ -35,6 +38,8 @@ export interface ReduceStageOptions {
   readonly records: Records;
   readonly outputs: TaskOutputs;
   readonly task: TaskState;
+  /** Looks after groups that the program fails on; undefined: the first one fails the attempt, which is for the caller to see. */
+  readonly skipping: Skipping | undefined;
 }
 
 export interface TaskProgram {

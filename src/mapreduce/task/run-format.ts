@@ -36,26 +36,34 @@ export function writeHead(head: BlockHead, stored: Uint8Array, to: Buffer, at: n
   to.writeUInt32LE(crc32(stored, crc32(to.subarray(at, at + CHECKSUM_AT))), at + CHECKSUM_AT);
 }
 
-/** Throws CHECKSUM_MISMATCH when it cannot be the head of a block; its checksum is looked at with the bytes. */
-export function readHead(from: Buffer, at: number, blockMax: number, run: string): BlockHead {
-  const head = {
+/** What the bytes say; whether they are those that were written is for `verifyBlock` to find out. */
+export function readHead(from: Buffer, at: number): BlockHead {
+  return {
     stored: from.readUInt32LE(at),
     plain: from.readUInt32LE(at + 4),
     records: from.readUInt32LE(at + 8),
     kind: from.readUInt32LE(at + 12),
   };
-  if (head.kind > END || head.stored > blockMax || (head.kind !== END && head.plain > blockMax))
-    throw damaged(run, "a block has a head that was never written");
-  return head;
 }
 
-/** Throws CHECKSUM_MISMATCH unless head (at `headAt`) and bytes are what was written. */
+/** Throws DamagedRun unless head (at `headAt`) and bytes are what was written. */
 export function verifyBlock(head: Buffer, headAt: number, stored: Uint8Array, run: string): void {
   const sum = crc32(stored, crc32(head.subarray(headAt, headAt + CHECKSUM_AT)));
   if (sum !== head.readUInt32LE(headAt + CHECKSUM_AT))
     throw damaged(run, "a block does not fit its checksum");
 }
 
-export function damaged(run: string, what: string): QuorateError {
-  return new QuorateError("CHECKSUM_MISMATCH", `${run} is damaged: ${what}`);
+/** A run that is not what was written. */
+export class DamagedRun extends QuorateError {
+  /** How the reader called it. */
+  readonly run: string;
+
+  constructor(run: string, what: string) {
+    super("CHECKSUM_MISMATCH", `${run} is damaged: ${what}`);
+    this.run = run;
+  }
+}
+
+export function damaged(run: string, what: string): DamagedRun {
+  return new DamagedRun(run, what);
 }

@@ -10,7 +10,7 @@ import type { Files } from "../../client/files/files.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { Framing, RecordPlace } from "../input/format.ts";
 import { isGzip } from "../input/format.ts";
-import type { Split } from "../job-spec.ts";
+import type { SplitPiece } from "../job-spec.ts";
 
 const LINE_END = 10;
 const RETURN = 13;
@@ -20,7 +20,7 @@ const WINDOW_BYTES = 512 * 1024;
 
 /** The place of the record at hand; also told to the program. */
 export class SplitPlace implements RecordPlace {
-  readonly path: string;
+  path: string;
   position = 0;
   header: string | undefined;
   isAscii = false;
@@ -35,7 +35,7 @@ export type TakeRecord = (bytes: Buffer, start: number, end: number) => void | P
 
 export interface SplitReading {
   readonly files: Files;
-  readonly split: Split;
+  readonly split: SplitPiece;
   readonly framing: Framing;
   readonly place: SplitPlace;
   readonly take: TakeRecord;

@@ -1,19 +1,19 @@
 /** The outputs of an attempt: the first, which is there even when nothing was emitted, and those with names, when something was. */
-import type { Files } from "../../client/files/files.ts";
+import type { FilesDriver } from "../../client/files/driver.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { OutputFormat } from "../output/format.ts";
 import type { TaskCounters } from "./counters.ts";
-import type { MapOrder, OutputFile, ReduceOrder } from "./orders.ts";
+import type { OutputFile, TaskOrder } from "./orders.ts";
 import { OutputWriter } from "./output-files.ts";
 
 export class TaskOutputs {
-  private readonly files: Files;
-  private readonly order: MapOrder | ReduceOrder;
+  private readonly driver: Pick<FilesDriver, "write">;
+  private readonly order: TaskOrder;
   private readonly counters: TaskCounters;
   private readonly writers = new Map<string, OutputWriter>();
 
-  constructor(files: Files, order: MapOrder | ReduceOrder, counters: TaskCounters) {
-    this.files = files;
+  constructor(driver: Pick<FilesDriver, "write">, order: TaskOrder, counters: TaskCounters) {
+    this.driver = driver;
     this.order = order;
     this.counters = counters;
   }
@@ -27,12 +27,13 @@ export class TaskOutputs {
     const number = String(order.attempt.task).padStart(5, "0");
     const file = `${name}-${isAside ? "m-" : ""}${number}${compress === "gzip" ? ".gz" : ""}`;
     const writer = new OutputWriter({
-      files: this.files,
-      path: `${order.output}/${file}`,
+      driver: this.driver,
+      path: order.type === "sample" ? file : `${order.output}/${file}`,
       name: file,
       compress,
       replication: order.spec.settings.outputReplication,
       directory: order.directory,
+      isCareful: order.spec.settings.skipRecords > 0,
     });
     this.writers.set(name, writer);
     return writer;
@@ -41,6 +42,16 @@ export class TaskOutputs {
   /** A promise when the file system is behind, to be waited for before more is emitted. */
   settle(): void | Promise<void> {
     for (const writer of this.writers.values()) if (writer.isBehind) return this.drain();
+  }
+
+  /** What was emitted since the last time stays. */
+  keep(): void {
+    for (const writer of this.writers.values()) writer.keep();
+  }
+
+  /** It does not. */
+  drop(): void {
+    for (const writer of this.writers.values()) writer.drop();
   }
 
   /** All files are there, whole. */
