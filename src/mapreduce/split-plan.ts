@@ -46,6 +46,7 @@ export async function planSplits(inputs: readonly InputSpec[], plan: SplitPlan):
       const blocks = (await plan.locate?.(file)) ?? [];
       for (const piece of pieces(file, size, input.whole === true || isGzip(file.path)))
         packer.add(piece, size, blocks);
+      if (input.alone === true) packer.end();
     }
     packer.end();
   }
