@@ -15,6 +15,7 @@ export type {
   Fold,
   Job,
   JobDefinition,
+  JoinDefinition,
   MapOnlyDefinition,
   MapOutput,
   Mapped,

@@ -151,7 +151,17 @@ interface Shuffled<K, V, A extends readonly unknown[], N extends Formats> extend
 
 /** A job with maps and reduces. */
 export type JobDefinition<R, K, V, A extends readonly unknown[], N extends Formats> = Shuffled<K, V, A, N> &
-  (MapFunctions<R, K, V, N> | { readonly inputs: readonly Mapped<K, V, N>[] });
+  MapFunctions<R, NoInfer<K>, NoInfer<V>, NoInfer<N>>;
+
+/** The same with several inputs. */
+export interface JoinDefinition<K, V, A extends readonly unknown[], N extends Formats> extends Shuffled<
+  K,
+  V,
+  A,
+  N
+> {
+  readonly inputs: readonly Mapped<NoInfer<K>, NoInfer<V>, NoInfer<N>>[];
+}
 
 /** A job of maps only: what they emit is the output. */
 export interface MapOnlyDefinition<R, A extends readonly unknown[], N extends Formats> extends Submission {
@@ -196,6 +206,12 @@ export interface Shuffle {
 /** Throws ARGUMENT_INVALID when the definition contradicts itself. */
 export function job<R, K, V, A extends readonly unknown[], N extends Formats = Record<never, never>>(
   definition: JobDefinition<R, K, V, A, N>,
+): Job;
+export function job<K, V, A extends readonly unknown[], N extends Formats = Record<never, never>>(
+  definition: JoinDefinition<K, V, A, N>,
+): Job;
+export function job<R, K, V, A extends readonly unknown[], N extends Formats>(
+  definition: JobDefinition<R, K, V, A, N> | JoinDefinition<K, V, A, N>,
 ): Job {
   const inputs = "inputs" in definition ? definition.inputs : [definition];
   if (inputs.length === 0) refuse("it has no input");
@@ -211,7 +227,7 @@ export function job<R, K, V, A extends readonly unknown[], N extends Formats = R
   return {
     ...submissionOf(definition),
     quorateJob: JOB_VERSION,
-    inputs: inputs as readonly Mapped<unknown, unknown>[],
+    inputs: inputs as unknown as readonly Mapped<unknown, unknown>[],
     shuffle: {
       key: shuffle.key,
       value: shuffle.value,

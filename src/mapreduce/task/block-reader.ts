@@ -1,5 +1,6 @@
 /** Reads the blocks of a run, from a file or from memory, and verifies each before anyone sees it. */
 import { closeSync, openSync, readSync } from "node:fs";
+import { viewOf } from "./records.ts";
 import { BLOCK_BYTES, END, HEAD_BYTES, damaged, readHead, verifyBlock } from "./run-format.ts";
 
 /** Where the bytes of a run are: `length` of them from `offset` on. */
@@ -14,6 +15,8 @@ const READ_BYTES = BLOCK_BYTES + 2 * HEAD_BYTES;
 export class BlockReader {
   /** Holds the block at hand, as stored, until `next`. */
   window: Buffer;
+  /** The same memory. */
+  view: DataView;
   start = 0;
   end = 0;
   /** What its head says. */
@@ -23,7 +26,7 @@ export class BlockReader {
   /** Records of all blocks so far. */
   records = 0;
   private readonly name: string;
-  private readonly file: number;
+  private file: number;
   /** What is in the window behind the block at hand, up to here. */
   private windowEnd = 0;
   private filePosition = 0;
@@ -44,6 +47,7 @@ export class BlockReader {
       this.filePosition = place.offset;
       this.fileEnd = place.offset + place.length;
     }
+    this.view = viewOf(this.window);
   }
 
   /** Goes to the next block; false: the run has ended, whole. Throws DamagedRun. */
@@ -68,8 +72,10 @@ export class BlockReader {
     return false;
   }
 
+  /** Once or more often. */
   close(): void {
     if (this.file >= 0) closeSync(this.file);
+    this.file = -1;
   }
 
   /** Makes so many bytes be in the window behind the block at hand, which is lost. */
@@ -81,7 +87,10 @@ export class BlockReader {
       throw damaged(this.name, "it ends in the middle of a block");
     const room = Math.max(READ_BYTES, length + HEAD_BYTES);
     const before = this.window;
-    if (length > before.length || before.length > 2 * room) this.window = Buffer.allocUnsafeSlow(room);
+    if (length > before.length || before.length > 2 * room) {
+      this.window = Buffer.allocUnsafeSlow(room);
+      this.view = viewOf(this.window);
+    }
     this.window.set(before.subarray(this.end, this.windowEnd));
     this.start = this.end = 0;
     this.windowEnd = kept;

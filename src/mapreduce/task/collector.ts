@@ -19,6 +19,7 @@ import { asFault } from "./failure.ts";
 import { publishMapOutput } from "./map-output.ts";
 import type { MapOutput } from "./orders.ts";
 import { MergedRecords } from "./merge.ts";
+import type { SortedRecords } from "./record-buffer.ts";
 import { RecordBuffer } from "./record-buffer.ts";
 import type { Records } from "./records.ts";
 import { RunReader } from "./run-reader.ts";
@@ -99,15 +100,14 @@ export class Collector implements Emission {
     const { system } = this.settings.counters;
     system.MAP_OUTPUT_RECORDS++;
     const { table } = this;
-    if (table === undefined) {
-      this.putNumber(bytes, start, end, value);
-      return;
+    if (table?.add(bytes, start, end, value) === true) this.folded++;
+    else if (table === undefined || end - start > table.keyMax) this.putNumber(bytes, start, end, value);
+    else {
+      this.emptyTable(table);
+      // It may have been given up.
+      if (this.table?.add(bytes, start, end, value) === true) this.folded++;
+      else this.putNumber(bytes, start, end, value);
     }
-    this.folded++;
-    if (table.add(bytes, start, end, value)) return;
-    this.emptyTable(table);
-    if (end - start > table.keyMax) this.putNumber(bytes, start, end, value);
-    else table.add(bytes, start, end, value);
   }
 
   /** Writes what is left; the output of the attempt. */
@@ -117,17 +117,17 @@ export class Collector implements Emission {
 
   private writeOutput(): MapOutput {
     if (this.table !== undefined) this.emptyTable(this.table);
-    if (this.buffer.records > 0 || this.spills.length === 0) this.spill();
     const { spills } = this;
-    for (;;) {
-      const next = nextMerge(spills.map(lengthOf), this.settings.mergeMax);
-      if (next === undefined) break;
-      const { at, many } = next;
-      spills.splice(at, many, this.merge(spills.slice(at, at + many)));
+    // What is still in memory takes part in the last merge from there.
+    const inMemory = this.buffer.records > 0 || spills.length === 0 ? this.sort() : undefined;
+    const most = this.settings.mergeMax - (inMemory === undefined ? 0 : 1);
+    for (let next = nextMerge(spills.map(lengthOf), most); next !== undefined;) {
+      spills.splice(next.at, next.many, this.merge(spills.slice(next.at, next.at + next.many), undefined));
+      next = nextMerge(spills.map(lengthOf), most);
     }
     const [first] = spills;
-    if (first === undefined) throw new QuorateError("INVARIANT", "a map without a spill");
-    const last = spills.length === 1 ? first : this.merge(spills);
+    const isMerged = spills.length === 1 && inMemory === undefined;
+    const last = first !== undefined && isMerged ? first : this.merge(spills, inMemory);
     const output = publishMapOutput(this.settings.directory, last.path, last.runs);
     for (const length of output.partitions)
       this.settings.counters.system.MAP_OUTPUT_MATERIALIZED_BYTES += length;
@@ -181,20 +181,28 @@ export class Collector implements Emission {
     table.clear();
   }
 
+  private sort(): SortedRecords {
+    const sorted = this.buffer.sorted(this.settings.partitions, this.settings.order.compare);
+    this.settings.tick();
+    return sorted;
+  }
+
   private spill(): void {
-    const { partitions, order, tick } = this.settings;
-    const sorted = this.buffer.sorted(partitions, order.compare);
-    tick();
+    const sorted = this.sort();
     this.spills.push(this.write((partition) => sorted.select(partition)));
     this.buffer.clear();
   }
 
-  private merge(spills: readonly Spill[]): Spill {
+  /** `inMemory` came after what was spilled. */
+  private merge(spills: readonly Spill[], inMemory: SortedRecords | undefined): Spill {
     const merged = this.write((partition) => {
+      const last = inMemory?.select(partition);
+      if (spills.length === 0 && last !== undefined) return last;
       const readers = spills.map(
         ({ path, runs }) => new RunReader({ type: "file", path, extent: runs[partition]! }, path),
       );
-      return new MergedRecords(readers, this.settings.order.compare);
+      const sources = last === undefined ? readers : [...readers, last];
+      return new MergedRecords(sources, this.settings.order.compare);
     });
     for (const { path } of spills) rmSync(path);
     return merged;

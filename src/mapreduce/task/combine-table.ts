@@ -13,15 +13,16 @@ const ENTRY_HEAD_BYTES = 12;
 /** Slots that may be in use, of all. */
 const LOAD = 0.6;
 const FIRST_SLOTS = 1 << 13;
+const LEAST_SLOTS = 16;
 /** Of an entry with its slots, of words in European languages: how memory is shared out between the two. */
 const SLOT_BYTES = 8;
 const ENTRY_USUAL_BYTES = 32;
 
 export class CombineTable {
   private readonly fold: Fold["fold"];
-  private slots: Int32Array = new Int32Array(2 * FIRST_SLOTS);
-  private mask: number = FIRST_SLOTS - 1;
-  private entriesMax: number = Math.floor(FIRST_SLOTS * LOAD);
+  private slots: Int32Array;
+  private mask: number;
+  private entriesMax: number;
   private readonly slotsMax: number;
   private readonly keys: Buffer;
   private readonly values: Float64Array;
@@ -30,11 +31,15 @@ export class CombineTable {
   private used = 8;
   entries = 0;
 
-  /** `memoryBytes`: of slots and entries together, at least 1 MiB; it is taken as it is needed. */
+  /** `memoryBytes`: of slots and entries together, at least 1 KiB; it is taken as it is needed. */
   constructor(fold: Fold["fold"], memoryBytes: number) {
     this.fold = fold;
     const slots = memoryBytes / (SLOT_BYTES + LOAD * ENTRY_USUAL_BYTES);
-    this.slotsMax = Math.max(FIRST_SLOTS, 2 ** Math.floor(Math.log2(slots)));
+    this.slotsMax = Math.max(LEAST_SLOTS, 2 ** Math.floor(Math.log2(slots)));
+    const first = Math.min(FIRST_SLOTS, this.slotsMax);
+    this.slots = new Int32Array(2 * first);
+    this.mask = first - 1;
+    this.entriesMax = Math.floor(first * LOAD);
     const keyBytes = memoryBytes - this.slotsMax * SLOT_BYTES;
     const memory = new ArrayBuffer(keyBytes - (keyBytes % 8));
     this.keys = Buffer.from(memory);

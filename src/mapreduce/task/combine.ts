@@ -8,6 +8,11 @@ import type { RecordTarget, Records } from "./records.ts";
 /** Takes all of the records, and adds what they become, in the same order. */
 export type Combine = (records: Records, target: RecordTarget) => void;
 
+/** What can take records as they are. */
+interface CopyTarget {
+  copy(records: Records): void;
+}
+
 /** A fold over numbers, and how the numbers are encoded. */
 export interface NumericFold {
   readonly fold: Fold["fold"];
@@ -60,12 +65,7 @@ export function foldCombine({ fold, codec: name }: NumericFold): Combine {
   };
 }
 
-/** All records as they are; gives how many. */
-export function pour(records: Records, target: RecordTarget): number {
-  let many = 0;
-  for (; records.next(); many++) {
-    const { bytes } = records;
-    target.add(bytes, records.keyStart, records.keyEnd, bytes, records.valueStart, records.valueEnd);
-  }
-  return many;
+/** All records as they are. */
+export function pour(records: Records, target: CopyTarget): void {
+  while (records.next()) target.copy(records);
 }

@@ -84,6 +84,8 @@ export class TaskCounters {
 
   /** Without the system's zeros. */
   snapshot(): Counters {
+    const { user, system: kernel } = process.cpuUsage();
+    this.system.CPU_MILLISECONDS = Math.round((user + kernel) / 1000);
     const system = Object.entries(this.system as unknown as Record<string, number>);
     const all: Record<string, Record<string, number>> = {
       [TASK_GROUP]: Object.fromEntries(system.filter(([, value]) => value !== 0)),

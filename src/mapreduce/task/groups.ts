@@ -40,6 +40,21 @@ export class Groups {
     return true;
   }
 
+  /** Goes to the next record, whatever group it is of; `source` has it. Not to be mixed with `next`. */
+  nextRecord(): boolean {
+    const { source, first } = this;
+    if (!source.next()) return false;
+    const { system } = this.task.counters;
+    system.REDUCE_INPUT_RECORDS++;
+    if (++this.records % TICK_RECORDS === 0) this.task.tick();
+    const { bytes, keyStart, keyEnd } = source;
+    if (this.isInside && this.isSameGroup(first.bytes, 0, first.length, bytes, keyStart, keyEnd)) return true;
+    system.REDUCE_INPUT_GROUPS++;
+    this.isInside = true;
+    first.clear().raw(bytes, keyStart, keyEnd);
+    return true;
+  }
+
   key(codec: Codec<unknown>): unknown {
     return codec.read(this.first.bytes, 0, this.first.length);
   }

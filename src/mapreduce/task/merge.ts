@@ -3,14 +3,17 @@ import type { CompareBytes } from "../key-order.ts";
 import { compareBytes } from "../key-order.ts";
 import { prefixOf } from "./key-sorter.ts";
 import type { Records } from "./records.ts";
+import { viewOf } from "./records.ts";
 
 /** Behind every prefix: the source has ended. */
 const ENDED = 2 ** 32;
 const NOTHING = Buffer.alloc(0);
+const NO_VIEW = viewOf(NOTHING);
 
 /** Equal keys come in the order of their sources: the same sources give the same sequence. */
 export class MergedRecords implements Records {
   bytes: Buffer = NOTHING;
+  view: DataView = NO_VIEW;
   keyStart = 0;
   keyEnd = 0;
   valueStart = 0;
@@ -40,6 +43,7 @@ export class MergedRecords implements Records {
     if (this.prefixes[this.winner] === ENDED) return false;
     const head = this.sources[this.winner]!;
     this.bytes = head.bytes;
+    this.view = head.view;
     this.keyStart = head.keyStart;
     this.keyEnd = head.keyEnd;
     this.valueStart = head.valueStart;

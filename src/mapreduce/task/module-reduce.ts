@@ -5,6 +5,7 @@ import type { KeyOrder } from "../key-order.ts";
 import { foldValues } from "./combine.ts";
 import { BadRecord, TaskFault, recordText } from "./failure.ts";
 import { Groups } from "./groups.ts";
+import { isPlainIdentity, writeThrough } from "./identity-reduce.ts";
 import type { EmitRecord } from "./module-output.ts";
 import { emitterOf, namedOutputs } from "./module-output.ts";
 import type { ReduceStageOptions } from "./program.ts";
@@ -29,6 +30,16 @@ export async function reduceModule(
   };
   await shuffle.reduceStart?.(task);
   const groups = new Groups(records, isSameGroup, task);
+  if (skipping === undefined && isPlainIdentity(job, shuffle)) {
+    await writeThrough(
+      outputs.writer("part", job.output.compress),
+      job.output.separator ?? "",
+      groups,
+      records,
+    );
+    await shuffle.reduceEnd?.(out, task);
+    return;
+  }
   const values = (): Iterable<unknown> => groups.values(shuffle.value);
   const reduce = reducerOf(shuffle, out, task);
   for (let index = 0, settledAt = 0; groups.next(); index++) {

@@ -6,15 +6,19 @@ import type { CompareBytes } from "../key-order.ts";
 import type { SortRoom } from "./key-sorter.ts";
 import { KEY_LENGTH, KeySorter, PARTITION, VALUE_LENGTH } from "./key-sorter.ts";
 import type { Records } from "./records.ts";
-import { copyRange } from "./records.ts";
+import { LastView, copyView, viewOf } from "./records.ts";
 
 /** Of a record beside its bytes: four words for it, and four for sorting it. */
 const OVERHEAD_BYTES = 32;
+const TOUCHED_AT_A_TIME = 24;
 
 export class RecordBuffer {
   private readonly capacity: number;
   private readonly bytes: Buffer;
+  private readonly view: DataView;
   private readonly words: Int32Array;
+  private readonly keys = new LastView();
+  private readonly values = new LastView();
   /** Where the words of the first record lie; those of later ones before them. */
   private readonly top: number;
   private used = 0;
@@ -25,6 +29,7 @@ export class RecordBuffer {
     this.capacity = capacityBytes - (capacityBytes % 16);
     const memory = new ArrayBuffer(this.capacity);
     this.bytes = Buffer.from(memory);
+    this.view = viewOf(this.bytes);
     this.words = new Int32Array(memory);
     this.top = this.words.length - 4;
   }
@@ -54,11 +59,12 @@ export class RecordBuffer {
     const valueLength = valueEnd - valueStart;
     const end = offset + keyLength + valueLength;
     if (end + (this.records + 2) * OVERHEAD_BYTES > this.capacity) return false;
+    const keys = this.keys.of(keyBytes);
     if (valueBytes === keyBytes && valueStart === keyEnd)
-      copyRange(keyBytes, keyStart, valueEnd, this.bytes, offset);
+      copyView(keys, keyStart, valueEnd, this.view, offset);
     else {
-      copyRange(keyBytes, keyStart, keyEnd, this.bytes, offset);
-      copyRange(valueBytes, valueStart, valueEnd, this.bytes, offset + keyLength);
+      copyView(keys, keyStart, keyEnd, this.view, offset);
+      copyView(this.values.of(valueBytes), valueStart, valueEnd, this.view, offset + keyLength);
     }
     const { words } = this;
     const word = this.top - 4 * this.records++;
@@ -96,7 +102,7 @@ export class RecordBuffer {
       if (compare === undefined) sorter.sort(from, to);
       else sorter.sortBy(compare, from, to);
     }
-    return new SortedRecords(this.bytes, words, top, room.order, ends);
+    return new SortedRecords(this.bytes, this.view, words, top, room.order, ends);
   }
 
   /** Four arrays in what is free between the records' bytes and their words. */
@@ -112,6 +118,7 @@ export class RecordBuffer {
 /** A sorted buffer, one partition after the other. */
 export class SortedRecords implements Records {
   readonly bytes: Buffer;
+  readonly view: DataView;
   keyStart = 0;
   keyEnd = 0;
   valueStart = 0;
@@ -122,9 +129,20 @@ export class SortedRecords implements Records {
   private readonly ends: Uint32Array;
   private at = 0;
   private end = 0;
+  /** Up to here records were looked at; what was seen of them. */
+  private touched = 0;
+  private touchSum = 0;
 
-  constructor(bytes: Buffer, words: Int32Array, top: number, order: Uint32Array, ends: Uint32Array) {
+  constructor(
+    bytes: Buffer,
+    view: DataView,
+    words: Int32Array,
+    top: number,
+    order: Uint32Array,
+    ends: Uint32Array,
+  ) {
     this.bytes = bytes;
+    this.view = view;
     this.words = words;
     this.top = top;
     this.order = order;
@@ -133,17 +151,37 @@ export class SortedRecords implements Records {
 
   /** From now on `next` goes through this partition. */
   select(partition: number): this {
-    this.at = this.ends[partition]!;
+    this.at = this.touched = this.ends[partition]!;
     this.end = this.ends[partition + 1]!;
     return this;
   }
 
   next(): boolean {
     if (this.at === this.end) return false;
+    if (this.at === this.touched) this.touch();
     const word = this.top - 4 * this.order[this.at++]!;
     this.keyStart = this.words[word]!;
     this.keyEnd = this.valueStart = this.keyStart + this.words[word + KEY_LENGTH]!;
     this.valueEnd = this.valueStart + this.words[word + VALUE_LENGTH]!;
     return true;
+  }
+
+  /**
+   * In sorted order records lie anywhere: each would be waited for. Looking at some of them before they are needed makes the
+   * machine fetch them at the same time.
+   */
+  private touch(): void {
+    const { words, top, order, bytes } = this;
+    const until = Math.min(this.at + TOUCHED_AT_A_TIME, this.end);
+    let sum = 0;
+    for (let at = this.at; at < until; at++) sum = (sum + words[top - 4 * order[at]!]!) | 0;
+    for (let at = this.at; at < until; at++) {
+      const word = top - 4 * order[at]!;
+      const start = words[word]!;
+      const end = start + words[word + KEY_LENGTH]! + words[word + VALUE_LENGTH]!;
+      sum = (sum + bytes[start]! + bytes[end - 1]!) | 0;
+    }
+    this.touchSum = sum;
+    this.touched = until;
   }
 }

@@ -3,6 +3,7 @@ import { inflateRawSync } from "node:zlib";
 import type { BytesPlace } from "./block-reader.ts";
 import { BlockReader } from "./block-reader.ts";
 import type { Records } from "./records.ts";
+import { viewOf } from "./records.ts";
 import { DEFLATED, damaged } from "./run-format.ts";
 import type { RunExtent } from "./run-writer.ts";
 
@@ -13,6 +14,7 @@ export type RunPlace =
 
 export class RunReader implements Records {
   bytes: Buffer = Buffer.alloc(0);
+  view: DataView = viewOf(this.bytes);
   keyStart = 0;
   keyEnd = 0;
   valueStart = 0;
@@ -72,10 +74,12 @@ export class RunReader implements Records {
     this.left = blocks.blockRecords;
     if (blocks.kind === DEFLATED) {
       this.bytes = inflate(blocks.window.subarray(blocks.start, blocks.end), blocks.plain, this.name);
+      this.view = viewOf(this.bytes);
       this.at = 0;
       this.end = blocks.plain;
     } else {
       this.bytes = blocks.window;
+      this.view = blocks.view;
       this.at = blocks.start;
       this.end = blocks.end;
     }

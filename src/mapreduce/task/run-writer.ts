@@ -2,8 +2,8 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { deflateRawSync } from "node:zlib";
 import { BLOCK_BYTES, DEFLATED, END, HEAD_BYTES, PLAIN, writeHead } from "./run-format.ts";
-import type { RecordTarget } from "./records.ts";
-import { copyRange } from "./records.ts";
+import type { RecordTarget, Records } from "./records.ts";
+import { LastView, copyView, viewOf } from "./records.ts";
 
 /** Where a run lies in its file. */
 export interface RunExtent {
@@ -23,6 +23,9 @@ export class RunWriter implements RecordTarget {
   private readonly isCompressed: boolean;
   /** The head's room, then the records. */
   private block: Buffer = Buffer.allocUnsafeSlow(HEAD_BYTES + BLOCK_BYTES);
+  private view: DataView = viewOf(this.block);
+  private readonly keys = new LastView();
+  private readonly values = new LastView();
   private used = HEAD_BYTES;
   private blockRecords = 0;
   private records = 0;
@@ -49,20 +52,19 @@ export class RunWriter implements RecordTarget {
     valueStart: number,
     valueEnd: number,
   ): void {
-    const keyLength = keyEnd - keyStart;
-    const valueLength = valueEnd - valueStart;
-    const needed = LENGTHS_MAX + keyLength + valueLength;
-    if (this.used + needed > this.block.length) this.makeRoom(needed);
-    this.length(keyLength);
-    this.length(valueLength);
-    if (valueBytes === keyBytes && valueStart === keyEnd)
-      copyRange(keyBytes, keyStart, valueEnd, this.block, this.used);
+    this.begin(keyEnd - keyStart, valueEnd - valueStart);
+    this.append(this.keys.of(keyBytes), keyStart, keyEnd);
+    this.append(this.values.of(valueBytes), valueStart, valueEnd);
+  }
+
+  /** Adds the record at hand. */
+  copy({ view, keyStart, keyEnd, valueStart, valueEnd }: Records): void {
+    this.begin(keyEnd - keyStart, valueEnd - valueStart);
+    if (valueStart === keyEnd) this.append(view, keyStart, valueEnd);
     else {
-      copyRange(keyBytes, keyStart, keyEnd, this.block, this.used);
-      copyRange(valueBytes, valueStart, valueEnd, this.block, this.used + keyLength);
+      this.append(view, keyStart, keyEnd);
+      this.append(view, valueStart, valueEnd);
     }
-    this.used += keyLength + valueLength;
-    this.blockRecords++;
   }
 
   /** Ends the run; the next record begins another. */
@@ -88,11 +90,25 @@ export class RunWriter implements RecordTarget {
     closeSync(this.file);
   }
 
+  private begin(keyLength: number, valueLength: number): void {
+    const needed = LENGTHS_MAX + keyLength + valueLength;
+    if (this.used + needed > this.block.length) this.makeRoom(needed);
+    this.length(keyLength);
+    this.length(valueLength);
+    this.blockRecords++;
+  }
+
+  private append(view: DataView, start: number, end: number): void {
+    copyView(view, start, end, this.view, this.used);
+    this.used += end - start;
+  }
+
   private makeRoom(needed: number): void {
     this.flush();
     if (HEAD_BYTES + needed > this.block.length) this.block = Buffer.allocUnsafeSlow(HEAD_BYTES + needed);
     else if (this.block.length > HEAD_BYTES + BLOCK_BYTES && needed < BLOCK_BYTES)
       this.block = Buffer.allocUnsafeSlow(HEAD_BYTES + BLOCK_BYTES);
+    this.view = viewOf(this.block);
   }
 
   private length(value: number): void {
