@@ -107,6 +107,19 @@ export const importRules: Readonly<
     ],
     pure: false,
   },
+  "mapreduce/hadoop": {
+    rooms: [
+      "runtime",
+      "wire",
+      "client",
+      "client/files",
+      "mapreduce",
+      "mapreduce/task",
+      "mapreduce/streaming",
+      "mapreduce/hadoop",
+    ],
+    pure: false,
+  },
   "mapreduce/local": {
     rooms: ["runtime", "wire", "client", "client/files", "mapreduce", "mapreduce/task", "mapreduce/local"],
     pure: false,
@@ -126,6 +139,7 @@ export const importRules: Readonly<
       "mapreduce/task",
       "mapreduce/streaming",
       "mapreduce/local",
+      "mapreduce/hadoop",
       "cli",
     ],
     pure: false,

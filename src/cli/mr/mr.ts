@@ -21,6 +21,7 @@ const RUN: MrCommand = {
   usage: [
     "mr run JOB.ts --input PATH… --output PATH [--local]",
     "mr run JOB.ts --input PATH… --dry-run        splits, bytes, partitions and skew, and nothing done",
+    "mr run JOB.ts --input PATH… --output PATH --on hadoop        on a real Hadoop, paths are Hadoop's",
   ],
   repeats: ["input", "file", "define"],
   flags: [
@@ -31,6 +32,25 @@ const RUN: MrCommand = {
     },
     { name: "output", value: "PATH", help: "a directory that does not exist yet" },
     { name: "local", help: "on this machine, with no cluster, on files of this machine" },
+    {
+      name: "on",
+      value: "hadoop",
+      choices: ["hadoop"],
+      help: "through Hadoop Streaming, the bundled job as its executables",
+    },
+    {
+      name: "hadoop",
+      value: "COMMAND",
+      environment: "QUORATE_HADOOP",
+      help: "what runs Hadoop Streaming; default by $HADOOP_HOME",
+    },
+    { name: "hadoop-node", value: "PATH", help: "Node.js on Hadoop's machines; default node" },
+    {
+      name: "fs",
+      value: "URL",
+      environment: "QUORATE_FS",
+      help: "of the files: webhdfs://host:port, file:///",
+    },
     { name: "reduces", value: "N", help: "reduce tasks; default 1" },
     { name: "define", value: "NAME=VALUE", help: "a property of the job (or -D NAME=VALUE); again for more" },
     { name: "file", value: "FILE[#LINK]", help: "a file for the directory of every task; again for more" },

@@ -24,6 +24,10 @@ export async function run(call: Call, repeated: Repeated): Promise<number> {
     throw new QuorateError("USAGE", "mr run needs --output PATH");
   const module = await openJobModule(call.positionals[0] ?? "");
   try {
+    if (call.choice("on", ["hadoop"]) !== undefined && output !== undefined && !call.has("dry-run")) {
+      const { runHadoop } = await import("./hadoop.ts");
+      return await runHadoop(call, repeated, module, output);
+    }
     return await runLocalJob(call, repeated, module, output ?? "/dry-run");
   } finally {
     module.remove();

@@ -8,7 +8,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve, sep } from "node:path";
-import type { BuildFailure, Message, Plugin } from "esbuild";
+import type { BuildFailure, BuildOptions, Message, Plugin } from "esbuild";
 import { build } from "esbuild";
 import { QuorateError } from "../../runtime/errors.ts";
 
@@ -37,7 +37,28 @@ const BANNER =
  * Bundles the module at `path`. JOB_INVALID, with the place: it has a syntax error, imports what is not there, or has no default
  * export. PATH_NOT_FOUND.
  */
-export async function bundleModule(path: string): Promise<Bundle> {
+export function bundleModule(path: string): Promise<Bundle> {
+  return bundle(path, (entry) => ({ entryPoints: [entry] }));
+}
+
+/** The same with a program of its own, which is `call` of this package's file `door` (below its code) given the job and `about`. */
+export function bundleCalling(path: string, door: string, call: string, about: unknown): Promise<Bundle> {
+  const contents = (entry: string): string =>
+    [
+      `import job from ${JSON.stringify(entry)};`,
+      `import { ${call} } from ${JSON.stringify(join(PACKAGE_CODE, door) + ENDING)};`,
+      "export default job;",
+      `await ${call}(job, ${JSON.stringify(about)});`,
+    ].join("\n");
+  return bundle(path, (entry) => ({
+    stdin: { contents: contents(entry), resolveDir: dirname(entry), sourcefile: "quorate-program.js" },
+  }));
+}
+
+async function bundle(
+  path: string,
+  from: (entry: string) => Pick<BuildOptions, "entryPoints" | "stdin">,
+): Promise<Bundle> {
   const entry = resolve(path);
   await readFile(entry).catch((cause: unknown) => {
     throw new QuorateError("PATH_NOT_FOUND", `the job's module cannot be read: ${(cause as Error).message}`, {
@@ -48,7 +69,7 @@ export async function bundleModule(path: string): Promise<Bundle> {
   const name = basename(entry).replace(/\.[cm]?[jt]sx?$/, "");
   const outfile = join(folder, `${name}.bundle.mjs`);
   const result = await build({
-    entryPoints: [entry],
+    ...from(entry),
     outfile,
     absWorkingDir: folder,
     bundle: true,

@@ -17,6 +17,8 @@ import { Board } from "./board.ts";
 import { OutputDirectory } from "./output-directory.ts";
 
 export interface LocalOptions {
+  /** Where the input is: what `connectFiles` takes. A plan may be made of any; a job runs on this machine's files. Default `file:///`. */
+  readonly fileSystem?: string;
   /** Path of the program's bundle, when it is a module. */
   readonly bundle: string | undefined;
   /** Tasks at a time. Default: as many as this machine can run. */
@@ -102,7 +104,7 @@ class LocalRun {
 
   static async prepare(spec: JobSpec, options: LocalOptions, writes = true): Promise<LocalRun> {
     const signal = options.signal ?? new AbortController().signal;
-    const files = connectFiles(FILE_SYSTEM);
+    const files = connectFiles(options.fileSystem ?? FILE_SYSTEM, { user: spec.user });
     const splits = await planSplits(spec.inputs, { files, splitSize: spec.settings.splitSize, signal });
     files.close();
     const output = writes ? await OutputDirectory.prepare(spec.output) : undefined;
@@ -227,8 +229,8 @@ class LocalRun {
     spec: JobSpec,
     { attempt, directory, skip, trace }: AttemptParts,
   ): Omit<SampleOrder, "type" | "splits" | "partitions"> {
-    const { bundle } = this.options;
-    return { spec, attempt, directory, fileSystem: FILE_SYSTEM, bundle, cache: this.cache, skip, trace };
+    const { bundle, fileSystem = FILE_SYSTEM } = this.options;
+    return { spec, attempt, directory, fileSystem, bundle, cache: this.cache, skip, trace };
   }
 
   private bury(error: unknown): void {
