@@ -28,6 +28,15 @@ export class BadRecord extends Error {
   }
 }
 
+/** The program's module threw when it was loaded, or is no job. */
+export class ProgramUnloadable extends Error {
+  override readonly name = "ProgramUnloadable";
+
+  constructor(cause: unknown) {
+    super(messageOf(cause), { cause });
+  }
+}
+
 /** Runs what has nothing to do with the program's code: its errors are no record's fault. */
 export function asFault<T>(action: () => T): T {
   try {
@@ -52,18 +61,36 @@ const FINAL: ReadonlySet<ErrorCode> = new Set(["ARGUMENT_INVALID", "UNSUPPORTED"
 
 export function failureOf(error: unknown, order: TaskOrder): Failed {
   const record = error instanceof BadRecord ? error : undefined;
-  const cause = error instanceof BadRecord || error instanceof TaskFault ? error.cause : error;
+  const isWrapped =
+    error instanceof BadRecord || error instanceof TaskFault || error instanceof ProgramUnloadable;
+  const cause: unknown = isWrapped ? error.cause : error;
   const what = `${cause instanceof Error && cause.name !== "Error" ? `${cause.name}: ` : ""}${messageOf(cause)}`;
-  const where =
-    record === undefined ? "" : `${order.type === "reduce" ? "group" : "record"} ${record.index}: `;
   return {
     type: "failed",
-    message: `${describeOrder(order)}: ${where}${oneLine(what)}`,
+    message: `${describeOrder(order)}: ${describePlace(error, order)}${oneLine(what)}`,
     stack: cause instanceof Error ? mappedStack(cause) : undefined,
     record: record === undefined ? undefined : { index: record.index, text: record.text },
-    // A record's fault may still be what one machine is to blame for.
-    retryable: record !== undefined || !(isQuorateError(cause) && FINAL.has(cause.code)),
+    retryable: isRetryable(error, cause),
   };
+}
+
+function describePlace(error: unknown, { type }: TaskOrder): string {
+  if (error instanceof ProgramUnloadable) return "the program cannot be loaded: ";
+  if (!(error instanceof BadRecord)) return "";
+  return `${type === "reduce" ? "group" : "record"} ${error.index}: `;
+}
+
+function isRetryable(error: unknown, cause: unknown): boolean {
+  // A record's fault may still be what one machine is to blame for.
+  if (error instanceof BadRecord) return true;
+  // So may be a file that cannot be read; a module that throws will throw again.
+  if (error instanceof ProgramUnloadable) return isMachineError(cause);
+  return !(isQuorateError(cause) && FINAL.has(cause.code));
+}
+
+function isMachineError(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return typeof code === "string" && /^E[A-Z]+$/.test(code);
 }
 
 function describeOrder(order: TaskOrder): string {

@@ -59,15 +59,18 @@ export class Groups {
     return codec.read(this.first.bytes, 0, this.first.length);
   }
 
-  /** Those of the group that were not given yet. */
-  *values(codec: Codec<unknown>): Generator<unknown> {
-    const { source } = this;
-    while (this.isInside) {
-      const value = codec.read(source.bytes, source.valueStart, source.valueEnd);
-      // Gone on before it is given: whoever stops in the middle has had this one.
-      this.advance();
-      yield value;
-    }
+  /** Those of the group that were not given yet: who stops in the middle and asks again goes on from there. */
+  values(codec: Codec<unknown>): Iterable<unknown> {
+    const iterator = {
+      next: (): IteratorResult<unknown> => {
+        if (!this.isInside) return { done: true, value: undefined };
+        const { source } = this;
+        const value = codec.read(source.bytes, source.valueStart, source.valueEnd);
+        this.advance();
+        return { done: false, value };
+      },
+    };
+    return { [Symbol.iterator]: () => iterator };
   }
 
   /** Passes over what is left of the group. */

@@ -1,7 +1,8 @@
 /** Jobs for tests, run as tasks in processes of their own, on files of this machine. */
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { onTestFinished } from "vitest";
 import { jobSettings } from "../job-settings.ts";
 import type { JobSettings, JobSpec, Split } from "../job-spec.ts";
@@ -21,15 +22,31 @@ export function scratchDirectory(): string {
 
 export type DoneEnd = Extract<TaskEnd, { readonly type: "done" }>;
 
+export interface JobResult {
+  readonly ends: readonly DoneEnd[];
+  readonly outputs: Readonly<Record<string, string>>;
+}
+
+function textOf(name: string, bytes: Buffer): string {
+  return (name.endsWith(".gz") ? gunzipSync(bytes) : bytes).toString("utf8");
+}
+
+/** Of all tasks. */
+export function counterOf({ ends }: JobResult, group: string, name: string): number {
+  return ends.reduce((sum, { counters }) => sum + (counters[group]?.[name] ?? 0), 0);
+}
+
 /** Runs the tasks of one job, each when it is asked to. */
 export class JobBench {
   readonly directory: string = scratchDirectory();
   readonly spec: JobSpec;
+  readonly definition: string;
   private readonly bundle: string;
   private attempts = 0;
 
   /** `definition`: the text of a job's module; `input`, `output`, `codec`, `job`, … are there. */
   constructor(definition: string, settings: Partial<JobSettings> = {}, change: Partial<JobSpec> = {}) {
+    this.definition = definition;
     this.bundle = join(this.directory, "job.mjs");
     writeFileSync(this.bundle, `import * as door from "${DOOR}";\nconst { ${NAMES} } = door;\n${definition}`);
     this.spec = {
@@ -51,11 +68,22 @@ export class JobBench {
     return path;
   }
 
-  wholeSplit(path: string): Split {
-    return { path, start: 0, length: statSync(path).size, whole: false, mapper: 0, nodes: [] };
+  wholeSplit(path: string, mapper = 0): Split {
+    return { path, start: 0, length: statSync(path).size, whole: false, mapper, nodes: [] };
   }
 
-  map(split: Split, task = 0, options: TaskOptions = {}, change: Partial<MapOrder> = {}): Promise<TaskEnd> {
+  /** A file cut into so many splits. */
+  splits(path: string, many: number): readonly Split[] {
+    const { size } = statSync(path);
+    const edge = (index: number): number => Math.floor((size * index) / many);
+    return Array.from({ length: many }, (_, index) => ({
+      ...this.wholeSplit(path),
+      start: edge(index),
+      length: edge(index + 1) - edge(index),
+    }));
+  }
+
+  mapOrder(split: Split, task = 0, change: Partial<MapOrder> = {}): MapOrder {
     const order: MapOrder = {
       ...this.base("map", task),
       type: "map",
@@ -65,7 +93,17 @@ export class JobBench {
       ...change,
     };
     mkdirSync(order.directory);
-    return startTask(order, options).ended;
+    return order;
+  }
+
+  map(split: Split, task = 0, options: TaskOptions = {}, change: Partial<MapOrder> = {}): Promise<TaskEnd> {
+    return startTask(this.mapOrder(split, task, change), options).ended;
+  }
+
+  sample(splits: readonly Split[]): Promise<TaskEnd> {
+    const order = { ...this.base("map", 0), splits, partitions: this.spec.settings.reduces };
+    mkdirSync(order.directory);
+    return startTask({ ...order, type: "sample" }).ended;
   }
 
   reduceOrder(partition: number, sources: readonly MapOutputSource[]): ReduceOrder {
@@ -96,6 +134,31 @@ export class JobBench {
 
   attemptDirectory(attempt: number): string {
     return join(this.directory, `attempt-${attempt}`);
+  }
+
+  /** Runs the whole job over these splits; what its output directory holds then, by name. */
+  async run(splits: readonly Split[]): Promise<JobResult> {
+    const { reduces } = this.spec.settings;
+    const ends: DoneEnd[] = [];
+    const sources: MapOutputSource[] = [];
+    for (const [task, split] of splits.entries()) {
+      const attempt = this.attempts;
+      const end = await this.map(split, task);
+      assertDone(end);
+      ends.push(end);
+      sources.push(this.source(task, attempt));
+    }
+    for (let partition = 0; partition < reduces; partition++) {
+      const end = await this.reduce(partition, sources);
+      assertDone(end);
+      ends.push(end);
+    }
+    const files = ends.flatMap((end) => end.files);
+    const contents = files.map(({ name }) => [name, readFileSync(join(this.spec.output, name))] as const);
+    return {
+      ends,
+      outputs: Object.fromEntries(contents.map(([name, bytes]) => [name, textOf(name, bytes)])),
+    };
   }
 
   private base(

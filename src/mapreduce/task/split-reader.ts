@@ -167,7 +167,7 @@ class LineReader {
 
   private give(from: number, end: number): void | Promise<void> {
     const stop = end > from && this.window[end - 1] === RETURN ? end - 1 : end;
-    if (stop - from > this.maxBytes) this.refuse();
+    if (stop - from > this.maxBytes) this.refuse(this.reading.place.position);
     return this.reading.take(this.window, from, stop);
   }
 
@@ -177,7 +177,7 @@ class LineReader {
     const line = this.window.indexOf(LINE_END, this.start + this.searched);
     if (line >= 0 && line < this.end) return line;
     this.searched = this.end - this.start;
-    if (this.searched > this.maxBytes + 1) this.refuse();
+    if (this.searched > this.maxBytes + 1) this.refuse(this.position);
     return -1;
   }
 
@@ -188,15 +188,15 @@ class LineReader {
       if (byte === QUOTE) isInside = !isInside;
       else if (byte === LINE_END && !isInside) return at;
     }
-    if (this.end - this.start > this.maxBytes + 1) this.refuse();
+    if (this.end - this.start > this.maxBytes + 1) this.refuse(this.position);
     return -1;
   }
 
-  private refuse(): never {
+  private refuse(position: number): never {
     const { path } = this.reading.split;
     throw new QuorateError(
       "TOO_LARGE",
-      `${path}: the line at byte ${this.position} is longer than ${this.maxBytes} bytes (maxBytes of the format)`,
+      `${path}: the line at byte ${position} is longer than ${this.maxBytes} bytes (maxBytes of the format)`,
     );
   }
 

@@ -1,10 +1,11 @@
 /** The process of one attempt: takes its order from who forked it, carries it out, says how it ended, and ends. */
 import { mkdirSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { failureOf } from "./failure.ts";
+import { ProgramUnloadable, failureOf } from "./failure.ts";
 import { loadProgram } from "./load-program.ts";
 import { memoryPlan } from "./memory-plan.ts";
 import type { MapOutputSource, Order, Report, TaskOrder } from "./orders.ts";
+import type { TaskProgram } from "./program.ts";
 import type { Shuffle } from "./shuffle.ts";
 import { TaskState } from "./task-state.ts";
 
@@ -38,7 +39,12 @@ async function carryOut(order: TaskOrder): Promise<Report> {
     mkdirSync(dirname(place), { recursive: true });
     symlinkSync(path, place);
   }
-  const program = await loadProgram(order, task);
+  let program: TaskProgram;
+  try {
+    program = await loadProgram(order, task);
+  } catch (error) {
+    throw new ProgramUnloadable(error);
+  }
   switch (order.type) {
     case "map": {
       const { runMap } = await import("./run-map.ts");

@@ -7,6 +7,7 @@ import { fork } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { notePid } from "./leftover.ts";
 import { memoryPlan } from "./memory-plan.ts";
 import type { MapOutputSource, Order, Report, TaskOrder } from "./orders.ts";
 import { residentBytes } from "./resident-memory.ts";
@@ -60,7 +61,7 @@ export function startTask(order: TaskOrder, options: TaskOptions = {}): TaskProc
   const plan = memoryPlan(memory);
   const log = options.log === undefined ? undefined : openSync(options.log, "a");
   const output = log ?? "ignore";
-  const child = fork(MAIN, [], {
+  const child = fork(MAIN, [order.directory], {
     execArgv: [`--max-old-space-size=${plan.heapMiB}`, `--max-semi-space-size=${plan.semiSpaceMiB}`],
     // A group of its own, so that what the program started ends with it.
     detached: true,
@@ -68,6 +69,7 @@ export function startTask(order: TaskOrder, options: TaskOptions = {}): TaskProc
     env: { ...process.env, ...options.environment },
   });
   if (log !== undefined) closeSync(log);
+  if (child.pid !== undefined) notePid(order.directory, child.pid);
   const watch = new Watch(child, order, options.onReport);
   watch.limitSilence(progressTimeoutMs);
   watch.limitMemory(memory);
