@@ -34,10 +34,7 @@ export function pruneDue(state: JobsState, settings: HistorySettings, nowMs: num
 export function prune(state: JobsState, settings: HistorySettings): number {
   const { remove, strip } = pruneDue(state, settings, state.timeMs);
   for (const job of remove) state.remove(job);
-  for (const job of strip) {
-    job.dropTasks();
-    state.touch(job);
-  }
+  for (const job of strip) state.strip(job);
   return remove.length + strip.length;
 }
 

@@ -130,12 +130,23 @@ export class JobsMachine {
     return this.state.attempt(id);
   }
 
-  /** Attempts that run on a node, as far as the log knows. */
+  /** Nodes on which attempts run, or map outputs lie that may still be fetched, as far as the log knows. */
+  nodes(): ReadonlySet<NodeId> {
+    return this.state.nodes();
+  }
+
   runningOn(node: NodeId): Iterable<AttemptId> {
-    return this.state.runningOn(node);
+    return this.state.runningOn(node).values();
   }
 
   countOn(node: NodeId): number {
-    return this.state.countOn(node);
+    return this.state.runningOn(node).size;
+  }
+
+  /** Map outputs that count and lie on a node, of jobs whose reduces may still fetch them. */
+  *outputsOn(node: NodeId): Generator<AttemptId> {
+    for (const id of this.state.outputsOn(node).values()) {
+      if (this.state.jobs.get(id.job)?.head.state === "running") yield id;
+    }
   }
 }

@@ -41,7 +41,9 @@ export class JobsState {
   readonly jobs: Map<JobId, Job> = new Map();
   private readonly submissions = new Map<string, JobId>();
   /** Attempts that run, by the node that runs them. */
-  private readonly byNode = new Map<NodeId, Map<string, AttemptId>>();
+  private readonly running = new PlacedAttempts();
+  /** Map outputs that count, by the node that holds them. */
+  private readonly outputs = new PlacedAttempts();
   private readonly digests = new Map<JobId, number>();
   private digestSum = 0;
   private readonly changed = new Set<Job>();
@@ -68,14 +70,13 @@ export class JobsState {
     this.jobs.set(job.id, job);
     this.submissions.set(job.head.submission, job.id);
     for (const kind of ["map", "reduce"] as const) {
-      for (const number of job.table(kind).running) {
-        this.index(job.id, kind, number, job.task(kind, number)!);
-      }
+      for (const [number, task] of job.table(kind).tasks.entries()) this.index(job, kind, number, task, true);
     }
     this.touch(job);
   }
 
   remove(job: Job): void {
+    this.removeTasks(job);
     this.jobs.delete(job.id);
     this.submissions.delete(job.head.submission);
     this.digestSum = (this.digestSum - (this.digests.get(job.id) ?? 0)) >>> 0;
@@ -84,28 +85,36 @@ export class JobsState {
     this.removed.add(job.id);
   }
 
+  /** Keeps of a job what its tasks add up to. */
+  strip(job: Job): void {
+    this.removeTasks(job);
+    job.dropTasks();
+    this.touch(job);
+  }
+
   /** Notes that something of a job has changed. */
   touch(job: Job): void {
     this.changed.add(job);
   }
 
   put(job: Job, kind: TaskKind, number: number, next: TaskRecord): void {
-    const before = job.task(kind, number)!;
-    for (const [attempt, { state, node }] of before.attempts.entries()) {
-      if (state === "running") this.byNode.get(node)?.delete(keyOf(job.id, kind, number, attempt));
-    }
+    this.index(job, kind, number, job.task(kind, number)!, false);
     job.put(kind, number, next);
-    this.index(job.id, kind, number, next);
+    this.index(job, kind, number, next, true);
     this.touch(job);
   }
 
-  /** What runs on a node, as far as the log knows. */
-  runningOn(node: NodeId): Iterable<AttemptId> {
-    return this.byNode.get(node)?.values() ?? [];
+  /** Nodes on which something runs or lies, as far as the log knows. */
+  nodes(): ReadonlySet<NodeId> {
+    return new Set([...this.running.nodes(), ...this.outputs.nodes()]);
   }
 
-  countOn(node: NodeId): number {
-    return this.byNode.get(node)?.size ?? 0;
+  runningOn(node: NodeId): PlacedOn {
+    return this.running.on(node);
+  }
+
+  outputsOn(node: NodeId): PlacedOn {
+    return this.outputs.on(node);
   }
 
   /** The attempt, if there is one of this name. */
@@ -139,15 +148,47 @@ export class JobsState {
     this.settle();
   }
 
-  private index(job: JobId, kind: TaskKind, task: number, { attempts }: TaskRecord): void {
-    for (const [attempt, { state, node }] of attempts.entries()) {
-      if (state !== "running") continue;
-      const there = this.byNode.get(node) ?? new Map<string, AttemptId>();
-      this.byNode.set(node, there.set(keyOf(job, kind, task, attempt), { job, kind, task, attempt }));
+  private removeTasks(job: Job): void {
+    for (const kind of ["map", "reduce"] as const) {
+      for (const [number, task] of job.table(kind).tasks.entries())
+        this.index(job, kind, number, task, false);
+    }
+  }
+
+  private index(job: Job, kind: TaskKind, task: number, record: TaskRecord, isThere: boolean): void {
+    for (const [attempt, { state, node }] of record.attempts.entries()) {
+      const id: AttemptId = { job: job.id, kind, task, attempt };
+      if (state === "running") this.running.set(node, id, isThere);
+      if (record.winner === attempt && record.attempts[attempt]!.partitions !== undefined) {
+        this.outputs.set(node, id, isThere);
+      }
     }
   }
 }
 
-function keyOf(job: JobId, kind: TaskKind, task: number, attempt: number): string {
-  return `${job}/${kind}/${task}/${attempt}`;
+export type PlacedOn = Pick<ReadonlyMap<string, AttemptId>, "size" | "values">;
+
+const NOTHING: PlacedOn = new Map<string, AttemptId>();
+
+class PlacedAttempts {
+  private readonly byNode = new Map<NodeId, Map<string, AttemptId>>();
+
+  nodes(): Iterable<NodeId> {
+    return this.byNode.keys();
+  }
+
+  on(node: NodeId): PlacedOn {
+    return this.byNode.get(node) ?? NOTHING;
+  }
+
+  set(node: NodeId, id: AttemptId, isThere: boolean): void {
+    const key = `${id.job}/${id.kind}/${id.task}/${id.attempt}`;
+    const there = this.byNode.get(node) ?? new Map<string, AttemptId>();
+    if (isThere) {
+      this.byNode.set(node, there.set(key, id));
+    } else {
+      there.delete(key);
+      if (there.size === 0) this.byNode.delete(node);
+    }
+  }
 }

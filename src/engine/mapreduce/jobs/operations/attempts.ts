@@ -108,8 +108,8 @@ function begin(
   const job = state.jobs.get(id);
   const task = job?.task(kind, number);
   if (job === undefined || task === undefined || job.head.state !== "running") return false;
-  // What writes to the output directory waits until there is one.
-  if ((kind === "reduce" || job.reduce.tasks.length === 0) && !job.head.prepared) return false;
+  // Any attempt may write to the output directory, so all wait until there is one.
+  if (!job.head.prepared) return false;
   const running = task.attempts.filter((each) => each.state === "running").length;
   if (task.winner !== undefined || attempt !== task.attempts.length || running !== (backup ? 1 : 0))
     return false;
