@@ -113,6 +113,7 @@ test("the status names every node and group, with null for what is not known", a
   expect(status.groups).toEqual([
     {
       id: "g0",
+      name: "keyspace",
       algorithm: "raft",
       leader: "n1",
       term: 7,
