@@ -26,6 +26,15 @@ export function defaultJobSettings({ nodes, oneMachine }: Surroundings): JobSett
   };
 }
 
+/** Of a task; less is not enough for its process to begin with. */
+export const TASK_MEMORY_MIN_BYTES: number = 128 * MIB;
+
+/** Settings of a job on one machine that changes some; later changes win. Throws ARGUMENT_INVALID. */
+export function jobSettings(...changes: readonly Partial<JobSettings>[]): JobSettings {
+  const defaults = defaultJobSettings({ nodes: 1, oneMachine: true });
+  return changes.reduce<JobSettings>((settings, change) => settingsWith(settings, change), defaults);
+}
+
 /** Reduce tasks of a job. */
 export const REDUCES_MAX = 9_000;
 
@@ -36,7 +45,7 @@ const RANGES: Readonly<Record<NumberSetting, Range>> = {
   splitSize: [1, Number.MAX_SAFE_INTEGER],
   attempts: [1, 100],
   progressTimeoutMs: [1_000, 7 * 24 * 3_600_000],
-  memory: [32 * MIB, 1024 * 1024 * MIB],
+  memory: [TASK_MEMORY_MIN_BYTES, 1024 * 1024 * MIB],
   skipRecords: [0, 10_000],
   outputReplication: [1, 512],
 };

@@ -9,6 +9,8 @@ export interface InputSpec {
   readonly paths: readonly string[];
   /** Which of the program's inputs reads them; 0 when it has one. */
   readonly mapper: number;
+  /** Files are not to be split, whatever their size: the format reads them from their beginning. Default false. */
+  readonly whole?: boolean;
 }
 
 /** A file that every task finds in its working directory under `link`. */
@@ -73,6 +75,8 @@ export interface JobSpec {
   /** `-D k=v`: reach tasks as properties (and streaming's as environment). */
   readonly properties: Readonly<Record<string, string>>;
   readonly cacheFiles: readonly CacheFile[];
+  /** Partitions are ranges of keys: `ranges` are sampled (a `sample` order) before the job begins. Default false. */
+  readonly totalOrder?: boolean;
   /**
    * For a total order: the upper bounds (exclusive, as encoded keys) of all partitions but the last, sampled at submission.
    * Base64 each. Undefined: keys are partitioned by hash or by the program.
@@ -80,14 +84,20 @@ export interface JobSpec {
   readonly ranges?: readonly string[];
 }
 
-/** A piece of the input, read by one map task. */
-export interface Split {
+/** A piece of a file. */
+export interface SplitPiece {
   readonly path: string;
   /** Bytes, in the file. A record belongs to the split in which it begins. */
   readonly start: number;
   readonly length: number;
   /** Whole files only (gzip, JSON documents): `start` is 0 and `length` the file's. */
   readonly whole: boolean;
+}
+
+/** A piece of the input, read by one map task. */
+export interface Split extends SplitPiece {
+  /** Small files that are read behind it by the same task, because a task of its own would cost each more than its bytes. */
+  readonly also?: readonly SplitPiece[];
   readonly mapper: number;
   /** Nodes that hold it, best first; empty: anywhere. */
   readonly nodes: readonly string[];

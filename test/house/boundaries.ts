@@ -25,9 +25,9 @@ export const importRules: Readonly<
     rooms: ["runtime", "wire", "engine/files", "engine/files/namespace", "engine/group", "consensus"],
     pure: false,
   },
-  mapreduce: { rooms: ["runtime", "wire", "mapreduce"], pure: false },
+  mapreduce: { rooms: ["runtime", "wire", "client", "client/files", "mapreduce"], pure: false },
   "engine/mapreduce/jobs": {
-    rooms: ["runtime", "wire", "mapreduce", "engine/mapreduce/jobs", "engine/group/state-machine.ts"],
+    rooms: ["runtime", "wire", "mapreduce", "mapreduce/task/orders.ts", "engine/mapreduce/jobs"],
     pure: true,
   },
   "engine/mapreduce": {
@@ -35,6 +35,7 @@ export const importRules: Readonly<
       "runtime",
       "wire",
       "mapreduce",
+      "mapreduce/task",
       "engine/mapreduce",
       "engine/mapreduce/jobs",
       "engine/files",
@@ -73,7 +74,10 @@ export const importRules: Readonly<
     ],
     pure: false,
   },
-  engine: { rooms: ["runtime", "runtime/node", "wire", "consensus", "mapreduce", "engine"], pure: false },
+  engine: {
+    rooms: ["runtime", "runtime/node", "wire", "consensus", "mapreduce", "mapreduce/task", "engine"],
+    pure: false,
+  },
   simulation: {
     rooms: ["runtime", "runtime/simulated", "wire", "consensus", "engine", "simulation"],
     pure: false,
@@ -83,6 +87,10 @@ export const importRules: Readonly<
   client: { rooms: ["runtime", "wire", "client"], pure: false },
   "client/files": { rooms: ["runtime", "wire", "client/files"], pure: false },
   "client/mapreduce": { rooms: ["runtime", "wire", "client/mapreduce", "mapreduce"], pure: false },
+  "mapreduce/task": {
+    rooms: ["runtime", "wire", "client", "client/files", "mapreduce", "mapreduce/task"],
+    pure: false,
+  },
   cli: {
     rooms: [
       "runtime",

@@ -16,8 +16,13 @@ interface OrderBase {
   readonly bundle: string | undefined;
   /** Local paths of cache files by link; the process links them into its directory. */
   readonly cache: Readonly<Record<string, string>>;
-  /** Records of the split that earlier attempts died of, and that may be skipped: indices, ascending. */
+  /** Records of the split (groups of the partition) that earlier attempts died of, and that may be skipped: indices, ascending. */
   readonly skip: readonly number[];
+  /**
+   * Note on disk which record is at hand, which costs a few microseconds each: an attempt that then dies without a word (memory,
+   * time) fails with that record's index. For attempts after one that died so, where records may be skipped. Default false.
+   */
+  readonly trace?: boolean;
 }
 
 export interface MapOrder extends OrderBase {
@@ -33,11 +38,16 @@ export interface MapOrder extends OrderBase {
 export type MapOutputSource = {
   readonly map: number;
   readonly attempt: number;
-} & (
-  | { readonly file: string }
-  /** `http://node:port/mapreduce/…`; `authorization` goes with the request. */
-  | { readonly url: string; readonly authorization: string }
-);
+} &
+  /** Path of `output` on this machine, its index beside it. */
+  (
+    | { readonly file: string }
+    /**
+     * `http://node:port/mapreduce/…`: answers a GET with the partition's bytes (`readMapOutputIndex`) and their Content-Length.
+     * `authorization` goes with the request, "" for none.
+     */
+    | { readonly url: string; readonly authorization: string }
+  );
 
 export interface ReduceOrder extends OrderBase {
   readonly type: "reduce";
@@ -49,10 +59,23 @@ export interface ReduceOrder extends OrderBase {
   readonly output: string;
 }
 
+/**
+ * Read a little of the input and run the mappers on it, to learn how keys are spread: the ranges of a total order, and what a
+ * dry run tells. Nothing is written.
+ */
+export interface SampleOrder extends OrderBase {
+  readonly type: "sample";
+  /** All splits of the job: some are read, the same ones each time. */
+  readonly splits: readonly Split[];
+  readonly partitions: number;
+}
+
+/** What is done by a process. */
+export type TaskOrder = MapOrder | ReduceOrder | SampleOrder;
+
 /** To the process. */
 export type Order =
-  | MapOrder
-  | ReduceOrder
+  | TaskOrder
   /** More map outputs, or other ones for maps whose output was lost. */
   | { readonly type: "sources"; readonly sources: readonly MapOutputSource[] };
 
@@ -71,6 +94,20 @@ export interface MapOutput {
   readonly records: readonly number[];
 }
 
+/** What sampling found. */
+export interface Sample {
+  /** For `JobSpec.ranges`; undefined: the job asks for no total order. There are fewer than partitions - 1 when keys are few. */
+  readonly ranges: readonly string[] | undefined;
+  /** Records and bytes of the input that were read. */
+  readonly inputRecords: number;
+  readonly inputBytes: number;
+  /** What the mappers emitted, before any combiner. */
+  readonly outputRecords: number;
+  readonly outputBytes: number;
+  /** Of the emitted bytes, the part that each partition gets (0 to 1, in sum 1): how even the reduces will be. */
+  readonly shares: readonly number[];
+}
+
 /** From the process. */
 export type Report =
   | {
@@ -86,7 +123,10 @@ export type Report =
   | {
       readonly type: "done";
       readonly counters: Counters;
+      /** Of a map with reduces. */
       readonly mapOutput: MapOutput | undefined;
+      /** Of a sample. */
+      readonly sample?: Sample;
       readonly files: readonly OutputFile[];
       /** Indices of the records that were skipped. */
       readonly skipped: readonly number[];
@@ -97,7 +137,10 @@ export type Report =
       readonly message: string;
       /** The user's stack, mapped to the source it was written in. */
       readonly stack: string | undefined;
-      /** The record that the user's code failed on: its index in the split, and its text, cut to 200 characters. */
+      /**
+       * The record that the user's code failed on: its index in the split (of a reduce: the group's in the partition), and its
+       * text (the group's key), cut to 200 characters. Undefined: it was no record's fault.
+       */
       readonly record: { readonly index: number; readonly text: string } | undefined;
       /** False: another attempt will fail alike (the program cannot be loaded, the output cannot be written by this user). */
       readonly retryable: boolean;

@@ -2,7 +2,7 @@
 import type { Bytes } from "../../../runtime/bytes.ts";
 import type { ErrorCode } from "../../../runtime/errors.ts";
 import { ERRORS, QuorateError } from "../../../runtime/errors.ts";
-import type { AttemptId, Split } from "../../../mapreduce/job-spec.ts";
+import type { AttemptId, Split, SplitPiece } from "../../../mapreduce/job-spec.ts";
 import type { OutputFile } from "../../../mapreduce/task/orders.ts";
 import type { Field } from "../../../wire/record.ts";
 import {
@@ -50,8 +50,13 @@ export const ERROR_CODE: Field<ErrorCode> = {
   },
 };
 
-interface SplitRow extends Omit<Split, "path" | "nodes"> {
+interface PieceRow extends Omit<SplitPiece, "path"> {
   readonly path: number;
+}
+
+interface SplitRow extends Omit<Split, "path" | "nodes" | "also">, PieceRow {
+  readonly path: number;
+  readonly also: readonly PieceRow[];
   readonly nodes: readonly number[];
 }
 
@@ -61,15 +66,14 @@ interface SplitTable {
   readonly rows: readonly SplitRow[];
 }
 
+const pieceRow = { path: uint32, start: uint53, length: uint53, whole: flag } as const;
 const SPLIT_TABLE: Field<SplitTable> = record<SplitTable>({
   paths: list(text),
   nodes: list(text),
   rows: list(
     record<SplitRow>({
-      path: uint32,
-      start: uint53,
-      length: uint53,
-      whole: flag,
+      ...pieceRow,
+      also: list(record<PieceRow>(pieceRow)),
       mapper: uint32,
       nodes: list(uint32),
     }),
@@ -84,15 +88,17 @@ export const SPLITS: Field<readonly Split[]> = {
     const rows = splits.map((split) => ({
       ...split,
       path: placeIn(paths, split.path),
+      also: (split.also ?? []).map((piece) => ({ ...piece, path: placeIn(paths, piece.path) })),
       nodes: split.nodes.map((node) => placeIn(nodes, node)),
     }));
     SPLIT_TABLE.write(writer, { paths: [...paths.keys()], nodes: [...nodes.keys()], rows });
   },
   read(reader) {
     const { paths, nodes, rows } = SPLIT_TABLE.read(reader);
-    return rows.map((row) => ({
+    return rows.map(({ also, ...row }) => ({
       ...row,
       path: named(paths, row.path),
+      ...(also.length === 0 ? {} : { also: also.map((piece) => ({ ...piece, path: named(paths, piece.path) })) }),
       nodes: row.nodes.map((place) => named(nodes, place)),
     }));
   },
