@@ -11,6 +11,8 @@ export interface InputSpec {
   readonly mapper: number;
   /** Files are not to be split, whatever their size: the format reads them from their beginning. Default false. */
   readonly whole?: boolean;
+  /** No two files go to one map, however small: the program asks which file it reads. Default false. */
+  readonly alone?: boolean;
 }
 
 /** A file that every task finds in its working directory under `link`. */

@@ -46,6 +46,10 @@ export async function planSplits(inputs: readonly InputSpec[], plan: SplitPlan):
       const blocks = (await plan.locate?.(file)) ?? [];
       for (const piece of pieces(file, size, input.whole === true || isGzip(file.path)))
         packer.add(piece, size, blocks);
+      if (input.alone !== true) continue;
+      // A map that reads nothing is one all the same, to who asks what files there are.
+      if (file.size === 0) packer.add({ path: file.path, start: 0, length: 0, whole: false }, size, []);
+      packer.end();
     }
     packer.end();
   }

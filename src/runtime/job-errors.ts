@@ -1,6 +1,12 @@
 /** The rows of the error table that belong to jobs. */
 
-export type JobErrorCode = "JOB_NOT_FOUND" | "JOB_FAILED" | "JOB_KILLED" | "JOB_ENDED" | "JOBS_REFUSED";
+export type JobErrorCode =
+  | "JOB_INVALID"
+  | "JOB_NOT_FOUND"
+  | "JOB_FAILED"
+  | "JOB_KILLED"
+  | "JOB_ENDED"
+  | "JOBS_REFUSED";
 
 interface JobErrorKind {
   readonly retryable: false;
@@ -15,6 +21,9 @@ function kind(meaning: string): JobErrorKind {
 }
 
 export const JOB_ERRORS: Readonly<Record<JobErrorCode, JobErrorKind>> = {
+  JOB_INVALID: kind(
+    "The job's module cannot be bundled or loaded, or its default export is no job; the message says where.",
+  ),
   JOB_NOT_FOUND: kind(
     "No job, task or attempt has this name, or it ended so long ago that nothing of it is kept.",
   ),

@@ -3,9 +3,10 @@ import { pathToFileURL } from "node:url";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { TaskOrder } from "./orders.ts";
 import type { TaskProgram } from "./program.ts";
+import type { TaskState } from "./task-state.ts";
 
 /** Rejects with what the module throws when it is loaded. */
-export async function loadProgram(order: TaskOrder): Promise<TaskProgram> {
+export async function loadProgram(order: TaskOrder, task: TaskState): Promise<TaskProgram> {
   const { program, ranges } = order.spec;
   switch (program.type) {
     case "module": {
@@ -17,7 +18,9 @@ export async function loadProgram(order: TaskOrder): Promise<TaskProgram> {
       ]);
       return moduleProgram(module.default, ranges);
     }
-    case "streaming":
-      throw new QuorateError("UNSUPPORTED", "this build runs no executables");
+    case "streaming": {
+      const { streamingProgram } = await import("../streaming/program.ts");
+      return streamingProgram(order, task);
+    }
   }
 }

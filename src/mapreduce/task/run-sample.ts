@@ -100,7 +100,12 @@ function* places({
       const offset = Math.floor(next - before);
       yield {
         mapper,
-        piece: { path, start: start + offset, length: Math.min(PLACE_BYTES, length - offset), whole },
+        piece: {
+          path,
+          start: start + offset,
+          length: Math.min(PLACE_BYTES, Math.ceil(step), length - offset),
+          whole,
+        },
       };
     }
     before += length;

@@ -41,7 +41,7 @@ async function carryOut(order: TaskOrder): Promise<Report> {
   }
   let program: TaskProgram;
   try {
-    program = await loadProgram(order);
+    program = await loadProgram(order, task);
   } catch (error) {
     throw new ProgramUnloadable(error);
   }
@@ -79,4 +79,4 @@ process.on("message", (order: Order) => {
 process.on("uncaughtException", fail);
 process.on("unhandledRejection", fail);
 // Who started the attempt is gone: nobody would take its result.
-process.on("disconnect", () => process.exit(1));
+process.on("disconnect", () => process.kill(-process.pid, "SIGKILL"));

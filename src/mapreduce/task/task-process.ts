@@ -63,6 +63,8 @@ export function startTask(order: TaskOrder, options: TaskOptions = {}): TaskProc
   const output = log ?? "ignore";
   const child = fork(MAIN, [order.directory], {
     execArgv: [`--max-old-space-size=${plan.heapMiB}`, `--max-semi-space-size=${plan.semiSpaceMiB}`],
+    // A group of its own, so that what the program started ends with it.
+    detached: true,
     stdio: ["ignore", output, output, "ipc"],
     env: { ...process.env, ...options.environment },
   });
@@ -107,6 +109,7 @@ class Watch {
       const gone = (code: number | null, signal: string | null, error?: Error): void => {
         clearTimeout(this.silence);
         clearInterval(this.memory);
+        killGroup(child.pid);
         resolve(this.result ?? this.diedSilently(code, signal, error));
       };
       child.on("error", (error) => {
@@ -124,7 +127,7 @@ class Watch {
 
   end(result: TaskEnd): void {
     this.result ??= result;
-    this.child.kill("SIGKILL");
+    killGroup(this.child.pid);
   }
 
   limitSilence(afterMs: number): void {
@@ -174,5 +177,14 @@ class Watch {
       // It did not get as far as its first record.
       return undefined;
     }
+  }
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // All of it has ended.
   }
 }
