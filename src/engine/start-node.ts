@@ -5,7 +5,7 @@
 import { DEFAULT_ALGORITHM } from "../consensus/algorithms.ts";
 import type { Algorithm } from "../consensus/algorithms.ts";
 import type { ConsensusOptions } from "../consensus/consensus.ts";
-import { causesOf } from "../runtime/errors.ts";
+import { causesOf, QuorateError } from "../runtime/errors.ts";
 import { joinAddress } from "../runtime/node/address.ts";
 import type { Containment } from "../runtime/node/containment.ts";
 import { contain } from "../runtime/node/containment.ts";
@@ -18,11 +18,15 @@ import type { AdminServer } from "./protocol/admin/admin-server.ts";
 import { startAdminServer } from "./protocol/admin/admin-server.ts";
 import type { RespServer } from "./protocol/resp/server.ts";
 import { startRespServer } from "./protocol/resp/server.ts";
+import { createWebHdfsDoor } from "./protocol/webhdfs/webhdfs-door.ts";
 import { loadScriptEngine } from "./scripting/script-engine.ts";
 import { createMetrics } from "./cluster/metrics.ts";
 import type { Metrics } from "./cluster/metrics.ts";
 import type { NodeStatus } from "./cluster/local-node.ts";
 import type { ClusterNode } from "./cluster/node.ts";
+import type { FilesNode } from "./files/node/files-node.ts";
+import type { FilesOptions } from "./node-files.ts";
+import { filesStatusOf, NodeFiles, planeOfBlocks, withBlocks } from "./node-files.ts";
 import type { FurtherGroup, RunningKeyspace } from "./node-groups.ts";
 import { createNode } from "./node-groups.ts";
 import type { Beginning, NodeStorage } from "./node-storage.ts";
@@ -59,9 +63,11 @@ export interface StartNodeOptions {
   readonly requestTimeoutMs?: number;
   /** State machines to host beside the keyspace, each in a group of its own; the same at every node. Default: none. */
   readonly furtherGroups?: readonly FurtherGroup[];
+  /** How it serves files, over WebHDFS at the HTTP port; every node of a cluster does, or none. Default: it does not. */
+  readonly files?: FilesOptions;
   /** Asked of clients. Default: none. */
   readonly password?: string;
-  /** Without a password, RESP clients of other machines are refused. Default true. */
+  /** Clients of other machines are refused: over RESP without a password, and for files. Default true. */
   readonly protectedMode?: boolean;
   /** Shared by the nodes. Default: none. */
   readonly secret?: string;
@@ -152,19 +158,32 @@ async function open(
   metrics: Metrics,
   closers: Closers,
 ): Promise<OpenedNode> {
+  const files = options.files && new NodeFiles({ ...options, files: options.files });
+  const furtherGroups = [...(options.furtherGroups ?? []), ...(files === undefined ? [] : [files.group])];
   const [kept, scripts] = await Promise.all([
-    openStorage(options, local, containment, metrics, closers),
+    openStorage({ ...options, furtherGroups }, local, containment, metrics, closers),
     loadScriptEngine(),
   ]);
-  const given = options.network ?? (await openNetwork(options, local, metrics, closers));
-  const network = containment?.network(given) ?? given;
-  const node = createNode(options, kept, { ...local, network }, scripts);
+  const { network, blocks } = await openNetworks(options, local, containment, metrics, closers);
+  const node = createNode({ ...options, furtherGroups }, kept, { ...local, network }, scripts);
+  const filesNode =
+    blocks &&
+    (await files?.open(
+      { ...local, network: blocks },
+      () => node.members(),
+      containment && ((disk) => containment.disk(disk)),
+    ));
   node.cluster.start({ pid: process.pid });
   closers.push(() => node.cluster.stop());
+  if (filesNode !== undefined) {
+    node.cluster.showFiles(() => filesStatusOf(filesNode));
+    // A node that failed has nothing to say to anyone any more.
+    closers.push((failed) => (failed ? undefined : filesNode.close()));
+  }
   // Until the other server is open, nobody can have changed the password.
   const opened: { resp?: RespServer } = {};
   const password = (): string => opened.resp?.password ?? options.password ?? "";
-  const admin = await openAdmin(options, node, metrics, password, closers);
+  const admin = await openAdmin(options, node, filesNode, metrics, password, closers);
   const resp = await openResp(options, node);
   opened.resp = resp;
   closers.push(() => resp.close());
@@ -199,12 +218,43 @@ async function openStorage(
   return kept;
 }
 
+interface Networks {
+  readonly network: Network;
+  /** Of a node with files. */
+  readonly blocks: Network | undefined;
+}
+
+async function openNetworks(
+  options: StartNodeOptions,
+  local: LocalWorld,
+  containment: Containment | undefined,
+  metrics: Metrics,
+  closers: Closers,
+): Promise<Networks> {
+  const contained = (network: Network): Network => containment?.network(network) ?? network;
+  const { files } = options;
+  const opened =
+    options.network === undefined ? await openNetwork(options, local, metrics, closers) : undefined;
+  const network = contained((options.network ?? opened) as Network);
+  if (files === undefined) return { network, blocks: undefined };
+  const plane = opened && planeOfBlocks(opened);
+  const given = files.network ?? plane;
+  if (given === undefined) throw new QuorateError("USAGE", "files need a network for blocks");
+  closers.push(() => {
+    given.close();
+    return plane?.closed;
+  });
+  if (plane !== undefined) registerNetwork(metrics, plane, "quorate_blocks");
+  const blocks = contained(given);
+  return { network: withBlocks(network, blocks), blocks };
+}
+
 async function openNetwork(
   options: StartNodeOptions,
   local: LocalWorld,
   metrics: Metrics,
   closers: Closers,
-): Promise<Network> {
+): Promise<TcpNetwork> {
   const { id, clusterId, host, peerPort = 0, secret } = options;
   const place = { id, clusterId, host, port: peerPort, ...local };
   const network = await openTcpNetwork(secret === undefined ? place : { ...place, secret });
@@ -212,23 +262,33 @@ async function openNetwork(
     network.close();
     return network.closed;
   });
-  registerNetwork(metrics, network);
+  registerNetwork(metrics, network, "quorate_peer");
   return network;
 }
 
 async function openAdmin(
   options: StartNodeOptions,
   node: RunningKeyspace,
+  files: FilesNode | undefined,
   metrics: Metrics,
   password: () => string,
   closers: Closers,
 ): Promise<AdminServer | undefined> {
   if (options.httpPort === undefined) return undefined;
+  const door =
+    files &&
+    createWebHdfsDoor({
+      files: files.files,
+      key: () => files.key(),
+      now: () => Date.now(),
+      onlyLocal: options.protectedMode ?? true,
+    });
   const admin = await startAdminServer({
     host: options.host,
     port: options.httpPort,
     node,
     metrics,
+    ...(door === undefined ? {} : { files: door }),
     members: { password, order: (order, done) => node.cluster.order(order, done) },
   });
   closers.push(() => admin.close());
@@ -263,16 +323,13 @@ function advertise(
   });
 }
 
-function registerNetwork(metrics: Metrics, network: TcpNetwork): void {
-  metrics.gauge("quorate_peer_links", "Peers with a standing link.", () => network.stats().linksUp);
-  metrics.total("quorate_peer_sent_bytes_total", "Bytes sent to peers.", () => network.stats().sentBytes);
-  metrics.total(
-    "quorate_peer_received_bytes_total",
-    "Bytes from peers.",
-    () => network.stats().receivedBytes,
-  );
-  metrics.total("quorate_peer_dropped_frames_total", "Frames not sent: the peer was away or slow.", () => {
-    return network.stats().droppedFrames;
+function registerNetwork(metrics: Metrics, network: TcpNetwork, name: string): void {
+  const stats = (): ReturnType<TcpNetwork["stats"]> => network.stats();
+  metrics.gauge(`${name}_links`, "Peers with a standing link.", () => stats().linksUp);
+  metrics.total(`${name}_sent_bytes_total`, "Bytes sent to peers.", () => stats().sentBytes);
+  metrics.total(`${name}_received_bytes_total`, "Bytes from peers.", () => stats().receivedBytes);
+  metrics.total(`${name}_dropped_frames_total`, "Frames not sent: the peer was away or slow.", () => {
+    return stats().droppedFrames;
   });
 }
 

@@ -89,4 +89,28 @@ export interface NodeStatus extends Omit<GroupStatus, "id" | "name"> {
   readonly diskBytes: number;
   /** The groups beside the keyspace. Default: none. */
   readonly furtherGroups?: readonly GroupStatus[];
+  /** The file system as this node sees it. Default: it serves no files. */
+  readonly files?: FilesStatus;
+}
+
+export interface FilesStatus {
+  readonly files: number;
+  readonly directories: number;
+  readonly blocks: number;
+  /** Bytes of all files, each counted once. */
+  readonly length: number;
+  /** Files that are being written, and how many of these through this node. */
+  readonly openFiles: number;
+  readonly writers: number;
+  /** Nodes that keep blocks and give signs of life, of those that are known. */
+  readonly liveNodes: number;
+  readonly nodes: number;
+  /** Of these nodes together. */
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+  readonly freeBytes: number;
+  /** Blocks that this node, if it leads, is about to look at: those of which something changed. */
+  readonly waitingBlocks: number;
+  /** Why no changes are taken at this node; undefined: it is not in safe mode. */
+  readonly safeMode: string | undefined;
 }

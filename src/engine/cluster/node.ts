@@ -20,7 +20,7 @@ import type { Greeting, PeerFrameKind } from "./frames.ts";
 import { directoryTagOf, encodeGreeting, encodeJson, frameHeader } from "./frames.ts";
 import type { AnyGroup, GroupHost, GroupOptions } from "./hosted-group.ts";
 import { HostedGroup, KEYSPACE_GROUP } from "./hosted-group.ts";
-import type { MemberView, NodeStatus } from "./local-node.ts";
+import type { FilesStatus, MemberView, NodeStatus } from "./local-node.ts";
 import type { MemberOrder, MemberOutcome } from "./member-changes.ts";
 import { MemberChanges } from "./member-changes.ts";
 import { MemberOrders } from "./member-orders.ts";
@@ -80,6 +80,7 @@ export class ClusterNode {
   private advertised: Advertised = {};
   private greetingTimer: Timer | undefined;
   private started = false;
+  private filesStatus: (() => FilesStatus) | undefined;
   private stopped = false;
 
   constructor(options: ClusterNodeOptions) {
@@ -224,7 +225,13 @@ export class ClusterNode {
       durability: this.options.durability,
       diskBytes: this.diskBytes(),
       ...(furtherGroups.length === 0 ? {} : { furtherGroups }),
+      ...(this.filesStatus === undefined ? {} : { files: this.filesStatus() }),
     };
+  }
+
+  /** The node serves files: how they are is part of its status. */
+  showFiles(status: () => FilesStatus): void {
+    this.filesStatus = status;
   }
 
   members(): readonly MemberView[] {

@@ -2,7 +2,7 @@
 import type { IntervalHistogram } from "node:perf_hooks";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import type { PeerProgress } from "../../../consensus/consensus.ts";
-import type { GroupStatus } from "../../cluster/local-node.ts";
+import type { FilesStatus, GroupStatus } from "../../cluster/local-node.ts";
 import type { Labels, Metrics } from "../../cluster/metrics.ts";
 import type { ObservedNode } from "./status-document.ts";
 import { groupName } from "./status-document.ts";
@@ -57,6 +57,12 @@ function registerGroups(metrics: Metrics, node: ObservedNode): void {
     diverged === undefined ? 0 : 1,
   );
   metrics.gauge("quorate_disk_bytes", "Bytes on disk.", () => node.status().diskBytes);
+  for (const [name, help, read] of FILES_FIGURES) {
+    metrics.gauge(name, help, () => {
+      const { files } = node.status();
+      return files === undefined ? undefined : read(files);
+    });
+  }
   const peers = (
     { consensus }: GroupStatus,
     labels: Labels,
@@ -72,6 +78,30 @@ function registerGroups(metrics: Metrics, node: ObservedNode): void {
     peers(group, labels, ({ silentMs }) => silentMs / 1000),
   );
 }
+
+/** Of the file system, on a node that serves it. */
+const FILES_FIGURES: readonly (readonly [string, string, (files: FilesStatus) => number])[] = [
+  ["quorate_files", "Files in the namespace.", ({ files }) => files],
+  ["quorate_files_directories", "Directories in the namespace.", ({ directories }) => directories],
+  ["quorate_files_blocks", "Blocks that files are made of.", ({ blocks }) => blocks],
+  ["quorate_files_length_bytes", "Bytes of all files, each counted once.", ({ length }) => length],
+  ["quorate_files_open", "Files that are being written.", ({ openFiles }) => openFiles],
+  ["quorate_files_writers", "Files that are being written through this node.", ({ writers }) => writers],
+  ["quorate_files_nodes_live", "Nodes with blocks that give signs of life.", ({ liveNodes }) => liveNodes],
+  ["quorate_files_capacity_bytes", "Space of all nodes with blocks.", ({ capacityBytes }) => capacityBytes],
+  ["quorate_files_used_bytes", "Bytes of replicas on all nodes.", ({ usedBytes }) => usedBytes],
+  ["quorate_files_free_bytes", "Bytes that more replicas may take.", ({ freeBytes }) => freeBytes],
+  [
+    "quorate_files_waiting_blocks",
+    "Blocks to be looked at for repair.",
+    ({ waitingBlocks }) => waitingBlocks,
+  ],
+  [
+    "quorate_files_safe_mode",
+    "1 while this node takes no changes.",
+    ({ safeMode }) => Number(safeMode !== undefined),
+  ],
+];
 
 function registerProcess(metrics: Metrics, delay: IntervalHistogram): void {
   metrics.gauge(

@@ -1,6 +1,12 @@
 /** The state of the cluster as one node sees it, as JSON: what `/status`, `QUORATE STATUS` and `quorate status --json` give. */
 import type { NodeId } from "../../../runtime/world.ts";
-import type { GroupStatus, LocalNode, MemberView, NodeStatus } from "../../cluster/local-node.ts";
+import type {
+  FilesStatus,
+  GroupStatus,
+  LocalNode,
+  MemberView,
+  NodeStatus,
+} from "../../cluster/local-node.ts";
 
 /** The part of a node that tells about it. */
 export type ObservedNode = Pick<
@@ -18,6 +24,14 @@ export interface StatusDocument {
   readonly strangers: readonly NodeEntry[];
   /** The keyspace's first. */
   readonly groups: readonly GroupEntry[];
+  /** Null: the node that was asked serves no files. */
+  readonly files: FilesEntry | null;
+}
+
+/** The file system as the node sees it that was asked. Sizes are bytes. */
+export interface FilesEntry extends Omit<FilesStatus, "safeMode"> {
+  /** Why no changes are taken, or null. */
+  readonly safeMode: string | null;
 }
 
 /** A field is null while the node it describes was not heard. */
@@ -88,6 +102,7 @@ export function statusDocument(node: ObservedNode): StatusDocument {
         return groupEntry(group, highest, status.durability);
       }),
     ],
+    files: status.files === undefined ? null : { ...status.files, safeMode: status.files.safeMode ?? null },
   };
 }
 
