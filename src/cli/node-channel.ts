@@ -25,6 +25,8 @@ export interface NodeConfig {
   readonly password: string | undefined;
   readonly protectedMode: boolean;
   readonly secret: string | undefined;
+  /** Where the node is, such as "/dc1/rack2": replicas of blocks are spread over racks. */
+  readonly rack: string;
   readonly logLevel: LogLevel;
   readonly logFormat: "json" | "pretty";
 }

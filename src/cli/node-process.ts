@@ -12,9 +12,10 @@ export function nodeProcess(): Promise<number> {
 }
 
 async function serve(config: NodeConfig, onFatal: (error: Error) => void): Promise<ServedNode> {
-  const { logLevel, logFormat, password, secret, ...place } = config;
+  const { logLevel, logFormat, password, secret, rack, ...place } = config;
   const node = await startNode({
     ...place,
+    files: { rack },
     onFatal,
     ...(password === undefined ? {} : { password }),
     ...(secret === undefined ? {} : { secret }),

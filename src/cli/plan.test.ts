@@ -15,6 +15,7 @@ const SETTINGS: Settings = {
   password: undefined,
   protectedMode: true,
   secret: undefined,
+  rack: "/default-rack",
   logLevel: "warn",
   logFormat: "json",
 };

@@ -22,13 +22,15 @@ import type { PortUse } from "./ports.ts";
 import { checkPorts, freePorts } from "./ports.ts";
 
 export const DEFAULT_PORTS = { resp: 6379, http: 9870, peer: 16379 } as const;
+/** As in HDFS. */
+export const DEFAULT_RACK = "/default-rack";
 const NODE_COUNTS: readonly number[] = [1, 3, 5, 7];
 const NAME = /^[\w.-]{1,64}$/;
 
 /** What is the same for every node of a plan. */
 export interface Settings extends Pick<
   NodeConfig,
-  "durability" | "readMode" | "password" | "protectedMode" | "secret" | "logLevel" | "logFormat"
+  "durability" | "readMode" | "password" | "protectedMode" | "secret" | "rack" | "logLevel" | "logFormat"
 > {
   /** Undefined: what the directory, or the cluster that is joined, was founded with. */
   readonly consensus: Algorithm | undefined;

@@ -11,7 +11,7 @@ import { noteInhabited } from "./cluster-file.ts";
 import { CTRL_C, onKeys } from "./keys.ts";
 import type { NodeConfig } from "./node-channel.ts";
 import type { Settings } from "./plan.ts";
-import { planJoin, planLocalCluster, planMember } from "./plan.ts";
+import { DEFAULT_RACK, planJoin, planLocalCluster, planMember } from "./plan.ts";
 import { fetchStatus } from "./status.ts";
 import type { Paint } from "./style.ts";
 import { formatDuration, formatTable, paintFor } from "./style.ts";
@@ -81,6 +81,7 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
     password: call.text("password"),
     protectedMode: call.choice("protected-mode", ["yes", "no"]) !== "no",
     secret: call.text("secret"),
+    rack: rackOf(call.text("rack") ?? DEFAULT_RACK),
     logLevel: call.choice("log-level", LOG_LEVELS) ?? "warn",
     logFormat: process.stderr.isTTY ? "pretty" : "json",
   };
@@ -115,6 +116,12 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
   if (call.has("nodes"))
     throw new QuorateError("USAGE", "--nodes starts local nodes; leave it out with --cluster");
   return [await planMember({ ...shared, name, cluster, host: call.text("host") })];
+}
+
+/** A path of the topology. */
+function rackOf(path: string): string {
+  if (/^(\/[\w.-]{1,64}){1,8}$/.test(path)) return path;
+  throw new QuorateError("USAGE", `--rack must be a path such as /dc1/rack2, not "${path}"`);
 }
 
 /** What a newcomer must know of the cluster, from any of its nodes. */
@@ -158,6 +165,7 @@ function banner(configs: readonly NodeConfig[], tookMs: number, readiness: Readi
   const rows = [
     ["RESP", urls("redis", (config) => config.respPort)],
     ["HTTP", urls("http", (config) => config.httpPort)],
+    ["files", `webhdfs://${joinAddress(reachable(first.host), first.httpPort)}  quorate fs put FILE /`],
     ["data", first.dataDir === "memory" ? "in memory only: gone when the nodes stop" : dataLine(configs)],
     [
       "nodes",
@@ -185,8 +193,12 @@ function openness({
   const access = protectedMode
     ? "from this machine only: there is no --password (--protected-mode no lets other machines in)"
     : "for all who reach this machine: there is no --password, and --protected-mode is no";
+  const files = protectedMode
+    ? "from this machine only: who asks for files is believed (--protected-mode no lets other machines in)"
+    : "for all who reach this machine, under any name: --protected-mode is no";
   return [
     ...(password === undefined ? [["access", access] as const] : []),
+    ["files", files] as const,
     ...(secret === undefined
       ? [["peers", "whoever reaches the peer port is believed: no --secret"] as const]
       : []),

@@ -1,7 +1,8 @@
 /** `quorate status`: asks any node over RESP how the whole cluster is, and shows it as a table or as JSON. */
 import { createClient } from "redis";
 import { QuorateError } from "../runtime/errors.ts";
-import type { NodeEntry, StatusDocument } from "../engine/protocol/admin/status-document.ts";
+import type { FilesEntry, NodeEntry, StatusDocument } from "../engine/protocol/admin/status-document.ts";
+import type { Paint } from "./style.ts";
 import { formatBytes, formatCount, formatTable, paintFor } from "./style.ts";
 import type { Call } from "./verb.ts";
 
@@ -74,10 +75,22 @@ export function statusTable(document: StatusDocument): string {
       lines.push(paint("red", `${id} refuses writes: ${refusing}`));
   }
   if (group?.refusing) lines.push(paint("red", `writes are refused: ${group.refusing}`));
+  if (document.files !== null) lines.push(...filesLines(document.files, paint));
   if (group && group.durability !== "always") {
     lines.push(paint("yellow", `durability ${group.durability}: acknowledged writes may be lost in a crash`));
   }
   return lines.join("\n");
+}
+
+function filesLines(files: FilesEntry, paint: Paint): readonly string[] {
+  const { files: count, blocks, length, usedBytes, freeBytes, liveNodes, nodes, safeMode } = files;
+  const space = `${formatBytes(usedBytes)} used, ${formatBytes(freeBytes)} free`;
+  const what = `${formatCount(count)} files of ${formatBytes(length)} in ${formatCount(blocks)} blocks`;
+  const line = `files: ${what}; ${space} on ${liveNodes} of ${nodes} nodes`;
+  return [
+    liveNodes < nodes ? paint("yellow", line) : line,
+    ...(safeMode === null ? [] : [paint("yellow", `safe mode: no changes of files. ${safeMode}`)]),
+  ];
 }
 
 function nodeRow(node: NodeEntry, term: number | undefined): readonly string[] {

@@ -62,6 +62,7 @@ function config(id: string): NodeConfig {
     durability: "memory",
     readMode: "barrier",
     protectedMode: true,
+    rack: "/default-rack",
     password: "secret",
     secret: undefined,
     logLevel: "info",

@@ -9,11 +9,12 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { connectFiles } from "../client/files/connect.ts";
 import { ALGORITHMS } from "../consensus/algorithm-names.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { readClusterFile } from "./cluster-file.ts";
 import type { NodeConfig } from "./node-channel.ts";
-import { DEFAULT_PORTS, planLocalCluster } from "./plan.ts";
+import { DEFAULT_PORTS, DEFAULT_RACK, planLocalCluster } from "./plan.ts";
 import { NODE_ENTRY } from "./start.ts";
 import { formatBytes, formatCount, formatDuration, formatTable, paintFor } from "./style.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -23,6 +24,7 @@ import type { Board } from "./tour/board.ts";
 import { cacheAct } from "./tour/cache-act.ts";
 import { Connection } from "./tour/connection.ts";
 import { counterAct } from "./tour/counter-act.ts";
+import { filesAct } from "./tour/files-act.ts";
 import type { Library } from "./tour/documents.ts";
 import { readLibrary } from "./tour/documents.ts";
 import type { FaultRecord } from "./tour/faults.ts";
@@ -34,7 +36,7 @@ import { pulseAct } from "./tour/pulse-act.ts";
 import { formatFindings, measurements } from "./tour/report.ts";
 import type { Call } from "./verb.ts";
 
-const ACTS: readonly ((stage: Stage) => Act)[] = [indexAct, cacheAct, counterAct, pulseAct];
+const ACTS: readonly ((stage: Stage) => Act)[] = [indexAct, filesAct, cacheAct, counterAct, pulseAct];
 const NODES = 3;
 const INTERRUPTED_EXIT = 130;
 /** The dependencies' documents: below this package when it was cloned, beside it when it was installed. */
@@ -94,6 +96,7 @@ async function planNodes(
       readMode: "barrier",
       password: undefined,
       protectedMode: true,
+      rack: DEFAULT_RACK,
       secret: undefined,
       logLevel: "error",
       logFormat: process.stderr.isTTY ? "pretty" : "json",
@@ -160,6 +163,7 @@ async function perform(
       connections.push(connection);
       return connection;
     },
+    files: (node, how) => connectFiles(filesUrl(configs, node, how === "alone")),
     mayEnd: () => mayEnd,
     signal,
     acknowledged: (writer) => pauses.acknowledged(writer),
@@ -190,6 +194,14 @@ async function perform(
     board.end();
     for (const connection of connections) connection.close();
   }
+}
+
+/** Of all nodes, the one with this number first. */
+function filesUrl(configs: readonly NodeConfig[], first: number, alone: boolean): string {
+  const hosts = configs.map(({ httpPort }) => `127.0.0.1:${httpPort}`);
+  const at = first % hosts.length;
+  const order = alone ? hosts.slice(at, at + 1) : [...hosts.slice(at), ...hosts.slice(0, at)];
+  return `webhdfs://${order.join(",")}`;
 }
 
 /** As Promise.all; the first failure also ends the others, and all have ended when it is thrown. */
@@ -250,7 +262,7 @@ async function verify(
   for (const act of acts) {
     const complaints: string[] = [];
     for (const [at, { id }] of configs.entries()) {
-      const found = await act.verify(stage.connect(at));
+      const found = await act.verify(stage.connect(at), at);
       complaints.push(...found.map((complaint) => `${id}: ${complaint}`));
     }
     findings.push(...act.findings(complaints));
@@ -283,6 +295,7 @@ async function keep(configs: readonly NodeConfig[], signal: AbortSignal): Promis
   const rows = [
     ["look", `redis-cli -p ${port} zrange index:lock 0 -1 rev withscores`],
     ["status", `npx quorate status --url redis://127.0.0.1:${port}`],
+    ["files", `npx quorate fs --fs webhdfs://127.0.0.1:${http} ls -h /tour/documents`],
     ["HTTP", `http://127.0.0.1:${http}/status  /metrics  /healthz`],
     ["end", "Ctrl-C stops the nodes"],
   ];

@@ -41,7 +41,12 @@ const NODE_FLAGS: readonly Flag[] = [
     name: "protected-mode",
     value: "yes|no",
     choices: ["yes", "no"],
-    help: "without a password, refuse clients of other machines (default yes)",
+    help: "refuse clients of other machines: over RESP without a password, for files always (default yes)",
+  },
+  {
+    name: "rack",
+    value: "PATH",
+    help: "where the node is, such as /dc1/rack2; replicas are spread over racks",
   },
   { name: "secret", value: "SECRET", environment: "QUORATE_SECRET", help: "nodes must share it to join" },
   {
@@ -115,8 +120,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: "fs",
-    summary:
-      "files of any WebHDFS server (HDFS; nodes of Quorate serve none yet), with the words of hdfs dfs",
+    summary: "files of a cluster, or of any other WebHDFS server (HDFS), with the words of hdfs dfs",
     usage: [
       "fs [--fs webhdfs://host:port] [--user NAME] COMMAND ...",
       "fs help [COMMAND]",

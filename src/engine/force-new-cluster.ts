@@ -8,14 +8,14 @@
  */
 import { createHash } from "node:crypto";
 import { isAlgorithm } from "../consensus/algorithms.ts";
-import type { DurableWrite, Index, Membership, Term } from "../consensus/consensus.ts";
+import type { DurableWrite, Index, Membership, Recovered, Term } from "../consensus/consensus.ts";
 import { decodeMembership, encodeMembership } from "../consensus/membership.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { openLocalWorld } from "../runtime/node/world.ts";
 import type { Logger, NodeId } from "../runtime/world.ts";
 import { readOwner, transferDirectory } from "./cluster/directory-identity.ts";
 import { createMetrics } from "./cluster/metrics.ts";
-import type { NodeStorage } from "./node-storage.ts";
+import type { GroupStorage, NodeStorage } from "./node-storage.ts";
 import { openNodeStorage } from "./node-storage.ts";
 
 export interface ForceOptions {
@@ -67,10 +67,11 @@ export async function forceNewCluster(options: ForceOptions): Promise<ForcedClus
     durability: "always",
     metrics: createMetrics(),
     contain: undefined,
+    furtherGroups: "found",
   });
   let forced: ForcedCluster;
   try {
-    forced = await appendOwnMembership(storage, options, forcedId);
+    forced = await forceAllGroups(storage, options, forcedId);
   } finally {
     await storage.close();
   }
@@ -78,19 +79,16 @@ export async function forceNewCluster(options: ForceOptions): Promise<ForcedClus
   return forced;
 }
 
-/** The log goes on after its end in a new term, with a membership of one: the next start leads at once. */
-async function appendOwnMembership(
+/** The keyspace's group last: it is the one that says whether this may be done at all, and that it is done. */
+async function forceAllGroups(
   storage: NodeStorage,
-  { id, address }: ForceOptions,
+  options: ForceOptions,
   clusterId: string,
 ): Promise<ForcedCluster> {
-  const { term, entries, snapshot, floor } = storage.recovered;
-  const last = entries.at(-1) ?? snapshot ?? { index: 0, term: 0 };
-  const changes = entries.filter(({ kind }) => kind === "membership");
-  const memberships = changes.map(({ payload }) => decodeMembership(payload));
-  const before = memberships.at(-1) ?? snapshot?.membership;
-  const known = [...memberships, ...(snapshot === undefined ? [] : [snapshot.membership])];
-  if (storage.newcomer && !known.some(({ identities }) => identities?.[id] === storage.directory)) {
+  const { id, address } = options;
+  const { recovered, directory, furtherGroups } = storage;
+  const { known, before, last } = endOf(recovered);
+  if (storage.newcomer && !known.some(({ identities }) => identities?.[id] === directory)) {
     throw new QuorateError("USAGE", `${id} waits to be admitted, and holds nothing of the cluster`);
   }
   const place = before?.addresses[id] ?? address;
@@ -99,10 +97,19 @@ async function appendOwnMembership(
     outgoing: [],
     learners: [],
     addresses: { [id]: place },
-    identities: { [id]: storage.directory },
+    identities: { [id]: directory },
   };
+  for (const group of furtherGroups) await appendMembership(group, alone);
+  await appendMembership(storage, alone);
+  const damaged = [storage, ...furtherGroups].some((group) => group.recovered.floor !== undefined);
+  return { clusterId, address: place, lastIndex: last.index, lastTerm: last.term, damaged };
+}
+
+/** The log goes on after its end in a new term, with a membership of one: the next start leads at once. */
+async function appendMembership({ storage, recovered }: GroupStorage, alone: Membership): Promise<void> {
+  const { term, floor } = recovered;
   const entry = {
-    index: last.index + 1,
+    index: endOf(recovered).last.index + 1,
     term: term + 1,
     kind: "membership",
     payload: encodeMembership(alone),
@@ -112,7 +119,20 @@ async function appendOwnMembership(
     entries: [entry],
     ...(floor === undefined ? {} : { floor: "reached" }),
   };
-  await new Promise<void>((resolve) => storage.storage.append(write, resolve));
-  const damaged = floor !== undefined;
-  return { clusterId, address: place, lastIndex: last.index, lastTerm: last.term, damaged };
+  await new Promise<void>((resolve) => storage.append(write, resolve));
+}
+
+/** Where a log ends, and which members it knows; `before`: the latest of them. */
+function endOf({ entries, snapshot }: Recovered): {
+  readonly last: { readonly index: Index; readonly term: Term };
+  readonly before: Membership | undefined;
+  readonly known: readonly Membership[];
+} {
+  const changes = entries.filter(({ kind }) => kind === "membership");
+  const memberships = changes.map(({ payload }) => decodeMembership(payload));
+  return {
+    last: entries.at(-1) ?? snapshot ?? { index: 0, term: 0 },
+    before: memberships.at(-1) ?? snapshot?.membership,
+    known: [...memberships, ...(snapshot === undefined ? [] : [snapshot.membership])],
+  };
 }

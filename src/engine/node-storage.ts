@@ -12,6 +12,7 @@ import { replicaStorage } from "./group/replica-storage.ts";
 import { SnapshotStore, loadSnapshots } from "./group/snapshot-store.ts";
 import type { ReplicaStorage } from "./group/storage.ts";
 import type {
+  GroupId,
   OpenedLog,
   WriteAheadLog,
   WriteAheadLogOptions,
@@ -19,14 +20,12 @@ import type {
 import { openWriteAheadLog } from "./group/write-ahead-log/write-ahead-log.ts";
 import type { DirectoryOwner } from "./cluster/directory-identity.ts";
 import { claimDirectory, markFounded, markFounder } from "./cluster/directory-identity.ts";
+import { KEYSPACE_GROUP } from "./cluster/hosted-group.ts";
 import { lockDirectory } from "./cluster/directory-lock.ts";
 import { measureDisk } from "./cluster/measured-disk.ts";
 import type { Metrics } from "./cluster/metrics.ts";
 import type { PeerDirectories } from "./cluster/peer-directories.ts";
 import { forgetfulPeerDirectories, openPeerDirectories } from "./cluster/peer-directories.ts";
-
-/** The one group that holds every key. */
-const GROUP = 0;
 
 export interface NodeStorageOptions {
   readonly id: NodeId;
@@ -46,6 +45,8 @@ export interface NodeStorageOptions {
   readonly fatal: (error: Error) => void;
   /** Stands between the node and its disk. Default: nothing does. */
   readonly contain?: ((disk: Disk) => Disk) | undefined;
+  /** The groups beside the keyspace; "found": those of which the directory holds anything. Default: none. */
+  readonly furtherGroups?: readonly GroupId[] | "found";
 }
 
 /**
@@ -54,17 +55,24 @@ export interface NodeStorageOptions {
  */
 export type Beginning = "founder" | "newcomer" | "blank";
 
-export interface NodeStorage {
+/** What is kept of one group. */
+export interface GroupStorage {
+  readonly group: GroupId;
+  readonly storage: ReplicaStorage;
+  readonly recovered: Recovered;
+  /** Content of the snapshot that `recovered` starts from. */
+  readonly content: Iterable<Bytes> | undefined;
+}
+
+/** The keyspace's, and what the groups have in common. */
+export interface NodeStorage extends GroupStorage {
+  readonly furtherGroups: readonly GroupStorage[];
   /** Identity of the directory, or of this process without one: hexadecimal. */
   readonly directory: string;
   /** It has no say until the members name its directory. */
   readonly newcomer: boolean;
   /** For a newcomer that may turn out to be a founder: notes that it is one. */
   readonly onFounded: (() => void) | undefined;
-  readonly storage: ReplicaStorage;
-  readonly recovered: Recovered;
-  /** Content of the snapshot that `recovered` starts from. */
-  readonly content: Iterable<Bytes> | undefined;
   /** Which directory each peer had when this node first heard it. */
   readonly peerDirectories: PeerDirectories;
   close(): Promise<void>;
@@ -75,8 +83,8 @@ export interface NodeStorage {
 /**
  * What is damaged and can be fetched from the peers is no reason to stay away: `recovered.floor` is set then.
  *
- * Rejects with DATA_DIRECTORY_FOREIGN, DATA_DIRECTORY_UNUSABLE, DATA_DIRECTORY_IN_USE, DATA_CORRUPT or DISK_FULL; nothing
- * stays open or locked then.
+ * Rejects with DATA_DIRECTORY_FOREIGN, DATA_DIRECTORY_UNUSABLE, DATA_DIRECTORY_IN_USE, DATA_CORRUPT or DISK_FULL, or
+ * UNSUPPORTED when the directory holds a group that was not asked for; nothing stays open or locked then.
  */
 export async function openNodeStorage(options: NodeStorageOptions): Promise<NodeStorage> {
   if (options.dataDir === "memory") return memoryNodeStorage(options);
@@ -86,32 +94,28 @@ export async function openNodeStorage(options: NodeStorageOptions): Promise<Node
   try {
     const identity = claimDirectory(dataDir, owner, beginsAs !== "founder");
     const peerDirectories = openPeerDirectories(dataDir, options.logger);
-    const opened = openNodeDisk(dataDir);
-    const disk = measureDisk(options.contain?.(opened) ?? opened, clock, metrics);
-    const { log, recovered: groups } = await openLog({ ...options, disk, mustExist: identity.founded });
+    const plain = openNodeDisk(dataDir);
+    const disk = measureDisk(options.contain?.(plain) ?? plain, clock, metrics);
+    const { log, recovered } = await openLog({ ...options, disk, mustExist: identity.founded });
     markFounded(dataDir, owner, identity);
-    const loaded = loadSnapshots(disk, GROUP);
-    const recovery = recoverGroup(groups.get(GROUP), loaded);
-    const { recovered, snapshot, repair } = recovery;
+    const opened = { disk, log, recovered };
+    let groups: readonly OpenedGroup[];
     try {
-      refuseWithoutPeers(recovery, options);
-      if (repair !== undefined) await appended(log, repair);
+      groups = await openGroups(options, opened);
     } catch (error) {
       await closed((done) => log.close(done));
       throw error;
     }
-    tellOfRecovery(recovery, options.logger);
-    const snapshots = new SnapshotStore({ ...options, disk, group: GROUP }, loaded);
+    const [keyspace, ...furtherGroups] = groups as [OpenedGroup, ...OpenedGroup[]];
     return {
+      ...keyspace,
+      furtherGroups,
       directory: identity.directory,
       newcomer: identity.newcomer,
       onFounded: beginsAs === "blank" ? () => markFounder(dataDir, owner, identity) : undefined,
-      storage: replicaStorage(log, GROUP, snapshots),
-      recovered,
-      content: snapshot && snapshots.chunks(snapshot.meta),
       peerDirectories,
       async close() {
-        snapshots.close();
+        for (const { snapshots } of groups) snapshots.close();
         await closed((done) => log.close(done));
         await release();
       },
@@ -121,6 +125,47 @@ export async function openNodeStorage(options: NodeStorageOptions): Promise<Node
     await release();
     throw error;
   }
+}
+
+interface OpenedDisk extends OpenedLog {
+  readonly disk: Disk;
+}
+
+interface OpenedGroup extends GroupStorage {
+  readonly snapshots: SnapshotStore;
+}
+
+/** The keyspace first. Throws DATA_CORRUPT, UNSUPPORTED. */
+async function openGroups(options: NodeStorageOptions, opened: OpenedDisk): Promise<readonly OpenedGroup[]> {
+  const { furtherGroups = [], dataDir } = options;
+  const found = [...opened.recovered.keys()]
+    .filter((group) => group !== KEYSPACE_GROUP)
+    .sort((a, b) => a - b);
+  const wanted = furtherGroups === "found" ? found : furtherGroups;
+  const unasked = found.find((group) => !wanted.includes(group));
+  if (unasked !== undefined) {
+    // Its log would keep all that the others write, and its votes would be missing where it is hosted.
+    throw new QuorateError("UNSUPPORTED", `${dataDir} holds group ${unasked}, which this node does not host`);
+  }
+  const groups: OpenedGroup[] = [];
+  for (const group of [KEYSPACE_GROUP, ...wanted]) groups.push(await openGroup(group, options, opened));
+  return groups;
+}
+
+async function openGroup(
+  group: GroupId,
+  options: NodeStorageOptions,
+  { disk, log, recovered: groups }: OpenedDisk,
+): Promise<OpenedGroup> {
+  const loaded = loadSnapshots(disk, group);
+  const recovery = recoverGroup(groups.get(group), loaded);
+  const { recovered, snapshot, repair } = recovery;
+  refuseWithoutPeers(recovery, options);
+  if (repair !== undefined) await appended(log, group, repair);
+  tellOfRecovery(recovery, group, options.logger);
+  const snapshots = new SnapshotStore({ ...options, disk, group }, loaded);
+  const content = snapshot && snapshots.chunks(snapshot.meta);
+  return { group, storage: replicaStorage(log, group, snapshots), recovered, content, snapshots };
 }
 
 /** Throws DATA_CORRUPT when what is damaged can be fetched from nobody. */
@@ -134,15 +179,20 @@ function refuseWithoutPeers({ recovered, damage }: GroupRecovery, options: NodeS
   throw new QuorateError("DATA_CORRUPT", `${message}, and there is no peer to fetch it from`);
 }
 
-function tellOfRecovery({ recovered: { floor }, damage }: GroupRecovery, logger: Logger): void {
+function tellOfRecovery(
+  { recovered: { floor }, damage }: GroupRecovery,
+  group: GroupId,
+  logger: Logger,
+): void {
   if (floor === undefined) return;
   const reason = damage?.error.message ?? "the fetching of damaged entries was interrupted";
-  logger.log("warn", "recovering from peers", { reason, floorIndex: floor.index, floorTerm: floor.term });
+  const where = { group, floorIndex: floor.index, floorTerm: floor.term };
+  logger.log("warn", "recovering from peers", { reason, ...where });
 }
 
-function appended(log: WriteAheadLog, write: DurableWrite): Promise<void> {
+function appended(log: WriteAheadLog, group: GroupId, write: DurableWrite): Promise<void> {
   return new Promise((resolve) => {
-    log.append(GROUP, write, resolve);
+    log.append(group, write, resolve);
     log.flush();
   });
 }
@@ -152,16 +202,21 @@ function appended(log: WriteAheadLog, write: DurableWrite): Promise<void> {
  * and is another node. Alone it may begin anew; in company it is a newcomer (docs/guarantees.md).
  */
 function memoryNodeStorage(options: NodeStorageOptions): NodeStorage {
-  const { id, members: founders, beginsAs, clock, random } = options;
+  const { id, members: founders, beginsAs, clock, random, furtherGroups = [] } = options;
   const words = Array.from({ length: 4 }, () => random.next32().toString(16).padStart(8, "0"));
   const alone = Object.keys(founders).every((founder) => founder === id);
-  return {
-    directory: words.join(""),
-    newcomer: !alone,
-    onFounded: alone || beginsAs === "newcomer" ? undefined : () => undefined,
+  const empty = (group: GroupId): GroupStorage => ({
+    group,
     storage: createMemoryStorage(clock),
     recovered: { term: 0, votedFor: undefined, snapshot: undefined, entries: [] },
     content: undefined,
+  });
+  return {
+    ...empty(KEYSPACE_GROUP),
+    furtherGroups: furtherGroups === "found" ? [] : furtherGroups.map(empty),
+    directory: words.join(""),
+    newcomer: !alone,
+    onFounded: alone || beginsAs === "newcomer" ? undefined : () => undefined,
     peerDirectories: forgetfulPeerDirectories(),
     close: () => Promise.resolve(),
     abandon: () => Promise.resolve(),

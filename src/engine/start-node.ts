@@ -2,12 +2,10 @@
  * A whole node of the real world: the disk and the network opened, the group recovered, the servers listening. The lines
  * of `startNode` are the parts of a node in the order in which they come to life; `stop` is the same backwards.
  */
-import { createConsensus, DEFAULT_ALGORITHM, protocolOf } from "../consensus/algorithms.ts";
+import { DEFAULT_ALGORITHM } from "../consensus/algorithms.ts";
 import type { Algorithm } from "../consensus/algorithms.ts";
 import type { ConsensusOptions } from "../consensus/consensus.ts";
-import { DEFAULT_CONSENSUS_OPTIONS } from "../consensus/defaults.ts";
-import type { ConsensusMessage } from "../consensus/protocol.ts";
-import { causesOf } from "../runtime/errors.ts";
+import { causesOf, QuorateError } from "../runtime/errors.ts";
 import { joinAddress } from "../runtime/node/address.ts";
 import type { Containment } from "../runtime/node/containment.ts";
 import { contain } from "../runtime/node/containment.ts";
@@ -15,22 +13,22 @@ import type { TcpNetwork } from "../runtime/node/network.ts";
 import { openTcpNetwork } from "../runtime/node/network.ts";
 import type { LocalWorld } from "../runtime/node/world.ts";
 import { openLocalWorld } from "../runtime/node/world.ts";
-import type { Clock, Logger, Network, NodeId, World } from "../runtime/world.ts";
-import { DATA_COMMANDS } from "./keyspace/commands/index.ts";
-import type { KeyspaceCommand } from "./keyspace/keyspace-command.ts";
-import { createKeyspace } from "./keyspace/machine.ts";
-import type { ScriptEngine } from "./keyspace/section.ts";
-import type { KeyspaceMachine } from "./keyspace/machine.ts";
+import type { Clock, Logger, Network, NodeId } from "../runtime/world.ts";
 import type { AdminServer } from "./protocol/admin/admin-server.ts";
 import { startAdminServer } from "./protocol/admin/admin-server.ts";
 import type { RespServer } from "./protocol/resp/server.ts";
 import { startRespServer } from "./protocol/resp/server.ts";
-import { SESSION_SPECS } from "./protocol/resp/session-commands.ts";
+import { createWebHdfsDoor } from "./protocol/webhdfs/webhdfs-door.ts";
 import { loadScriptEngine } from "./scripting/script-engine.ts";
 import { createMetrics } from "./cluster/metrics.ts";
 import type { Metrics } from "./cluster/metrics.ts";
-import { ClusterNode, DEFAULT_REPLICA_TUNING } from "./cluster/node.ts";
 import type { NodeStatus } from "./cluster/local-node.ts";
+import type { ClusterNode } from "./cluster/node.ts";
+import type { FilesNode } from "./files/node/files-node.ts";
+import type { FilesOptions } from "./node-files.ts";
+import { filesStatusOf, NodeFiles, planeOfBlocks, withBlocks } from "./node-files.ts";
+import type { FurtherGroup, RunningKeyspace } from "./node-groups.ts";
+import { createNode } from "./node-groups.ts";
 import type { Beginning, NodeStorage } from "./node-storage.ts";
 import { openNodeStorage } from "./node-storage.ts";
 
@@ -63,9 +61,13 @@ export interface StartNodeOptions {
   readonly readMode?: ConsensusOptions["readMode"];
   /** Milliseconds after which a command that no majority confirms fails. Default 5,000. */
   readonly requestTimeoutMs?: number;
+  /** State machines to host beside the keyspace, each in a group of its own; the same at every node. Default: none. */
+  readonly furtherGroups?: readonly FurtherGroup[];
+  /** How it serves files, over WebHDFS at the HTTP port; every node of a cluster does, or none. Default: it does not. */
+  readonly files?: FilesOptions;
   /** Asked of clients. Default: none. */
   readonly password?: string;
-  /** Without a password, RESP clients of other machines are refused. Default true. */
+  /** Clients of other machines are refused: over RESP without a password, and for files. Default true. */
   readonly protectedMode?: boolean;
   /** Shared by the nodes. Default: none. */
   readonly secret?: string;
@@ -81,13 +83,14 @@ export interface RunningNode {
   readonly respPort: number;
   readonly httpPort: number | undefined;
   status(): NodeStatus;
-  /** Ends every server and closes the files. With `handOver`, first gives leadership away, within two seconds. */
+  /** Ends every server and closes the files. With `handOver`, first gives away what it leads, within two seconds. */
   stop(options: { readonly handOver: boolean }): Promise<void>;
 }
 
-type KeyspaceClusterNode = ClusterNode<KeyspaceCommand, KeyspaceMachine, ConsensusMessage>;
-
-/** Rejects with PORT_IN_USE, DATA_DIRECTORY_FOREIGN, DATA_DIRECTORY_UNUSABLE, DATA_CORRUPT; nothing stays open then. */
+/**
+ * Rejects with PORT_IN_USE, DATA_DIRECTORY_FOREIGN, DATA_DIRECTORY_UNUSABLE, DATA_CORRUPT, or UNSUPPORTED when the directory
+ * holds a group that is not among `furtherGroups`; nothing stays open then.
+ */
 export async function startNode(options: StartNodeOptions): Promise<RunningNode> {
   const { onEnd } = options;
   if (onEnd === undefined) return startIn(options, undefined);
@@ -127,7 +130,7 @@ async function startIn(
       httpPort: admin?.port,
       status: () => node.status(),
       async stop({ handOver }) {
-        if (handOver) await handOverLeadership(node, local.clock);
+        if (handOver) await handOverLeadership(node.cluster, local.clock);
         await closeAll(failed);
       },
     };
@@ -143,7 +146,7 @@ function containedWorld(local: LocalWorld, containment: Containment | undefined)
 }
 
 interface OpenedNode {
-  readonly node: KeyspaceClusterNode;
+  readonly node: RunningKeyspace;
   readonly admin: AdminServer | undefined;
   readonly resp: RespServer;
 }
@@ -155,19 +158,32 @@ async function open(
   metrics: Metrics,
   closers: Closers,
 ): Promise<OpenedNode> {
+  const files = options.files && new NodeFiles({ ...options, files: options.files });
+  const furtherGroups = [...(options.furtherGroups ?? []), ...(files === undefined ? [] : [files.group])];
   const [kept, scripts] = await Promise.all([
-    openStorage(options, local, containment, metrics, closers),
+    openStorage({ ...options, furtherGroups }, local, containment, metrics, closers),
     loadScriptEngine(),
   ]);
-  const given = options.network ?? (await openNetwork(options, local, metrics, closers));
-  const network = containment?.network(given) ?? given;
-  const node = createNode(options, kept, { ...local, network }, scripts);
-  node.start({ pid: process.pid });
-  closers.push(() => node.stop());
+  const { network, blocks } = await openNetworks(options, local, containment, metrics, closers);
+  const node = createNode({ ...options, furtherGroups }, kept, { ...local, network }, scripts);
+  const filesNode =
+    blocks &&
+    (await files?.open(
+      { ...local, network: blocks },
+      () => node.members(),
+      containment && ((disk) => containment.disk(disk)),
+    ));
+  node.cluster.start({ pid: process.pid });
+  closers.push(() => node.cluster.stop());
+  if (filesNode !== undefined) {
+    node.cluster.showFiles(() => filesStatusOf(filesNode));
+    // A node that failed has nothing to say to anyone any more.
+    closers.push((failed) => (failed ? undefined : filesNode.close()));
+  }
   // Until the other server is open, nobody can have changed the password.
   const opened: { resp?: RespServer } = {};
   const password = (): string => opened.resp?.password ?? options.password ?? "";
-  const admin = await openAdmin(options, node, metrics, password, closers);
+  const admin = await openAdmin(options, node, filesNode, metrics, password, closers);
   const resp = await openResp(options, node);
   opened.resp = resp;
   closers.push(() => resp.close());
@@ -194,6 +210,7 @@ async function openStorage(
     ...options,
     ...local,
     algorithm: options.consensus ?? DEFAULT_ALGORITHM,
+    furtherGroups: (options.furtherGroups ?? []).map(({ id }) => id),
     metrics,
     contain: containment && ((disk) => containment.disk(disk)),
   });
@@ -201,12 +218,43 @@ async function openStorage(
   return kept;
 }
 
+interface Networks {
+  readonly network: Network;
+  /** Of a node with files. */
+  readonly blocks: Network | undefined;
+}
+
+async function openNetworks(
+  options: StartNodeOptions,
+  local: LocalWorld,
+  containment: Containment | undefined,
+  metrics: Metrics,
+  closers: Closers,
+): Promise<Networks> {
+  const contained = (network: Network): Network => containment?.network(network) ?? network;
+  const { files } = options;
+  const opened =
+    options.network === undefined ? await openNetwork(options, local, metrics, closers) : undefined;
+  const network = contained((options.network ?? opened) as Network);
+  if (files === undefined) return { network, blocks: undefined };
+  const plane = opened && planeOfBlocks(opened);
+  const given = files.network ?? plane;
+  if (given === undefined) throw new QuorateError("USAGE", "files need a network for blocks");
+  closers.push(() => {
+    given.close();
+    return plane?.closed;
+  });
+  if (plane !== undefined) registerNetwork(metrics, plane, "quorate_blocks");
+  const blocks = contained(given);
+  return { network: withBlocks(network, blocks), blocks };
+}
+
 async function openNetwork(
   options: StartNodeOptions,
   local: LocalWorld,
   metrics: Metrics,
   closers: Closers,
-): Promise<Network> {
+): Promise<TcpNetwork> {
   const { id, clusterId, host, peerPort = 0, secret } = options;
   const place = { id, clusterId, host, port: peerPort, ...local };
   const network = await openTcpNetwork(secret === undefined ? place : { ...place, secret });
@@ -214,88 +262,40 @@ async function openNetwork(
     network.close();
     return network.closed;
   });
-  registerNetwork(metrics, network);
+  registerNetwork(metrics, network, "quorate_peer");
   return network;
 }
 
 async function openAdmin(
   options: StartNodeOptions,
-  node: KeyspaceClusterNode,
+  node: RunningKeyspace,
+  files: FilesNode | undefined,
   metrics: Metrics,
   password: () => string,
   closers: Closers,
 ): Promise<AdminServer | undefined> {
   if (options.httpPort === undefined) return undefined;
+  const door =
+    files &&
+    createWebHdfsDoor({
+      files: files.files,
+      key: () => files.key(),
+      now: () => Date.now(),
+      onlyLocal: options.protectedMode ?? true,
+    });
   const admin = await startAdminServer({
     host: options.host,
     port: options.httpPort,
     node,
     metrics,
-    members: { password, order: (order, done) => node.order(order, done) },
+    ...(door === undefined ? {} : { files: door }),
+    members: { password, order: (order, done) => node.cluster.order(order, done) },
   });
   closers.push(() => admin.close());
   return admin;
 }
 
-function createNode(
-  options: StartNodeOptions,
-  kept: NodeStorage,
-  world: Omit<World, "disk">,
-  scripts: ScriptEngine,
-): KeyspaceClusterNode {
-  const { recovered, content } = kept;
-  const ids = Object.keys(options.members);
-  const peerAddress = options.peerAddress ?? options.members[options.id];
-  const algorithm = options.consensus ?? DEFAULT_ALGORITHM;
-  const consensus = createConsensus(
-    algorithm,
-    {
-      ...DEFAULT_CONSENSUS_OPTIONS,
-      id: options.id,
-      membership: { voters: ids, outgoing: [], learners: [], addresses: options.members },
-      identity: kept.directory,
-      newcomer: kept.newcomer,
-      random: () => world.random.float(),
-      readMode: options.readMode ?? "barrier",
-    },
-    recovered,
-    world.clock.monotonicMs(),
-  );
-  const machine = createKeyspace({
-    commands: [...DATA_COMMANDS, ...SESSION_SPECS],
-    scripts,
-    hashSecret: world.random.next32(),
-    complain: (problem) => world.logger.log("error", "keyspace.malformed-command", { problem }),
-  });
-  const node: KeyspaceClusterNode = new ClusterNode({
-    id: options.id,
-    clusterId: options.clusterId,
-    directory: kept.directory,
-    world,
-    timeSource: options.timeSource ?? world.clock,
-    algorithm,
-    durability: options.durability,
-    consensus,
-    codec: protocolOf(algorithm),
-    storage: kept.storage,
-    peerDirectories: kept.peerDirectories,
-    ...(peerAddress === undefined ? {} : { peerAddress }),
-    ...(kept.onFounded === undefined ? {} : { onFounded: kept.onFounded }),
-    machine,
-    recovered:
-      recovered.snapshot === undefined || content === undefined
-        ? undefined
-        : { index: recovered.snapshot.index, content },
-    tuning: {
-      ...DEFAULT_REPLICA_TUNING,
-      ...(options.requestTimeoutMs === undefined ? {} : { requestTimeoutMs: options.requestTimeoutMs }),
-    },
-  });
-  machine.publish = (channel, message) => node.deliver(channel, message);
-  return node;
-}
-
-function openResp(options: StartNodeOptions, node: KeyspaceClusterNode): Promise<RespServer> {
+function openResp(options: StartNodeOptions, node: RunningKeyspace): Promise<RespServer> {
   return startRespServer({
     node,
     table: node.machine.commands,
@@ -312,42 +312,39 @@ function openResp(options: StartNodeOptions, node: KeyspaceClusterNode): Promise
 
 function advertise(
   options: StartNodeOptions,
-  node: KeyspaceClusterNode,
+  node: RunningKeyspace,
   resp: RespServer,
   admin: AdminServer | undefined,
 ): void {
-  node.advertise({
+  node.cluster.advertise({
     resp: joinAddress(options.host, resp.port),
     ...(admin === undefined ? {} : { http: joinAddress(options.host, admin.port) }),
     ...(options.dataDir === "memory" ? {} : { dataDir: options.dataDir }),
   });
 }
 
-function registerNetwork(metrics: Metrics, network: TcpNetwork): void {
-  metrics.gauge("quorate_peer_links", "Peers with a standing link.", () => network.stats().linksUp);
-  metrics.total("quorate_peer_sent_bytes_total", "Bytes sent to peers.", () => network.stats().sentBytes);
-  metrics.total(
-    "quorate_peer_received_bytes_total",
-    "Bytes from peers.",
-    () => network.stats().receivedBytes,
-  );
-  metrics.total("quorate_peer_dropped_frames_total", "Frames not sent: the peer was away or slow.", () => {
-    return network.stats().droppedFrames;
+function registerNetwork(metrics: Metrics, network: TcpNetwork, name: string): void {
+  const stats = (): ReturnType<TcpNetwork["stats"]> => network.stats();
+  metrics.gauge(`${name}_links`, "Peers with a standing link.", () => stats().linksUp);
+  metrics.total(`${name}_sent_bytes_total`, "Bytes sent to peers.", () => stats().sentBytes);
+  metrics.total(`${name}_received_bytes_total`, "Bytes from peers.", () => stats().receivedBytes);
+  metrics.total(`${name}_dropped_frames_total`, "Frames not sent: the peer was away or slow.", () => {
+    return stats().droppedFrames;
   });
 }
 
 const HAND_OVER_TIMEOUT_MS = 2000;
 
-/** Resolves when another leads, or nobody could take over in time. */
-function handOverLeadership(node: KeyspaceClusterNode, clock: Clock): Promise<void> {
-  if (node.status().consensus.role !== "leader") return Promise.resolve();
+/** Resolves when others lead all that this node led, or nobody could take over in time. */
+function handOverLeadership(node: ClusterNode, clock: Clock): Promise<void> {
+  if (!node.leadsAny()) return Promise.resolve();
   return new Promise((resolve) => {
     const timer = clock.setTimer(HAND_OVER_TIMEOUT_MS, resolve);
-    node.onRoleChange((role) => {
-      if (role === "leader") return;
+    node.onRoleChange(() => {
+      if (node.leadsAny()) return;
       timer.cancel();
       resolve();
     });
-    node.transferLeadership();
+    node.handOver();
   });
 }

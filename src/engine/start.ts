@@ -9,10 +9,12 @@ import { QuorateError } from "../runtime/errors.ts";
 import { createAdjustableClock } from "../runtime/node/adjustable-clock.ts";
 import { createClock } from "../runtime/node/clock.ts";
 import { makeDirectory } from "../runtime/node/directory.ts";
+import type { LocalHub } from "../runtime/node/local-network.ts";
 import { createLocalHub } from "../runtime/node/local-network.ts";
 import { createLogger } from "../runtime/node/logger.ts";
 import type { Logger, NodeId } from "../runtime/world.ts";
 import type { NodeStatus } from "./cluster/local-node.ts";
+import type { FilesOptions } from "./node-files.ts";
 import type { RunningNode } from "./start-node.ts";
 import { startNode } from "./start-node.ts";
 
@@ -27,6 +29,10 @@ export interface StartOptions {
   readonly consensus?: Algorithm;
   /** Where the first node listens for RESP; further nodes count up. Default: free ports. */
   readonly port?: number;
+  /** Where the first node listens for HTTP: WebHDFS, status, metrics. Further nodes count up. Default: free ports. */
+  readonly httpPort?: number;
+  /** How blocks of files are kept. Default: in memory with "memory", else in a directory of each node. */
+  readonly files?: Omit<FilesOptions, "network">;
   /** Asked of clients. Default: none. */
   readonly password?: string;
   /** Milliseconds after which a command that no majority confirms fails. Default 5,000. */
@@ -39,6 +45,8 @@ export interface EngineNode {
   readonly id: NodeId;
   /** redis://127.0.0.1:port; the same after a restart. */
   readonly url: string;
+  /** http://127.0.0.1:port of WebHDFS, status and metrics; the same after a restart. */
+  readonly httpUrl: string;
   readonly running: boolean;
   /** Why it ended by itself (its disk failed, say); undefined while it runs or after `kill`. `restart` tries again. */
   readonly failure: Error | undefined;
@@ -67,6 +75,8 @@ export interface Engine {
   /** redis://127.0.0.1:port of the first node; every node takes every command. */
   readonly url: string;
   readonly urls: readonly string[];
+  /** webhdfs://quorate@127.0.0.1:port,… of all nodes: what `connectFiles` takes; the user is the superuser. */
+  readonly filesUrl: string;
   readonly nodes: readonly EngineNode[];
   readonly clock: EngineClock;
   /** The node that leads now, or undefined during an election. */
@@ -106,11 +116,14 @@ export async function start(options: StartOptions = {}): Promise<Engine> {
   }
   const ids = Array.from({ length: count }, (_, at) => `n${at + 1}`);
   const hub = createLocalHub();
+  // Of their own, as the sockets of real nodes: a heartbeat never waits behind a block.
+  const blocksHub = createLocalHub();
   const logger = options.logger ?? createLogger({ level: "warn", format: "json" });
   const nodes: LocalEngineNode[] = ids.map((id, at) => {
     const clock = createAdjustableClock(createClock());
     let respPort = options.port === undefined ? 0 : options.port + at;
-    return createEngineNode(id, hub, clock, data === "memory" && count === 1, async (onEnd) => {
+    let httpPort = options.httpPort === undefined ? 0 : options.httpPort + at;
+    return createEngineNode(id, [hub, blocksHub], clock, data === "memory" && count === 1, async (onEnd) => {
       const dataDir = data === "memory" ? "memory" : join(data, id);
       if (data !== "memory") makeDataDirectory(dataDir);
       const running = await startNode({
@@ -120,6 +133,8 @@ export async function start(options: StartOptions = {}): Promise<Engine> {
         dataDir,
         host: "127.0.0.1",
         respPort,
+        httpPort,
+        files: { ...options.files, network: blocksHub.join(id) },
         durability,
         network: hub.join(id),
         timeSource: clock,
@@ -130,6 +145,7 @@ export async function start(options: StartOptions = {}): Promise<Engine> {
         onEnd,
       });
       respPort = running.respPort;
+      httpPort = running.httpPort ?? 0;
       return running;
     });
   });
@@ -149,6 +165,9 @@ export async function start(options: StartOptions = {}): Promise<Engine> {
     },
     get urls() {
       return nodes.map((node) => node.url);
+    },
+    get filesUrl() {
+      return `webhdfs://quorate@${nodes.map(({ httpUrl }) => httpUrl.slice("http://".length)).join(",")}`;
     },
     nodes,
     clock: {
@@ -170,7 +189,7 @@ interface LocalEngineNode extends EngineNode {
 
 function createEngineNode(
   id: NodeId,
-  hub: ReturnType<typeof createLocalHub>,
+  hubs: readonly LocalHub[],
   clock: EngineClock,
   forgetsAll: boolean,
   open: (onEnd: (error: Error) => void) => Promise<RunningNode>,
@@ -178,6 +197,7 @@ function createEngineNode(
   let node: RunningNode | undefined;
   let failure: Error | undefined;
   let port = 0;
+  let httpPort = 0;
   const begin = async (): Promise<void> => {
     failure = undefined;
     node = await open((error) => {
@@ -185,6 +205,7 @@ function createEngineNode(
       failure = error;
     });
     port = node.respPort;
+    httpPort = node.httpPort ?? 0;
   };
   const end = async (): Promise<void> => {
     const ending = node;
@@ -198,6 +219,9 @@ function createEngineNode(
     end,
     get url() {
       return `redis://127.0.0.1:${port}`;
+    },
+    get httpUrl() {
+      return `http://127.0.0.1:${httpPort}`;
     },
     get running() {
       return node !== undefined;
@@ -214,8 +238,8 @@ function createEngineNode(
       }
       await begin();
     },
-    isolate: () => hub.isolate(id),
-    heal: () => hub.heal(id),
+    isolate: () => hubs.forEach((hub) => hub.isolate(id)),
+    heal: () => hubs.forEach((hub) => hub.heal(id)),
   };
 }
 

@@ -2,7 +2,9 @@
 import { protocolOf } from "../consensus/algorithms.ts";
 import type { Algorithm } from "../consensus/algorithms.ts";
 import type { Membership } from "../consensus/consensus.ts";
+import type { Protocol } from "../consensus/protocol.ts";
 import { QuorateError } from "../runtime/errors.ts";
+import type { Scheduler } from "../runtime/simulated/scheduler.ts";
 import { SimulatedWorld } from "../runtime/simulated/world.ts";
 import type { NodeId } from "../runtime/world.ts";
 import type { Life } from "./clients.ts";
@@ -10,7 +12,13 @@ import { Invariants } from "./invariants.ts";
 import { mutateWorld } from "./mutants.ts";
 import type { Mutant } from "./mutants.ts";
 import { openStorage, startNode } from "./node-program.ts";
-import type { SimulatedNode, StorageKind, StorageModels } from "./node-program.ts";
+import type {
+  OpenedStorage,
+  SimulatedGroup,
+  SimulatedNode,
+  StorageKind,
+  StorageModels,
+} from "./node-program.ts";
 import type { Swarm } from "./swarm.ts";
 
 interface RunningNode {
@@ -33,7 +41,10 @@ export class SimulatedCluster {
   private readonly mutant: Mutant | undefined;
   private readonly storageKind: StorageKind;
   private readonly models: StorageModels;
+  private readonly furtherGroups: readonly SimulatedGroup[];
   private readonly running = new Map<NodeId, RunningNode>();
+  /** How many data directories a node has had before. */
+  private readonly lostDirectories = new Map<NodeId, number>();
   /** Disks that lost what they had acknowledged and could not tell. */
   unseenDamage = 0;
   /** Machines that stay off. */
@@ -48,6 +59,7 @@ export class SimulatedCluster {
     swarm: Swarm,
     mutant: Mutant | undefined,
     storageKind: StorageKind,
+    furtherGroups: (scheduler: Scheduler, protocol: Protocol) => readonly SimulatedGroup[] = () => [],
   ) {
     this.algorithm = algorithm;
     this.swarm = swarm;
@@ -61,6 +73,7 @@ export class SimulatedCluster {
       onEnd: (node) => this.onEnd(node),
     });
     this.invariants = new Invariants(this.world.scheduler, protocolOf(algorithm));
+    this.furtherGroups = furtherGroups(this.world.scheduler, protocolOf(algorithm));
     const voters = this.nodes.slice(0, swarm.nodes - swarm.learners);
     this.founding = {
       voters,
@@ -110,6 +123,24 @@ export class SimulatedCluster {
     this.world.machine(node).losePower();
   }
 
+  /** The machine gets an empty disk: what comes back under the name waits to be taken in. */
+  loseDirectory(node: NodeId): void {
+    const machine = this.world.machine(node);
+    machine.kill();
+    machine.disk.replace();
+    this.lostDirectories.set(node, (this.lostDirectories.get(node) ?? 0) + 1);
+    for (const { invariants } of this.observed()) invariants.forget(node);
+  }
+
+  /** What was broken first, in any group. Asked after every step. */
+  get violation(): string | undefined {
+    if (this.invariants.violation !== undefined) return this.invariants.violation;
+    for (const { invariants } of this.furtherGroups) {
+      if (invariants.violation !== undefined) return invariants.violation;
+    }
+    return undefined;
+  }
+
   /** Whether the machine failed for good. */
   isRetired(node: NodeId): boolean {
     return this.retired.has(node);
@@ -142,9 +173,13 @@ export class SimulatedCluster {
       const world = mutateWorld(given, this.mutant);
       const { algorithm, swarm, mutant, invariants, founding } = this;
       const decayed = machine.disk.decays > 0;
-      const context = { id, world, algorithm, founding, swarm, mutant, invariants, decayed };
+      const { furtherGroups } = this;
+      const lives = this.lostDirectories.get(id) ?? 0;
+      const directory = `${id.slice(1)}d${lives}`.padStart(12, "0");
+      const own = { id, world, algorithm, founding, directory, newcomer: lives > 0, furtherGroups };
+      const context = { ...own, swarm, mutant, invariants, decayed };
       openStorage(this.storageKind, context, this.models, this.world.random, (opened) => {
-        if (decayed && invariants.lostUnseen(id, opened.recovered)) {
+        if (decayed && this.hasLostUnseen(id, opened)) {
           this.unseenDamage++;
           this.world.scheduler.after(0, () => this.retire(id));
           return;
@@ -160,10 +195,22 @@ export class SimulatedCluster {
   private onEnd(node: NodeId): void {
     const ended = this.running.get(node);
     this.running.delete(node);
-    this.invariants.ended(node);
+    for (const { invariants } of this.observed()) invariants.ended(node);
     this.endedRunning = ended !== undefined;
     for (const callback of ended?.onEnd ?? []) callback();
     this.restartLater(node);
+  }
+
+  private observed(): readonly { readonly invariants: Invariants }[] {
+    return [this, ...this.furtherGroups];
+  }
+
+  private hasLostUnseen(node: NodeId, opened: OpenedStorage): boolean {
+    const found = [opened, ...opened.furtherGroups];
+    return this.observed().some(({ invariants }, at) => {
+      const recovered = found[at]?.recovered;
+      return recovered !== undefined && invariants.lostUnseen(node, recovered);
+    });
   }
 
   private restartLater(node: NodeId): void {

@@ -5,7 +5,7 @@
  */
 import type { Algorithm } from "../consensus/algorithms.ts";
 import { DEFAULT_CONSENSUS_OPTIONS } from "../consensus/defaults.ts";
-import { DEFAULT_REPLICA_TUNING } from "../engine/cluster/node.ts";
+import { DEFAULT_REPLICA_TUNING } from "../engine/cluster/hosted-group.ts";
 import { CALM_DISK } from "../runtime/simulated/disk.ts";
 import { CALM_NETWORK } from "../runtime/simulated/network.ts";
 import type { NodeId } from "../runtime/world.ts";

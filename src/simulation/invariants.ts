@@ -123,6 +123,11 @@ export class Invariants {
     });
   }
 
+  /** The node lost its data directory: its next one never promised anything. */
+  forget(node: NodeId): void {
+    this.durable.delete(node);
+  }
+
   /** The process is gone, and its lease with it. */
   ended(node: NodeId): void {
     this.leases.delete(node);
@@ -166,6 +171,7 @@ export class Invariants {
       refusing: () => storage.refusing(),
       stalled: () => storage.stalled(),
       diskBytes: () => storage.diskBytes(),
+      pinnedBytes: () => storage.pinnedBytes(),
     };
   }
 
@@ -184,7 +190,7 @@ export class Invariants {
   observeConsensus<Message>(
     node: NodeId,
     core: Consensus<Message>,
-    machine: KeyspaceMachine,
+    machine: Pick<KeyspaceMachine, "digest">,
     clock: Clock,
   ): Consensus<Message> {
     this.leases.set(node, () => (core.leaseHolds(clock.monotonicMs()) ? core.status(0).term : undefined));

@@ -120,6 +120,7 @@ export class ModelDisk {
       refusing: () => undefined,
       stalled: () => undefined,
       diskBytes: () => this.content?.length ?? 0,
+      pinnedBytes: () => 0,
     };
   }
 

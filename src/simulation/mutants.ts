@@ -98,7 +98,7 @@ export const MUTANTS: Readonly<Record<Mutant, MutantDescription>> = {
     known: "pipelined Paxos without a contiguous prefix",
   },
   "forget-promise-in-snapshot": {
-    foundWithin: 100,
+    foundWithin: 400,
     algorithms: ["paxos"],
     mistake: "An installed snapshot takes the promised ballot back to its own.",
     known: "checkpoints that hold state and no promise",

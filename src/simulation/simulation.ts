@@ -10,6 +10,7 @@
  */
 import { DEFAULT_ALGORITHM } from "../consensus/algorithms.ts";
 import type { Algorithm } from "../consensus/algorithms.ts";
+import { sameMembership } from "../consensus/membership.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { SeededRandom } from "../runtime/simulated/random.ts";
 import type { NodeId } from "../runtime/world.ts";
@@ -19,14 +20,29 @@ import { SimulatedCluster } from "./cluster.ts";
 import { Faults } from "./faults.ts";
 import { checkLinearizability } from "./linearizability.ts";
 import type { Verdict } from "./linearizability.ts";
+import { Invariants } from "./invariants.ts";
 import type { Mutant } from "./mutants.ts";
-import type { StorageKind } from "./node-program.ts";
+import type { SimulatedGroup, StorageKind } from "./node-program.ts";
 import { storeModel } from "./store-model.ts";
 import { drawSwarm } from "./swarm.ts";
 import type { Swarm, SwarmLimits } from "./swarm.ts";
 import { Workload } from "./workload.ts";
 
+/** A group that the nodes host beside the keyspace, with clients and a judge of its own. */
+export interface Companion extends SimulatedGroup {
+  /** Its clients begin. */
+  start(cluster: SimulatedCluster, random: SeededRandom): void;
+  /** No new requests. */
+  stop(): void;
+  /** Asks a node for something that goes through the log, until it is answered. */
+  probe(cluster: SimulatedCluster, node: NodeId, done: () => void): void;
+  /** What is wrong at nodes that have applied all there is, or undefined. */
+  judge(nodes: readonly NodeId[]): string | undefined;
+}
+
 export interface SimulationOptions extends SwarmLimits {
+  /** Made for the run, which watches it with these invariants. Default: the keyspace is alone. */
+  readonly companion?: ((invariants: Invariants) => Companion) | undefined;
   /** Default "raft", as for every seed from before there was a choice. */
   readonly consensus?: Algorithm | undefined;
   readonly mutant?: Mutant | undefined;
@@ -76,6 +92,9 @@ class Run {
   private readonly faults: Faults;
   private phase: SimulationResult["phase"] = "safety";
   private verdict: Verdict | undefined;
+  private readonly companion: Companion | undefined;
+  /** Whom the second phase heals. */
+  private core: readonly NodeId[] = [];
 
   constructor(seed: number, options: SimulationOptions) {
     this.seed = seed;
@@ -83,7 +102,20 @@ class Run {
     this.random = SeededRandom.fromSeed(seed);
     const swarm = drawSwarm(this.random.split("swarm"), options);
     const { mutant } = options;
-    const cluster = new SimulatedCluster(seed, this.algorithm, swarm, mutant, options.storage ?? "disk");
+    let companion: Companion | undefined;
+    const storage = options.storage ?? "disk";
+    const cluster = new SimulatedCluster(
+      seed,
+      this.algorithm,
+      swarm,
+      mutant,
+      storage,
+      (scheduler, protocol) => {
+        companion = options.companion?.(new Invariants(scheduler, protocol));
+        return companion === undefined ? [] : [companion];
+      },
+    );
+    this.companion = companion;
     this.cluster = cluster;
     const { world, nodes, decaying } = cluster;
     if (options.onTrace !== undefined) world.trace.listen(options.onTrace);
@@ -116,13 +148,13 @@ class Run {
     const { cluster, clients, faults } = this;
     const { world, swarm, invariants } = cluster;
     this.allFaultsAtOnce();
-    if (invariants.violation === undefined) this.healMajority();
-    if (invariants.violation === undefined) this.judgeHistory();
-    if (invariants.violation === undefined) this.phase = "done";
+    if (cluster.violation === undefined) this.healMajority();
+    if (cluster.violation === undefined) this.judgeHistory();
+    if (cluster.violation === undefined) this.phase = "done";
     return {
       seed: this.seed,
       algorithm: this.algorithm,
-      violation: invariants.violation,
+      violation: cluster.violation,
       phase: this.phase,
       steps: world.scheduler.steps,
       virtualMs: world.scheduler.nowMs,
@@ -142,6 +174,7 @@ class Run {
     const { cluster, clients, faults } = this;
     cluster.start();
     clients.start();
+    this.companion?.start(cluster, this.random.split("companion"));
     faults.start(cluster.swarm.faults);
     this.runFor(cluster.swarm.phaseOneMs, () => false);
   }
@@ -151,6 +184,7 @@ class Run {
     this.phase = "liveness";
     this.faults.stop();
     const core = this.chooseCore();
+    this.core = core;
     const { world } = cluster;
     world.trace.record(world.scheduler.nowMs, "faults", "healed", core.length, () => core.join());
     world.network.heal();
@@ -175,8 +209,14 @@ class Run {
     // Clients work on for a while; then each node of the core must answer, and all of them must agree.
     this.runFor(2_000, () => false);
     clients.stop();
+    this.companion?.stop();
     const answered = new Set<NodeId>();
-    for (const node of core) this.probe(node, () => answered.add(node));
+    for (const node of core) {
+      this.probe(node, () => {
+        if (this.companion === undefined) answered.add(node);
+        else this.companion.probe(cluster, node, () => answered.add(node));
+      });
+    }
     // A damaged disk may turn out to be beyond repair only now.
     const healthy = (): readonly NodeId[] => core.filter((node) => !cluster.isRetired(node));
     const recovered = this.runFor(
@@ -197,8 +237,17 @@ class Run {
   }
 
   private agree(core: readonly NodeId[]): boolean {
-    const indexes = new Set(core.map((node) => this.cluster.nodeOf(node)?.status().appliedIndex));
-    return indexes.size === 1 && !indexes.has(undefined);
+    const states = core.map((node) => this.cluster.nodeOf(node)?.status());
+    const indexes = new Set(states.map((state) => state?.appliedIndex));
+    if (indexes.size !== 1 || indexes.has(undefined)) return false;
+    return states.every(
+      (state) =>
+        state?.furtherGroups?.every((group, at) => {
+          const first = states[0]?.furtherGroups?.[at]?.appliedIndex;
+          const { membership } = group.consensus;
+          return group.appliedIndex === first && sameMembership(membership, state.consensus.membership);
+        }) ?? true,
+    );
   }
 
   private failProgress(core: readonly NodeId[], answered: ReadonlySet<NodeId>): void {
@@ -208,7 +257,12 @@ class Run {
       const { consensus, appliedIndex } = node.status();
       const { role, term, leader, commitIndex, lastIndex } = consensus;
       const answers = answered.has(id) ? "answers" : "does not answer";
-      return `${id} ${answers}: ${role} in term ${term} under ${leader}, applied ${appliedIndex}, commit ${commitIndex}, last ${lastIndex}`;
+      const further = (node.status().furtherGroups ?? []).map((group) => {
+        const { membership: of, ...state } = group.consensus;
+        const where = `applied ${group.appliedIndex}, commit ${state.commitIndex}, voters ${of.voters.join()}`;
+        return `; group ${group.id}: ${state.role} in term ${state.term} under ${state.leader}, ${where}`;
+      });
+      return `${id} ${answers}: ${role} in term ${term} under ${leader}, applied ${appliedIndex}, commit ${commitIndex}, last ${lastIndex}${further.join("")}`;
     });
     this.cluster.invariants.fail(
       `no progress within ${PROGRESS_BOUND_MS} ms after the majority ${core.join()} was healed:\n  ${states.join("\n  ")}`,
@@ -249,13 +303,15 @@ class Run {
       { maxConfigurations: 50_000 },
     );
     if (this.verdict.violation !== undefined) this.cluster.invariants.fail(this.verdict.violation.report);
+    const wrong = this.companion?.judge(this.core.filter((node) => this.cluster.lifeOf(node) !== undefined));
+    if (wrong !== undefined) this.companion?.invariants.fail(wrong);
   }
 
   /** Runs virtual time until `until` holds, a violation, or the end; true when `until` held. */
   private runFor(durationMs: number, until: () => boolean): boolean {
     const { scheduler } = this.cluster.world;
     const endMs = scheduler.nowMs + durationMs;
-    while (this.cluster.invariants.violation === undefined) {
+    while (this.cluster.violation === undefined) {
       if (until()) return true;
       if (!scheduler.stepUntil(endMs)) {
         scheduler.runUntil(endMs);

@@ -5,6 +5,8 @@ import { assert } from "../runtime/errors.ts";
 
 /** So much of a buffer may be left unused when it is given away whole. */
 const SPARE_BYTES = 64;
+/** Copied here rather than by the runtime, whose call alone costs as much. */
+const SHORT_STRING = 32;
 
 export class ByteWriter {
   private readonly initialBytes: number;
@@ -35,7 +37,8 @@ export class ByteWriter {
 
   /** A whole number in [0, 2^53], as two unsigned 32-bit halves. */
   uint53(value: number): this {
-    assert(Number.isSafeInteger(value) && value >= 0, `not an unsigned 53-bit integer: ${value}`);
+    // The message is not made before it is needed: this is called for every key of a snapshot.
+    if (!Number.isSafeInteger(value) || value < 0) assert(false, `not an unsigned 53-bit integer: ${value}`);
     this.reserve(8);
     this.length = this.buffer.writeUInt32LE(value >>> 0, this.length);
     this.length = this.buffer.writeUInt32LE(Math.floor(value / 0x1_0000_0000), this.length);
@@ -50,9 +53,13 @@ export class ByteWriter {
 
   /** A binary string (each character one byte), with its length before it. */
   string(binary: string): this {
-    this.reserve(4 + binary.length);
-    this.length = this.buffer.writeUInt32LE(binary.length, this.length);
-    this.length += this.buffer.write(binary, this.length, "latin1");
+    const { length } = binary;
+    this.reserve(4 + length);
+    const { buffer } = this;
+    const at = buffer.writeUInt32LE(length, this.length);
+    if (length > SHORT_STRING) buffer.write(binary, at, "latin1");
+    else for (let i = 0; i < length; i++) buffer[at + i] = binary.charCodeAt(i);
+    this.length = at + length;
     return this;
   }
 

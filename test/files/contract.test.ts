@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { connectFiles } from "../../src/client/files/connect.ts";
+import { serveNode } from "../../src/engine/protocol/webhdfs/served-node.testing.ts";
 import { serveMemory } from "../../src/engine/protocol/webhdfs/served.testing.ts";
 import { filesContract } from "./contract.ts";
 
@@ -19,6 +20,15 @@ filesContract("WebHDFS, three nodes of Quorate's server", async () => {
   const served = await serveMemory({ nodes: 3, settings: { blockSize: 1024 * 1024 } });
   return {
     files: connectFiles(`webhdfs://quorate@${served.addresses.join(",")}`),
+    hasReplicas: true,
+    close: () => served.close(),
+  };
+});
+
+filesContract("WebHDFS, a node of Quorate with a disk of its own", async () => {
+  const served = await serveNode({ blockSize: 1024 * 1024 });
+  return {
+    files: connectFiles(`webhdfs://quorate@${served.address}`),
     hasReplicas: true,
     close: () => served.close(),
   };

@@ -27,7 +27,7 @@ export const importRules: Readonly<
   },
   mapreduce: { rooms: ["runtime", "wire", "client", "client/files", "mapreduce"], pure: false },
   "engine/mapreduce/jobs": {
-    rooms: ["runtime", "wire", "mapreduce", "engine/mapreduce/jobs", "engine/group/state-machine.ts"],
+    rooms: ["runtime", "wire", "mapreduce", "mapreduce/task/orders.ts", "engine/mapreduce/jobs"],
     pure: true,
   },
   "engine/mapreduce": {
@@ -35,6 +35,7 @@ export const importRules: Readonly<
       "runtime",
       "wire",
       "mapreduce",
+      "mapreduce/task",
       "engine/mapreduce",
       "engine/mapreduce/jobs",
       "engine/files",
@@ -73,7 +74,10 @@ export const importRules: Readonly<
     ],
     pure: false,
   },
-  engine: { rooms: ["runtime", "runtime/node", "wire", "consensus", "mapreduce", "engine"], pure: false },
+  engine: {
+    rooms: ["runtime", "runtime/node", "wire", "consensus", "mapreduce", "mapreduce/task", "engine"],
+    pure: false,
+  },
   simulation: {
     rooms: ["runtime", "runtime/simulated", "wire", "consensus", "engine", "simulation"],
     pure: false,

@@ -5,6 +5,7 @@
  */
 import { connectFiles } from "../../client/files/connect.ts";
 import { ERRORS, isQuorateError, QuorateError } from "../../runtime/errors.ts";
+import { userName } from "../../runtime/node/user-name.ts";
 import { unknown } from "../parse.ts";
 import { formatTable } from "../style.ts";
 import type { Call } from "../verb.ts";
@@ -15,7 +16,6 @@ import { Shell } from "./shell.ts";
 
 export const DEFAULT_FS = "webhdfs://localhost:9870";
 /** The superuser's name unless an operator chose another. */
-const DEFAULT_USER = "quorate";
 const USAGE_EXIT = 255;
 const INTERRUPTED_EXIT = 130;
 
@@ -56,7 +56,7 @@ function globalFlags(words: readonly string[]): { readonly place: Place; readonl
     else user = value;
   }
   const inUrl = /^webhdfs:\/\/([^@/]+)@/.exec(url)?.[1];
-  return { place: { url, user: user ?? inUrl ?? DEFAULT_USER }, rest: words.slice(at) };
+  return { place: { url, user: user ?? inUrl ?? userName() }, rest: words.slice(at) };
 }
 
 function commandOf(word: string): FsCommand {
@@ -115,7 +115,7 @@ function overview(): string {
     "",
     formatTable(rows),
     "",
-    `Default --fs ${DEFAULT_FS} (or $QUORATE_FS), --user ${DEFAULT_USER} (or $HADOOP_USER_NAME).`,
+    `Default --fs ${DEFAULT_FS} (or $QUORATE_FS), --user: yours (or $HADOOP_USER_NAME).`,
     "quorate fs help COMMAND tells more.",
   ].join("\n");
 }

@@ -1,4 +1,5 @@
 /** The shape of one act of the tour. A further act (files, a job, a transaction) is one more file and one line in tour.ts. */
+import type { Files } from "../../client/files/files.ts";
 import type { Connection } from "./connection.ts";
 import type { Library } from "./documents.ts";
 
@@ -7,6 +8,8 @@ export interface Stage {
   readonly library: Library;
   /** A connection of its own that starts at the node with this number; closed with the stage. */
   connect(node: number): Connection;
+  /** The file system, beginning at the node with this number; "alone": at no other. */
+  files(node: number, how?: "alone"): Files;
   /** RESP URLs of all nodes. */
   readonly urls: readonly string[];
   /** True once the faults are over and every act may come to its end. */
@@ -30,8 +33,8 @@ export interface Act {
   run(): Promise<void>;
   /** One line for the board, and how much of it is done (0…1) when that is known. */
   progress(): { readonly text: string; readonly fraction?: number };
-  /** Compares what the store holds, asked at the node behind `connection`, with this act's own record. */
-  verify(connection: Connection): Promise<readonly string[]>;
+  /** Compares what the store holds, asked at the node with this number, behind `connection`, with this act's own record. */
+  verify(connection: Connection, node: number): Promise<readonly string[]>;
   /** After `verify` over every node; `complaints` are all that it returned. */
   findings(complaints: readonly string[]): readonly Finding[];
 }

@@ -2,11 +2,13 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { connectFiles } from "../../client/files/connect.ts";
 import type { Act, Stage } from "./act.ts";
 import { cacheAct } from "./cache-act.ts";
 import type { Client, Connection } from "./connection.ts";
 import type { Library } from "./documents.ts";
 import { readLibrary } from "./documents.ts";
+import { filesAct } from "./files-act.ts";
 import { indexAct } from "./index-act.ts";
 import { pulseAct } from "./pulse-act.ts";
 
@@ -60,6 +62,7 @@ function play(
   store: ReturnType<typeof fakeStore>,
   act: (stage: Stage) => Act,
   workMs = 0,
+  files = connectFiles(`file://${directory}/stored`),
 ): { act: Act; connection: Connection } {
   const endMs = performance.now() + workMs;
   const connection = {
@@ -69,6 +72,7 @@ function play(
     library,
     urls: ["n1", "n2", "n3"],
     connect: () => connection,
+    files: () => files,
     mayEnd: () => performance.now() >= endMs,
     signal: new AbortController().signal,
     acknowledged: () => undefined,
@@ -80,7 +84,7 @@ test("an honest store has no complaints", async () => {
   for (const make of [indexAct, pulseAct]) {
     const { act, connection } = play(fakeStore(), make, 30);
     await act.run();
-    const complaints = await act.verify(connection);
+    const complaints = await act.verify(connection, 0);
     expect(complaints).toEqual([]);
     expect(act.findings(complaints).every(({ ok }) => ok)).toBe(true);
   }
@@ -117,7 +121,7 @@ test.each([
   const { act, connection } = play(store, indexAct);
   await act.run();
   damage(store);
-  const complaints = await act.verify(connection);
+  const complaints = await act.verify(connection, 0);
   expect(complaints).toHaveLength(1);
   expect(complaints[0]).toMatch(complaint);
   expect(act.findings(complaints).some(({ ok }) => !ok)).toBe(true);
@@ -128,7 +132,7 @@ test("a store that goes back to an earlier value is caught by the pulse", async 
   const { act, connection } = play(store, pulseAct, 30);
   await act.run();
   store.strings.set("pulse:1", { value: "1", goneAtMs: Infinity });
-  expect(await act.verify(connection)).toEqual([expect.stringMatching(/^pulse 1 is 1, not \d+$/)]);
+  expect(await act.verify(connection, 0)).toEqual([expect.stringMatching(/^pulse 1 is 1, not \d+$/)]);
 });
 
 test("a cache that drops entries before their time is caught", async () => {
@@ -148,4 +152,24 @@ test("a cache that answers with another entry's content is caught", async () => 
   }
   await act.run();
   expect(act.findings([]).find(({ ok }) => !ok)?.text).toMatch(/cached with another content/);
+});
+
+test("files that read back as they were written have no complaints", async () => {
+  const { act, connection } = play(fakeStore(), filesAct);
+  await act.run();
+  expect(await act.verify(connection, 0)).toEqual([]);
+});
+
+test.each([
+  ["loses a file", (path: string) => fs.rmSync(path), /no such file/i],
+  ["changes a byte", (path: string) => fs.writeFileSync(path, "the cat and the dot"), /does not read back/],
+] as const)("a file system that %s is caught", async (_what, damage, complaint) => {
+  const stored = fs.mkdtempSync(join(tmpdir(), "quorate-acts-"));
+  const { act, connection } = play(fakeStore(), filesAct, 0, connectFiles(`file://${stored}`));
+  await act.run();
+  damage(join(stored, "tour/documents/a.txt"));
+  const complaints = await act.verify(connection, 0);
+  expect(complaints).toEqual([expect.stringMatching(complaint)]);
+  expect(act.findings(complaints).some(({ ok }) => !ok)).toBe(true);
+  fs.rmSync(stored, { recursive: true });
 });

@@ -83,13 +83,16 @@ export function readOwner(directory: string): DirectoryOwner & Pick<DirectoryIde
   });
 }
 
-/** Makes the directory another cluster's, for good: what it holds is taken into that one. */
+/**
+ * Makes the directory another cluster's, for good: what it holds is taken into that one. There the node is the founder, of
+ * groups that are new to it too.
+ */
 export function transferDirectory(directory: string, owner: DirectoryOwner): void {
   attempt(directory, () => {
     const path = join(directory, FILE);
     const found = parse(fs.readFileSync(path, "utf8"), path);
     if (!found) throw new QuorateError("DATA_CORRUPT", `${path} is damaged`);
-    writeIdentity(directory, { ...found, ...owner });
+    writeIdentity(directory, { ...found, ...owner, newcomer: false });
   });
 }
 

@@ -8,14 +8,30 @@ import type { Bytes } from "../../runtime/bytes.ts";
 import { bytesFromUtf8 } from "../../runtime/bytes.ts";
 import type { DigestPoint } from "./state-comparison.ts";
 import type { Standing } from "../../consensus/consensus.ts";
-import { QuorateError } from "../../runtime/errors.ts";
+import { assert, QuorateError } from "../../runtime/errors.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
 import { ByteWriter } from "../../wire/byte-writer.ts";
+import type { GroupId } from "../group/write-ahead-log/frame.ts";
 
 /**
- * `consensus` and `batch` belong to the group; the rest to the cluster. `visitor` is `consensus` of a newcomer, which only
- * those hear whose members mean this life of it. The numbers are part of the protocol: only added to.
+ * `consensus` and `batch` belong to a group; the rest to the cluster. `visitor` is `consensus` of a newcomer, which only
+ * those hear whose members mean this life of it.
  */
+export type PeerFrameKind =
+  | "consensus"
+  | "batch"
+  | "greeting"
+  | "publish"
+  | "published"
+  | "refused"
+  | "visitor"
+  | "order"
+  | "outcome";
+
+/** Those that name their group. The keyspace's have no number: they are as they were when there was one group only. */
+const NUMBERED = { consensus: "groupConsensus", batch: "groupBatch", visitor: "groupVisitor" } as const;
+
+/** On the wire. The numbers are part of the protocol: only added to. */
 const KINDS = [
   "consensus",
   "batch",
@@ -26,27 +42,66 @@ const KINDS = [
   "visitor",
   "order",
   "outcome",
+  "groupConsensus",
+  "groupBatch",
+  "groupVisitor",
 ] as const;
-export type PeerFrameKind = (typeof KINDS)[number];
 
 export interface PeerFrame {
   readonly kind: PeerFrameKind;
+  /** Whose it is, where the kind belongs to a group; otherwise 0. */
+  readonly group: GroupId;
   readonly directoryTag: number;
   readonly content: Bytes;
 }
 
 const HEADER_BYTES = 9;
+const GROUP_BYTES = 4;
 
-export function frameHeader(kind: PeerFrameKind, directoryTag: number): Bytes {
-  return new ByteWriter(HEADER_BYTES).uint8(KINDS.indexOf(kind)).uint53(directoryTag).take();
+export function frameHeader(kind: PeerFrameKind, directoryTag: number, group: GroupId = 0): Bytes {
+  if (group === 0) {
+    return new ByteWriter(HEADER_BYTES).uint8(KINDS.indexOf(kind)).uint53(directoryTag).take();
+  }
+  assert(isNumbered(kind), `a frame of kind ${kind} has no group`);
+  return new ByteWriter(HEADER_BYTES + GROUP_BYTES)
+    .uint8(KINDS.indexOf(NUMBERED[kind]))
+    .uint53(directoryTag)
+    .uint32(group)
+    .take();
 }
 
+/** Throws QuorateError PROTOCOL when the frame is of no kind that this version knows, or has no whole header. */
 export function readFrame(frame: Bytes): PeerFrame {
   const reader = new ByteReader(frame);
   const kind = KINDS[reader.uint8()];
   if (kind === undefined)
     throw new QuorateError("PROTOCOL", "unknown kind of frame; is the peer of another version?");
-  return { kind, directoryTag: reader.uint53(), content: frame.subarray(HEADER_BYTES) };
+  const directoryTag = reader.uint53();
+  switch (kind) {
+    case "groupConsensus":
+      return numbered("consensus", directoryTag, reader, frame);
+    case "groupBatch":
+      return numbered("batch", directoryTag, reader, frame);
+    case "groupVisitor":
+      return numbered("visitor", directoryTag, reader, frame);
+    default:
+      return { kind, group: 0, directoryTag, content: frame.subarray(HEADER_BYTES) };
+  }
+}
+
+function numbered(
+  kind: keyof typeof NUMBERED,
+  directoryTag: number,
+  reader: ByteReader,
+  frame: Bytes,
+): PeerFrame {
+  const group = reader.uint32();
+  if (group === 0) throw new QuorateError("PROTOCOL", "a numbered frame of group 0");
+  return { kind, group, directoryTag, content: frame.subarray(HEADER_BYTES + GROUP_BYTES) };
+}
+
+function isNumbered(kind: PeerFrameKind): kind is keyof typeof NUMBERED {
+  return kind in NUMBERED;
 }
 
 /** A number that stands for a directory identity (32 hexadecimal digits or more) in every frame. */
@@ -87,6 +142,30 @@ export interface Greeting {
   readonly founders?: readonly string[];
   /** Where its membership stands in its log, and whether its log names it. */
   readonly standing?: Standing | undefined;
+  /** One for each group that it hosts beside the keyspace. Default: none. */
+  readonly groups?: readonly GroupRow[];
+}
+
+/** What a greeting tells of a further group: what its other fields tell of the keyspace. */
+export interface GroupRow {
+  readonly id: GroupId;
+  readonly role: Greeting["role"];
+  readonly term: number;
+  readonly appliedIndex: number;
+  readonly commitIndex: number;
+  /** Of the machine's state: equal wherever the same entries were applied. */
+  readonly digest: number;
+  readonly recovering: boolean;
+  readonly standing?: Standing | undefined;
+  /** As in a greeting: of this group. */
+  readonly refusing?: string | undefined;
+  readonly digests?: readonly DigestPoint[];
+  readonly diverged?: string | undefined;
+}
+
+/** How a node's membership of one group stands in its log, if its greeting says so. */
+export function standingIn(greeting: Greeting, group: GroupId): Standing | undefined {
+  return group === 0 ? greeting.standing : greeting.groups?.find(({ id }) => id === group)?.standing;
 }
 
 /** Why a node is not listened to, and how much the one that says so knows of the members. */
@@ -101,16 +180,33 @@ export function encodeGreeting(greeting: Greeting): Bytes {
 
 export function decodeGreeting(content: Bytes): Greeting {
   const greeting = decodeJson(content) as Greeting;
-  const { directory, standing, founders, digests = [] } = greeting;
+  const { directory, standing, founders, digests, groups } = greeting;
   const isOdd =
     (directory !== undefined && !(typeof directory === "string" && /^[0-9a-f]{12}/.test(directory))) ||
-    (standing !== undefined && !(typeof standing === "object" && isWhole(standing?.term, standing?.index))) ||
+    !isStanding(standing) ||
     (founders !== undefined && !Array.isArray(founders)) ||
-    !(
-      Array.isArray(digests) && digests.every((point) => Array.isArray(point) && isWhole(point[0], point[1]))
-    );
+    !arePoints(digests) ||
+    (groups !== undefined && !(Array.isArray(groups) && groups.every(isRow)));
   if (isOdd) throw new QuorateError("PROTOCOL", "malformed greeting");
   return greeting;
+}
+
+function isStanding(standing: Standing | undefined): boolean {
+  return standing === undefined || (typeof standing === "object" && isWhole(standing?.term, standing?.index));
+}
+
+function isRow(row: GroupRow | null): boolean {
+  if (typeof row !== "object" || row === null) return false;
+  return (
+    isWhole(row.id, row.term, row.appliedIndex, row.commitIndex) &&
+    isStanding(row.standing) &&
+    arePoints(row.digests)
+  );
+}
+
+function arePoints(points: readonly DigestPoint[] | undefined): boolean {
+  if (points === undefined) return true;
+  return Array.isArray(points) && points.every((each) => Array.isArray(each) && isWhole(each[0], each[1]));
 }
 
 function isWhole(...values: readonly unknown[]): boolean {

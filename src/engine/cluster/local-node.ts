@@ -3,7 +3,9 @@ import type { Bytes } from "../../runtime/bytes.ts";
 import type { NodeId } from "../../runtime/world.ts";
 import type { Algorithm } from "../../consensus/algorithms.ts";
 import type { ConsensusStatus } from "../../consensus/consensus.ts";
+import type { GroupId } from "../group/write-ahead-log/frame.ts";
 import type { Reply, ReplyError } from "../keyspace/reply.ts";
+import type { GroupRow } from "./frames.ts";
 
 /** Replies come from this node's own apply; failures are ReplyErrors with the prefixes of the error table. */
 export interface LocalNode<Command, Machine> {
@@ -62,17 +64,53 @@ export interface MemberView {
   readonly newcomer?: boolean;
   /** Identity of its data directory, or undefined until it was heard. */
   readonly directory?: string | undefined;
+  /** How it is in the groups beside the keyspace. Default: there are none. */
+  readonly groups?: readonly GroupRow[] | undefined;
 }
 
-export interface NodeStatus {
+/** One group as this node's replica sees it. */
+export interface GroupStatus {
+  readonly id: GroupId;
+  /** What people call it. */
+  readonly name: string;
   readonly consensus: ConsensusStatus;
   readonly algorithm: Algorithm;
   readonly appliedIndex: number;
-  readonly durability: "always" | "everysec" | "memory";
   readonly digest: number;
-  readonly diskBytes: number;
   /** Whose state differs from this node's, in words; undefined while all agree. */
   readonly diverged?: string | undefined;
   /** The cause, while no more writes can be taken: no quorum, no space. */
   readonly refusing: string | undefined;
+}
+
+/** The keyspace's group, and what is the node's. */
+export interface NodeStatus extends Omit<GroupStatus, "id" | "name"> {
+  readonly durability: "always" | "everysec" | "memory";
+  readonly diskBytes: number;
+  /** The groups beside the keyspace. Default: none. */
+  readonly furtherGroups?: readonly GroupStatus[];
+  /** The file system as this node sees it. Default: it serves no files. */
+  readonly files?: FilesStatus;
+}
+
+export interface FilesStatus {
+  readonly files: number;
+  readonly directories: number;
+  readonly blocks: number;
+  /** Bytes of all files, each counted once. */
+  readonly length: number;
+  /** Files that are being written, and how many of these through this node. */
+  readonly openFiles: number;
+  readonly writers: number;
+  /** Nodes that keep blocks and give signs of life, of those that are known. */
+  readonly liveNodes: number;
+  readonly nodes: number;
+  /** Of these nodes together. */
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+  readonly freeBytes: number;
+  /** Blocks that this node, if it leads, is about to look at: those of which something changed. */
+  readonly waitingBlocks: number;
+  /** Why no changes are taken at this node; undefined: it is not in safe mode. */
+  readonly safeMode: string | undefined;
 }

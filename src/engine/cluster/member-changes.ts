@@ -2,8 +2,12 @@
  * Changes of members, as operators want them: a node is added, removed, or takes the place of its last life.
  *
  * The consensus core carries a change through: newcomers learn first, then joint consensus. What is decided here is whether
- * a change makes sense, and the steps of a replacement: the old life loses its vote, and only when that is committed does
- * the new one learn and get it. So no majority ever counts the two lives as one.
+ * a change makes sense, and its steps. Of a replacement: the old life loses its vote, and only when that is committed does the
+ * new one learn and get it. So no majority ever counts the two lives as one.
+ *
+ * Where the node hosts several groups, the others repeat each step before the next: who is added learns in all of them
+ * before it gets a vote in any, and who is removed has no vote in any before it is forgotten. So a node that fails costs no
+ * group more than another.
  */
 import type { ConsensusStatus, Membership } from "../../consensus/consensus.ts";
 import type { MembershipGoal } from "../../consensus/membership.ts";
@@ -27,13 +31,19 @@ export interface MemberOutcome {
 }
 
 /** What a leader knows and can do. */
-export interface MemberView {
+export interface LeaderView {
   readonly self: NodeId;
   readonly clock: Clock;
   status(): ConsensusStatus;
   greetingOf(id: NodeId): Greeting | undefined;
   isLive(id: NodeId): boolean;
   change(goal: MembershipGoal, done: (refused: string | undefined) => void): void;
+  /** Whether this node hosts groups beside the keyspace, which repeat its members. */
+  hasFurtherGroups(): boolean;
+  /** Whether all of them have; `done` is called once, within a few seconds. */
+  haveFollowed(done: (followed: boolean) => void): void;
+  /** Whether a peer has what those groups have applied here by now: the answer is asked for later, perhaps again. */
+  noteProgress(): (peer: NodeId) => boolean;
 }
 
 /** A newcomer that has much to fetch may take longer; it is reported as unknown then, and goes on. */
@@ -46,10 +56,10 @@ const PATIENCE = 30;
 type Step = MembershipGoal | { readonly refused: string };
 
 export class MemberChanges {
-  private readonly view: MemberView;
+  private readonly view: LeaderView;
   private busy = false;
 
-  constructor(view: MemberView) {
+  constructor(view: LeaderView) {
     this.view = view;
   }
 
@@ -67,7 +77,6 @@ export class MemberChanges {
   /** At the leader. `done` is called once, within `CHANGE_TIMEOUT_MS`. */
   carryOut(order: MemberOrder, done: (outcome: MemberOutcome) => void): void {
     if (this.busy) return done({ outcome: "refused", message: "another change of members is under way" });
-    const { action, node } = order;
     const first = this.firstStep(order);
     if ("refused" in first) return done({ outcome: "refused", message: first.refused });
     if (this.view.status().role !== "leader") return done(failure("this node is not the leader"));
@@ -82,21 +91,53 @@ export class MemberChanges {
       this.busy = false;
       answer(outcome);
     };
-    const timer = this.view.clock.setTimer(CHANGE_TIMEOUT_MS, () => {
-      answer({ outcome: "unknown", message: "it goes on, and takes longer than was waited for" });
-    });
+    const timer = this.view.clock.setTimer(CHANGE_TIMEOUT_MS, () => answer(UNFINISHED));
     this.busy = true;
-    this.change(first, PATIENCE, (refused) => {
-      if (refused !== undefined) return end(failure(refused));
-      if (action !== "replace" || this.view.status().membership.voters.includes(node)) {
-        return end({ outcome: "done", message: DONE[action](node) });
-      }
-      const second = this.addition(node);
-      if ("refused" in second) return end(halfway(node, second.refused));
-      this.change(second, PATIENCE, (again) => {
-        end(again === undefined ? { outcome: "done", message: DONE[action](node) } : halfway(node, again));
-      });
+    if (!this.view.hasFurtherGroups()) return this.advance(order, first, end);
+    this.awaitGroups(PATIENCE * PATIENCE_MS, undefined, (followed) => {
+      if (followed) this.advance(order, first, end);
+      else
+        end({ outcome: "refused", message: "not every group has followed the last change of members yet" });
     });
+  }
+
+  /** Takes a step, waits for the other groups to repeat it, and goes on with the next. */
+  private advance(
+    order: MemberOrder,
+    step: MembershipGoal,
+    end: (outcome: MemberOutcome) => void,
+    isFirst = true,
+  ): void {
+    const { action, node } = order;
+    this.change(step, PATIENCE, (refused) => {
+      if (refused !== undefined) return end(isFirst ? failure(refused) : halfway(order, refused));
+      const goOn = (): void => {
+        const next = this.nextStep(order);
+        if (next === undefined) return end({ outcome: "done", message: DONE[action](node) });
+        if ("refused" in next) return end(halfway(order, next.refused));
+        this.advance(order, next, end, false);
+      };
+      if (!this.view.hasFurtherGroups()) return goOn();
+      // Before it gets a vote it has caught up everywhere: the groups follow each other at once then.
+      const learner = action !== "remove" && step.learners.includes(node) ? node : undefined;
+      this.awaitGroups(CHANGE_TIMEOUT_MS, learner, (followed) => (followed ? goOn() : end(UNFINISHED)));
+    });
+  }
+
+  /** Asks for so long whether all groups have the members of the keyspace, and `learner`, if it is one, what is in them. */
+  private awaitGroups(limitMs: number, learner: NodeId | undefined, done: (followed: boolean) => void): void {
+    const { clock } = this.view;
+    const endMs = clock.monotonicMs() + limitMs;
+    const hasCaughtUp = this.view.noteProgress();
+    const ask = (): void => {
+      this.view.haveFollowed((followed) => {
+        const isBehind = learner !== undefined && this.isNewLife(learner) && !hasCaughtUp(learner);
+        if (followed && !isBehind) return done(true);
+        if (clock.monotonicMs() >= endMs) return done(false);
+        clock.setTimer(PATIENCE_MS, ask);
+      });
+    };
+    ask();
   }
 
   /** A leadership that has just begun, or a change that an earlier one left behind, is soon through. */
@@ -108,7 +149,8 @@ export class MemberChanges {
     });
   }
 
-  private firstStep({ action, node }: MemberOrder): Step {
+  private firstStep(order: MemberOrder): Step {
+    const { action, node } = order;
     const { membership } = this.view.status();
     switch (action) {
       case "add":
@@ -119,6 +161,16 @@ export class MemberChanges {
       case "replace":
         return this.replacement(node, membership);
     }
+  }
+
+  /** What is left to do, or undefined. */
+  private nextStep({ action, node }: MemberOrder): Step | undefined {
+    const { membership } = this.view.status();
+    if (action === "remove") {
+      return members(membership).includes(node) ? this.removal(node, membership) : undefined;
+    }
+    if (!membership.voters.includes(node)) return this.addition(node);
+    return this.isReplaceable(node, membership) ? this.replacement(node, membership) : undefined;
   }
 
   /** The newcomer becomes a voter; until it has caught up it learns. */
@@ -133,12 +185,21 @@ export class MemberChanges {
     const taken = members(membership).find((id) => id !== node && membership.addresses[id] === address);
     if (taken !== undefined && membership.addresses[node] !== address)
       return { refused: `${address} is the address of ${taken}` };
+    const others = membership.learners.filter((id) => id !== node);
+    const isLearner = others.length < membership.learners.length && this.isNewLife(node);
+    const learnsFirst = this.view.hasFurtherGroups() && !isLearner;
     return {
-      voters: [...membership.voters, node],
-      learners: membership.learners.filter((id) => id !== node),
+      voters: learnsFirst ? membership.voters : [...membership.voters, node],
+      learners: learnsFirst ? [...others, node] : others,
       addresses: { ...membership.addresses, [node]: address },
       identities: { ...membership.identities, [node]: greeting.directory },
     };
+  }
+
+  /** The members mean the directory that answers to the name. */
+  private isNewLife(node: NodeId): boolean {
+    const directory = this.view.greetingOf(node)?.directory;
+    return directory !== undefined && this.view.status().membership.identities?.[node] === directory;
   }
 
   private removal(node: NodeId, membership: Membership): Step {
@@ -149,11 +210,20 @@ export class MemberChanges {
     if (live.length <= voters.length / 2) {
       return { refused: `only ${live.length} of the ${voters.length} voters that are left can be reached` };
     }
-    return { ...membership, voters, learners: membership.learners.filter((id) => id !== node) };
+    const learners = membership.learners.filter((id) => id !== node);
+    const isVoter = membership.voters.includes(node);
+    // It is heard of until it has no vote in any group.
+    return {
+      ...membership,
+      voters,
+      learners: isVoter && this.view.hasFurtherGroups() ? [...learners, node] : learners,
+    };
   }
 
   private replacement(node: NodeId, membership: Membership): Step {
     if (!members(membership).includes(node)) return { refused: `${node} is no member: add it instead` };
+    // An earlier order came so far: it learns, under the directory that it has.
+    if (!membership.voters.includes(node) && this.isNewLife(node)) return this.addition(node);
     if (!this.isReplaceable(node, membership)) {
       const seen = node === this.view.self || this.view.isLive(node);
       return {
@@ -199,9 +269,18 @@ function failure(refused: string): MemberOutcome {
   return { outcome: refused.includes("leadership ended") ? "unknown" : "refused", message: refused };
 }
 
-function halfway(node: NodeId, reason: string): MemberOutcome {
-  return {
-    outcome: "unknown",
-    message: `${node} lost its vote and did not get it back (${reason}): add it again`,
-  };
+function halfway({ action, node }: MemberOrder, reason: string): MemberOutcome {
+  return { outcome: "unknown", message: `${HALFWAY[action](node)} (${reason}): ${AGAIN[action]} it again` };
 }
+
+const HALFWAY: Readonly<Record<MemberAction, (node: NodeId) => string>> = {
+  add: (node) => `${node} learns and did not get a vote`,
+  remove: (node) => `${node} lost its vote and is still a member`,
+  replace: (node) => `${node} lost its vote and did not get it back`,
+};
+const AGAIN: Readonly<Record<MemberAction, string>> = { add: "add", remove: "remove", replace: "add" };
+
+const UNFINISHED: MemberOutcome = {
+  outcome: "unknown",
+  message: "it goes on, and takes longer than was waited for",
+};

@@ -1,46 +1,40 @@
 /**
- * cluster: a node. It joins the one replicated group of this cluster, exchanges greetings with its peers, routes frames to
- * the room they belong to, and is what the servers of `engine/protocol` talk to (`LocalNode`).
+ * cluster: a node. It is one of the members of a cluster and hosts replicated groups with them, all over one log on the disk
+ * and one network of peers: the keyspace, and perhaps others (`hosted-group.ts`). This file is the members' side: greetings,
+ * directories, orders, founding, and the way of every frame to where it belongs. What the servers of `engine/protocol` talk
+ * to is the keyspace's view of it (`keyspace-node.ts`).
  *
- * A node is built from a `World`, so that the simulator runs this same code.
+ * The keyspace's group decides who is a member, and which life of a name is meant; the others repeat it
+ * (`repeated-members.ts`). A node is built from a `World`, so that the simulator runs this same code.
  */
-import type { Algorithm } from "../../consensus/algorithms.ts";
-import type { Consensus, ConsensusStatus, Membership, Role, Standing } from "../../consensus/consensus.ts";
-import type { MembershipGoal } from "../../consensus/membership.ts";
-import { members } from "../../consensus/membership.ts";
+import type { Membership, Role } from "../../consensus/consensus.ts";
 import { isVoter } from "../../consensus/quorum.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
-import { ERRORS, isQuorateError, QuorateError } from "../../runtime/errors.ts";
+import { assert } from "../../runtime/errors.ts";
 import type { Clock, NodeId, Timer, World } from "../../runtime/world.ts";
-import type { MessageCodec } from "../group/replica.ts";
-import { Replica } from "../group/replica.ts";
+import type { FrameKind } from "../group/replica.ts";
 import type { StateMachine } from "../group/state-machine.ts";
-import type { ReplicaStorage } from "../group/storage.ts";
-import type { Reply } from "../keyspace/reply.ts";
-import { ReplyError } from "../keyspace/reply.ts";
+import { Beat } from "./beat.ts";
 import { Founding } from "./founding.ts";
-import type { Greeting, PeerFrameKind, Refused } from "./frames.ts";
-import {
-  decodeGreeting,
-  decodeJson,
-  directoryTagOf,
-  encodeGreeting,
-  encodeJson,
-  frameHeader,
-  readFrame,
-} from "./frames.ts";
-import type { LocalNode, MemberView, NodeStatus } from "./local-node.ts";
+import type { Greeting, PeerFrameKind } from "./frames.ts";
+import { directoryTagOf, encodeGreeting, encodeJson, frameHeader } from "./frames.ts";
+import type { AnyGroup, GroupHost, GroupOptions } from "./hosted-group.ts";
+import { HostedGroup, KEYSPACE_GROUP } from "./hosted-group.ts";
+import type { FilesStatus, MemberView, NodeStatus } from "./local-node.ts";
 import type { MemberOrder, MemberOutcome } from "./member-changes.ts";
 import { MemberChanges } from "./member-changes.ts";
 import { MemberOrders } from "./member-orders.ts";
+import type { Advertised } from "./member-views.ts";
+import { viewsOf } from "./member-views.ts";
 import type { PeerDirectories } from "./peer-directories.ts";
 import { forgetfulPeerDirectories } from "./peer-directories.ts";
 import type { KnownPeer } from "./peers.ts";
-import { isLater, Peers } from "./peers.ts";
+import { Peers } from "./peers.ts";
 import { Publisher } from "./publisher.ts";
-import { StateComparison } from "./state-comparison.ts";
+import { Reception } from "./reception.ts";
+import { haveAllFollowed, RepeatedMembers } from "./repeated-members.ts";
 
-export interface ClusterNodeOptions<Command, Machine extends StateMachine<Command, Reply>, Message> {
+export interface ClusterNodeOptions {
   readonly id: NodeId;
   readonly clusterId: string;
   /** Identity of the data directory (or of this process, without one): hexadecimal, 12 digits or more. */
@@ -48,13 +42,7 @@ export interface ClusterNodeOptions<Command, Machine extends StateMachine<Comman
   readonly world: Omit<World, "disk">;
   /** What log time follows; a test may push it. Default: the world's clock. */
   readonly timeSource?: Clock;
-  readonly algorithm: Algorithm;
   readonly durability: NodeStatus["durability"];
-  readonly consensus: Consensus<Message>;
-  readonly codec: MessageCodec<Message>;
-  readonly storage: ReplicaStorage;
-  readonly machine: Machine;
-  readonly recovered: { readonly index: number; readonly content: Iterable<Bytes> } | undefined;
   /** What is remembered of the peers' directories. Default: nothing, beyond this process. */
   readonly peerDirectories?: PeerDirectories;
   /** Where peers reach this node, "host:port": told to those who may admit it. Default: what the members say. */
@@ -64,147 +52,122 @@ export interface ClusterNodeOptions<Command, Machine extends StateMachine<Comman
    * keeps must say so. Default: it waits to be admitted.
    */
   readonly onFounded?: () => void;
-  readonly tuning: ReplicaTuning;
-  /** Deliberate bug for the simulator. */
-  readonly forgetSessionsInSnapshot?: boolean;
-}
-
-export interface ReplicaTuning {
-  readonly heartbeatIntervalMs: number;
-  readonly entryMaxBytes: number;
-  /** The largest command, in its form in the log. */
-  readonly commandMaxBytes: number;
-  readonly requestTimeoutMs: number;
-  readonly congestedBytes: number;
-  readonly snapshotEveryBytes: number;
-  readonly snapshotTrailingBytes: number;
-}
-
-export const DEFAULT_REPLICA_TUNING: ReplicaTuning = {
-  heartbeatIntervalMs: 50,
-  entryMaxBytes: 1024 * 1024,
-  // One entry holds at least a whole command, is one frame on a peer's link and one value in the write-ahead log. Larger
-  // ones hold up the event loop, and with it heartbeats, for too long (docs/redis-protocol.md, Limits).
-  commandMaxBytes: 16 * 1024 * 1024,
-  requestTimeoutMs: 5_000,
-  congestedBytes: 32 * 1024 * 1024,
-  snapshotEveryBytes: 64 * 1024 * 1024,
-  snapshotTrailingBytes: 8 * 1024 * 1024,
-};
-
-/** Where this node's own servers listen, once they do. */
-export interface Advertised {
-  readonly resp?: string;
-  readonly http?: string;
-  readonly pid?: number;
-  readonly dataDir?: string;
 }
 
 const GREETING_MS = 500;
 
-export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, Message> implements LocalNode<
-  Command,
-  Machine
-> {
+export class ClusterNode {
   readonly id: NodeId;
   readonly clusterId: string;
-  readonly machine: Machine;
-  readonly commandMaxBytes: number;
-  private readonly options: ClusterNodeOptions<Command, Machine, Message>;
-  private readonly replica: Replica<Command, Reply, Message>;
+  private readonly options: ClusterNodeOptions;
+  private readonly host: GroupHost;
+  /** The keyspace's first. */
+  private readonly groups: AnyGroup[] = [];
+  private readonly repeated: RepeatedMembers[] = [];
   private readonly publisher: Publisher;
   private readonly peers: Peers;
   private readonly directoryTag: number;
   private readonly changes: MemberChanges;
   private readonly orders: MemberOrders;
-  private readonly states = new StateComparison();
-  /** What differs, in words; `outvoted`: it is this node that is wrong, for good. */
-  private diverged: string | undefined;
-  private outvoted = false;
+  private readonly reception: Reception;
   /** Only while this node is blank: a newcomer that may turn out to be a founder. */
   private founding: Founding | undefined;
   /** The directories of the founders, when this node found itself among them. */
   private founders: readonly string[] | undefined;
-  private newcomer: boolean;
-  private readonly foundedAlone: boolean;
+  private foundedAlone = false;
   private removed = false;
   private readonly roleListeners: ((role: Role, leader: NodeId | undefined) => void)[] = [];
   private advertised: Advertised = {};
   private greetingTimer: Timer | undefined;
+  private started = false;
+  private filesStatus: (() => FilesStatus) | undefined;
   private stopped = false;
 
-  constructor(options: ClusterNodeOptions<Command, Machine, Message>) {
+  constructor(options: ClusterNodeOptions) {
+    const { id, world } = options;
     this.options = options;
-    this.id = options.id;
+    this.id = id;
     this.clusterId = options.clusterId;
-    this.machine = options.machine;
-    this.commandMaxBytes = options.tuning.commandMaxBytes;
     this.directoryTag = directoryTagOf(options.directory);
-    const status = options.consensus.status(options.world.clock.monotonicMs());
-    this.newcomer = status.newcomer ?? false;
-    const { voters } = status.membership;
-    this.foundedAlone = !this.newcomer && voters.length === 1 && voters[0] === options.id;
-    // Who founded a cluster alone has nobody to ask whether it went on without it.
-    if (this.newcomer && options.onFounded !== undefined && voters.length > 1) {
-      this.founding = new Founding(options.id, options.directory, voters);
-    }
-    this.peers = new Peers({
-      clock: options.world.clock,
-      directories: options.peerDirectories ?? forgetfulPeerDirectories(),
-      registered: (id) => this.replica.directoryOf(id),
-      standing: () => this.standing(),
-    });
-    this.changes = new MemberChanges({
-      self: options.id,
-      clock: options.world.clock,
-      status: () => this.replica.status(),
-      greetingOf: (id) => this.peers.greetingOf(id),
-      isLive: (id) => this.peers.isLive(id),
-      change: (goal, done) => this.replica.changeMembership(goal, done),
-    });
-    const routes = {
-      self: options.id,
-      clock: options.world.clock,
-      leader: () => this.replica.status().leader,
-      handOver: () => this.replica.transferLeadership(),
-      isRemoved: (id: NodeId) => this.isRemoved(id),
-      send: (to: NodeId, kind: PeerFrameKind, content: Bytes) => this.transmit(to, kind, [content]),
-    };
-    this.orders = new MemberOrders(routes, this.changes);
-    this.publisher = new Publisher(options.world.clock, (to, kind, content) =>
-      this.transmit(to, kind, [content]),
-    );
-    this.replica = new Replica({
-      id: options.id,
+    this.host = {
+      id,
       directory: options.directory,
-      clock: options.world.clock,
-      timeSource: options.timeSource ?? options.world.clock,
-      random: options.world.random,
-      logger: options.world.logger,
-      consensus: options.consensus,
-      codec: options.codec,
-      storage: options.storage,
-      machine: options.machine,
-      recovered: options.recovered,
-      ...options.tuning,
-      forgetSessionsInSnapshot: options.forgetSessionsInSnapshot ?? false,
-      transmit: (to, kind, parts) => this.transmit(to, kind, parts),
-      queuedBytes: (to) => options.world.network.queuedBytes(to),
-      onMembership: (membership) => this.onMembership(membership),
-      onRole: (role, term, leader) => this.onRole(role, term, leader),
-      onDigest: (index, digest) => this.states.note(index, digest),
-      fatal: (error) => options.world.fatal(error),
+      world,
+      timeSource: options.timeSource ?? world.clock,
+      peerDirectories: options.peerDirectories ?? forgetfulPeerDirectories(),
+      beat: new Beat(world.clock),
+      transmit: (group, to, kind, parts) => this.transmitOf(group, to, kind, parts),
+      onMembership: (group, membership) => this.onMembership(group, membership),
+      onRole: (group, role, term, leader) => this.onRole(group, role, term, leader),
+      outside: () => this.outside(),
+      absent: () => (this.newcomer ? WAITS : this.outside()),
+    };
+    this.peers = new Peers(world.clock);
+    this.changes = new MemberChanges({
+      self: id,
+      clock: world.clock,
+      status: () => this.keyspace.consensus(),
+      greetingOf: (peer) => this.peers.greetingOf(peer),
+      isLive: (peer) => this.peers.isLive(peer),
+      change: (goal, done) => this.keyspace.changeMembership(goal, done),
+      hasFurtherGroups: () => this.groups.length > 1,
+      haveFollowed: (done) => haveAllFollowed(this.groups, done),
+      noteProgress: () => this.noteProgress(),
     });
+    const send = (to: NodeId, kind: PeerFrameKind, content: Bytes): void =>
+      this.transmit(to, kind, [content]);
+    this.orders = new MemberOrders(
+      {
+        self: id,
+        clock: world.clock,
+        leader: () => this.keyspace.consensus().leader,
+        handOver: () => this.keyspace.transferLeadership(),
+        isRemoved: (peer) => this.groups.every((group) => group.isRemoved(peer)),
+        send,
+      },
+      this.changes,
+    );
+    this.publisher = new Publisher(world.clock, send);
+    const { groups, peers, orders, publisher } = this;
+    this.reception = new Reception({
+      world,
+      groups,
+      peers,
+      orders,
+      publisher,
+      greeted: (from, greeting) => this.greeted(from, greeting),
+      lookAfter: (peer) => this.lookAfter(peer),
+      refuse: (to, refused) => this.transmit(to, "refused", [encodeJson(refused)]),
+    });
+  }
+
+  /** Takes in a group, before `start`; the keyspace's is the first. Its number is the same at every node. */
+  hostGroup<Command, Reply, Machine extends StateMachine<Command, Reply>, Message>(
+    options: GroupOptions<Command, Reply, Machine, Message>,
+  ): HostedGroup<Command, Reply, Machine, Message> {
+    assert(!this.started, "a group came after the node had started");
+    assert((this.groups.length === 0) === (options.id === KEYSPACE_GROUP), "the keyspace is the first group");
+    assert(!this.groups.some(({ id }) => id === options.id), `group ${options.id} is there already`);
+    const group = new HostedGroup(this.host, this.groups.length, options);
+    this.groups.push(group);
+    if (options.id === KEYSPACE_GROUP) this.beginAs(group);
+    else this.repeated.push(new RepeatedMembers(this.options.world, this.keyspace, group));
+    return group;
   }
 
   start(advertised: Advertised): void {
     const { network } = this.options.world;
+    this.started = true;
     this.advertised = advertised;
-    network.onFrame((from, frame) => this.onFrame(from, frame));
+    network.onFrame((from, frame) => {
+      if (!this.stopped) this.reception.receive(from, frame);
+    });
     network.onLink((peer, up) => this.onLink(peer, up));
-    network.onArriving((peer) => this.replica.arriving(peer));
-    this.onMembership(this.replica.status().membership);
-    this.replica.start();
+    network.onArriving((peer) => {
+      for (const group of this.groups) group.arriving(peer);
+    });
+    for (const group of this.groups) group.start();
+    for (const repeated of this.repeated) repeated.start();
     this.greet();
   }
 
@@ -212,48 +175,6 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
   advertise(advertised: Advertised): void {
     this.advertised = { ...this.advertised, ...advertised };
     this.sendGreeting();
-  }
-
-  write(command: Command, encoded: Bytes, done: (reply: Reply) => void): void {
-    const refused = this.servesNobody();
-    if (refused !== undefined) return done(refused);
-    this.replica.propose(command, encoded, (reply, error) => {
-      done(error === undefined ? (reply as Reply) : replyErrorOf(error));
-    });
-  }
-
-  barrier(done: (error: ReplyError | undefined) => void): void {
-    const refused = this.servesNobody();
-    if (refused !== undefined) return done(refused);
-    this.replica.barrier((error) => done(error === undefined ? undefined : replyErrorOf(error)));
-  }
-
-  private servesNobody(): ReplyError | undefined {
-    if (this.outvoted) return replyErrorOf(new QuorateError("DIVERGED", this.diverged ?? ""));
-    const outside = this.isOutside();
-    return outside === undefined ? undefined : new ReplyError(`CLUSTERDOWN ${outside}`);
-  }
-
-  /** Why this node can serve nobody, however long one waits; a newcomer that needs no operator does not say so. */
-  private isOutside(): string | undefined {
-    if (!this.newcomer) return this.removed ? REMOVED : undefined;
-    return this.founding === undefined ? WAITS : undefined;
-  }
-
-  readStillValid(): boolean {
-    return this.replica.readStillValid();
-  }
-
-  logTimeMs(): number {
-    return this.replica.logTimeMs();
-  }
-
-  congested(): boolean {
-    return this.replica.congested();
-  }
-
-  onDrain(callback: () => void): void {
-    this.replica.onDrain(callback);
   }
 
   publish(channel: string, message: string, done: (receivers: number) => void): void {
@@ -269,17 +190,19 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     this.publisher.deliver = deliver;
   }
 
-  /** Calls back whenever this node's role or its view of the leader changes. */
+  /** Calls back whenever this node's role in a group or its view of the leader changes. */
   onRoleChange(listener: (role: Role, leader: NodeId | undefined) => void): void {
     this.roleListeners.push(listener);
   }
 
-  transferLeadership(to?: NodeId): void {
-    this.replica.transferLeadership(to);
+  /** True while this node leads any of its groups. */
+  leadsAny(): boolean {
+    return this.groups.some((group) => group.consensus().role === "leader");
   }
 
-  changeMembership(next: MembershipGoal, done: (refused: string | undefined) => void): void {
-    this.replica.changeMembership(next, done);
+  /** Asks for another leader of every group that this node leads: look at `leadsAny` for the outcome. */
+  handOver(): void {
+    for (const group of this.groups) if (group.consensus().role === "leader") group.transferLeadership();
   }
 
   /** What an operator orders, at any node: carried out by the leader. `done` is called once, within half a minute or so. */
@@ -296,57 +219,27 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
   }
 
   status(): NodeStatus {
-    const consensus = this.replica.status();
+    const [keyspace = this.keyspace.status(), ...furtherGroups] = this.groups.map((group) => group.status());
     return {
-      consensus,
-      algorithm: this.options.algorithm,
-      appliedIndex: this.replica.appliedIndex,
+      ...keyspace,
       durability: this.options.durability,
-      digest: this.machine.digest(),
-      diskBytes: this.options.storage.diskBytes(),
-      diverged: this.diverged,
-      refusing:
-        (this.outvoted ? this.diverged : undefined) ??
-        this.replica.refusal()?.message ??
-        (this.newcomer ? WAITS : this.isOutside()) ??
-        (consensus.leader === undefined ? "no leader: no majority can be reached" : undefined),
+      diskBytes: this.diskBytes(),
+      ...(furtherGroups.length === 0 ? {} : { furtherGroups }),
+      ...(this.filesStatus === undefined ? {} : { files: this.filesStatus() }),
     };
+  }
+
+  /** The node serves files: how they are is part of its status. */
+  showFiles(status: () => FilesStatus): void {
+    this.filesStatus = status;
   }
 
   members(): readonly MemberView[] {
-    const { membership } = this.replica.status();
-    return members(membership)
-      .sort()
-      .map((id) => this.view(id, membership));
+    return viewsOf(this.keyspace.consensus().membership, this.peers, this.id, this.ownGreeting()).members;
   }
 
   strangers(): readonly MemberView[] {
-    const { membership } = this.replica.status();
-    const ids = this.peers.strangers();
-    if (membership.addresses[this.id] === undefined) ids.push(this.id);
-    return ids.sort().map((id) => this.view(id, membership));
-  }
-
-  private view(id: NodeId, membership: Membership): MemberView {
-    const greeting = id === this.id ? this.ownGreeting() : this.peers.greetingOf(id);
-    return {
-      id,
-      peer: membership.addresses[id] ?? greeting?.peer ?? "",
-      resp: greeting?.resp,
-      http: greeting?.http,
-      pid: greeting?.pid,
-      dataDir: greeting?.dataDir,
-      role: id === this.id || this.peers.isLive(id) ? (greeting?.role ?? "unreachable") : "unreachable",
-      appliedIndex: greeting?.appliedIndex,
-      commitIndex: greeting?.commitIndex,
-      diskBytes: greeting?.diskBytes,
-      recovering: greeting?.recovering ?? false,
-      refusing: greeting?.refusing,
-      diverged: greeting?.diverged,
-      voter: isVoter(membership, id),
-      newcomer: greeting?.newcomer ?? false,
-      directory: greeting?.directory,
-    };
+    return viewsOf(this.keyspace.consensus().membership, this.peers, this.id, this.ownGreeting()).strangers;
   }
 
   /** Answers what waits with an error, ends all timers and leaves the network. */
@@ -356,77 +249,57 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     this.greetingTimer?.cancel();
     this.publisher.stop();
     this.orders.stop();
-    this.replica.stop();
+    for (const repeated of this.repeated) repeated.stop();
+    for (const group of this.groups) group.stop();
     this.options.world.network.close();
   }
 
+  private get keyspace(): AnyGroup {
+    return this.groups[0]!;
+  }
+
+  private get newcomer(): boolean {
+    return this.keyspace.newcomer;
+  }
+
+  private beginAs(keyspace: AnyGroup): void {
+    const { id, directory, onFounded } = this.options;
+    const { voters } = keyspace.consensus().membership;
+    this.foundedAlone = !keyspace.newcomer && voters.length === 1 && voters[0] === id;
+    // Who founded a cluster alone has nobody to ask whether it went on without it.
+    if (keyspace.newcomer && onFounded !== undefined && voters.length > 1) {
+      this.founding = new Founding(id, directory, voters);
+    }
+  }
+
+  /** Why this node can serve nobody, however long one waits; a newcomer that needs no operator does not say so. */
+  private outside(): string | undefined {
+    if (!this.newcomer) return this.removed ? REMOVED : undefined;
+    return this.founding === undefined ? WAITS : undefined;
+  }
+
+  /** What is the node's own, not a group's. */
   private transmit(to: NodeId, kind: PeerFrameKind, parts: readonly Uint8Array[]): void {
-    const sent = this.newcomer ? NEWCOMER_KINDS[kind] : kind;
-    if (sent === undefined) return;
-    this.options.world.network.send(to, [frameHeader(sent, this.directoryTag), ...parts]);
+    if (this.newcomer && kind !== "greeting") return;
+    this.options.world.network.send(to, [frameHeader(kind, this.directoryTag), ...parts]);
   }
 
-  private onFrame(from: NodeId, frame: Bytes): void {
-    if (this.stopped) return;
-    try {
-      const { kind, directoryTag, content } = readFrame(frame);
-      const peer = this.peers.of(from);
-      const accepted =
-        kind === "greeting"
-          ? this.onGreeting(from, directoryTag, decodeGreeting(content), peer)
-          : // Of what a newcomer sends nothing counts, unless the members mean this life of it.
-            kind === "visitor"
-            ? this.peers.isNamed(from, directoryTag)
-            : this.isKnown(from, directoryTag, peer);
-      if (!accepted) return;
-      peer.heardMs = this.options.world.clock.monotonicMs();
-      this.route(from, kind, content, peer);
-    } catch (error) {
-      if (!isQuorateError(error) || error.code !== "PROTOCOL") throw error;
-      this.options.world.logger.log("warn", "malformed frame", { from, reason: error.message });
-    }
+  /** A newcomer sends nothing that could be taken for its last life's. */
+  private transmitOf(group: AnyGroup, to: NodeId, kind: FrameKind, parts: readonly Uint8Array[]): void {
+    if (group.newcomer && kind !== "consensus") return;
+    const sent = group.newcomer ? "visitor" : kind;
+    this.options.world.network.send(to, [frameHeader(sent, this.directoryTag, group.id), ...parts]);
   }
 
-  private route(from: NodeId, kind: PeerFrameKind, content: Bytes, peer: KnownPeer): void {
-    switch (kind) {
-      case "consensus":
-      case "batch":
-        return this.replica.receive(from, kind, content);
-      case "visitor":
-        return this.replica.receive(from, "consensus", content);
-      case "greeting":
-        return this.lookAfter(from, peer);
-      case "order":
-        return this.orders.onOrder(from, content);
-      case "outcome":
-        return this.orders.onOutcome(from, content);
-      case "publish":
-        return this.publisher.onPublish(from, content);
-      case "published":
-        return this.publisher.onPublished(from, content);
-      case "refused":
-        return this.onRefused(from, decodeJson(content) as Refused);
-    }
-  }
-
-  /** A newcomer is heard for what it is; anybody else must be who the members mean. */
-  private onGreeting(from: NodeId, directoryTag: number, greeting: Greeting, peer: KnownPeer): boolean {
-    const before = peer.greeting;
-    peer.greeting = greeting;
-    if (greeting.newcomer !== true && !this.isKnown(from, directoryTag, peer)) {
-      peer.greeting = before;
-      return false;
-    }
+  private greeted(from: NodeId, greeting: Greeting): void {
     this.founding?.heard(from, greeting);
-    if (greeting.newcomer === true) this.states.forget(from);
-    else this.states.heard(from, greeting.digests ?? []);
-    return true;
+    for (const group of this.groups) group.heard(from, greeting);
   }
 
   /** What a greeting may give reason to do. */
-  private lookAfter(from: NodeId, { greeting }: KnownPeer): void {
+  private lookAfter({ id: from, greeting }: KnownPeer): void {
     if (this.founding !== undefined) this.foundIfAllAreBlank(this.founding);
-    const status = this.replica.status();
+    const status = this.keyspace.consensus();
     // Without disks a member's next life is nothing that an operator should have to look after.
     if (this.options.durability !== "memory" || status.role !== "leader" || this.changes.underWay) return;
     const { membership } = status;
@@ -448,47 +321,8 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     this.options.onFounded?.();
     this.founders = founders;
     this.founding = undefined;
-    this.newcomer = false;
-    this.replica.found();
+    for (const group of this.groups) group.found();
     this.sendGreeting();
-  }
-
-  /**
-   * A founder without a past, as it believes, to whom somebody says that there was one: it has lost its directory, and has no
-   * place here. A newcomer knows that; and one that the log names is refused only by those who do not know that yet, or who
-   * know of a later life.
-   */
-  private onRefused(from: NodeId, { reason, standing }: Refused): void {
-    const own = this.standing();
-    if (this.newcomer || (own.named && !isLater(standing, own))) return;
-    const message = `${from} refused this node: ${reason}`;
-    this.options.world.fatal(new QuorateError("DATA_DIRECTORY_FOREIGN", message));
-  }
-
-  /** A peer with another data directory than the members mean: it must not vote or acknowledge, and is told why. */
-  private isKnown(from: NodeId, directoryTag: number, peer: KnownPeer): boolean {
-    const { clock, logger } = this.options.world;
-    try {
-      if (this.peers.listensTo(from, directoryTag, peer)) return true;
-    } catch (error) {
-      this.options.world.fatal(error as Error);
-    }
-    const nowMs = clock.monotonicMs();
-    if (nowMs - peer.refusedLoggedMs < 1_000) return false;
-    peer.refusedLoggedMs = nowMs;
-    logger.log("error", "refused a node with another data directory", { node: from });
-    const refused: Refused = { reason: lostDirectory(from), standing: this.standing() };
-    this.transmit(from, "refused", [encodeJson(refused)]);
-    return false;
-  }
-
-  private isRemoved(id: NodeId): boolean {
-    const { commitIndex } = this.replica.status();
-    return !members(this.options.consensus.membershipAt(commitIndex)).includes(id);
-  }
-
-  private standing(): Standing {
-    return this.replica.status().standing ?? { term: 0, index: 0, named: false };
   }
 
   private onLink(id: NodeId, up: boolean): void {
@@ -496,49 +330,31 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
     this.peers.of(id).linkUp = up;
     if (up) return this.transmit(id, "greeting", [encodeGreeting(this.ownGreeting())]);
     this.orders.linkLost(id);
-    this.replica.suspect(id);
+    for (const group of this.groups) group.suspect(id);
   }
 
-  private onMembership(membership: Membership): void {
-    const addresses = Object.entries(membership.addresses).filter(([id]) => id !== this.id);
-    this.options.world.network.setPeers(new Map(addresses));
-    this.peers.membersChanged(membership);
-    this.states.keepOnly(members(membership));
-    this.removed = membership.addresses[this.id] === undefined;
-    if (!this.newcomer || this.replica.status().newcomer === true) return;
-    // The log names this node: what it sends from here on counts.
-    this.newcomer = false;
-    this.founding = undefined;
-    this.options.world.logger.log("info", "admitted", { node: this.id });
+  /** Whoever is a member of any group is a peer: the keyspace may have let go of a node that another group still knows. */
+  private onMembership(group: AnyGroup, { addresses }: Membership): void {
+    const all = addressesOf(this.groups.map(({ directories }) => directories.membership));
+    this.peers.membersChanged(new Set(all.keys()));
+    all.delete(this.id);
+    this.options.world.network.setPeers(all);
+    if (group.id !== KEYSPACE_GROUP) return;
+    this.removed = addresses[this.id] === undefined;
+    if (!group.newcomer) this.founding = undefined;
   }
 
-  private onRole(role: Role, term: number, leader: NodeId | undefined): void {
-    this.options.world.logger.log("info", "role", { node: this.id, role, term, leader });
+  private onRole(group: AnyGroup, role: Role, term: number, leader: NodeId | undefined): void {
+    const which = group.id === KEYSPACE_GROUP ? {} : { group: group.id };
+    this.options.world.logger.log("info", "role", { node: this.id, role, term, leader, ...which });
     this.sendGreeting();
     for (const listener of this.roleListeners) listener(role, leader);
   }
 
-  /** About twice a second. A node that was outvoted stays so: its state does not get better. */
-  private compareStates(): void {
-    if (this.outvoted || this.newcomer) return;
-    const { id } = this;
-    const { voters } = this.replica.status().membership;
-    const found = this.states.compare([this.replica.appliedIndex, this.machine.digest()], voters);
-    const before = this.diverged;
-    this.diverged =
-      found &&
-      (found.outvoted
-        ? `the state of ${id} after entry ${found.index} is not that of a majority: it serves nobody any more`
-        : `the state of ${found.peers.join(" and ")} after entry ${found.index} is not that of ${id}`);
-    if (found === undefined || (this.diverged === before && !found.outvoted)) return;
-    const fields = { node: id, index: found.index, peers: found.peers.join(), outvoted: found.outvoted };
-    this.options.world.logger.log("error", "replicas diverged", fields);
-    this.outvoted = found.outvoted;
-    if (found.outvoted) this.replica.quarantine();
-  }
-
   private greet(): void {
-    this.compareStates();
+    // Where there is one group only, nobody else's entries are in the log.
+    if (this.groups.length > 1) for (const group of this.groups) group.releaseLog();
+    for (const group of this.groups) group.compareStates();
     this.sendGreeting();
     this.greetingTimer = this.options.world.clock.setTimer(GREETING_MS, () => this.greet());
   }
@@ -546,57 +362,64 @@ export class ClusterNode<Command, Machine extends StateMachine<Command, Reply>, 
   private sendGreeting(): void {
     if (this.stopped) return;
     const greeting = encodeGreeting(this.ownGreeting());
-    for (const id of Object.keys(this.replica.status().membership.addresses)) {
+    for (const id of addressesOf(this.groups.map((group) => group.consensus().membership)).keys()) {
       if (id !== this.id) this.transmit(id, "greeting", [greeting]);
     }
   }
 
   private ownGreeting(): Greeting {
-    const status = this.replica.status();
+    const [, ...further] = this.groups;
+    const keyspace = this.keyspace.row();
+    const { resp, http, pid, dataDir } = this.advertised;
     return {
-      resp: this.advertised.resp,
-      http: this.advertised.http,
-      pid: this.advertised.pid,
-      dataDir: this.advertised.dataDir,
-      role: shownRole(status),
-      appliedIndex: this.replica.appliedIndex,
-      commitIndex: status.commitIndex,
-      diskBytes: this.options.storage.diskBytes(),
-      recovering: status.recovering !== undefined,
-      refusing: this.outvoted ? this.diverged : this.replica.refusal()?.message,
-      digests: [...this.states.points, [this.replica.appliedIndex, this.machine.digest()]],
-      diverged: this.diverged,
+      resp,
+      http,
+      pid,
+      dataDir,
+      role: keyspace.role,
+      appliedIndex: keyspace.appliedIndex,
+      commitIndex: keyspace.commitIndex,
+      diskBytes: this.diskBytes(),
+      recovering: keyspace.recovering,
+      refusing: keyspace.refusing,
+      digests: keyspace.digests ?? [],
+      diverged: keyspace.diverged,
       directory: this.options.directory,
       peer: this.options.peerAddress,
       newcomer: this.newcomer,
       blank: this.founding !== undefined,
       ...(this.founders === undefined ? {} : { founders: this.founders }),
-      standing: status.standing,
+      standing: keyspace.standing,
+      ...(further.length === 0 ? {} : { groups: further.map((group) => group.row()) }),
+    };
+  }
+
+  private diskBytes(): number {
+    return this.groups.reduce((bytes, group) => bytes + group.diskBytes(), 0);
+  }
+
+  /** What every group beside the keyspace has applied here by now: whether a peer has that, by its last greeting. */
+  private noteProgress(): (peer: NodeId) => boolean {
+    const noted = this.groups.slice(1).map(({ id, appliedIndex }) => ({ id, appliedIndex }));
+    return (peer) => {
+      const rows = this.peers.greetingOf(peer)?.groups ?? [];
+      const applied = (id: number): number => rows.find((row) => row.id === id)?.appliedIndex ?? 0;
+      return noted.every(({ id, appliedIndex }) => applied(id) >= appliedIndex);
     };
   }
 }
 
-/** What a newcomer sends, and as what: nothing that could be taken for its last life's. */
-const NEWCOMER_KINDS: Readonly<Partial<Record<PeerFrameKind, PeerFrameKind>>> = {
-  greeting: "greeting",
-  consensus: "visitor",
-};
+/** Of all that are named; where the memberships differ, the first, which is the keyspace's, counts. */
+function addressesOf(memberships: readonly Membership[]): Map<NodeId, string> {
+  const addresses = new Map<NodeId, string>();
+  for (const membership of memberships) {
+    for (const [id, address] of Object.entries(membership.addresses)) {
+      if (!addresses.has(id)) addresses.set(id, address);
+    }
+  }
+  return addresses;
+}
 
 const WAITS = "this node is a newcomer, and waits to be admitted (quorate members)";
 
 const REMOVED = "this node was removed from the cluster";
-
-function lostDirectory(id: NodeId): string {
-  return (
-    `the cluster knows ${id} by another data directory; a node that lost its disk is started with --join, ` +
-    `and then: quorate members replace ${id}`
-  );
-}
-
-function shownRole(status: ConsensusStatus): Greeting["role"] {
-  return status.role === "precandidate" ? "candidate" : status.role;
-}
-
-function replyErrorOf(error: QuorateError): ReplyError {
-  return new ReplyError(`${ERRORS[error.code].resp} ${error.message}`);
-}

@@ -71,7 +71,7 @@ export interface CreateOptions extends CallOptions {
   readonly blockSize?: number;
   /** Makes directories that are missing. Default true. */
   readonly createParents?: boolean;
-  /** Replaces a file that is there, when the first byte is put down. Default false: PATH_EXISTS. */
+  /** Replaces a file that is there, in one step, when this one is closed or first synced. Default false: PATH_EXISTS. */
   readonly overwrite?: boolean;
   /** Nodes that are not to hold replicas. Default none. */
   readonly exclude?: readonly NodeId[];
@@ -94,8 +94,8 @@ export interface FileWriter {
   /** As `sync`, and the file is closed. */
   close(): Promise<FileStatus>;
   /**
-   * Gives up: a file that `create` began is removed, with what was written; one that is appended to stays at what was
-   * acknowledged. Never rejects.
+   * Gives up: a file that `create` began is removed, with what was written; one that is appended to goes back to what it was, or
+   * what it was synced at last. Never rejects.
    */
   abort(): Promise<void>;
 }
@@ -150,6 +150,55 @@ export interface BlockHealth {
   readonly explanation: string;
 }
 
+/** How all blocks are, and the nodes that keep them. */
+export interface FilesReport {
+  readonly blocks: {
+    readonly total: number;
+    /** Of no replica it is known that it is good, or where it is. */
+    readonly missing: number;
+    readonly underReplicated: number;
+    readonly overReplicated: number;
+    /** All replicas that are there are damaged. */
+    readonly corrupt: number;
+    /** All replicas are on one rack, though there are more. */
+    readonly misplaced: number;
+    /** Being written. */
+    readonly open: number;
+  };
+  readonly nodes: readonly NodeReport[];
+  readonly safeMode: SafeModeStatus;
+}
+
+export interface NodeReport {
+  readonly node: BlockNode;
+  /** Replicas that it holds. */
+  readonly replicas: number;
+  /** Of a node on its way out: blocks of which it holds a replica and too few are elsewhere. It may be stopped at 0. */
+  readonly remaining: number;
+}
+
+export interface SafeModeStatus {
+  readonly on: boolean;
+  /** Who ends it: an operator, or this node by itself when enough blocks are reported. Undefined: it is off. */
+  readonly by: "operator" | "start" | undefined;
+  /** One sentence; undefined: it is off. */
+  readonly explanation: string | undefined;
+}
+
+export interface BalanceOptions extends CallOptions {
+  /** Share of its space by which a node's use may differ from the mean. Default 0.1. */
+  readonly threshold?: number;
+  /** Bytes that are moved in this round. Default 10 GiB. */
+  readonly maxBytes?: number;
+}
+
+export interface BalanceRound {
+  /** Moves that were ordered. None ordered and none pending: all nodes are used alike, as far as they can be. */
+  readonly ordered: number;
+  /** Copies that were ordered before and are not done. */
+  readonly pending: number;
+}
+
 export interface FileSystem {
   /** Where this door is: reads and writes prefer it. */
   readonly node: NodeId;
@@ -196,6 +245,14 @@ export interface FileSystem {
   nodes(): readonly BlockNode[];
   /** Walks the subtree; every block of every file, in the order of the paths. */
   health(path: string, caller: Caller, options?: CallOptions): AsyncIterable<BlockHealth>;
+  /** In sum. At the cost of a look at every block. */
+  report(options?: CallOptions): Promise<FilesReport>;
+  /** As far as this node is concerned. `configure` begins one on all nodes, and ends any. */
+  safeMode(): SafeModeStatus;
+  /** Orders one round of moves from full nodes to empty ones, unless an earlier one is still under way. For the superuser. */
+  balance(caller: Caller, options?: BalanceOptions): Promise<BalanceRound>;
+  /** Resolves when every block below the path has as many good replicas as it should. */
+  settledReplication(path: string, caller: Caller, options?: CallOptions): Promise<void>;
 
   // Streams.
   create(path: string, caller: Caller, options?: CreateOptions): Promise<FileWriter>;

@@ -64,6 +64,7 @@ export function createMemoryStorage(clock: Clock): ReplicaStorage {
     refusing: () => undefined,
     stalled: () => undefined,
     diskBytes: () => 0,
+    pinnedBytes: () => 0,
   };
 }
 

@@ -13,6 +13,10 @@ export function replicaStorage(log: WriteAheadLog, group: GroupId, snapshots: Sn
     adoptSnapshot: (snapshot, done) => snapshots.adopt(snapshot, done),
     refusing: () => log.refusing(),
     stalled: () => log.stalled(),
-    diskBytes: () => log.stats().diskBytes + snapshots.diskBytes,
+    diskBytes: () => (group === 0 ? log.stats().diskBytes : 0) + snapshots.diskBytes,
+    pinnedBytes() {
+      const { pinnedBy, diskBytes } = log.stats();
+      return pinnedBy.includes(group) ? diskBytes : 0;
+    },
   };
 }

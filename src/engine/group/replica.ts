@@ -62,6 +62,8 @@ export interface ReplicaOptions<Command, Reply, Message> {
   readonly snapshotEveryBytes: number;
   readonly snapshotTrailingBytes: number;
   readonly forgetSessionsInSnapshot?: boolean;
+  /** Calls back at every interval until it is cancelled. */
+  every(intervalMs: number, work: () => void): Timer;
   transmit(to: NodeId, kind: FrameKind, parts: readonly Uint8Array[]): void;
   /** Bytes that wait to be sent to a peer. */
   queuedBytes(to: NodeId): number;
@@ -82,6 +84,8 @@ interface WaitingSend<Message> {
 const SWEEP_MS = 50;
 /** Batches and barriers without progress for this long are sent again. */
 const RETRY_MS = 500;
+/** So much always waits for a link: what the node's other groups say in the same turn. */
+const CHATTER_BYTES = 64 * 1024;
 
 export class Replica<Command, Reply, Message> {
   private readonly options: ReplicaOptions<Command, Reply, Message>;
@@ -104,6 +108,8 @@ export class Replica<Command, Reply, Message> {
   private stopped = false;
   private quarantined = false;
   private lastProgressMs = 0;
+  /** Since when nothing was sent again for the link's sake. */
+  private heldUpSinceMs: number | undefined;
   private resendNow = false;
   private nextChangeId = 1;
   private session: number | undefined;
@@ -299,6 +305,11 @@ export class Replica<Command, Reply, Message> {
     if (this.role === "leader") this.transferLeadership();
   }
 
+  /** Takes a snapshot and gives up the log before it, however short that is: it keeps a shared log from being cut. */
+  releaseLog(): void {
+    if (!this.stopped && !this.quarantined) this.snapshots.release();
+  }
+
   /** Answers everything that waits with an error and ends all timers. */
   stop(): void {
     if (this.stopped) return;
@@ -316,16 +327,7 @@ export class Replica<Command, Reply, Message> {
   }
 
   private every(intervalMs: number, work: () => void): void {
-    let timer: Timer;
-    const again = (): void => {
-      this.timers.delete(timer);
-      if (this.stopped) return;
-      timer = this.options.clock.setTimer(intervalMs, again);
-      this.timers.add(timer);
-      work();
-    };
-    timer = this.options.clock.setTimer(intervalMs, again);
-    this.timers.add(timer);
+    this.timers.add(this.options.every(intervalMs, work));
   }
 
   private schedulePump(): void {
@@ -488,6 +490,7 @@ export class Replica<Command, Reply, Message> {
 
   private submitAll(): void {
     this.lastProgressMs = this.now();
+    this.heldUpSinceMs = undefined;
     if (this.session === undefined) return this.register();
     for (const batch of this.proposals.waiting()) this.submit(batch);
   }
@@ -563,13 +566,25 @@ export class Replica<Command, Reply, Message> {
       if (this.registeringSinceMs === undefined || nowMs - this.registeringSinceMs > RETRY_MS)
         this.register();
     } else if (oldest !== undefined) {
-      // What still waits for the link is not lost, and sent again it would wait behind itself.
-      if (this.leader !== undefined && this.options.queuedBytes(this.leader) > 0) this.lastProgressMs = nowMs;
+      if (this.isHeldUp(nowMs)) this.lastProgressMs = nowMs;
       const idleMs = nowMs - Math.max(oldest.createdMs, this.lastProgressMs);
       if (this.resendNow || idleMs > RETRY_MS) this.submitAll();
     }
     this.resendNow = false;
     this.schedulePump();
+  }
+
+  /**
+   * What still waits for the link is not lost, and sent again it would wait behind itself. But it need not be a batch that waits
+   * there: another group may keep the link busy for as long as it likes, so this is believed no longer than a request may take.
+   */
+  private isHeldUp(nowMs: number): boolean {
+    if (this.leader === undefined || this.options.queuedBytes(this.leader) <= CHATTER_BYTES) {
+      this.heldUpSinceMs = undefined;
+      return false;
+    }
+    this.heldUpSinceMs ??= nowMs;
+    return nowMs - this.heldUpSinceMs < this.options.requestTimeoutMs;
   }
 
   private drawNonce(): number {

@@ -49,10 +49,19 @@ export class Snapshots<Command, Reply, Message> {
 
   maybeTake(): void {
     if (this.busy || this.bytesSinceLast < this.options.everyBytes) return;
+    if (this.options.applier.appliedIndex > this.lastIndex) this.take(this.options.trailingBytes);
+  }
+
+  /** Gives up every applied entry at once, for the sake of others that write to the same log. */
+  release(): void {
+    if (!this.busy) this.take(0);
+  }
+
+  private take(trailingBytes: number): void {
     const { applier, consensus, storage, logger } = this.options;
     const index = applier.appliedIndex;
     const entry = consensus.entry(index);
-    if (entry === undefined || index <= this.lastIndex) return;
+    if (entry === undefined) return;
     const membership = consensus.membershipAt(index);
     this.busy = true;
     this.bytesSinceLast = 0;
@@ -63,15 +72,15 @@ export class Snapshots<Command, Reply, Message> {
         return;
       }
       this.lastIndex = saved.index;
-      this.step({ type: "compact", snapshot: saved, keepFrom: this.keepFrom(saved.index) });
+      this.step({ type: "compact", snapshot: saved, keepFrom: this.keepFrom(saved.index, trailingBytes) });
       storage.compact(consensus.status(this.options.nowMs()).firstIndex);
       logger.log("info", "snapshot taken", { index: saved.index, bytes: saved.sizeBytes });
     });
   }
 
   /** The first of the newest entries up to `index` that fit into the trailing bytes. */
-  private keepFrom(index: Index): Index {
-    const { consensus, trailingBytes } = this.options;
+  private keepFrom(index: Index, trailingBytes: number): Index {
+    const { consensus } = this.options;
     let bytes = 0;
     let first = index + 1;
     for (;;) {

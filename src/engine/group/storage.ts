@@ -25,6 +25,8 @@ export interface ReplicaStorage {
   refusing(): QuorateError | undefined;
   /** Why what was appended is held up (DISK_FULL): until there is space, this replica cannot follow the log. */
   stalled(): QuorateError | undefined;
-  /** Bytes that log and snapshots take on the disk. */
+  /** Bytes that log and snapshots take on the disk; the log that all groups share is counted as group 0's. */
   diskBytes(): number;
+  /** Bytes of the shared log while entries of this group keep its oldest part; otherwise 0. */
+  pinnedBytes(): number;
 }

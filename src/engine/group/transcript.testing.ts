@@ -34,6 +34,15 @@ class ScriptedClock implements Clock {
     return { cancel: () => void (this.timers = this.timers.filter((each) => each !== timer)) };
   }
 
+  every(intervalMs: number, work: () => void): Timer {
+    let timer = this.setTimer(intervalMs, () => strike());
+    const strike = (): void => {
+      timer = this.setTimer(intervalMs, strike);
+      work();
+    };
+    return { cancel: () => timer.cancel() };
+  }
+
   endOfTurn(run: () => void): void {
     this.turn.push(run);
   }
@@ -130,6 +139,7 @@ export class Transcript {
   private term = 0;
   private leader: NodeId | undefined;
   private lives = 0;
+  private busyBytes = 0;
 
   /** Carries one command out, and gives what happened. */
   run(line: string): readonly string[] {
@@ -163,6 +173,9 @@ export class Transcript {
         return this.choose(words.length === 0 ? [...this.members.keys()] : words);
       case "lose":
         this.sealed = [];
+        return;
+      case "busy":
+        this.busyBytes = Number(first);
         return;
       case "pass":
         return this.clock.pass(Number(first));
@@ -217,8 +230,9 @@ export class Transcript {
         congestedBytes: 10_000,
         snapshotEveryBytes: 1,
         snapshotTrailingBytes: 0,
+        every: (intervalMs, work) => this.clock.every(intervalMs, work),
         transmit: (to, _kind, parts) => this.send(id, to, concatBytes([...parts])),
-        queuedBytes: () => 0,
+        queuedBytes: () => this.busyBytes,
         onMembership: () => undefined,
         onRole: () => undefined,
         onDigest: () => undefined,

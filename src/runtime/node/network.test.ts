@@ -294,3 +294,48 @@ test("while a large frame is on its way, both sides hear that the other lives", 
   await until(() => b.frames.length === 1, "the frame");
   await until(() => arriving.includes("a hears b") && arriving.includes("b hears a"), "the signs of life");
 });
+
+test("planes share a port and nothing else: each reaches its own, and one that is stuck holds none up", async () => {
+  const [a, b] = [await station("a"), await station("b")];
+  const planeOf = ({ network }: Station): Station => {
+    const plane = network.plane({ name: "blocks", queueMaxBytes: 10_000 });
+    const made: Station = { network: plane, frames: [], links: [], logged: [], up: new Set() };
+    plane.onFrame((from, frame) => made.frames.push({ from, text: frame.toString("latin1") }));
+    plane.onLink((peer, up) => void (up ? made.up.add(peer) : made.up.delete(peer)));
+    stations.push(made);
+    return made;
+  };
+  const [planeA, planeB] = [planeOf(a), planeOf(b)];
+  expect(planeA.network.port).toBe(a.network.port);
+  introduce({ a, b });
+  introduce({ a: planeA, b: planeB });
+  await until(() => a.up.has("b") && planeA.up.has("b") && planeB.up.has("a"), "both are linked");
+  a.network.send("b", bytes("first"));
+  planeA.network.send("b", bytes("second"));
+  planeB.network.send("a", bytes("third"));
+  await until(() => planeA.frames.length + planeB.frames.length + b.frames.length === 3, "all arrive");
+  expect([b.frames, planeB.frames, planeA.frames].map(([each]) => each?.text)).toEqual([
+    "first",
+    "second",
+    "third",
+  ]);
+  planeA.network.close();
+  await planeA.network.closed;
+  await until(() => !planeB.up.has("a"), "the plane is gone");
+  expect(a.up.has("b") && b.up.has("a")).toBe(true);
+  expect(a.links).toEqual(["b up"]);
+});
+
+test("a plane that the other side does not have is refused, and the network beside it stays", async () => {
+  const [a, b] = [await station("a"), await station("b")];
+  introduce({ a, b });
+  const plane = a.network.plane({ name: "blocks" });
+  let isUp = false;
+  plane.onLink((_, up) => (isUp = up));
+  plane.setPeers(new Map([["b", address(b.network)]]));
+  await until(() => b.logged.some(({ event }) => event === "peer.rejected"), "it is refused");
+  expect(isUp).toBe(false);
+  await until(() => a.up.has("b"), "the network stands");
+  plane.close();
+  await plane.closed;
+});

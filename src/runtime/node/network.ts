@@ -5,6 +5,9 @@
  * Both sides dial. Two dials that cross are told apart without a round trip: while no link stands, the dial of the node
  * whose id sorts first survives; once one stands, the link with the peer's later greeting is the live one, because a node
  * dials only when it holds no link. Everything sent in one event-loop turn leaves in one gathered write per peer.
+ *
+ * Several networks may share one port: *planes*, each with connections and a bound of its own, so that what is urgent on one
+ * never waits behind what is large on another. Who calls says in its greeting which plane it means.
  */
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Server } from "node:net";
@@ -49,12 +52,22 @@ export interface NetworkStats {
   readonly linksUp: number;
 }
 
+export interface PlaneOptions {
+  /** Tells planes apart: a word, the same at every node. */
+  readonly name: string;
+  /** As of the network. */
+  readonly queueMaxBytes?: number;
+  readonly frameMaxBytes?: number;
+}
+
 export interface TcpNetwork extends Network {
   /** The port that peers dial. */
   readonly port: number;
   stats(): NetworkStats;
   /** Resolves when `close` was called and every socket is gone. */
   readonly closed: Promise<void>;
+  /** A further network between the same nodes, over connections of its own to the same ports. It is closed by itself. */
+  plane(options: PlaneOptions): TcpNetwork;
 }
 
 /** Listens for peers. Rejects with PORT_IN_USE, or USAGE when the host is not one of this machine. */
@@ -69,7 +82,7 @@ export async function openTcpNetwork(options: TcpNetworkOptions): Promise<TcpNet
     server.listen({ host, port: options.port, exclusive: true }, resolve);
   });
   server.removeAllListeners("error");
-  return new PeerNetwork(options, server);
+  return new PeerNetwork(options, server, (server.address() as AddressInfo).port);
 }
 
 const REJECTION_SILENCE_MS = 60_000;
@@ -97,7 +110,11 @@ class PeerNetwork implements TcpNetwork, LinkOwner {
   private readonly me: Omit<Hello, "to" | "greeting">;
   private readonly random: Random;
   private readonly logger: Logger;
-  private readonly server: Server;
+  private readonly options: TcpNetworkOptions;
+  /** Undefined of a plane: those who call come to the network whose plane it is. */
+  private readonly server: Server | undefined;
+  /** By the cluster that their greetings name. */
+  private readonly planes = new Map<string, PeerNetwork>();
   private readonly queueMaxBytes: number;
   private readonly peers = new Map<NodeId, Peer>();
   private readonly strangers = new Set<PeerLink>();
@@ -106,7 +123,7 @@ class PeerNetwork implements TcpNetwork, LinkOwner {
   private readonly rejections = new Map<string, number>();
   private settled: () => void = () => undefined;
   private openSockets = 0;
-  private serverClosed = false;
+  private serverClosed: boolean;
   private greetings = 0;
   private closing = false;
   private sentBytes = 0;
@@ -116,7 +133,9 @@ class PeerNetwork implements TcpNetwork, LinkOwner {
   private linkChanged: (peer: NodeId, up: boolean) => void = () => undefined;
   private peerArriving: (peer: NodeId) => void = () => undefined;
 
-  constructor(options: TcpNetworkOptions, server: Server) {
+  /** `server`: undefined of a plane, which is reached at `port`. */
+  constructor(options: TcpNetworkOptions, server: Server | undefined, port: number) {
+    this.options = options;
     this.id = options.id;
     this.clock = options.clock;
     this.random = options.random;
@@ -131,13 +150,30 @@ class PeerNetwork implements TcpNetwork, LinkOwner {
       incarnation: options.incarnation ?? Math.floor(this.random.float() * 2 ** 53),
     };
     this.server = server;
-    this.port = (server.address() as AddressInfo).port;
-    server.on("error", (error) => this.logger.log("error", "peer.listen-failed", { error: error.message }));
-    server.on("connection", (socket) => {
+    this.port = port;
+    this.serverClosed = server === undefined;
+    server?.on("error", (error) => this.logger.log("error", "peer.listen-failed", { error: error.message }));
+    server?.on("connection", (socket) => {
       if (this.closing || this.strangers.size >= STRANGERS_MAX) socket.destroy();
       else this.strangers.add(new PeerLink(socket, false, this));
     });
     this.closed = new Promise((resolve) => (this.settled = resolve));
+  }
+
+  plane({ name, queueMaxBytes, frameMaxBytes }: PlaneOptions): TcpNetwork {
+    // A version without planes refuses the name as that of another cluster, instead of mixing two of them.
+    const clusterId = `${this.me.cluster}/${name}`;
+    assert(this.server !== undefined && !this.planes.has(clusterId), `there is a plane ${name}`);
+    const { incarnation: _, queueMaxBytes: _queue, frameMaxBytes: _frame, ...shared } = this.options;
+    const options = {
+      ...shared,
+      clusterId,
+      ...(queueMaxBytes === undefined ? {} : { queueMaxBytes }),
+      ...(frameMaxBytes === undefined ? {} : { frameMaxBytes }),
+    };
+    const plane = new PeerNetwork(options, undefined, this.port);
+    this.planes.set(clusterId, plane);
+    return plane;
   }
 
   send(to: NodeId, parts: readonly Uint8Array[]): void {
@@ -200,12 +236,13 @@ class PeerNetwork implements TcpNetwork, LinkOwner {
   close(): void {
     if (this.closing) return;
     this.closing = true;
-    this.server.close(() => {
+    this.server?.close(() => {
       this.serverClosed = true;
       this.settle();
     });
     for (const link of this.strangers) link.close("this node stops");
     for (const peer of this.peers.values()) this.forget(peer);
+    this.settle();
   }
 
   greeted(link: PeerLink, message: Hello | Refusal, proven: boolean): void {
@@ -265,6 +302,13 @@ class PeerNetwork implements TcpNetwork, LinkOwner {
   /** Someone dialled us. */
   private called(link: PeerLink, message: Hello | Refusal, proven: boolean): void {
     if (isRefusal(message)) throw new QuorateError("PROTOCOL", "a refusal in place of a greeting");
+    const plane = this.planes.get(message.cluster);
+    if (plane !== undefined && !plane.closing) {
+      this.strangers.delete(link);
+      plane.strangers.add(link);
+      link.handTo(plane);
+      return plane.called(link, message, proven);
+    }
     const refusal = refusalOf(message, proven, { ...this.me, greeting: 0 });
     if (refusal) {
       this.logRejection(message.from, link.remoteAddress, refusal.detail);
@@ -400,7 +444,7 @@ class PeerNetwork implements TcpNetwork, LinkOwner {
   }
 
   private settle(): void {
-    if (this.serverClosed && this.openSockets === 0) this.settled();
+    if (this.closing && this.serverClosed && this.openSockets === 0) this.settled();
   }
 
   private flush(): void {

@@ -43,7 +43,7 @@ export class PeerLink {
   upSinceMs = 0;
   helloSent = false;
   private readonly socket: Socket;
-  private readonly owner: LinkOwner;
+  private owner: LinkOwner;
   private readonly reader: FrameReader;
   private ended = false;
   private timer: Timer;
@@ -66,9 +66,16 @@ export class PeerLink {
     socket.on("error", (error) => this.close(error.message));
     socket.on("close", () => {
       this.close("closed");
-      owner.gone();
+      this.owner.gone();
     });
     owner.opened();
+  }
+
+  /** By its greeting it is another's. */
+  handTo(owner: LinkOwner): void {
+    owner.opened();
+    this.owner.gone();
+    this.owner = owner;
   }
 
   get remoteAddress(): string {

@@ -93,6 +93,15 @@ export class SimulatedDisk {
     this.mayDecay = mayDecay;
   }
 
+  /** Another disk in its place, of the same kind and empty. No process may be at work. */
+  replace(): void {
+    this.names = new Map();
+    this.durableNames = new Map();
+    this.nameChanges = [];
+    this.underWay.clear();
+    this.trace.record(this.scheduler.nowMs, this.id, "disk replaced", 0);
+  }
+
   /** The disk as one life of a process sees it. */
   attach(process: SimulatedProcess): Disk {
     return {

@@ -37,8 +37,8 @@ export function chooseRecovery(
 }
 
 /**
- * Leads the recovery of one block. Gives what is to be told to the namespace; undefined when not every node that answered
- * could be brought there, or some did not answer and none of the others holds enough: the leader tries again, with a later stamp.
+ * Leads the recovery of one block. Gives what is to be told to the namespace; undefined when no node that answered could be
+ * brought there, or none holds enough: the leader tries again, with a later stamp.
  */
 export function recoverBlock(
   link: BlockLink,
@@ -56,9 +56,8 @@ export function recoverBlock(
       );
       const chosen = chooseRecovery(held, { stamp, length, truncateTo });
       if (chosen === undefined) {
-        // "Nobody has it" is only true when everyone was asked.
-        const allAnswered = answers.every(({ frame }) => frame !== undefined);
-        const isNowhere = allAnswered && held.length === 0 && length === 0;
+        // Of bytes that the log knows of someone may hold them who did not answer. Of others nobody was told that they are safe.
+        const isNowhere = held.length === 0 && length === 0 && truncateTo === undefined;
         const report = {
           type: "recovered",
           file,

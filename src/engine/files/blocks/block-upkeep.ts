@@ -7,7 +7,7 @@
  * leader can still remove another one; and what was done under earlier terms was told before.
  */
 import type { Random, NodeId, Timer } from "../../../runtime/world.ts";
-import type { BlockId } from "../namespace/model.ts";
+import type { BlockId, GenerationStamp } from "../namespace/model.ts";
 import type { NamespaceObserver, NamespaceQueries, StoredBlock } from "../namespace/queries.ts";
 import { planBalance } from "./balancer.ts";
 import type { BlockLink } from "./block-link.ts";
@@ -28,6 +28,10 @@ export interface BlockUpkeepOptions {
   readonly barrier: (done: Outcome) => void;
   /** Puts `finishRecovery` into the log. */
   readonly finishRecovery: (report: RecoveryReport) => void;
+  /** Who may report, and be told: the members. Default: all. */
+  readonly isMember?: (node: NodeId) => boolean;
+  /** Safe mode: nothing is repaired, moved or removed. Default: never. */
+  readonly paused?: () => boolean;
   readonly random: Random;
   /** Where a node's HTTP server is. */
   readonly address: (node: NodeId) => string | undefined;
@@ -45,6 +49,8 @@ const SETTLE_MS = 1_000;
 /** A copy that was ordered counts for so long, and for the time that its bytes take. */
 const COPY_PATIENCE_MS = 15_000;
 const RECOVERY_PATIENCE_MS = 12_000;
+/** A removal that was ordered is expected to be reported by then. */
+const REMOVAL_PATIENCE_MS = 4_000;
 
 interface Copy {
   readonly untilMs: number;
@@ -59,7 +65,11 @@ export class BlockUpkeep {
   /** Blocks to look at, and since when. */
   private readonly dirty = new Map<BlockId, number>();
   private readonly copies = new Map<BlockId, Map<NodeId, Copy>>();
-  private readonly recoveries = new Map<BlockId, number>();
+  /** Recoveries that were ordered: under which stamp, and until when they are waited for. */
+  private readonly recoveries = new Map<
+    BlockId,
+    { readonly stamp: GenerationStamp; readonly untilMs: number }
+  >();
   private readonly standings = new Map<NodeId, string>();
   private readonly beganMs: number;
   private term: number | undefined;
@@ -80,13 +90,16 @@ export class BlockUpkeep {
       blockChanged: ({ id }) => this.mark(id),
       blockRemoved: (id) => this.mark(id),
       pathChanged: () => undefined,
+      configured: () => undefined,
       replaced: () => this.lookAtAll(),
     };
     link.on("heartbeat", (from, frame) => {
+      if (!this.isMember(from)) return;
       const isCurrent = this.locations.onHeartbeat(from, frame, link.clock.monotonicMs());
       if (!isCurrent) link.send(from, { type: "reportWanted" });
     });
     link.on("report", (from, frame) => {
+      if (!this.isMember(from)) return;
       const isCurrent = this.locations.onReport(from, frame, link.clock.monotonicMs());
       if (!isCurrent) link.send(from, { type: "reportWanted" });
     });
@@ -98,6 +111,10 @@ export class BlockUpkeep {
     link.on("recovered", (_, report) => {
       if (options.leading() !== undefined) options.finishRecovery(report);
     });
+    link.on("balance", (from, { stream, maxBytes, threshold }) => {
+      const moves = this.balance(maxBytes, threshold);
+      link.send(from, { type: "balanced", stream, moves });
+    });
     this.tick();
   }
 
@@ -108,13 +125,28 @@ export class BlockUpkeep {
   /** What is wrong with a block, and what is being done; undefined when no file names it. */
   situation(id: BlockId): RepairPlan | undefined {
     const block = this.options.namespace.block(id);
-    return block === undefined ? undefined : this.plan(block, this.nodes());
+    if (block === undefined) return undefined;
+    // Who does not lead has ordered no copies, and sees them by what is being written.
+    const written = this.locations
+      .all(id)
+      .filter(({ state, stamp }) => state === "writing" && stamp >= block.stamp)
+      .map(({ node }) => node);
+    return this.plan(block, this.nodes(), written);
   }
 
-  /** Orders moves towards even use of the nodes, at most so many bytes; how many moves were ordered. */
-  balance(maxBytes: number, threshold?: number): number {
+  /**
+   * Orders moves towards even use of the nodes, at most so many bytes, unless copies are under way. Undefined: this node does
+   * not lead.
+   */
+  balance(
+    maxBytes: number,
+    threshold?: number,
+  ): { readonly ordered: number; readonly pending: number } | undefined {
     const term = this.options.leading();
-    if (term === undefined) return 0;
+    if (term === undefined) return undefined;
+    let pending = 0;
+    for (const targets of this.copies.values()) pending += targets.size;
+    if (pending > 0 || this.isPaused()) return { ordered: 0, pending };
     const { namespace } = this.options;
     const { locations } = this;
     const blocksOf = function* (
@@ -138,13 +170,27 @@ export class BlockUpkeep {
           to,
         );
     }
-    return moves.length;
+    return { ordered: moves.length, pending };
+  }
+
+  /** Blocks of which something changed, that wait to be looked at. */
+  get waiting(): number {
+    return this.dirty.size;
+  }
+
+  private isMember(node: NodeId): boolean {
+    return this.options.isMember?.(node) !== false;
+  }
+
+  private isPaused(): boolean {
+    return this.options.paused?.() === true;
   }
 
   private tick(): void {
     this.timer = this.link.clock.setTimer(TICK_MS, () => this.tick());
     const nowMs = this.link.clock.monotonicMs();
     const term = this.options.leading();
+    for (const { id } of this.locations.nodes()) if (!this.isMember(id)) this.locations.forget(id);
     if (term !== this.term) {
       this.term = term;
       this.lookAtAll();
@@ -155,12 +201,14 @@ export class BlockUpkeep {
     for (const node of nodes.values()) this.noticeStanding(term, node);
     this.lookOn();
     this.forgetCopies(nowMs);
-    this.repair(term, nodes);
+    if (!this.isPaused()) this.repair(term, nodes);
     this.recover(term, nowMs, nodes);
   }
 
-  private mark(block: BlockId): void {
-    if (!this.dirty.has(block)) this.dirty.set(block, this.link.clock.monotonicMs());
+  /** Who does not lead has nothing to do about it, and looks at all blocks when he begins to. */
+  private mark(block: BlockId, inMs = 0): void {
+    if (this.term === undefined) return;
+    if (!this.dirty.has(block)) this.dirty.set(block, this.link.clock.monotonicMs() + inMs);
   }
 
   private nodes(): Map<NodeId, BlockNode> {
@@ -177,6 +225,11 @@ export class BlockUpkeep {
   }
 
   private lookAtAll(): void {
+    this.dirty.clear();
+    if (this.term === undefined) {
+      this.unseen = undefined;
+      return;
+    }
     this.unseen = this.options.namespace.blocks();
     this.standings.clear();
     this.copies.clear();
@@ -204,13 +257,22 @@ export class BlockUpkeep {
     }
   }
 
-  private plan(block: StoredBlock, nodes: ReadonlyMap<NodeId, BlockNode>): RepairPlan {
+  private plan(
+    block: StoredBlock,
+    nodes: ReadonlyMap<NodeId, BlockNode>,
+    written: readonly NodeId[] = [],
+  ): RepairPlan {
     const locations = this.locations.all(block.id);
     const targets = this.copies.get(block.id);
     for (const { node, stamp, state } of locations) {
       if (stamp >= block.stamp && state === "finished") targets?.delete(node);
     }
-    return planRepair({ block, locations, nodes, pending: new Set(targets?.keys()) });
+    return planRepair({
+      block,
+      locations,
+      nodes,
+      pending: new Set([...(targets?.keys() ?? []), ...written]),
+    });
   }
 
   private repair(term: number, nodes: ReadonlyMap<NodeId, BlockNode>): void {
@@ -291,7 +353,11 @@ export class BlockUpkeep {
         for (const node of this.removals(id, term, nodes))
           orders.set(node, [...(orders.get(node) ?? []), id]);
       }
-      for (const [node, ids] of orders) this.link.send(node, { type: "delete", term, blocks: ids });
+      for (const [node, ids] of orders) {
+        this.link.send(node, { type: "delete", term, blocks: ids });
+        // An order may be lost, and the node's silence is no report: it is looked at again.
+        for (const id of ids) this.mark(id, REMOVAL_PATIENCE_MS);
+      }
     });
   }
 
@@ -316,11 +382,12 @@ export class BlockUpkeep {
       if (recovery === undefined) continue;
       const { block, stamp: recoveryStamp, truncateTo, copyTo } = recovery;
       wanted.add(block.id);
-      if (nowMs < (this.recoveries.get(block.id) ?? 0)) continue;
-      this.recoveries.set(block.id, nowMs + RECOVERY_PATIENCE_MS);
+      const ordered = this.recoveries.get(block.id);
+      if (ordered?.stamp === recoveryStamp && nowMs < ordered.untilMs) continue;
+      this.recoveries.set(block.id, { stamp: recoveryStamp, untilMs: nowMs + RECOVERY_PATIENCE_MS });
       const holders = this.locations.all(block.id).map(({ node }) => node);
-      const everyone = [...new Set([...pipeline, ...holders])];
-      const live = everyone.filter((node) => nodes.get(node)?.live === true);
+      // One that is gone would be waited for until the attempt is over.
+      const live = [...new Set([...pipeline, ...holders])].filter((node) => nodes.get(node)?.live === true);
       const leader = live[Math.floor(this.options.random.float() * live.length)];
       if (leader === undefined) continue;
       this.link.send(leader, {
@@ -333,7 +400,7 @@ export class BlockUpkeep {
         length: block.length,
         truncateTo,
         copyTo,
-        nodes: everyone,
+        nodes: live,
       });
     }
     for (const block of this.recoveries.keys()) if (!wanted.has(block)) this.recoveries.delete(block);

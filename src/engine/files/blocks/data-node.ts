@@ -70,7 +70,11 @@ export class DataNode {
       if (this.obeys(term)) for (const block of blocks) this.delete(block);
     });
     link.on("verify", (_, { term, block }) => {
-      if (this.obeys(term)) store.verify(block, () => undefined);
+      if (!this.obeys(term)) return;
+      // A replica that is found good is reported again: the complaint is answered. A bad one the store tells of.
+      store.verify(block, (_, replica) => {
+        if (replica !== undefined) this.reporter.reportAgain(replica);
+      });
     });
     link.on("recover", (from, frame) => {
       if (!this.obeys(frame.term)) return;
@@ -141,18 +145,25 @@ export class DataNode {
   }
 
   private replicate(frame: FrameOf<"replicate">): void {
-    if (!this.obeys(frame.term) || this.copies.has(frame.block)) return;
-    const held = this.store.get(frame.block);
-    if (held !== undefined && held.stamp >= frame.stamp && held.state !== "corrupt") return;
+    if (!this.obeys(frame.term) || this.copies.has(frame.block) || this.hasGood(frame)) return;
     if (this.copies.size >= COPIES_QUEUE_MAX) return;
     this.copies.set(frame.block, frame);
     this.copyNext();
+  }
+
+  private hasGood({ block, stamp }: FrameOf<"replicate">): boolean {
+    const held = this.store.get(block);
+    return held !== undefined && held.stamp >= stamp && held.state !== "corrupt";
   }
 
   private copyNext(): void {
     if (this.copying >= COPIES_MAX || this.closed) return;
     const frame = [...this.copies.values()][this.copying];
     if (frame === undefined) return;
+    if (this.hasGood(frame)) {
+      this.copies.delete(frame.block);
+      return this.copyNext();
+    }
     this.copying++;
     const { block, stamp, length, from, bandwidth } = frame;
     const begin = (): void =>
@@ -178,8 +189,8 @@ export class DataNode {
           this.copyNext();
         },
       );
-    // A damaged replica is in the way of a good one.
-    if (this.store.get(block)?.state === "corrupt") this.store.delete(block, begin);
+    // A damaged or stale replica is in the way of a good one; one that a recovery left behind promised not to be replaced.
+    if (this.store.get(block) !== undefined) this.store.delete(block, begin);
     else begin();
   }
 

@@ -68,8 +68,20 @@ export class LocationTable implements Locations {
     this.observer.changed(block);
   }
 
-  /** The node looked at what a reader complained of, or will be asked no more. */
-  forgetDamage(block: BlockId, node: NodeId): void {
+  /** The node is no member any more: what it holds does not count. */
+  forget(id: NodeId): void {
+    const node = this.reporting.get(id);
+    if (node === undefined) return;
+    for (const block of node.replicas.keys()) this.remove(node, block);
+    this.reporting.delete(id);
+  }
+
+  /** Replicas that a node holds. */
+  replicasOf(node: NodeId): number {
+    return this.reporting.get(node)?.replicas.size ?? 0;
+  }
+
+  private forgetDamage(block: BlockId, node: NodeId): void {
     const complaints = this.complaints.get(block);
     complaints?.delete(node);
     if (complaints?.size === 0) this.complaints.delete(block);
@@ -86,14 +98,17 @@ export class LocationTable implements Locations {
   readable(block: BlockId, stamp: GenerationStamp, reader: NodeId | undefined): readonly ReplicaLocation[] {
     const nowMs = this.clock();
     const readerRack = reader === undefined ? undefined : this.reporting.get(reader)?.last?.rack;
-    const rank = ({ node }: ReplicaLocation): number => {
+    // One that a reader complained of may be good, and is tried when no other is left: what it gives is verified anyway.
+    const rank = ({ node, state }: ReplicaLocation): number => {
       const known = this.reporting.get(node);
       const distance = node === reader ? 0 : known?.last?.rack === readerRack ? 1 : 2;
       const isStale = nowMs - (known?.heardMs ?? 0) > STALE_AFTER_MS;
-      return (isStale ? 1e9 : 0) + distance * 1e6 + (known?.last?.readers ?? 0);
+      const isAccused = state === "corrupt";
+      return (isAccused ? 1e12 : 0) + (isStale ? 1e9 : 0) + distance * 1e6 + (known?.last?.readers ?? 0);
     };
     return this.all(block)
-      .filter((each) => each.stamp >= stamp && each.state !== "corrupt" && this.isLive(each.node, nowMs))
+      .filter(({ node, stamp: held }) => held >= stamp && this.isLive(node, nowMs))
+      .filter(({ node }) => this.reporting.get(node)?.replicas.get(block)?.state !== "corrupt")
       .sort((left, right) => rank(left) - rank(right));
   }
 
@@ -214,6 +229,8 @@ export class LocationTable implements Locations {
 
   private put(node: Reporting, replica: Replica): void {
     node.replicas.set(replica.id, replica);
+    // The node itself says so after it was told of the complaint: it has looked.
+    this.forgetDamage(replica.id, node.id);
     const holders = this.holders.get(replica.id);
     if (holders === undefined) this.holders.set(replica.id, new Set([node.id]));
     else holders.add(node.id);

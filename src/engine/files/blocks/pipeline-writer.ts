@@ -39,6 +39,8 @@ export interface PipelineOptions {
   readonly tailSum: number;
   readonly durability: ReplicaDurability;
   readonly authority: PipelineAuthority;
+  /** The log knows the stamp. False: it is told (`updatePipeline`) when all nodes are ready, before any byte. Default true. */
+  readonly stampIsTold?: boolean;
 }
 
 interface Packet {
@@ -84,7 +86,7 @@ export class PipelineWriter {
   private fetching:
     | { stream: StreamId; node: NodeId; done: (fetched: boolean) => void; heardMs: number }
     | undefined;
-  private failure: QuorateError | undefined;
+  private ended: QuorateError | undefined;
   private timer: Timer | undefined;
 
   constructor(link: BlockLink, options: PipelineOptions) {
@@ -115,6 +117,16 @@ export class PipelineWriter {
     return this.nodes;
   }
 
+  /** Nodes that failed it so far. */
+  get lostNodes(): ReadonlySet<NodeId> {
+    return this.excluded;
+  }
+
+  /** Why it takes no more bytes. */
+  get failure(): QuorateError | undefined {
+    return this.ended;
+  }
+
   /** Bytes put in so far, in the block. */
   get length(): number {
     return this.packed + this.pendingBytes;
@@ -122,7 +134,7 @@ export class PipelineWriter {
 
   /** Takes bytes, which must not change any more; calls back when more may come, or when all is over. */
   write(bytes: Bytes, room: () => void): void {
-    if (this.failure !== undefined || this.state === "ended") return room();
+    if (this.ended !== undefined) return room();
     if (bytes.length > 0) {
       this.pending.push(bytes);
       this.pendingBytes += bytes.length;
@@ -134,14 +146,14 @@ export class PipelineWriter {
 
   /** All so far is durable on all nodes of the pipeline. */
   sync(done: Outcome<WrittenBlock>): void {
-    if (this.failure !== undefined) return done(this.failure);
+    if (this.ended !== undefined) return done(this.ended);
     this.pack(true);
     this.add(NO_BYTES, { sync: true, last: false }, done);
   }
 
   /** As `sync`, and the replicas are finished. */
   finish(done: Outcome<WrittenBlock>): void {
-    if (this.failure !== undefined) return done(this.failure);
+    if (this.ended !== undefined) return done(this.ended);
     this.pack(true);
     this.add(NO_BYTES, { sync: true, last: true }, done);
   }
@@ -221,7 +233,7 @@ export class PipelineWriter {
     if (this.state !== "opening" && this.state !== "recovering") return;
     if (failure !== undefined) return this.recover(failure);
     this.dueMs = this.link.clock.monotonicMs();
-    if (this.state === "opening") return this.goOn();
+    if (this.state === "opening" && this.options.stampIsTold !== false) return this.goOn();
     this.state = "telling";
     this.options.authority.updatePipeline(this.written, this.nodes, (error) => {
       if (this.state !== "telling" || this.stream !== stream) return;
@@ -359,11 +371,11 @@ export class PipelineWriter {
     this.timer?.cancel();
     for (const cancel of this.subscriptions) cancel();
     const { packets, room } = this;
-    this.failure = failure ?? new QuorateError("REPLICA_UNUSABLE", "the block is finished");
+    this.ended = failure ?? new QuorateError("REPLICA_UNUSABLE", "the block is finished");
     this.packets = [];
     this.room = [];
     this.pending = [];
-    for (const { done } of packets) for (const each of done) each(this.failure);
+    for (const { done } of packets) for (const each of done) each(this.ended);
     for (const each of room) each();
   }
 }

@@ -19,6 +19,7 @@ import type { FileErrorCode } from "../../../runtime/errors.ts";
 import type { Field, FieldsOf } from "../../../wire/record.ts";
 import {
   bytes,
+  double,
   flag,
   list,
   optional,
@@ -256,6 +257,22 @@ export interface RecoveryReport {
   readonly nodes: readonly NodeId[];
 }
 
+/** From any node to the leader: a round of moves towards even use, unless one is under way. Answered by `balanced`. */
+export interface BalanceOrder {
+  readonly type: "balance";
+  readonly stream: StreamId;
+  readonly maxBytes: number;
+  /** Share of its space by which a node's use may differ from the mean. */
+  readonly threshold: number;
+}
+
+export interface BalanceAnswer {
+  readonly type: "balanced";
+  readonly stream: StreamId;
+  /** Undefined: this node does not lead. */
+  readonly moves: { readonly ordered: number; readonly pending: number } | undefined;
+}
+
 /** Every frame of the data plane. */
 export type BlockFrame =
   | StreamFrame
@@ -264,7 +281,9 @@ export type BlockFrame =
   | ReportWanted
   | Instruction
   | DamageReport
-  | RecoveryReport;
+  | RecoveryReport
+  | BalanceOrder
+  | BalanceAnswer;
 
 type FrameOf<Type extends BlockFrame["type"]> = FieldsOf<Omit<Extract<BlockFrame, { type: Type }>, "type">>;
 
@@ -375,5 +394,12 @@ export const BLOCK_FRAME: Field<BlockFrame> = union<BlockFrame>({
     stamp: uint53,
     length: uint53,
     from: list(text),
+  },
+  balance: { stream: uint53, maxBytes: uint53, threshold: double },
+  balanced: {
+    stream: uint53,
+    moves: optional(
+      record<{ readonly ordered: number; readonly pending: number }>({ ordered: uint32, pending: uint32 }),
+    ),
   },
 });

@@ -79,7 +79,7 @@ export function planRepair({ block, locations, nodes, pending }: BlockSituation)
   // Only when enough good ones are there is anything removed that could still be read somehow.
   const surplus = staying.length >= block.replication;
   const damaged = surplus ? bad.map(({ node }) => node) : stale(bad, block).map(({ node }) => node);
-  if (missing > 0) {
+  if (counted < block.replication) {
     const priority =
       staying.length + away.length <= 1
         ? 0
@@ -128,9 +128,9 @@ function surplusBy(staying: readonly ReplicaLocation[], block: StoredBlock, by: 
   return staying.length >= block.replication + by;
 }
 
-/** Replicas that no reader is ever given: removing them loses nothing. */
+/** Replicas of a closed block that no reader is ever given: removing them loses nothing, whatever was being done to them. */
 function stale(bad: readonly ReplicaLocation[], block: StoredBlock): readonly ReplicaLocation[] {
-  return bad.filter(({ stamp, state }) => stamp < block.stamp && state === "finished");
+  return bad.filter(({ stamp }) => stamp < block.stamp);
 }
 
 function byLoad(

@@ -65,6 +65,11 @@ export class Reporter {
     this.heartbeat = this.link.clock.setTimer(HEARTBEAT_MS, () => this.beat());
   }
 
+  /** As if it had changed. */
+  reportAgain(replica: Replica): void {
+    this.change(replica, replica.id);
+  }
+
   close(): void {
     this.closed = true;
     this.heartbeat?.cancel();

@@ -10,13 +10,16 @@ import type { Bytes } from "../../../runtime/bytes.ts";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { BlockNode } from "../blocks/locations.ts";
 import type {
+  BalanceRound,
   BlockHealth,
   Change,
   CreateOptions,
   FileReader,
+  FilesReport,
   FileSystem,
   FileWriter,
   ReadOptions,
+  SafeModeStatus,
 } from "../file-system.ts";
 import type {
   AclStatus,
@@ -59,6 +62,8 @@ export const DEFAULT_SETTINGS: NamespaceSettings = {
   maxSnapshots: 65_536,
   maxAttributes: 32,
   maxAttributeBytes: 16_384,
+  decommissioning: [],
+  inMaintenance: [],
 };
 
 export class MemoryFileSystem implements FileSystem {
@@ -268,6 +273,30 @@ export class MemoryFileSystem implements FileSystem {
 
   async *health(): AsyncIterable<BlockHealth> {
     // Memory keeps no replicas that could be unwell.
+  }
+
+  async report(): Promise<FilesReport> {
+    const kinds = ["missing", "underReplicated", "overReplicated", "corrupt", "misplaced", "open"] as const;
+    const none = Object.fromEntries(kinds.map((kind) => [kind, 0])) as Omit<FilesReport["blocks"], "total">;
+    return {
+      blocks: { total: 0, ...none },
+      nodes: this.blockNodes.map((node) => ({ node, replicas: 0, remaining: 0 })),
+      safeMode: this.safeMode(),
+    };
+  }
+
+  safeMode(): SafeModeStatus {
+    if (!this.tree.settings.safeMode) return { on: false, by: undefined, explanation: undefined };
+    return { on: true, by: "operator", explanation: "It was turned on by hand." };
+  }
+
+  async balance(caller: Caller): Promise<BalanceRound> {
+    if (!this.tree.isSuperuser(caller)) refuse("ACCESS_DENIED", "Superuser privilege is required");
+    return { ordered: 0, pending: 0 };
+  }
+
+  async settledReplication(path: string, caller: Caller): Promise<void> {
+    this.tree.find(path, caller);
   }
 
   async create(path: string, caller: Caller, options: CreateOptions = {}): Promise<FileWriter> {

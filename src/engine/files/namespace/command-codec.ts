@@ -56,6 +56,8 @@ const settings: FieldsOf<
   maxSnapshots: optional(double),
   maxAttributes: optional(double),
   maxAttributeBytes: optional(double),
+  decommissioning: optional(list(text)),
+  inMaintenance: optional(list(text)),
 };
 
 /** Of settings, some or all; what is absent is undefined when it is read. */
@@ -114,6 +116,8 @@ const COMMAND: Field<NamespaceCommand> = union<NamespaceCommand>({
   expireLeases: { limit: uint32 },
   reclaim: { limit: uint32 },
   emptyTrash: {},
+  abandon: { ...onOpenFile, length: optional(uint53) },
+  found: { key: text, settings: SETTINGS },
 });
 
 export function encodeCommand(command: NamespaceCommand): Bytes {

@@ -38,7 +38,10 @@ interface NewFile {
   readonly blockSize: number | undefined;
   /** Directories that are missing are made. */
   readonly createParents: boolean;
-  /** What becomes of a file that is there already: PATH_EXISTS, or this one in its place. */
+  /**
+   * What becomes of a file that is there already: PATH_EXISTS, or this one in its place, in one step: when it is put, or closed or
+   * first synced. A writer that gives up or dies before leaves what was there.
+   */
   readonly existing: "refuse" | "replace";
 }
 
@@ -167,6 +170,11 @@ export type NamespaceCommand =
   /** What the pipeline has acknowledged becomes visible to readers. */
   | ({ readonly type: "sync"; readonly block: WrittenBlock } & OnOpenFile)
   | ({ readonly type: "complete"; readonly last: WrittenBlock | undefined } & OnOpenFile)
+  /**
+   * The writer gives up. `length` undefined: the file, which it made, is removed. Else the file goes back to that length, which
+   * it had before or was synced at since; where a block must be cut for it, the file is held until it is.
+   */
+  | ({ readonly type: "abandon"; readonly length: number | undefined } & OnOpenFile)
   | { readonly type: "renewLease"; readonly holder: string }
   /** Takes the file from its writer when that was silent for the soft limit, is the caller itself, or `force` (superuser). */
   | ({ readonly type: "recoverLease"; readonly holder: string | undefined; readonly force: boolean } & OnPath)
@@ -191,7 +199,12 @@ export type NamespaceCommand =
   /** Upkeep, by the leader: gives up that many nodes of what was deleted, and their blocks. */
   | { readonly type: "reclaim"; readonly limit: number }
   /** Upkeep, by the leader: closes every user's current trash and removes checkpoints that are due. */
-  | { readonly type: "emptyTrash" };
+  | { readonly type: "emptyTrash" }
+  /**
+   * By the first leader: what the file system begins with. A later one changes nothing. `key`: a secret of the cluster, 64
+   * hexadecimal digits; the settings are those that depend on the cluster, such as the replication of one of a single node.
+   */
+  | { readonly type: "found"; readonly key: string; readonly settings: Partial<NamespaceSettings> };
 
 export type CommandType = NamespaceCommand["type"];
 export type CommandOf<Type extends CommandType> = Extract<NamespaceCommand, { readonly type: Type }>;

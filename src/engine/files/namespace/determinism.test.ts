@@ -162,7 +162,15 @@ const command: fc.Arbitrary<NamespaceCommand> = fc.oneof(
   { weight: 2, arbitrary: typed("abandonBlock", { file, holder, block }) },
   { weight: 2, arbitrary: typed("updatePipeline", { file, holder, block: written, pipeline }) },
   { weight: 2, arbitrary: typed("complete", { file, holder, last: fc.option(written, { nil: undefined }) }) },
+  { weight: 2, arbitrary: typed("abandon", { file, holder, length: fc.option(length, { nil: undefined }) }) },
   { weight: 1, arbitrary: typed("renewLease", { holder }) },
+  {
+    weight: 1,
+    arbitrary: typed("found", {
+      key: fc.constantFrom("0f".repeat(32), "1e".repeat(32), "short"),
+      settings: fc.constantFrom({}, { replication: 1 }, { blockSize: 1000 }),
+    }),
+  },
   {
     weight: 3,
     arbitrary: typed("recoverLease", {
@@ -191,6 +199,9 @@ const command: fc.Arbitrary<NamespaceCommand> = fc.oneof(
         { inlineMaxBytes: 30 },
         { inlineMaxBytes: 16 },
         { blockSize: 1000 },
+        { decommissioning: ["n1"] },
+        { inMaintenance: ["n1", "n2"] },
+        { decommissioning: [] },
       ),
     }),
   },

@@ -13,6 +13,8 @@ export interface OpenRecord {
   readonly block: BlockId | undefined;
   /** The block is not in the file yet: with its first acknowledged bytes it takes the place of content kept inline. */
   readonly aside: boolean;
+  /** The file is not in the tree yet (`drafts.ts`): when it is closed or synced it takes the place at `names`. */
+  readonly draft: boolean;
   readonly pipeline: readonly string[];
   readonly recovery: RecoveryRecord | undefined;
 }
@@ -112,7 +114,7 @@ export class LeaseTable {
 function recordDigest(record: OpenRecord): number {
   let hash = stirNumber(21, record.id);
   for (const name of record.names) hash = hashText(hash, name);
-  hash = hashText(stir(hash, record.aside ? 1 : 0), record.holder);
+  hash = hashText(stir(hash, (record.aside ? 1 : 0) + (record.draft ? 2 : 0)), record.holder);
   hash = stirNumber(hash, record.block ?? -1);
   for (const node of record.pipeline) hash = hashText(hash, node);
   const { recovery } = record;

@@ -100,6 +100,7 @@ test("deleting a directory is one step; its blocks go in bounded slices, and the
     blockChanged: () => undefined,
     blockRemoved: (id) => removed.push(id),
     pathChanged: () => undefined,
+    configured: () => undefined,
     replaced: () => undefined,
   };
   const blocks = Array.from({ length: 20 }, (_, n) => trial.write(`/d/${n}`, [1024, 100])).flat();

@@ -20,16 +20,19 @@ import type {
   Listing,
   NamespaceSettings,
   OpenFile,
+  Segment,
   SnapshotDifference,
   SnapshotEntry,
   SnapshottableDirectory,
 } from "./model.ts";
+import { placeOfFile } from "./operations/content.ts";
 import { OPERATIONS } from "./operations/index.ts";
 import type { Operation } from "./operations/operation.ts";
 import { dueAtMs, RECOVERY_RETRY_MS } from "./operations/recovering.ts";
 import * as questions from "./questions.ts";
 import type {
   FileSegments,
+  IntendedFile,
   NamespaceObserver,
   NamespaceQueries,
   NamespaceStatistics,
@@ -54,7 +57,12 @@ const EXPIRE_LIMIT = 100;
 const UPKEEP_PATIENCE_MS = 1000;
 
 /** What an operator's safe mode lets through: what ends it, and what closes things without changing any name. */
-const IN_SAFE_MODE: ReadonlySet<CommandType> = new Set(["configure", "renewLease", "finishRecovery"]);
+const IN_SAFE_MODE: ReadonlySet<CommandType> = new Set([
+  "configure",
+  "renewLease",
+  "finishRecovery",
+  "found",
+]);
 /** Leave no trace in an inode. */
 const UPKEEP: ReadonlySet<CommandType> = new Set(["expireLeases", "reclaim", "emptyTrash"]);
 
@@ -83,6 +91,10 @@ export class NamespaceMachine implements NamespaceQueries {
 
   get settings(): NamespaceSettings {
     return this.state.settings;
+  }
+
+  get key(): string | undefined {
+    return this.state.key;
   }
 
   get nextBlockId(): BlockId {
@@ -143,6 +155,16 @@ export class NamespaceMachine implements NamespaceQueries {
 
   digest(): number {
     return this.state.digest();
+  }
+
+  checkCreate(file: IntendedFile): void {
+    if (this.state.settings.safeMode) throw inSafeMode("create");
+    placeOfFile(this.state, file, 0);
+  }
+
+  checkAppend(path: string, caller: Caller): { status: FileStatus; last: Segment | undefined } {
+    if (this.state.settings.safeMode) throw inSafeMode("append");
+    return questions.endOf(this.state, path, caller);
   }
 
   status(path: string, caller: Caller, followLast = true): FileStatus {

@@ -167,7 +167,7 @@ export interface BlockRecovery {
 
 /** What an operator sets for the whole file system; replicated. */
 export interface NamespaceSettings {
-  /** May do everything. Default "quorate": the name under which `quorate` itself asks. */
+  /** May do everything. Default: the user that runs the node which founds the file system; where it has no name, "quorate". */
   readonly superuser: string;
   /** Its members may do everything. Default "supergroup". */
   readonly supergroup: string;
@@ -199,6 +199,10 @@ export interface NamespaceSettings {
   readonly maxAttributes: number;
   /** Name and value of an extended attribute. Default 16,384, as in HDFS. */
   readonly maxAttributeBytes: number;
+  /** Nodes that are to be emptied of replicas: theirs are made anew elsewhere, and they get no more. Default none. */
+  readonly decommissioning: readonly NodeId[];
+  /** Nodes that will be away for a while: their replicas count while another one can be read. Default none. */
+  readonly inMaintenance: readonly NodeId[];
 }
 
 /** Bytes of UTF-8 in one name. */

@@ -42,14 +42,35 @@ export interface NamespaceObserver {
   blockRemoved(id: BlockId): void;
   /** A file was closed, renamed, removed, or changed in content: those who watch it look again. Path of now, or last. */
   pathChanged(path: string): void;
+  /** An operator changed settings: those that he named. */
+  configured(change: Partial<NamespaceSettings>): void;
   /** Everything may have changed: a snapshot of the log was installed. */
   replaced(): void;
 }
 
+/** How a file is to be made, as far as it can be refused. */
+export interface IntendedFile {
+  readonly path: string;
+  readonly caller: Caller;
+  readonly replication: number | undefined;
+  readonly blockSize: number | undefined;
+  readonly createParents: boolean;
+  readonly existing: "refuse" | "replace";
+}
+
 export interface NamespaceQueries {
   readonly settings: NamespaceSettings;
+  /** The secret that the cluster was founded with: 64 hexadecimal digits. Undefined: it was not founded yet. */
+  readonly key: string | undefined;
+  /** Raises what the commands `create` and `put` would be refused with at this moment. */
+  checkCreate(file: IntendedFile): void;
   /** `followLast` false: of the link, not of what it leads to. Default true. */
   status(path: string, caller: Caller, followLast?: boolean): FileStatus;
+  /** The end of a file that is to be appended to. Raises what `append` would be refused with at this moment. */
+  checkAppend(
+    path: string,
+    caller: Caller,
+  ): { readonly status: FileStatus; readonly last: Segment | undefined };
   /**
    * Names of a directory in the order of their UTF-8 bytes, behind `startAfter` ("": from the first); at most `limit`,
    * cost independent of how many there are. Of a file: itself.

@@ -17,6 +17,7 @@ import type {
 } from "./model.ts";
 import { SNAPSHOT_NAME } from "./model.ts";
 import { checkAttributeName, binaryName } from "./operations/attributes.ts";
+import { writable } from "./operations/content.ts";
 import { accessOf } from "./operations/operation.ts";
 import { recoveryOf } from "./operations/recovering.ts";
 import { snapshotsOf } from "./operations/snapshotting.ts";
@@ -24,7 +25,7 @@ import { nameOf, pathOf, shown, textOf } from "./path.ts";
 import type { FileSegments, StoredBlock } from "./queries.ts";
 import { Refusal } from "./replies.ts";
 import type { Resolved } from "./resolve.ts";
-import { existing, resolve } from "./resolve.ts";
+import { changeable, existing, resolve } from "./resolve.ts";
 import type { NamespaceState } from "./state.ts";
 import { statusOf } from "./status.ts";
 
@@ -120,6 +121,22 @@ export function segments(
   return {
     status: statusOf(state, node, found.names, found.inSnapshot),
     segments: segmentsOf(state, node, offset, length, found.inSnapshot),
+  };
+}
+
+/** Of a file that the caller may write and nobody writes. */
+export function endOf(
+  state: NamespaceState,
+  path: string,
+  caller: Caller,
+): { readonly status: FileStatus; readonly last: Segment | undefined } {
+  const access = accessOf(state, caller);
+  const found = changeable(state.root, path, access);
+  const file = writable(state, found, access);
+  const from = Math.max(0, file.length - 1);
+  return {
+    status: statusOf(state, file, found.names, false),
+    last: segmentsOf(state, file, from, file.length - from, false).at(-1),
   };
 }
 

@@ -67,6 +67,8 @@ interface ReplyShapes {
   readonly updatePipeline: undefined;
   readonly sync: undefined;
   readonly complete: FileStatus;
+  /** False: its last block is being cut. */
+  readonly abandon: boolean;
   /** How many files the holder has open. */
   readonly renewLease: number;
   readonly recoverLease: LeaseRecovery;
@@ -84,6 +86,8 @@ interface ReplyShapes {
   readonly reclaim: number;
   /** Checkpoints made and removed. */
   readonly emptyTrash: number;
+  /** False: it was founded before. */
+  readonly found: boolean;
 }
 
 /** Proves that every command has a reply. */

@@ -20,6 +20,8 @@ export const DEFAULT_NAMESPACE_SETTINGS: NamespaceSettings = {
   maxSnapshots: 65_536,
   maxAttributes: 32,
   maxAttributeBytes: 16_384,
+  decommissioning: [],
+  inMaintenance: [],
 };
 
 /** Whole numbers: least and greatest. */
@@ -38,6 +40,9 @@ const RANGES: { readonly [Name in keyof NamespaceSettings]?: readonly [number, n
   maxAttributeBytes: [1, 1024 * 1024],
 };
 
+/** Nodes that are decommissioned or in maintenance. */
+const NODES_MAX = 10_000;
+
 /** Throws Refusal ARGUMENT_INVALID. */
 export function changedSettings(
   settings: NamespaceSettings,
@@ -55,6 +60,13 @@ export function changedSettings(
   }
   if (next.replication > next.maxReplication) {
     throw new Refusal("ARGUMENT_INVALID", "replication must be at most maxReplication");
+  }
+  const both = next.decommissioning.find((node) => next.inMaintenance.includes(node));
+  if (both !== undefined) {
+    throw new Refusal("ARGUMENT_INVALID", `${both} cannot be decommissioned and in maintenance at once`);
+  }
+  if (next.decommissioning.length + next.inMaintenance.length > NODES_MAX) {
+    throw new Refusal("ARGUMENT_INVALID", `at most ${NODES_MAX} nodes can be on their way out`);
   }
   if (next.leaseHardMs < next.leaseSoftMs) {
     throw new Refusal("ARGUMENT_INVALID", "leaseHardMs must be at least leaseSoftMs");

@@ -18,6 +18,7 @@ import {
   FORMAT,
   finishRecord,
   HEADER,
+  KEY,
   LEASES,
   LINK,
   SAME,
@@ -97,6 +98,7 @@ export class NamespaceCut {
     out.uint32(FORMAT).uint32(digest).uint53(state.timeMs);
     COUNTERS.write(out, state.counters);
     SETTINGS.write(out, state.settings);
+    KEY.write(out, state.key);
     SNAPSHOTTABLE.write(
       out,
       [...state.snapshottable].map(([id, names]) => ({ id, names })),
@@ -111,6 +113,8 @@ export class NamespaceCut {
           .map((id) => this.blockToken(id)),
       })),
     );
+    out.uint32(state.drafts.size);
+    for (const draft of state.drafts.all()) this.writeInode(draft);
     out.uint32(this.roots.length);
     finishRecord(out, start);
   }

@@ -1,7 +1,7 @@
 /**
  * The bytes of a snapshot of the namespace: records, each behind its length, each of whole tokens.
  *
- *   header   format u32, digest u32, counters, settings, places of snapshottable directories, leases with their open blocks
+ *   header   format u32, digest u32, counters, settings, key, places of snapshottable directories, leases with their open blocks, drafts
  *   tree     tokens of the tree from its root, then of what is being reclaimed, depth first
  *   end
  *
@@ -53,6 +53,8 @@ export const COUNTERS: Field<Counters> = record<Counters>({
   emptyTrashAtMs: uint53,
 });
 
+export const KEY: Field<string | undefined> = optional(text);
+
 export const SNAPSHOTTABLE: Field<readonly { readonly id: number; readonly names: readonly string[] }[]> =
   list(
     record<{ readonly id: number; readonly names: readonly string[] }>({ id: uint53, names: list(binary) }),
@@ -81,6 +83,7 @@ export const LEASES: Field<readonly LeaseToken[]> = list(
       holder: text,
       block: optional(uint53),
       aside: flag,
+      draft: flag,
       pipeline: list(text),
       recovery: optional(
         record<RecoveryRecord>({

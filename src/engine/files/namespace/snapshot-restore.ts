@@ -19,6 +19,7 @@ import {
   FILE,
   FORMAT,
   HEADER,
+  KEY,
   LEASES,
   LINK,
   readExtras,
@@ -114,8 +115,10 @@ class SnapshotReader {
     state.timeMs = this.reader.uint53();
     Object.assign(state.counters, COUNTERS.read(this.reader));
     state.settings = wholeSettings(SETTINGS.read(this.reader));
+    state.key = KEY.read(this.reader);
     for (const { id, names } of SNAPSHOTTABLE.read(this.reader)) state.snapshottable.set(id, names);
     const leases = LEASES.read(this.reader);
+    for (let left = this.reader.uint32(); left > 0; left--) this.addDraft();
     const roots = this.reader.uint32();
     const root = this.readInode();
     if (root.kind !== "directory") throw corrupt("its root is no directory");
@@ -127,6 +130,12 @@ class SnapshotReader {
     if (this.records.next().done !== true) throw corrupt("something follows its end");
     if (state.digest() !== digest) throw corrupt("its digest does not fit its content");
     return state;
+  }
+
+  private addDraft(): void {
+    const draft = this.begin([]);
+    if (!(draft instanceof FileNode)) throw corrupt("a draft that is no file");
+    this.state.drafts.add(draft);
   }
 
   private addLease({ lease, renewedMs, blocks }: LeaseToken): void {

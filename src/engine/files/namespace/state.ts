@@ -3,10 +3,11 @@
  * its first step: a command that is refused has changed nothing.
  */
 import { assert } from "../../../runtime/errors.ts";
-import { stir, stirNumber } from "../../../wire/digest.ts";
+import { hashText, stir, stirNumber } from "../../../wire/digest.ts";
 import type { BlockFacts } from "./block-table.ts";
 import { BlockTable } from "./block-table.ts";
 import type { Extras, Inode, NewInode, Totals } from "./inode.ts";
+import { Drafts } from "./drafts.ts";
 import { Directory, FileNode, noTotals } from "./inode.ts";
 import type { Access } from "./access.ts";
 import { inheritedAcl, withAcl } from "./acl.ts";
@@ -40,9 +41,12 @@ export interface Counters {
 
 export class NamespaceState {
   settings: NamespaceSettings = DEFAULT_NAMESPACE_SETTINGS;
+  /** Set once, when the file system is founded. */
+  key: string | undefined = undefined;
   readonly blocks: BlockTable = new BlockTable();
   readonly tree: Tree = new Tree(emptyRoot(), this.blocks);
   readonly leases: LeaseTable = new LeaseTable();
+  readonly drafts: Drafts = new Drafts();
   readonly reclaimer: Reclaimer = new Reclaimer(this.blocks);
   readonly counters: Counters = {
     nextFileId: ROOT_ID + 1,
@@ -72,11 +76,12 @@ export class NamespaceState {
 
   /** Of everything, at no more cost than the settings: kept up to date by all parts. */
   digest(): number {
-    const { counters, tree, blocks, leases, reclaimer } = this;
+    const { counters, tree, blocks, leases, drafts, reclaimer } = this;
     let hash = stir(stir(stir(tree.root.digest, blocks.digest), leases.digest), reclaimer.stack.length);
+    hash = stir(hash, drafts.digest);
     for (const value of Object.values(counters)) hash = stirNumber(hash, value as number);
     for (const id of this.snapshottable.keys()) hash = stirNumber(hash, id);
-    return settingsDigest(hash, this.settings) >>> 0;
+    return settingsDigest(hashText(hash, this.key ?? ""), this.settings) >>> 0;
   }
 
   storedBlock(id: BlockId): StoredBlock | undefined {
@@ -199,14 +204,16 @@ export class NamespaceState {
 
   /** The file that a lease is for. */
   openFile(record: OpenRecord): FileNode {
-    return this.nodeAt(record.names) as FileNode;
+    return record.draft ? this.drafts.of(record.id) : (this.nodeAt(record.names) as FileNode);
   }
 
   editFile(record: OpenRecord, change: (file: FileNode) => void): void {
-    this.tree.edit(record.names, (node) => {
+    const edit = (node: Inode): void => {
       node.revision = this.counters.revision;
       change(node as FileNode);
-    });
+    };
+    if (record.draft) this.drafts.edit(record.id, edit);
+    else this.tree.edit(record.names, edit);
   }
 
   /** Runs `change`; when it throws, everything is as it was before. */
@@ -225,6 +232,11 @@ export class NamespaceState {
     // A block that is gone cannot be brought back: `publish` does not replace what is being written.
     assert(!this.tree.inSavepoint, "a lease was ended that a savepoint may have to restore");
     this.leases.delete(id);
+    if (record.draft) {
+      for (const segment of this.drafts.take(id).segments) {
+        if (typeof segment !== "string") this.blocks.letGo(segment);
+      }
+    }
     if (record.aside && record.block !== undefined) this.blocks.letGo(record.block);
     if (record.recovery?.copyTo !== undefined) this.blocks.letGo(record.recovery.copyTo);
   }
@@ -248,9 +260,20 @@ export class NamespaceState {
     throw new Refusal("SPACE_QUOTA_EXCEEDED", `${text} but diskspace consumed = ${over.needed} B`);
   }
 
+  /** Somebody is about to put a file below these names. */
+  hasDraftBelow(names: readonly string[]): boolean {
+    if (this.drafts.size === 0) return false;
+    for (const record of this.leases.all()) if (record.draft && isWithin(record.names, names)) return true;
+    return false;
+  }
+
+  /** A draft is not the file whose place it is to take: what becomes of that does not concern it. */
   private openBelow(names: readonly string[]): OpenRecord[] {
     const below: OpenRecord[] = [];
-    for (const record of this.leases.all()) if (isWithin(record.names, names)) below.push(record);
+    for (const record of this.leases.all()) {
+      const isIt = record.draft && record.names.length === names.length;
+      if (!isIt && isWithin(record.names, names)) below.push(record);
+    }
     return below;
   }
 

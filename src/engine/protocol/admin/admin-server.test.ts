@@ -113,6 +113,7 @@ test("the status names every node and group, with null for what is not known", a
   expect(status.groups).toEqual([
     {
       id: "g0",
+      name: "keyspace",
       algorithm: "raft",
       leader: "n1",
       term: 7,
@@ -151,7 +152,11 @@ test("what is not offered is refused plainly", async () => {
 });
 
 test("a node with files answers WebHDFS on the same port, and a node without refuses in its words", async () => {
-  const door = createWebHdfsDoor({ files: new MemoryFileSystem(), key: Buffer.alloc(32, 1), now: Date.now });
+  const door = createWebHdfsDoor({
+    files: new MemoryFileSystem(),
+    key: () => Buffer.alloc(32, 1),
+    now: Date.now,
+  });
   const url = await serve(undefined, { files: door });
   const file = `${url}/webhdfs/v1/${"long name ".repeat(20)}`;
   const put = await fetch(`${file}?op=CREATE&user.name=quorate`, { method: "PUT", body: "bytes" });

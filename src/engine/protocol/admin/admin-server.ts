@@ -7,6 +7,7 @@ import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { QuorateError } from "../../../runtime/errors.ts";
+import type { NodeStatus } from "../../cluster/local-node.ts";
 import type { Metrics } from "../../cluster/metrics.ts";
 import { registerNodeMetrics } from "./node-metrics.ts";
 import type { MembersDoor } from "./members-door.ts";
@@ -175,7 +176,13 @@ function answerHealth(response: ServerResponse, node: ObservedNode): void {
     () => finish(node.status().refusing ?? `no read barrier within ${HEALTH_TIMEOUT_MS} ms`),
     HEALTH_TIMEOUT_MS,
   );
-  node.barrier((error) => finish(error?.message ?? node.status().refusing));
+  node.barrier((error) => finish(error?.message ?? whyNot(node.status())));
+}
+
+/** What keeps a node from serving keys, or files, or whatever else it hosts. */
+function whyNot({ refusing, furtherGroups = [] }: NodeStatus): string | undefined {
+  const group = furtherGroups.find((each) => each.refusing !== undefined);
+  return refusing ?? (group && `${group.name}: ${group.refusing ?? ""}`);
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {

@@ -1,6 +1,12 @@
 /** The state of the cluster as one node sees it, as JSON: what `/status`, `QUORATE STATUS` and `quorate status --json` give. */
 import type { NodeId } from "../../../runtime/world.ts";
-import type { LocalNode, MemberView, NodeStatus } from "../../cluster/local-node.ts";
+import type {
+  FilesStatus,
+  GroupStatus,
+  LocalNode,
+  MemberView,
+  NodeStatus,
+} from "../../cluster/local-node.ts";
 
 /** The part of a node that tells about it. */
 export type ObservedNode = Pick<
@@ -16,7 +22,16 @@ export interface StatusDocument {
   readonly nodes: readonly NodeEntry[];
   /** Nodes in sight that are no members, and wait to be admitted. */
   readonly strangers: readonly NodeEntry[];
+  /** The keyspace's first. */
   readonly groups: readonly GroupEntry[];
+  /** Null: the node that was asked serves no files. */
+  readonly files: FilesEntry | null;
+}
+
+/** The file system as the node sees it that was asked. Sizes are bytes. */
+export interface FilesEntry extends Omit<FilesStatus, "safeMode"> {
+  /** Why no changes are taken, or null. */
+  readonly safeMode: string | null;
 }
 
 /** A field is null while the node it describes was not heard. */
@@ -51,6 +66,8 @@ export interface NodeEntry {
 
 export interface GroupEntry {
   readonly id: string;
+  /** What it holds: "keyspace", or what a further group is called. */
+  readonly name: string;
   readonly algorithm: NodeStatus["algorithm"];
   readonly leader: NodeId | null;
   readonly term: number;
@@ -60,8 +77,10 @@ export interface GroupEntry {
   readonly refusing: string | null;
 }
 
-/** The one group that holds every key. */
-export const GROUP_ID = "g0";
+/** The group that holds every key is "g0". */
+export function groupName(group: number): string {
+  return `g${group}`;
+}
 
 export function statusDocument(node: ObservedNode): StatusDocument {
   const status = node.status();
@@ -76,16 +95,31 @@ export function statusDocument(node: ObservedNode): StatusDocument {
     }),
     strangers: (node.strangers?.() ?? []).map((stranger) => nodeEntry(stranger, commitIndex, 0)),
     groups: [
-      {
-        id: GROUP_ID,
-        algorithm: status.algorithm,
-        leader: status.consensus.leader ?? null,
-        term: status.consensus.term,
-        commitIndex,
-        durability: status.durability,
-        refusing: status.refusing ?? null,
-      },
+      groupEntry({ id: 0, name: "keyspace", ...status }, commitIndex, status.durability),
+      ...(status.furtherGroups ?? []).map((group) => {
+        const rows = members.flatMap((member) => member.groups?.find(({ id }) => id === group.id) ?? []);
+        const highest = Math.max(group.consensus.commitIndex, ...rows.map((row) => row.commitIndex));
+        return groupEntry(group, highest, status.durability);
+      }),
     ],
+    files: status.files === undefined ? null : { ...status.files, safeMode: status.files.safeMode ?? null },
+  };
+}
+
+function groupEntry(
+  { id, name, algorithm, consensus, refusing }: GroupStatus,
+  commitIndex: number,
+  durability: NodeStatus["durability"],
+): GroupEntry {
+  return {
+    id: groupName(id),
+    name,
+    algorithm,
+    leader: consensus.leader ?? null,
+    term: consensus.term,
+    commitIndex,
+    durability,
+    refusing: refusing ?? null,
   };
 }
 
@@ -103,7 +137,7 @@ function nodeEntry(member: MemberView, commitIndex: number, matchIndex: number):
     directory: member.directory ?? null,
     recovering: member.recovering ?? false,
     refusing: member.refusing ?? null,
-    diverged: member.diverged ?? null,
+    diverged: member.diverged ?? member.groups?.find((row) => row.diverged)?.diverged ?? null,
     dataDir: member.dataDir ?? null,
     commitIndex: member.commitIndex ?? null,
     appliedIndex: member.appliedIndex ?? null,

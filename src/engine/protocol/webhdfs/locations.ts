@@ -22,11 +22,11 @@ const CLOCK_SKEW_MS = 300_000;
 export type LocatedOperation = Operation<"OPEN" | "CREATE" | "APPEND" | "GETFILECHECKSUM">;
 
 export class LocationSigner {
-  private readonly key: Uint8Array;
+  private readonly key: () => Uint8Array | undefined;
   private readonly now: () => number;
 
   /** `key` is the same on every node of a cluster; `now` gives Unix milliseconds. */
-  constructor(key: Uint8Array, now: () => number) {
+  constructor(key: () => Uint8Array | undefined, now: () => number) {
     this.key = key;
     this.now = now;
   }
@@ -63,7 +63,9 @@ export class LocationSigner {
   }
 
   private signature(op: string, path: string, user: string, expires: string): string {
-    return createHmac("sha256", this.key)
+    const key = this.key();
+    if (key === undefined) throw new QuorateError("NO_QUORUM", "the file system is not founded yet");
+    return createHmac("sha256", key)
       .update(JSON.stringify([op, path, user, expires]))
       .digest("base64url");
   }

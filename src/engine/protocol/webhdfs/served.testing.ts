@@ -41,7 +41,7 @@ export async function serveMemory({
   const requests = servers.map(() => [] as string[]);
   for (const [at, server] of servers.entries()) {
     const own = Object.create(files, { node: { value: `n${at + 1}` } }) as FileSystem;
-    const taken = createWebHdfsDoor({ files: own, key: Buffer.alloc(32, 7), now: Date.now, ...door });
+    const taken = createWebHdfsDoor({ files: own, key: () => Buffer.alloc(32, 7), now: Date.now, ...door });
     server.requestTimeout = 0;
     const note = (method = "", target = ""): unknown => requests[at]?.push(`${method} ${target}`);
     server.on("request", (request, response) => {

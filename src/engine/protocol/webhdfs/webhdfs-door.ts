@@ -10,6 +10,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { Operation } from "../../../wire/webhdfs/operations.ts";
 import { parseRequest, WEBHDFS_PREFIX } from "../../../wire/webhdfs/request.ts";
+import { isLoopback } from "../loopback.ts";
 import type { FileSystem } from "../../files/file-system.ts";
 import { CHANGES } from "./changes.ts";
 import type { Exchange } from "./exchange.ts";
@@ -24,12 +25,14 @@ const DEFAULT_IDLE_TIMEOUT_MS = 60_000;
 
 export interface WebHdfsOptions {
   readonly files: FileSystem;
-  /** Signs locations: secret, and the same on every node of the cluster. */
-  readonly key: Uint8Array;
+  /** Signs locations: secret, and the same on every node of the cluster. Undefined: not known yet, ask again in a moment. */
+  readonly key: () => Uint8Array | undefined;
   /** Unix milliseconds. */
   readonly now: () => number;
   /** The groups of a user. Default: none. */
   readonly groupsOf?: (user: string) => readonly string[];
+  /** Clients of other machines are refused, because whoever asks is believed. Default false. */
+  readonly onlyLocal?: boolean;
   /** A transfer in which no byte moves for so long is ended. Default 60,000. */
   readonly idleTimeoutMs?: number;
 }
@@ -46,12 +49,14 @@ export function isWebHdfs(target: string): boolean {
 
 export function createWebHdfsDoor(options: WebHdfsOptions): WebHdfsDoor {
   const { files, key, now, groupsOf = () => [], idleTimeoutMs = DEFAULT_IDLE_TIMEOUT_MS } = options;
+  const { onlyLocal = false } = options;
   const transfers = new Transfers(files, new LocationSigner(key, now), idleTimeoutMs);
   return {
     take(request, response, expectsContinue) {
       const gone = new AbortController();
       response.once("close", () => gone.abort());
       const answering = async (): Promise<void> => {
+        if (onlyLocal) refuseStrangers(request);
         refusePages(request);
         const parsed = parseRequest(request.method ?? "", request.url ?? "");
         const caller = callerOf(parsed, groupsOf);
@@ -61,6 +66,16 @@ export function createWebHdfsDoor(options: WebHdfsOptions): WebHdfsDoor {
       answering().catch((error: unknown) => sendError(request, response, error));
     },
   };
+}
+
+function refuseStrangers({ socket }: IncomingMessage): void {
+  const { remoteAddress, localAddress } = socket;
+  // A program of this machine may come by the address under which others know it.
+  if (isLoopback(remoteAddress) || (remoteAddress !== undefined && remoteAddress === localAddress)) return;
+  throw new QuorateError(
+    "ACCESS_DENIED",
+    "protected mode: files are served to clients of this machine only, because whoever asks is believed; start nodes with --protected-mode no to let other machines in",
+  );
 }
 
 /** For a node that keeps no files: every request gets one clear error. */

@@ -6,7 +6,9 @@ import type { CommandOf } from "../commands.ts";
 import type { FileNode, StoredSegment } from "../inode.ts";
 import { NO_SEGMENTS } from "../inode.ts";
 import { RECOVERING } from "../leases.ts";
+import type { BlockId, FileId } from "../model.ts";
 import { pathOf, shown } from "../path.ts";
+import type { IntendedFile } from "../queries.ts";
 import { Refusal } from "../replies.ts";
 import type { Resolved } from "../resolve.ts";
 import {
@@ -114,16 +116,60 @@ export const CONTENT_OPERATIONS: Operations<"put" | "appendInline" | "concat" | 
  * A new file in the place that a command names, and what was there is gone. `content` bytes will be in it at once; `fill`
  * puts them there. Throws before anything is changed.
  */
-export function makeFile(
+function makeFile(
   state: NamespaceState,
-  command: CommandOf<"put" | "create">,
+  command: CommandOf<"put">,
   content: number,
   fill: (file: FileNode) => void,
 ): { readonly file: FileNode; readonly found: Resolved } {
-  const { caller, path, mode, unmaskedMode, createParents, existing: policy } = command;
+  const place = placeOfFile(state, command, content);
+  const { found, replaces } = place;
+  if (replaces) state.discard(found.names, state.detach(found.names));
+  const file = newFile(state, command, place);
+  fill(file);
+  put(state, found, file);
+  return { file, found };
+}
+
+/** A new file that its writer holds: in its place, or, where another is, a draft that takes the place later. */
+export function beginFile(
+  state: NamespaceState,
+  command: CommandOf<"create">,
+): { readonly file: FileNode; readonly found: Resolved; readonly isDraft: boolean } {
+  const place = placeOfFile(state, command, 0);
+  const { found, replaces: isDraft } = place;
+  const file = newFile(state, command, place);
+  if (isDraft) state.drafts.add(file);
+  else put(state, found, file);
+  return { file, found, isDraft };
+}
+
+function newFile(
+  state: NamespaceState,
+  command: CommandOf<"put" | "create">,
+  { found, replaces, replication, blockSize }: PlaceOfFile,
+): FileNode {
+  const { caller, mode, unmaskedMode } = command;
   const access = accessOf(state, caller);
-  const replication = command.replication ?? state.settings.replication;
-  const blockSize = command.blockSize ?? state.settings.blockSize;
+  const parent = replaces ? directoriesOf(found).at(-1)! : makeParents(state, found, access);
+  const like = state.newInode(parent, access, mode & 0o777, unmaskedMode, false);
+  return state.newFile(state.counters.nextFileId++, like, replication, blockSize);
+}
+
+interface PlaceOfFile {
+  readonly found: Resolved;
+  /** Another file is there. */
+  readonly replaces: boolean;
+  readonly replication: number;
+  readonly blockSize: number;
+}
+
+/** Where a new file of `content` bytes goes. Throws whatever is against it. */
+export function placeOfFile(state: NamespaceState, file: IntendedFile, content: number): PlaceOfFile {
+  const { caller, path, createParents, existing: policy } = file;
+  const access = accessOf(state, caller);
+  const replication = file.replication ?? state.settings.replication;
+  const blockSize = file.blockSize ?? state.settings.blockSize;
   checkReplication(state, replication);
   checkBlockSize(state, blockSize);
   const there = resolve(state.root, path, access);
@@ -136,22 +182,15 @@ export function makeFile(
     throw new Refusal("PATH_EXISTS", `${shown(path)} already exists`);
   }
   const space = content * replication;
-  let found = there;
   if (replaced === undefined) {
-    found = creatable(state.root, path, access, createParents);
+    const found = creatable(state.root, path, access, createParents);
     checkRoom(state, found, { files: 1, length: content, space });
-  } else {
-    access.check(replaced, WRITE, there.names, there.names.length);
-    const gone = replaced.kind === "file" ? replaced.space : 0;
-    state.checkQuota(directoriesOf(there), there.names, { space: space - gone });
-    state.discard(there.names, state.detach(there.names));
+    return { found, replaces: false, replication, blockSize };
   }
-  const parent = replaced === undefined ? makeParents(state, found, access) : directoriesOf(found).at(-1)!;
-  const like = state.newInode(parent, access, mode & 0o777, unmaskedMode, false);
-  const file = state.newFile(state.counters.nextFileId++, like, replication, blockSize);
-  fill(file);
-  put(state, found, file);
-  return { file, found };
+  access.check(replaced, WRITE, there.names, there.names.length);
+  const gone = replaced.kind === "file" ? replaced.space : 0;
+  state.checkQuota(directoriesOf(there), there.names, { space: space - gone });
+  return { found: there, replaces: true, replication, blockSize };
 }
 
 function checkBlockSize(state: NamespaceState, blockSize: number): void {
@@ -262,23 +301,31 @@ function cut(state: NamespaceState, found: Resolved, file: FileNode, length: num
   for (const segment of dropped) if (typeof segment !== "string") state.blocks.letGo(segment);
   if (typeof straddling !== "number") return true;
   const block = state.blocks.of(straddling);
-  const stamp = state.counters.nextStamp++;
   // A snapshot sees the block as it was: the replicas' bytes are copied, not cut.
-  const facts = { stamp, length: length - offset, replication: file.replication };
+  const facts = { stamp: state.counters.nextStamp, length: length - offset, replication: file.replication };
   const copyTo = block.refs > 1 ? state.newBlock(file.id, facts) : undefined;
-  const recovery = { stamp, truncateTo: length - offset, copyTo, startedMs: state.timeMs };
-  const { id } = file;
-  const record = {
-    id,
-    names: found.names,
-    holder: RECOVERING,
-    block: straddling,
-    aside: false,
-    pipeline: [],
-    recovery,
-  };
-  state.leases.set(record, state.timeMs);
+  beginCut(state, found.names, { file: file.id, block: straddling, length: length - offset, copyTo });
   return false;
+}
+
+/** The replicas of a file's last block are to end at `length`; until they do, nobody writes the file. */
+export function beginCut(
+  state: NamespaceState,
+  names: readonly string[],
+  cutting: {
+    readonly file: FileId;
+    readonly block: BlockId;
+    readonly length: number;
+    readonly copyTo: BlockId | undefined;
+    /** Nodes that were told to write it, besides those that report it. */
+    readonly pipeline?: readonly string[];
+  },
+): void {
+  const { file: id, block, length: truncateTo, copyTo, pipeline = [] } = cutting;
+  const stamp = state.counters.nextStamp++;
+  const recovery = { stamp, truncateTo, copyTo, startedMs: state.timeMs };
+  const record = { id, names, holder: RECOVERING, block, aside: false, draft: false, pipeline, recovery };
+  state.leases.set(record, state.timeMs);
 }
 
 function ownText(text: string): string {

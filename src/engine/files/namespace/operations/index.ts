@@ -1,6 +1,8 @@
 /** All operations, by command. */
 import type { CommandType } from "../commands.ts";
+import { Refusal } from "../replies.ts";
 import { changedSettings } from "../settings.ts";
+import { ABANDON_OPERATIONS } from "./abandoning.ts";
 import { ATTRIBUTE_OPERATIONS } from "./attributes.ts";
 import { CONTENT_OPERATIONS } from "./content.ts";
 import { DIRECTORY_OPERATIONS } from "./directories.ts";
@@ -19,6 +21,7 @@ export const OPERATIONS: Operations<CommandType> = {
   ...CONTENT_OPERATIONS,
   ...WRITING_OPERATIONS,
   ...RECOVERY_OPERATIONS,
+  ...ABANDON_OPERATIONS,
   ...SNAPSHOT_OPERATIONS,
   ...TRASH_OPERATIONS,
 
@@ -27,7 +30,19 @@ export const OPERATIONS: Operations<CommandType> = {
     const before = state.settings;
     state.settings = changedSettings(before, settings);
     if (before.trashIntervalMs !== state.settings.trashIntervalMs) state.counters.emptyTrashAtMs = 0;
+    state.observer?.configured(settings);
     return undefined;
+  },
+
+  found(state, { key, settings }) {
+    if (state.key !== undefined) return false;
+    if (!/^[0-9a-f]{64}$/.test(key)) throw new Refusal("ARGUMENT_INVALID", "a key has 64 hexadecimal digits");
+    state.settings = changedSettings(state.settings, settings);
+    const { superuser, supergroup } = state.settings;
+    const caller = { user: superuser, groups: [] };
+    OPERATIONS.setOwner(state, { type: "setOwner", caller, path: "/", owner: superuser, group: supergroup });
+    state.key = key;
+    return true;
   },
 
   reclaim: (state, { limit }) => state.reclaimer.run(limit),

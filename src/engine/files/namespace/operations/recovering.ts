@@ -13,7 +13,7 @@ import { accessOf } from "./operation.ts";
 import { commit, dropBlock } from "./writing.ts";
 
 /** An attempt of which nothing was heard for so long is made again, under a later stamp. */
-export const RECOVERY_RETRY_MS = 10_000;
+export const RECOVERY_RETRY_MS = 25_000;
 
 export const RECOVERY_OPERATIONS: Operations<"recoverLease" | "finishRecovery" | "expireLeases"> = {
   recoverLease(state, { caller, path, holder, force }) {
@@ -83,8 +83,13 @@ export function dueAtMs(state: NamespaceState, { holder, recovery }: OpenRecord)
 }
 
 /** Closes the file when nothing of it is being written; else begins to recover its last block, or lets that go on. */
-function recover(state: NamespaceState, record: OpenRecord): LeaseRecovery {
-  const { id, block, recovery } = record;
+export function recover(state: NamespaceState, record: OpenRecord): LeaseRecovery {
+  const { id, block, recovery, draft } = record;
+  if (draft) {
+    // Nobody has seen it: what it was to replace stays.
+    state.closeLease(id);
+    return { file: id, closed: true, recovery: undefined };
+  }
   if (block === undefined) {
     state.editFile(record, (file) => (file.reserved = 0));
     state.leases.delete(id);

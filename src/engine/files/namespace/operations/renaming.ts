@@ -56,6 +56,9 @@ export const RENAME_OPERATIONS: Operations<"rename" | "renameTo" | "publish"> = 
         if (replaced?.kind === "file" && state.leases.get(replaced.id) !== undefined) {
           throw new Refusal("BEING_WRITTEN", `${pathOf(target.names)} is being written`);
         }
+        if (replaced?.kind === "directory" && state.hasDraftBelow(target.names)) {
+          throw new Refusal("BEING_WRITTEN", `a file in ${pathOf(target.names)} is being written`);
+        }
         if (createParents) makeDirectories(state, access, to);
         renameTo(state, access, from, to, overwrite);
       }

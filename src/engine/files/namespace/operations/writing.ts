@@ -9,7 +9,8 @@ import { Refusal } from "../replies.ts";
 import { changeable, directoriesOf } from "../resolve.ts";
 import type { NamespaceState } from "../state.ts";
 import { statusOf } from "../status.ts";
-import { makeFile, writable } from "./content.ts";
+import { beginFile, writable } from "./content.ts";
+import { checkPlace, directoriesAbove, placeOf, takePlace } from "./replacing.ts";
 import type { Operations } from "./operation.ts";
 import { accessOf } from "./operation.ts";
 
@@ -26,8 +27,8 @@ export const WRITING_OPERATIONS: Operations<
 > = {
   create(state, command) {
     const holder = checkedHolder(command.holder);
-    const { file, found } = makeFile(state, command, 0, () => undefined);
-    const record: OpenRecord = { ...NEW_RECORD, id: file.id, names: found.names, holder };
+    const { file, found, isDraft } = beginFile(state, command);
+    const record: OpenRecord = { ...NEW_RECORD, id: file.id, names: found.names, holder, draft: isDraft };
     state.leases.set(record, state.timeMs);
     return { status: statusOf(state, file, found.names), block: undefined, inline: undefined };
   },
@@ -120,8 +121,11 @@ export const WRITING_OPERATIONS: Operations<
     const record = heldBy(state, command);
     const file = state.openFile(record);
     checkPrevious(state, record, file, command.block);
+    if (record.draft) checkPlace(state, record);
     if (record.block === command.block.id) commit(state, record, file, command.block);
-    state.leases.set({ ...record, aside: record.aside && command.block.length === 0 }, state.timeMs);
+    if (record.draft) takePlace(state, record);
+    const aside = record.aside && command.block.length === 0;
+    state.leases.set({ ...record, aside, draft: false }, state.timeMs);
     return undefined;
   },
 
@@ -130,28 +134,36 @@ export const WRITING_OPERATIONS: Operations<
     const file = state.openFile(record);
     const { last } = command;
     checkPrevious(state, record, file, last);
+    if (record.draft) checkPlace(state, record);
     if (record.block !== undefined && last?.length === 0) dropBlock(state, record);
     else if (record.block !== undefined && last !== undefined) commit(state, record, file, last);
     state.editFile(record, (changed) => {
       changed.reserved = 0;
       state.touch(changed);
     });
+    if (record.draft) takePlace(state, record);
     state.leases.delete(record.id);
     state.observer?.pathChanged(pathOf(record.names));
-    return statusOf(state, state.openFile(record), record.names);
+    return statusOf(state, state.nodeAt(record.names), record.names);
   },
 
   renewLease: (state, { holder }) => state.leases.renew(holder, state.timeMs),
 };
 
-const NEW_RECORD = { block: undefined, aside: false, pipeline: [], recovery: undefined } as const;
+const NEW_RECORD = {
+  block: undefined,
+  aside: false,
+  draft: false,
+  pipeline: [],
+  recovery: undefined,
+} as const;
 
 function checkedHolder(holder: string): string {
   if (holder !== RECOVERING && holder.length <= 200) return holder;
   throw new Refusal("ARGUMENT_INVALID", "the name of a writer must have from 1 to 200 characters");
 }
 
-function heldBy(
+export function heldBy(
   state: NamespaceState,
   { file, holder }: Pick<CommandOf<"addBlock">, "file" | "holder">,
 ): OpenRecord {
@@ -256,12 +268,11 @@ export function dropBlock(state: NamespaceState, record: OpenRecord): void {
 }
 
 function checkSpace(state: NamespaceState, record: OpenRecord, space: number): void {
-  const directories = [];
-  for (let depth = 0; depth < record.names.length; depth++) {
-    const node = state.nodeAt(record.names.slice(0, depth));
-    if (node.kind === "directory") directories.push(node);
-  }
-  state.checkQuota(directories, record.names, { space });
+  // What a draft has is counted nowhere yet, and what it replaces will be gone.
+  const replaced = record.draft ? placeOf(state, record.names) : undefined;
+  const gone = replaced?.kind === "file" ? replaced.space : 0;
+  const has = record.draft ? state.openFile(record).space : 0;
+  state.checkQuota(directoriesAbove(state, record.names), record.names, { space: space + has - gone });
 }
 
 function addedBlock(state: NamespaceState, record: OpenRecord, file: FileNode): AddedBlock {

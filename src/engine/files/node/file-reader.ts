@@ -1,0 +1,141 @@
+/**
+ * Reads a range of a file: bytes of the namespace and of blocks, in order. What one node cannot give another one does; when
+ * none can, the nodes that hold the block are looked up again, a few times: replicas move, and nodes come back.
+ */
+import type { Bytes } from "../../../runtime/bytes.ts";
+import { bytesFromLatin1 } from "../../../runtime/bytes.ts";
+import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
+import type { NodeId } from "../../../runtime/world.ts";
+import type { BlockLink } from "../blocks/block-link.ts";
+import type { BlockRange } from "../blocks/block-reader.ts";
+import { readBlock } from "../blocks/block-reader.ts";
+import type { Locations } from "../blocks/locations.ts";
+import type { FileReader } from "../file-system.ts";
+import type { BlockId, FileStatus, GenerationStamp, Segment } from "../namespace/model.ts";
+import type { NamespaceQueries } from "../namespace/queries.ts";
+
+export interface ReadingMeans {
+  readonly link: BlockLink;
+  readonly locations: Locations;
+  readonly namespace: Pick<NamespaceQueries, "block">;
+  readonly damaged: (block: BlockId, stamp: GenerationStamp, node: NodeId) => void;
+}
+
+export interface FileRange {
+  readonly status: FileStatus;
+  readonly segments: readonly Segment[];
+  readonly offset: number;
+  readonly length: number;
+  readonly exclude: ReadonlySet<NodeId>;
+  readonly signal: AbortSignal | undefined;
+}
+
+type BlockSegment = Extract<Segment, { readonly type: "block" }>;
+
+/** How long after each other the nodes of a block are looked up again when none could give the next byte. */
+const RETRY_MS = [200, 500, 1_000, 2_000] as const;
+
+export function fileReader(means: ReadingMeans, range: FileRange): FileReader {
+  const { status, length } = range;
+  return { status, length, [Symbol.asyncIterator]: () => bytesOf(means, range) };
+}
+
+async function* bytesOf(means: ReadingMeans, range: FileRange): AsyncGenerator<Bytes> {
+  const end = range.offset + range.length;
+  let at = range.offset;
+  for (const segment of range.segments) {
+    const from = Math.max(at, segment.offset) - segment.offset;
+    const until = Math.min(end, segment.offset + segment.length) - segment.offset;
+    if (until <= from) continue;
+    range.signal?.throwIfAborted();
+    if (segment.type === "inline") yield bytesFromLatin1(segment.content.slice(from, until));
+    else yield* blockBytes(means, range, segment, from, until);
+    at = segment.offset + until;
+  }
+  if (at >= end) return;
+  throw new QuorateError("BLOCK_MISSING", `${range.status.path} ends at byte ${at} and not at ${end}`);
+}
+
+async function* blockBytes(
+  means: ReadingMeans,
+  { exclude, signal }: FileRange,
+  segment: BlockSegment,
+  from: number,
+  until: number,
+): AsyncGenerator<Bytes> {
+  const { link, locations, namespace, damaged } = means;
+  let at = from;
+  for (let round = 0; at < until; round++) {
+    // A later stamp is known when the block was appended to or recovered meanwhile: its first bytes are the same.
+    const stamp = Math.max(segment.stamp, namespace.block(segment.id)?.stamp ?? 0);
+    const nodes = locations.readable(segment.id, stamp, link.self).map(({ node }) => node);
+    const wanted = round === 0 ? nodes.filter((node) => !exclude.has(node)) : nodes;
+    const range = { block: segment.id, stamp, offset: at, length: until - at, from: wanted };
+    try {
+      for await (const bytes of pieces(link, range, (node) => damaged(segment.id, stamp, node), signal)) {
+        at += bytes.length;
+        round = 0;
+        yield bytes;
+      }
+    } catch (error) {
+      const delayMs = RETRY_MS[round];
+      if (delayMs === undefined || !isQuorateError(error) || error.code !== "BLOCK_MISSING") throw error;
+      await pause(link, delayMs, signal);
+    }
+  }
+}
+
+/** The pieces of one range, as they come; who stops early stops the node that sends them. */
+async function* pieces(
+  link: BlockLink,
+  range: BlockRange,
+  damaged: (node: NodeId) => void,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Bytes> {
+  const waiting: { readonly bytes: Bytes; readonly more: () => void }[] = [];
+  let end: { readonly error: Error | undefined } | undefined;
+  let wake: () => void = () => undefined;
+  const stop = readBlock(link, range, {
+    piece(bytes, more) {
+      waiting.push({ bytes, more });
+      wake();
+    },
+    damaged,
+    end(error) {
+      end = { error };
+      wake();
+    },
+  });
+  const aborted = (): void => wake();
+  signal?.addEventListener("abort", aborted, { once: true });
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      const next = waiting.shift();
+      if (next !== undefined) {
+        yield next.bytes;
+        next.more();
+      } else if (end === undefined) {
+        await new Promise<void>((resolve) => (wake = resolve));
+      } else if (end.error === undefined) {
+        return;
+      } else {
+        throw end.error;
+      }
+    }
+  } finally {
+    signal?.removeEventListener("abort", aborted);
+    stop();
+  }
+}
+
+async function pause(link: BlockLink, delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = link.clock.setTimer(delayMs, resolve);
+    signal?.addEventListener("abort", () => {
+      timer.cancel();
+      resolve();
+    });
+  });
+  signal?.throwIfAborted();
+}

@@ -1,0 +1,323 @@
+/** The door to the file system at one node: questions from its replica of the namespace, changes through the log, streams. */
+import { QuorateError } from "../../../runtime/errors.ts";
+import type { Clock, NodeId } from "../../../runtime/world.ts";
+import type { BlockLink } from "../blocks/block-link.ts";
+import type { BlockUpkeep } from "../blocks/block-upkeep.ts";
+import type { BlockNode } from "../blocks/locations.ts";
+import type {
+  BalanceOptions,
+  BalanceRound,
+  BlockHealth,
+  CallOptions,
+  Change,
+  CreateOptions,
+  FileChecksum,
+  FileReader,
+  FilesReport,
+  FileSystem,
+  FileWriter,
+  ReadOptions,
+  SafeModeStatus,
+} from "../file-system.ts";
+import type {
+  AclStatus,
+  Caller,
+  ContentSummary,
+  FileStatus,
+  Listing,
+  NamespaceSettings,
+  SnapshotDifference,
+  SnapshotEntry,
+  SnapshottableDirectory,
+} from "../namespace/model.ts";
+import type { NamespaceQueries, NamespaceStatistics } from "../namespace/queries.ts";
+import type { Replies } from "../namespace/replies.ts";
+import { orderBalance } from "./balance-order.ts";
+import { appending, creation } from "./beginnings.ts";
+import type { WritingMeans } from "./block-sequence.ts";
+import { checksumOf } from "./checksum.ts";
+import type { ReadingMeans } from "./file-reader.ts";
+import { fileReader } from "./file-reader.ts";
+import type { Beginning } from "./file-writer.ts";
+import { NodeFileWriter } from "./file-writer.ts";
+import { countBlocks, healthOf, reportNodes } from "./health.ts";
+import { whereBlocksAre } from "./locations.ts";
+import type { NamespaceLog } from "./namespace-log.ts";
+import { until } from "./namespace-log.ts";
+import type { SafeMode } from "./safe-mode.ts";
+import type { Watchers } from "./watchers.ts";
+
+/** Names of one listing, as in HDFS (dfs.ls.limit). */
+const LISTING_NAMES = 1_000;
+const DIFFERENCES_MAX = 1_000_000;
+const LOOK_MS = 200;
+/** The replicas of a block that was just written are reported a moment after the log knows of it. */
+const REPORT_WAIT_MS = 500;
+const REPORT_LOOK_MS = 20;
+
+export interface FileSystemParts {
+  readonly node: NodeId;
+  readonly clock: Clock;
+  readonly log: NamespaceLog;
+  readonly link: BlockLink;
+  readonly upkeep: BlockUpkeep;
+  readonly safeMode: SafeMode;
+  readonly watchers: Watchers;
+  readonly writing: WritingMeans;
+  readonly reading: ReadingMeans;
+  /** Another number in each life of the process. */
+  readonly life: number;
+}
+
+export class NodeFileSystem implements FileSystem {
+  readonly node: NodeId;
+  private readonly parts: FileSystemParts;
+  private readonly log: NamespaceLog;
+  private readonly writers = new Set<NodeFileWriter>();
+  private lastWriter = 0;
+  private stopped: QuorateError | undefined;
+
+  constructor(parts: FileSystemParts) {
+    this.node = parts.node;
+    this.parts = parts;
+    this.log = parts.log;
+  }
+
+  /** Files that are being written through this node. */
+  get writerCount(): number {
+    return this.writers.size;
+  }
+
+  /** Writers give up. */
+  async close(): Promise<void> {
+    this.stopped = new QuorateError("SHUTTING_DOWN", "this node is stopping");
+    await Promise.all([...this.writers].map((writer) => writer.stop(this.stopped as QuorateError)));
+  }
+
+  async change<C extends Change>(command: C, options?: CallOptions): Promise<Replies[C["type"]]> {
+    options?.signal?.throwIfAborted();
+    if (command.type !== "configure") await this.checkSafeMode(command.type, options);
+    return until(options?.signal, this.log.change(command));
+  }
+
+  status(
+    path: string,
+    caller: Caller,
+    options?: CallOptions & { readonly followLast?: boolean },
+  ): Promise<FileStatus> {
+    return this.ask((namespace) => namespace.status(path, caller, options?.followLast ?? true), options);
+  }
+
+  list(path: string, caller: Caller, startAfter: string, options?: CallOptions): Promise<Listing> {
+    return this.ask((namespace) => namespace.list(path, caller, startAfter, LISTING_NAMES), options);
+  }
+
+  contentSummary(path: string, caller: Caller, options?: CallOptions): Promise<ContentSummary> {
+    return this.ask((namespace) => namespace.contentSummary(path, caller), options);
+  }
+
+  acl(path: string, caller: Caller, options?: CallOptions): Promise<AclStatus> {
+    return this.ask((namespace) => namespace.acl(path, caller), options);
+  }
+
+  attributes(
+    path: string,
+    caller: Caller,
+    names: readonly string[] | undefined,
+    options?: CallOptions,
+  ): Promise<ReadonlyMap<string, string>> {
+    return this.ask((namespace) => namespace.attributes(path, caller, names), options);
+  }
+
+  linkTarget(path: string, caller: Caller, options?: CallOptions): Promise<string> {
+    return this.ask((namespace) => namespace.linkTarget(path, caller), options);
+  }
+
+  checkAccess(path: string, caller: Caller, permission: number, options?: CallOptions): Promise<void> {
+    return this.ask((namespace) => namespace.checkAccess(path, caller, permission), options);
+  }
+
+  async locations(
+    path: string,
+    caller: Caller,
+    offset: number,
+    length: number,
+    options?: CallOptions,
+  ): ReturnType<FileSystem["locations"]> {
+    const { status, segments } = await this.ask(
+      (namespace) => namespace.segments(path, caller, offset, length),
+      options,
+    );
+    const { upkeep, link } = this.parts;
+    const members = this.log.group.members();
+    for (let waitedMs = 0; ; waitedMs += REPORT_LOOK_MS) {
+      const blocks = whereBlocksAre(segments, upkeep.locations, members, link.self);
+      const isKnown = blocks.every(({ segment, replicas }) => segment.length === 0 || replicas.length > 0);
+      if (isKnown || waitedMs >= REPORT_WAIT_MS) return { status, blocks };
+      await until(options?.signal, this.log.delay(REPORT_LOOK_MS));
+    }
+  }
+
+  async checksum(path: string, caller: Caller, options?: CallOptions): Promise<FileChecksum> {
+    const found = await this.ask((namespace) => namespace.segments(path, caller, 0, 2 ** 52), options);
+    const { link, upkeep } = this.parts;
+    await this.locations(path, caller, 0, 2 ** 52, options);
+    return until(options?.signal, checksumOf(link, upkeep.locations, found));
+  }
+
+  snapshottable(caller: Caller, options?: CallOptions): Promise<readonly SnapshottableDirectory[]> {
+    return this.ask((namespace) => namespace.snapshottable(caller), options);
+  }
+
+  snapshots(path: string, caller: Caller, options?: CallOptions): Promise<readonly SnapshotEntry[]> {
+    return this.ask((namespace) => namespace.snapshots(path, caller), options);
+  }
+
+  async snapshotDifference(
+    path: string,
+    caller: Caller,
+    from: string,
+    to: string,
+    options?: CallOptions,
+  ): Promise<readonly SnapshotDifference[]> {
+    const { differences, more } = await this.ask(
+      (namespace) => namespace.snapshotDifference(path, caller, from, to, DIFFERENCES_MAX),
+      options,
+    );
+    if (!more) return differences;
+    throw new QuorateError("FILE_OPERATION_REFUSED", `there are more than ${DIFFERENCES_MAX} differences`);
+  }
+
+  settings(): NamespaceSettings {
+    return this.log.machine.settings;
+  }
+
+  statistics(): NamespaceStatistics {
+    return this.log.machine.statistics();
+  }
+
+  nodes(): readonly BlockNode[] {
+    return this.parts.upkeep.locations.nodes();
+  }
+
+  health(path: string, caller: Caller, options?: CallOptions): AsyncIterable<BlockHealth> {
+    return healthOf(this.log, this.parts.upkeep, path, caller, options?.signal);
+  }
+
+  async report(options?: CallOptions): Promise<FilesReport> {
+    await until(options?.signal, this.log.barrier());
+    const { upkeep } = this.parts;
+    const blocks = await until(options?.signal, countBlocks(this.log, upkeep));
+    return { blocks, nodes: await reportNodes(this.log, upkeep), safeMode: this.safeMode() };
+  }
+
+  safeMode(): SafeModeStatus {
+    if (this.settings().safeMode) {
+      return { on: true, by: "operator", explanation: "It was turned on by hand." };
+    }
+    const { reason } = this.parts.safeMode;
+    return { on: reason !== undefined, by: reason === undefined ? undefined : "start", explanation: reason };
+  }
+
+  async balance(caller: Caller, options: BalanceOptions = {}): Promise<BalanceRound> {
+    this.checkSuperuser(caller, "balance the nodes");
+    options.signal?.throwIfAborted();
+    return until(options.signal, orderBalance(this.parts.link, this.log.group, options));
+  }
+
+  async settledReplication(path: string, caller: Caller, options?: CallOptions): Promise<void> {
+    for (;;) {
+      let isSettled = true;
+      for await (const { problem } of this.health(path, caller, options)) {
+        if (problem === "none" || problem === "misplaced" || problem === "open") continue;
+        isSettled = false;
+        break;
+      }
+      if (isSettled) return;
+      await until(options?.signal, this.log.delay(LOOK_MS));
+    }
+  }
+
+  async create(path: string, caller: Caller, options: CreateOptions = {}): Promise<FileWriter> {
+    const { replication, blockSize, createParents = true, exclude = [] } = options;
+    const existing = options.overwrite === true ? "replace" : "refuse";
+    await this.checkSafeMode("create", options);
+    const intended = { path, caller, replication, blockSize, createParents, existing } as const;
+    await this.ask((namespace) => namespace.checkCreate(intended), options);
+    const command = { ...intended, mode: options.mode ?? 0o644, unmaskedMode: undefined };
+    return this.writer(0, creation(this.parts.writing, command, new Set(exclude)));
+  }
+
+  async append(path: string, caller: Caller, options?: CallOptions): Promise<FileWriter> {
+    await this.checkSafeMode("append", options);
+    const { status, last } = await this.ask((namespace) => namespace.checkAppend(path, caller), options);
+    const beginning = appending(this.parts.writing, { path, caller, status }, last);
+    return this.writer(status.length, beginning);
+  }
+
+  async read(path: string, caller: Caller, options: ReadOptions = {}): Promise<FileReader> {
+    const { offset = 0, length = 2 ** 52, exclude = [], signal } = options;
+    const found = await this.ask((namespace) => namespace.segments(path, caller, offset, length), options);
+    const { status, segments } = found;
+    if (offset > status.length) {
+      const range = `Offset=${offset} out of the range [0, ${status.length})`;
+      throw new QuorateError("FILE_OPERATION_REFUSED", `${range}; OPEN, path=${path}`);
+    }
+    const rest = Math.min(length, status.length - offset);
+    const excluded = new Set(exclude);
+    return fileReader(this.parts.reading, {
+      status,
+      segments,
+      offset,
+      length: rest,
+      exclude: excluded,
+      signal,
+    });
+  }
+
+  watch(path: string, caller: Caller, changed: (path: string) => void, options?: CallOptions): void {
+    try {
+      this.log.now((namespace) => namespace.status(path, caller));
+    } catch (error) {
+      // It may come: that is a change too.
+      if (!(error instanceof QuorateError) || error.code !== "PATH_NOT_FOUND") throw error;
+    }
+    this.parts.watchers.add(path, changed, options?.signal);
+  }
+
+  private writer(position: number, beginning: Beginning): NodeFileWriter {
+    if (this.stopped !== undefined) throw this.stopped;
+    const holder = `${this.node}/${this.parts.life}/${++this.lastWriter}`;
+    const { writing, clock } = this.parts;
+    const writer: NodeFileWriter = new NodeFileWriter(writing, clock, holder, position, beginning, () =>
+      this.writers.delete(writer),
+    );
+    this.writers.add(writer);
+    return writer;
+  }
+
+  private async ask<T>(question: (namespace: NamespaceQueries) => T, options?: CallOptions): Promise<T> {
+    options?.signal?.throwIfAborted();
+    return until(options?.signal, this.log.ask(question));
+  }
+
+  /** Of the node's start. That of an operator is in the log, and refuses by itself. */
+  private async checkSafeMode(what: string, options?: CallOptions): Promise<void> {
+    const { safeMode } = this.parts;
+    if (!safeMode.isOn) return;
+    // Whether there is anything to wait for is known when all is applied.
+    await until(options?.signal, this.log.barrier());
+    safeMode.begin();
+    if (safeMode.isOn)
+      throw new QuorateError("SAFE_MODE", `Cannot ${what}. Name node is in safe mode. ${safeMode.reason}`);
+  }
+
+  private checkSuperuser({ user, groups }: Caller, what: string): void {
+    const { superuser, supergroup } = this.settings();
+    if (user === superuser || groups.includes(supergroup)) return;
+    throw new QuorateError(
+      "ACCESS_DENIED",
+      `Access denied for user ${user}. Superuser privilege is required to ${what}`,
+    );
+  }
+}

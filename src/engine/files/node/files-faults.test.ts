@@ -1,0 +1,223 @@
+/** What happens to files when nodes, disks and leaders fail, one fault at a time. */
+import { expect, test } from "vitest";
+import type { Bytes } from "../../../runtime/bytes.ts";
+import { isQuorateError } from "../../../runtime/errors.ts";
+import type { NodeId } from "../../../runtime/world.ts";
+import { streamBytes } from "../blocks/block-store.testing.ts";
+import { FilesCluster, ROOT } from "./files-cluster.testing.ts";
+
+/** Nobody waits twenty minutes for a writer that died. */
+const SOON = { leaseSoftMs: 3_000, leaseHardMs: 6_000 };
+
+/** Every block of every file has as many good replicas as it should, and no other replicas are there. */
+async function healthy(cluster: FilesCluster, forMs = 180_000): Promise<void> {
+  const [at] = cluster.nodes.keys();
+  await cluster.of(cluster.files(at).settledReplication("/", ROOT), "the files are healthy", forMs);
+  const named = (): Set<number> =>
+    new Set([...cluster.log.machine(at as NodeId).blocks()].map(({ id }) => id));
+  const strays = (): boolean => {
+    const known = named();
+    return [...cluster.nodes.values()].some(({ store }) =>
+      [...store.list()].some(({ id }) => !known.has(id)),
+    );
+  };
+  await cluster.until(() => !strays(), "what no file names is gone", forMs);
+}
+
+test("a node that dies while a file is written through another is left out, and the file is whole", async () => {
+  for (const [seed, victim] of (["n2", "n3", "n4"] as const).entries()) {
+    const cluster = await new FilesCluster(10 + seed).ready();
+    const content = streamBytes(seed, 0, 300_000);
+    const writer = await cluster.of(cluster.files().create("/f", ROOT));
+    await cluster.put(writer, content.subarray(0, 150_000));
+    cluster.losePower(victim);
+    await cluster.put(writer, content.subarray(150_000));
+    await cluster.of(writer.close());
+    expect((await cluster.read("/f")).equals(content)).toBe(true);
+    await healthy(cluster);
+    cluster.start(victim);
+    await cluster.until(() => cluster.nodes.size === 4, "it is back");
+    await cluster.run(5_000);
+    expect((await cluster.read("/f", victim)).equals(content)).toBe(true);
+    await healthy(cluster);
+  }
+});
+
+test("a writer's node that dies at any step leaves a file that was whole as it was, and of a new one a beginning", async () => {
+  // First the steps are counted, then the node dies at each twentieth of them.
+  const content = streamBytes(7, 0, 140_000);
+  const before = streamBytes(8, 0, 70_000);
+  const writing = async (
+    cluster: FilesCluster,
+  ): Promise<{ synced: number; closed: boolean; failed: boolean }> => {
+    const state = { synced: 0, closed: false, failed: false };
+    const write = async (): Promise<void> => {
+      const writer = await cluster.files("n2").create("/new", ROOT);
+      await writer.write(content.subarray(0, 50_000));
+      await writer.sync();
+      state.synced = 50_000;
+      await writer.write(content.subarray(50_000));
+      await writer.close();
+      state.synced = content.length;
+      const over = await cluster.files("n2").create("/old", ROOT, { overwrite: true });
+      await over.write(content);
+      await over.close();
+      state.closed = true;
+    };
+    write().catch(() => (state.failed = true));
+    return state;
+  };
+  const set = async (seed: number): Promise<FilesCluster> => {
+    const cluster = await new FilesCluster(seed, { settings: SOON }).ready();
+    await cluster.write("/old", before);
+    return cluster;
+  };
+  const counting = await set(20);
+  const from = counting.world.scheduler.steps;
+  const counted = await writing(counting);
+  await counting.until(() => counted.closed, "written");
+  const steps = counting.world.scheduler.steps - from;
+  for (let at = 1; at < steps; at += Math.ceil(steps / 20)) {
+    const cluster = await set(20);
+    const began = cluster.world.scheduler.steps;
+    const state = await writing(cluster);
+    await cluster.until(() => cluster.world.scheduler.steps - began >= at, "it is time");
+    cluster.losePower("n2");
+    const { machine } = { machine: cluster.log.machine("n1") };
+    await cluster.until(() => machine.statistics().openFiles === 0, "closed", 60_000);
+    const old = await cluster.read("/old", "n3");
+    expect(old.equals(before) || old.equals(content), `step ${at}`).toBe(true);
+    if (state.closed) expect(old.equals(content)).toBe(true);
+    const isThere = await exists(cluster, "/new");
+    expect(isThere || state.synced === 0, `step ${at}`).toBe(true);
+    if (!isThere) continue;
+    const read = await cluster.read("/new", "n4");
+    expect(read.length, `step ${at}`).toBeGreaterThanOrEqual(state.synced);
+    expect(read.equals(content.subarray(0, read.length)), `step ${at}`).toBe(true);
+    await healthy(cluster);
+  }
+});
+
+test("a change of the leader, and a while without any, in the middle of a write: the writer goes on", async () => {
+  const cluster = await new FilesCluster(30).ready();
+  const content = streamBytes(9, 0, 400_000);
+  const writer = await cluster.of(cluster.files("n4").create("/f", ROOT));
+  await cluster.put(writer, content.subarray(0, 100_000));
+  cluster.log.lead("n2");
+  await cluster.put(writer, content.subarray(100_000, 200_000));
+  cluster.world.network.partition(["n2"]);
+  const writing = cluster.put(writer, content.subarray(200_000));
+  await cluster.run(8_000);
+  cluster.log.lead("n3");
+  await cluster.of(writing);
+  cluster.world.network.heal();
+  const status = await cluster.of(writer.close());
+  expect(status.length).toBe(content.length);
+  expect((await cluster.read("/f")).equals(content)).toBe(true);
+  await healthy(cluster);
+});
+
+test("a damaged replica is not what a reader gets: it is told of, and replaced", async () => {
+  const cluster = await new FilesCluster(40, { mayDecay: true, node: { scrubBandwidth: 0 } }).ready();
+  const content = streamBytes(10, 0, 60_000);
+  await cluster.write("/f", content);
+  const [block] = cluster.blocks("/f") as [number];
+  const [near] = cluster.holders(block) as [NodeId];
+  await cluster.run(11_000);
+  const { disk } = cluster.world.machine(near);
+  const isDamaged = (): boolean => cluster.node(near).store.get(block)?.state === "corrupt";
+  for (let spot = 0; !isDamaged() && spot < 60; spot++) {
+    disk.decay("rot");
+    expect((await cluster.read("/f", near)).equals(content)).toBe(true);
+  }
+  expect(isDamaged()).toBe(true);
+  await healthy(cluster);
+  expect(cluster.holders(block).length).toBe(3);
+});
+
+test("nodes that come back with old replicas serve none of them", async () => {
+  const cluster = await new FilesCluster(50).ready();
+  const content = streamBytes(11, 0, 50_000);
+  const writer = await cluster.of(cluster.files().create("/f", ROOT));
+  await cluster.put(writer, content.subarray(0, 20_000));
+  await cluster.of(writer.sync());
+  const [block] = cluster.blocks("/f") as [number];
+  const holding = (): NodeId[] =>
+    cluster.ids.filter((id) => cluster.nodes.get(id)?.store.get(block) !== undefined);
+  const old = holding().find((id) => id !== "n1") as NodeId;
+  cluster.kill(old);
+  await cluster.put(writer, content.subarray(20_000));
+  await cluster.of(writer.close());
+  await healthy(cluster);
+  // Only the one with the old replica is left beside a majority of which none holds the block.
+  cluster.start(old);
+  await cluster.until(() => cluster.nodes.has(old), "it is back");
+  for (const at of cluster.ids) expect((await cluster.read("/f", at)).equals(content)).toBe(true);
+  await healthy(cluster);
+  const stamp = cluster.log.machine("n1").block(block)?.stamp ?? 0;
+  await cluster.until(
+    () => holding().every((id) => (cluster.node(id).store.get(block)?.stamp ?? 0) >= stamp),
+    "the stale one is gone",
+  );
+});
+
+test("a full disk is passed over; when all are full the error says so, and nothing is lost", async () => {
+  const cluster = await new FilesCluster(60, { disk: { capacityBytes: 3_000_000 } }).ready();
+  cluster.world.machine("n2").disk.options.capacityBytes = 300_000;
+  const written = new Map<string, Bytes>();
+  let refusal: unknown;
+  for (let n = 0; refusal === undefined && n < 40; n++) {
+    const content = streamBytes(n, 0, 250_000);
+    const at = cluster.ids[n % 4] as NodeId;
+    try {
+      await cluster.write(`/f${n}`, content, at);
+      written.set(`/f${n}`, content);
+    } catch (error) {
+      refusal = error;
+    }
+  }
+  expect(refusal).toMatchObject({ code: "NO_TARGETS" });
+  expect((refusal as Error).message).toMatch(/n\d has \d+ bytes free|no space/);
+  expect(written.size).toBeGreaterThan(6);
+  for (const [path, content] of written) {
+    expect((await cluster.read(path, "n4")).equals(content), path).toBe(true);
+  }
+  const half = [...written.keys()].filter((_, at) => at % 2 === 0);
+  for (const path of half) {
+    await cluster.of(cluster.files().change({ type: "delete", caller: ROOT, path, recursive: false }));
+    written.delete(path);
+  }
+  await healthy(cluster);
+  await cluster.write("/again", streamBytes(99, 0, 250_000));
+  for (const [path, content] of written) expect((await cluster.read(path)).equals(content), path).toBe(true);
+});
+
+test("an answer that is lost is asked for again where that is harmless, and told where it is not", async () => {
+  const cluster = await new FilesCluster(70, { settings: SOON }).ready();
+  cluster.log.lostAnswers = 0.3;
+  let closed = 0;
+  for (let n = 0; n < 12; n++) {
+    const content = streamBytes(n, 0, 150_000);
+    try {
+      await cluster.write(`/f${n}`, content);
+      closed++;
+      expect((await cluster.read(`/f${n}`, "n3")).equals(content)).toBe(true);
+    } catch (error) {
+      expect(isQuorateError(error) && error.code).toBe("OUTCOME_UNKNOWN");
+    }
+  }
+  expect(closed).toBeGreaterThan(2);
+  cluster.log.lostAnswers = 0;
+  await cluster.until(() => cluster.log.machine("n1").statistics().openFiles === 0, "all are closed", 60_000);
+  await healthy(cluster);
+});
+
+async function exists(cluster: FilesCluster, path: string): Promise<boolean> {
+  try {
+    await cluster.of(cluster.files("n1").status(path, ROOT));
+    return true;
+  } catch (error) {
+    if (isQuorateError(error) && error.code === "PATH_NOT_FOUND") return false;
+    throw error;
+  }
+}

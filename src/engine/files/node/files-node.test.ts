@@ -1,0 +1,89 @@
+import { expect, test } from "vitest";
+import { streamBytes } from "../blocks/block-store.testing.ts";
+import { FilesCluster, ROOT } from "./files-cluster.testing.ts";
+
+test("a small file is one entry of the log, a large one blocks of as many replicas; both read back at any node", async () => {
+  const cluster = await new FilesCluster(1).ready();
+  const small = streamBytes(1, 0, 1000);
+  const large = streamBytes(2, 0, 200_000);
+  const before = cluster.log.entries.length;
+  await cluster.write("/d/small", small);
+  expect(cluster.log.entries.length - before).toBe(1);
+  await cluster.write("/d/large", large, "n2");
+  expect(cluster.segments("/d/small")).toMatchObject([{ type: "inline", length: 1000 }]);
+  expect(cluster.segments("/d/large", "n2").map(({ length }) => length)).toEqual([65536, 65536, 65536, 3392]);
+  for (const block of cluster.blocks("/d/large")) expect(cluster.holders(block)).toHaveLength(3);
+  for (const at of cluster.ids) {
+    expect((await cluster.read("/d/small", at)).equals(small)).toBe(true);
+    expect((await cluster.read("/d/large", at)).equals(large)).toBe(true);
+  }
+  const range = await cluster.read("/d/large", "n3", { offset: 65_000, length: 2_000 });
+  expect(range.equals(large.subarray(65_000, 67_000))).toBe(true);
+});
+
+test("an append goes on where the file ends, in the namespace or in the last block", async () => {
+  const cluster = await new FilesCluster(2).ready();
+  const whole = streamBytes(3, 0, 150_000);
+  let length = 0;
+  for (const [piece, at] of [
+    [600, "n1"],
+    [300, "n2"],
+    [5_000, "n3"],
+    [1, "n4"],
+    [100_000, "n1"],
+    [44_099, "n2"],
+  ] as const) {
+    const writer = await cluster.of(
+      length === 0 ? cluster.files(at).create("/f", ROOT) : cluster.files(at).append("/f", ROOT),
+    );
+    expect(writer.position).toBe(length);
+    await cluster.put(writer, whole.subarray(length, length + piece));
+    const status = await cluster.of(writer.close());
+    length += piece;
+    expect(status.length).toBe(length);
+    expect((await cluster.read("/f", "n4")).equals(whole.subarray(0, length))).toBe(true);
+  }
+  expect(cluster.blocks("/f", "n2")).toHaveLength(3);
+});
+
+test("what was synced is read by others while the file is still written; what was not is not", async () => {
+  const cluster = await new FilesCluster(3).ready();
+  const content = streamBytes(4, 0, 100_000);
+  const writer = await cluster.of(cluster.files().create("/f", ROOT));
+  await cluster.put(writer, content.subarray(0, 30_000));
+  await cluster.of(writer.sync());
+  await cluster.put(writer, content.subarray(30_000, 40_000));
+  expect((await cluster.read("/f", "n3")).equals(content.subarray(0, 30_000))).toBe(true);
+  expect(await cluster.of(cluster.files("n2").status("/f", ROOT))).toMatchObject({
+    length: 30_000,
+    open: true,
+  });
+  const second = cluster.files("n2").append("/f", ROOT);
+  await expect(cluster.of(second)).rejects.toMatchObject({ code: "BEING_WRITTEN" });
+  await cluster.put(writer, content.subarray(40_000));
+  await cluster.of(writer.close());
+  expect((await cluster.read("/f", "n4")).equals(content)).toBe(true);
+});
+
+test("a writer that gives up leaves nothing of a new file, and an appended one as it was", async () => {
+  const cluster = await new FilesCluster(4).ready();
+  const before = streamBytes(5, 0, 70_000);
+  const writer = await cluster.of(cluster.files().create("/new", ROOT));
+  await cluster.put(writer, before);
+  await cluster.of(writer.abort());
+  await expect(cluster.of(writer.write(before))).rejects.toMatchObject({ code: "LEASE_LOST" });
+  await expect(cluster.of(cluster.files("n2").status("/new", ROOT))).rejects.toMatchObject({
+    code: "PATH_NOT_FOUND",
+  });
+  await cluster.write("/old", before);
+  const appender = await cluster.of(cluster.files("n3").append("/old", ROOT));
+  await cluster.put(appender, streamBytes(6, 0, 100_000));
+  await cluster.of(appender.abort());
+  const isClosed = (): boolean => !cluster.log.machine("n1").status("/old", ROOT).open;
+  await cluster.until(isClosed, "the append is cut away");
+  expect((await cluster.read("/old", "n2")).equals(before)).toBe(true);
+  await cluster.until(() => cluster.log.machine("n1").statistics().blocks === 2, "the blocks go");
+  const held = (): number =>
+    cluster.ids.reduce((sum, id) => sum + [...cluster.node(id).store.list()].length, 0);
+  await cluster.until(() => held() === 6, "the replicas go");
+});

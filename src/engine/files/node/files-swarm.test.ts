@@ -1,0 +1,21 @@
+import { expect, test } from "vitest";
+import { Swarm } from "./files-swarm.testing.ts";
+
+const SEEDS = Number(process.env["QUORATE_SEEDS"] ?? 8);
+const FIRST = Number(process.env["QUORATE_FIRST_SEED"] ?? 1);
+
+test(
+  "whatever fails, a file is one of what it may be, and in the end whole on as many nodes as it should",
+  { timeout: 240_000 },
+  async () => {
+    let operations = 0;
+    let reads = 0;
+    for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+      const result = await new Swarm(seed, { steps: 40, clients: 3 }).run();
+      operations += result.operations;
+      reads += result.reads;
+    }
+    expect(operations).toBeGreaterThan(20 * SEEDS);
+    expect(reads).toBeGreaterThan(10 * SEEDS);
+  },
+);

@@ -1,0 +1,44 @@
+/** Nodes for the blocks of one writer: chosen by the rules of `placement.ts`, and why there are none. */
+import type { NodeId, Random } from "../../../runtime/world.ts";
+import { QuorateError } from "../../../runtime/errors.ts";
+import { choosePlacement } from "../blocks/choose-placement.ts";
+import type { BlockNode, Locations } from "../blocks/locations.ts";
+
+export interface TargetRequest {
+  readonly replicas: number;
+  readonly blockSize: number;
+  readonly exclude: ReadonlySet<NodeId>;
+  readonly present?: readonly NodeId[];
+  /** Where the bytes come from. */
+  readonly writer?: NodeId;
+}
+
+export class Targets {
+  private readonly locations: Pick<Locations, "nodes">;
+  private readonly random: Random;
+
+  constructor(locations: Pick<Locations, "nodes">, random: Random) {
+    this.locations = locations;
+    this.random = random;
+  }
+
+  /** In the order of the pipeline; empty: no node can take one. */
+  choose({ replicas, blockSize, exclude, present = [], writer }: TargetRequest): readonly NodeId[] {
+    const request = { replicas, blockSizeBytes: blockSize, writer, exclude, present };
+    return choosePlacement(this.locations.nodes(), request, () => this.random.float());
+  }
+
+  /** Why `choose` finds none. */
+  refusal({ blockSize, exclude }: TargetRequest): QuorateError {
+    const reasons = this.locations.nodes().map((node) => `${node.id} ${whyNot(node, exclude)}`);
+    const why = reasons.length === 0 ? "no node has reported yet" : reasons.join(", ");
+    return new QuorateError("NO_TARGETS", `no node can take a block of ${blockSize} bytes: ${why}`);
+  }
+}
+
+function whyNot(node: BlockNode, exclude: ReadonlySet<NodeId>): string {
+  if (!node.live || node.stale) return "is silent";
+  if (node.standing !== "inService") return "is on its way out";
+  if (exclude.has(node.id)) return "failed before, or is not wanted";
+  return `has ${node.freeBytes} bytes free`;
+}

@@ -1,0 +1,264 @@
+/** Files on three real processes, that are killed, damaged and filled up under them. */
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import { join } from "node:path";
+import { afterEach, expect, test, vi } from "vitest";
+import { freePorts } from "../../src/cli/ports.ts";
+import { connectFiles } from "../../src/client/files/connect.ts";
+import type { Files } from "../../src/client/files/files.ts";
+import type { StatusDocument } from "../../src/engine/protocol/admin/status-document.ts";
+import { cleanUp, launch, run, scratch, startCluster, until } from "../cli/program.ts";
+
+const MIB = 1024 * 1024;
+vi.setConfig({ testTimeout: 150_000 });
+const opened: Files[] = [];
+const mounts: string[] = [];
+
+afterEach(async () => {
+  for (const files of opened.splice(0)) files.close();
+  for (const place of mounts.splice(0)) spawnSync("umount", ["--lazy", place]);
+  await cleanUp();
+});
+
+interface Three {
+  readonly data: string;
+  /** "host:port" of each node's HTTP server. */
+  readonly https: readonly string[];
+  readonly files: Files;
+}
+
+async function three(): Promise<Three> {
+  const data = scratch();
+  const { program } = await startCluster(["--nodes", "3", "--data", data]);
+  const https = (program.stdout().match(/http:\/\/[\d.:]+/g) ?? []).map((url) => url.slice("http://".length));
+  await until("every node to keep blocks", 30_000, async () => {
+    const status = await statusAt(https[0]);
+    return status?.files?.liveNodes === 3 || undefined;
+  });
+  return { data, https, files: filesAt(https) };
+}
+
+function filesAt(https: readonly string[]): Files {
+  const files = connectFiles(`webhdfs://quorate@${https.join(",")}`);
+  opened.push(files);
+  return files;
+}
+
+async function statusAt(http = ""): Promise<StatusDocument | undefined> {
+  try {
+    const answer = await fetch(`http://${http}/status`, { signal: AbortSignal.timeout(1_000) });
+    return (await answer.json()) as StatusDocument;
+  } catch {
+    return undefined;
+  }
+}
+
+async function pidOf(id: string, http: string | undefined): Promise<number> {
+  return until(`the process of ${id}`, 20_000, async () => {
+    const status = await statusAt(http);
+    return status?.nodes.find((node) => node.id === id)?.pid ?? undefined;
+  });
+}
+
+/** Bytes that can be told apart, without keeping them. */
+function piece(number: number): Buffer {
+  const bytes = Buffer.alloc(MIB);
+  for (let at = 0; at < MIB; at += 4) bytes.writeUInt32LE((number * 0x9e3779b1 + at * 0x85ebca6b) >>> 0, at);
+  return bytes;
+}
+
+async function* pieces(count: number, at: (number: number) => Promise<void> | void): AsyncGenerator<Buffer> {
+  for (let number = 0; number < count; number++) {
+    await at(number);
+    yield piece(number);
+  }
+}
+
+/** Reads the file and compares it with the first so many pieces; `at` is told how many are read. */
+async function expectPieces(
+  files: Files,
+  path: string,
+  count: number,
+  at: (number: number) => Promise<void> | void = () => undefined,
+): Promise<void> {
+  let length = 0;
+  let rest = Buffer.alloc(0);
+  for await (const bytes of files.readable(path)) {
+    rest = Buffer.concat([rest, bytes]);
+    while (rest.length >= MIB) {
+      const number = Math.floor(length / MIB);
+      if (!rest.subarray(0, MIB).equals(piece(number)))
+        throw new Error(`piece ${number} of ${path} is wrong`);
+      rest = rest.subarray(MIB);
+      length += MIB;
+      await at(number + 1);
+    }
+  }
+  expect([length, rest.length]).toEqual([count * MIB, 0]);
+}
+
+/** How many nodes hold each block, as WebHDFS tells it. */
+async function holders(http: string | undefined, path: string): Promise<number[]> {
+  const url = `http://${http ?? ""}/webhdfs/v1${path}?op=GETFILEBLOCKLOCATIONS&user.name=quorate`;
+  const answer = (await (await fetch(url)).json()) as {
+    BlockLocations: { BlockLocation: { hosts: string[] }[] };
+  };
+  return answer.BlockLocations.BlockLocation.map(({ hosts }) => hosts.length);
+}
+
+function wellKept(http: string | undefined, path: string, count: number): Promise<true> {
+  return until(`${count} replicas of every block of ${path}`, 60_000, async () => {
+    try {
+      return (await holders(http, path)).every((held) => held === count) || undefined;
+    } catch {
+      return undefined;
+    }
+  });
+}
+
+function blockFiles(data: string, node: string): string[] {
+  const directory = join(data, node, "blocks");
+  return fs
+    .readdirSync(directory)
+    .flatMap((name) => (name.endsWith(".block") ? [join(directory, name)] : []));
+}
+
+test("the words of the shell work on a cluster: what is put is listed, read at any node, and gone when removed", async () => {
+  const { https } = await three();
+  const local = join(scratch(), "f");
+  const content = Buffer.concat([piece(1), piece(2), Buffer.from("end")]);
+  fs.writeFileSync(local, content);
+  const [first, second, third] = https.map((http) => ["fs", "--fs", `webhdfs://${http}`]) as [
+    string[],
+    string[],
+    string[],
+  ];
+  expect(await run([...first, "put", local, "/f"])).toMatchObject({ code: 0, stderr: "" });
+  expect((await run([...second, "ls", "/"])).stdout).toMatch(
+    /-rw-r--r-- {3}3 quorate supergroup +2097155 .* \/f\n/,
+  );
+  const back = join(scratch(), "back");
+  expect((await run([...third, "get", "/f", back])).code).toBe(0);
+  expect(fs.readFileSync(back).equals(content)).toBe(true);
+  expect((await run([...second, "cat", "/f"])).stdout.endsWith("end")).toBe(true);
+  expect((await run([...first, "rm", "-skipTrash", "/f"])).code).toBe(0);
+  expect((await run([...third, "test", "-e", "/f"])).code).toBe(1);
+});
+
+test("a node is killed while a file is written, and while it is read: the writer and the reader go on", async () => {
+  const { https, files } = await three();
+  const [, second] = https;
+  const atSecond = filesAt(https.slice(1));
+  const victim = await pidOf("n1", second);
+  await atSecond.writeFile(
+    "/written",
+    pieces(40, (number) => {
+      if (number === 20) process.kill(victim, "SIGKILL");
+    }),
+  );
+  await expectPieces(atSecond, "/written", 40);
+  await wellKept(second, "/written", 3);
+  const third = await pidOf("n3", second);
+  let isKilled = false;
+  await expectPieces(filesAt([https[2] ?? "", ...https.slice(0, 2)]), "/written", 40, (number) => {
+    if (number < 10 || isKilled) return;
+    isKilled = true;
+    process.kill(third, "SIGKILL");
+  });
+  expect(isKilled).toBe(true);
+  await wellKept(second, "/written", 3);
+  await expectPieces(files, "/written", 40);
+});
+
+test("a byte that changed on a disk is never read: the replica is told of, and replaced", async () => {
+  const { data, https, files } = await three();
+  await files.writeFile(
+    "/f",
+    pieces(3, () => undefined),
+  );
+  await wellKept(https[0], "/f", 3);
+  const [damaged] = blockFiles(data, "n2") as [string];
+  const before = fs.statSync(damaged).ino;
+  const file = fs.openSync(damaged, "r+");
+  fs.writeSync(file, Buffer.from([0xff, 0x00, 0xff]), 0, 3, 1_234_567);
+  fs.closeSync(file);
+  await expectPieces(filesAt([https[1] ?? ""]), "/f", 3);
+  await until("the damaged replica is replaced", 60_000, () => {
+    const [now] = blockFiles(data, "n2");
+    if (now === undefined || fs.statSync(now).ino === before) return undefined;
+    return fs.readFileSync(now).equals(Buffer.concat([piece(0), piece(1), piece(2)])) || undefined;
+  });
+  await wellKept(https[0], "/f", 3);
+});
+
+function mountMemory(place: string, megabytes: number): boolean {
+  return spawnSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", place]).status === 0;
+}
+
+/** Only root may mount a small disk. */
+function lacksMounts(): boolean {
+  const place = scratch();
+  const mounted = mountMemory(place, 1);
+  if (mounted) spawnSync("umount", [place]);
+  else console.log("skipped: no small file system can be mounted here");
+  return !mounted;
+}
+
+test.skipIf(lacksMounts())(
+  "a disk that has no room is passed over, all full disks are one clear error, and what was written stays",
+  async () => {
+    const root = scratch();
+    const ids = ["n1", "n2", "n3"];
+    for (const [at, id] of ids.entries()) {
+      fs.mkdirSync(join(root, id, id), { recursive: true });
+      // Room for the log's first file, for what blocks leave to the log, and for 30 MB of blocks; n3 has none for blocks.
+      expect(mountMemory(join(root, id), at === 2 ? 200 : 400)).toBe(true);
+      mounts.push(join(root, id));
+    }
+    const ports = await freePorts("127.0.0.1", 9);
+    const list = ids.map((id, at) => `${id}=127.0.0.1:${ports[at] ?? 0}`).join(",");
+    ids.forEach((id, at) => {
+      const servers = ["--port", String(ports[3 + at]), "--http-port", String(ports[6 + at])];
+      launch(["start", "--name", id, "--cluster", list, ...servers, "--data", join(root, id)]);
+    });
+    const https = ports.slice(6).map((port) => `127.0.0.1:${port}`);
+    await until("every node to keep blocks", 40_000, async () => {
+      return (await statusAt(https[0]))?.files?.liveNodes === 3 || undefined;
+    });
+    const files = filesAt(https);
+    let refusal: unknown;
+    let count = 0;
+    for (; refusal === undefined && count < 30; count++) {
+      try {
+        await files.writeFile(
+          `/f${count}`,
+          pieces(5, () => undefined),
+          { blockSize: MIB },
+        );
+      } catch (error) {
+        refusal = error;
+      }
+    }
+    expect(refusal).toMatchObject({ code: "NO_TARGETS" });
+    expect((refusal as Error).message).toMatch(/bytes free/);
+    expect(count).toBeGreaterThan(3);
+    expect(await files.exists(`/f${count - 1}`)).toBe(false);
+    for (let number = 0; number < count - 1; number++) await expectPieces(files, `/f${number}`, 5);
+    expect(await holders(https[0], "/f0")).toEqual([2, 2, 2, 2, 2]);
+    await files.rm("/f0");
+    await files.rm("/f1");
+    await until("there is room again", 30_000, async () => {
+      try {
+        await files.writeFile(
+          "/again",
+          pieces(5, () => undefined),
+          { blockSize: MIB },
+        );
+        return true;
+      } catch {
+        return undefined;
+      }
+    });
+    await expectPieces(files, "/again", 5);
+  },
+);
