@@ -20,8 +20,10 @@ export type Program =
   | "outside address"
   | "curl"
   | "hadoop"
+  | "hadoop mapreduce"
   | "hdfs and fsspec of Python"
-  | "webhdfs of npm";
+  | "webhdfs of npm"
+  | "python3";
 
 /** Where `test/files/clients/install` puts the clients of WebHDFS. */
 export const WEBHDFS_CLIENTS: string =
@@ -83,6 +85,11 @@ function whyNot(program: Program): string | undefined {
     case "hadoop":
       if (!succeeds("java", ["-version"])) return "java is not installed (package default-jre-headless)";
       return notFetched(program, "hadoop-3.4.1");
+    case "hadoop mapreduce":
+      if (!succeeds("java", ["-version"])) return "java is not installed (package default-jre-headless)";
+      return notFetched(program, "hadoop-mapreduce-3.4.2");
+    case "python3":
+      return succeeds("python3", ["--version"]) ? undefined : "python3 is not installed";
     case "hdfs and fsspec of Python":
       return succeeds("python3", ["--version"]) ? notFetched(program, "python") : "python3 is not installed";
     case "webhdfs of npm":

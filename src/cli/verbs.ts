@@ -135,6 +135,19 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import("./fs/fs.ts")).fs,
   },
   {
+    name: "mr",
+    summary: "MapReduce jobs: typed ones and any executables, on this machine (a cluster's follow)",
+    usage: [
+      "mr run JOB.ts --input PATH… --output PATH --local",
+      "mr streaming -input PATH -output PATH -mapper CMD -reducer CMD --local",
+      "mr help [COMMAND]",
+    ],
+    flags: [],
+    positionals: { min: 1, max: Infinity },
+    ownArguments: true,
+    load: async () => (await import("./mr/mr.ts")).mr,
+  },
+  {
     name: "tour",
     summary: "the guided main job: three nodes, real work, a killed leader, everything verified",
     usage: ["tour [PATH] [--keep]"],

@@ -6,6 +6,8 @@
  */
 import type { FileErrorCode, HadoopException } from "./file-errors.ts";
 import { FILE_ERRORS } from "./file-errors.ts";
+import type { JobErrorCode } from "./job-errors.ts";
+import { JOB_ERRORS } from "./job-errors.ts";
 
 export type { FileErrorCode, HadoopException } from "./file-errors.ts";
 
@@ -42,7 +44,8 @@ export type ErrorCode =
   | "PROTOCOL"
   | "UNSUPPORTED"
   | "INVARIANT"
-  | FileErrorCode;
+  | FileErrorCode
+  | JobErrorCode;
 
 const refused = { retryable: false, outcome: "not-applied", exit: 1 } as const;
 
@@ -142,6 +145,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
     meaning: "An internal invariant broke; the process stops rather than go on wrong. Please report it.",
   },
   ...FILE_ERRORS,
+  ...JOB_ERRORS,
 };
 
 const RETRIABLE: HadoopException = {

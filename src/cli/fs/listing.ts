@@ -2,7 +2,7 @@
 import { QuorateError, isQuorateError } from "../../runtime/errors.ts";
 import type { FileStats } from "../../client/files/file-stats.ts";
 import type { Arguments, FsCommand } from "./command.ts";
-import { nameExpression } from "./glob.ts";
+import { nameExpression } from "../../client/files/glob.ts";
 import type { Item, Shell } from "./shell.ts";
 import { localTime, modeText, sizeText, utcTime } from "./texts.ts";
 

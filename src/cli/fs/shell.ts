@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { ERRORS, isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import type { Files } from "../../client/files/files.ts";
 import type { FileStats } from "../../client/files/file-stats.ts";
-import { expandGlob, isGlob } from "./glob.ts";
+import { expandGlob, isGlob } from "../../client/files/glob.ts";
 
 /** One thing that a word named: what it is, and how it is called in the output. */
 export interface Item {

@@ -1,7 +1,7 @@
 /** Hadoop's patterns of paths: `*`, `?`, `[a-z]`, `[^a]`, `{a,b}` and a backslash before what is meant as it is. */
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
-import type { FileStats } from "../../client/files/file-stats.ts";
-import type { Files } from "../../client/files/files.ts";
+import type { FileStats } from "./file-stats.ts";
+import type { Files } from "./files.ts";
 
 export function isGlob(text: string): boolean {
   return /[*?[{\\]/.test(text);

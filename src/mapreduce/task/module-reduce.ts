@@ -1,0 +1,86 @@
+/** The reduce function of a job's module: groups of sorted records, one after the other. */
+import { QuorateError } from "../../runtime/errors.ts";
+import type { Fold, Job, Shuffle, Task } from "../job.ts";
+import type { KeyOrder } from "../key-order.ts";
+import { foldValues } from "./combine.ts";
+import { BadRecord, TaskFault, recordText } from "./failure.ts";
+import { Groups } from "./groups.ts";
+import { isPlainIdentity, writeThrough } from "./identity-reduce.ts";
+import type { EmitRecord } from "./module-output.ts";
+import { emitterOf, namedOutputs } from "./module-output.ts";
+import type { ReduceStageOptions } from "./program.ts";
+
+/** Records between two looks at how far the file system is behind. */
+const TURN_RECORDS = 4096;
+
+type Reduce = (key: unknown, values: Iterable<unknown>) => void | Promise<void>;
+
+export async function reduceModule(
+  job: Job,
+  options: ReduceStageOptions,
+  isSameGroup: KeyOrder["isSameGroup"],
+): Promise<void> {
+  const { shuffle } = job;
+  const { outputs, task, records, skipping } = options;
+  if (shuffle === undefined)
+    throw new QuorateError("ARGUMENT_INVALID", "a job of maps only was begun with reduces");
+  const out = {
+    emit: emitterOf(outputs.writer("part", job.output.compress), job.output),
+    ...namedOutputs(job, outputs),
+  };
+  await shuffle.reduceStart?.(task);
+  const groups = new Groups(records, isSameGroup, task);
+  if (skipping === undefined && isPlainIdentity(job, shuffle)) {
+    await writeThrough(
+      outputs.writer("part", job.output.compress),
+      job.output.separator ?? "",
+      groups,
+      records,
+    );
+    await shuffle.reduceEnd?.(out, task);
+    return;
+  }
+  const values = (): Iterable<unknown> => groups.values(shuffle.value);
+  const reduce = reducerOf(shuffle, out, task);
+  for (let index = 0, settledAt = 0; groups.next(); index++) {
+    const { bytes, length } = groups.first;
+    if (skipping?.passesOver(index, bytes, 0, length) !== true)
+      try {
+        const waits = reduce(groups.key(shuffle.key), values());
+        if (waits !== undefined) await waits;
+      } catch (error) {
+        const text = recordText(bytes, 0, length);
+        if (skipping !== undefined && !groups.hasFailed) skipping.bad(index, text, error);
+        else throw error instanceof TaskFault || groups.hasFailed ? error : new BadRecord(index, text, error);
+      }
+    groups.leave();
+    skipping?.good();
+    if (groups.records - settledAt < TURN_RECORDS) continue;
+    settledAt = groups.records;
+    const waits = outputs.settle();
+    if (waits !== undefined) await waits;
+  }
+  await shuffle.reduceEnd?.(out, task);
+  skipping?.good();
+}
+
+function reducerOf(shuffle: Shuffle, out: { readonly emit: EmitRecord }, task: Task): Reduce {
+  const { reduce } = shuffle;
+  if (typeof reduce === "function") return (key, values) => reduce(key, values, out, task);
+  const emit = out.emit as (key: unknown, value: unknown) => void;
+  if (!("fold" in reduce))
+    return (key, values) => {
+      for (const value of values) emit(key, value);
+    };
+  const fold = foldEach(reduce);
+  return (key, values) => emit(key, fold(values as Iterable<number>));
+}
+
+/** What a fold makes of the values of one key. The combiner has made a 1 of each value that is counted. */
+function foldEach({ fold }: Fold): (values: Iterable<number>) => number {
+  return (values) => {
+    let folded: number | undefined;
+    for (const value of values) folded = folded === undefined ? value : foldValues(fold, folded, value);
+    return folded ?? 0;
+  };
+}

@@ -1,0 +1,190 @@
+/**
+ * One attempt in a process of its own: started, watched, ended. A program that crashes, fills its memory or never comes back
+ * harms nobody but itself.
+ */
+import type { ChildProcess } from "node:child_process";
+import { fork } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { notePid } from "./leftover.ts";
+import { memoryPlan } from "./memory-plan.ts";
+import type { MapOutputSource, Order, Report, TaskOrder } from "./orders.ts";
+import { residentBytes } from "./resident-memory.ts";
+import { TRACE_NAME } from "./trace.ts";
+
+export interface TaskOptions {
+  /** File to which the process's standard output and error are appended. Default: thrown away. */
+  readonly log?: string;
+  /** Called with each report but the last. */
+  readonly onReport?: (report: Report) => void;
+  /** Added to the environment of the process, which is that of this one. Default: nothing. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** How an attempt ended. `killed`: by `kill`. */
+export type TaskEnd =
+  | Extract<Report, { readonly type: "done" | "failed" }>
+  | { readonly type: "killed"; readonly reason: string };
+
+export interface TaskProcess {
+  readonly pid: number | undefined;
+  /** Resolves when the process is gone; never rejects. A process that ends without a word has failed. */
+  readonly ended: Promise<TaskEnd>;
+  /** More map outputs for a reduce. */
+  send(sources: readonly MapOutputSource[]): void;
+  /** At once, without asking the program. */
+  kill(reason: string): void;
+}
+
+/** Beside this file; where this file is run as a source, the compiled one. */
+const MAIN = fileURLToPath(
+  new URL(
+    import.meta.url.endsWith(".ts") ? "../../../dist/mapreduce/task/task-main.js" : "./task-main.js",
+    import.meta.url,
+  ),
+);
+/** Between two looks at how much memory the process has. */
+const MEMORY_EVERY_MS = 250;
+/** From its last report to its end. */
+const END_WITHIN_MS = 10_000;
+/** V8's own end, when the heap is full. */
+const HEAP_SIGNALS: ReadonlySet<string> = new Set(["SIGABRT", "SIGTRAP", "SIGILL"]);
+const MIB = 1024 * 1024;
+
+/**
+ * Starts an attempt. It is ended when it holds more memory than `settings.memory`, or says nothing for `settings.progressTimeoutMs`.
+ * Throws what the machine throws when `log` cannot be opened.
+ */
+export function startTask(order: TaskOrder, options: TaskOptions = {}): TaskProcess {
+  const { memory, progressTimeoutMs } = order.spec.settings;
+  const plan = memoryPlan(memory);
+  const log = options.log === undefined ? undefined : openSync(options.log, "a");
+  const output = log ?? "ignore";
+  const child = fork(MAIN, [order.directory], {
+    execArgv: [`--max-old-space-size=${plan.heapMiB}`, `--max-semi-space-size=${plan.semiSpaceMiB}`],
+    // A group of its own, so that what the program started ends with it.
+    detached: true,
+    stdio: ["ignore", output, output, "ipc"],
+    env: { ...process.env, ...options.environment },
+  });
+  if (log !== undefined) closeSync(log);
+  if (child.pid !== undefined) notePid(order.directory, child.pid);
+  const watch = new Watch(child, order, options.onReport);
+  watch.limitSilence(progressTimeoutMs);
+  watch.limitMemory(memory);
+  watch.send(order);
+  return {
+    pid: child.pid,
+    ended: watch.ended,
+    send: (sources) => watch.send({ type: "sources", sources }),
+    kill: (reason) => watch.end({ type: "killed", reason }),
+  };
+}
+
+class Watch {
+  readonly ended: Promise<TaskEnd>;
+  private readonly child: ChildProcess;
+  private readonly order: TaskOrder;
+  /** What the attempt's end is, once it is known; the process may be there for a moment longer. */
+  private result: TaskEnd | undefined;
+  private silence: NodeJS.Timeout | undefined;
+  private silenceMs = 0;
+  private memory: NodeJS.Timeout | undefined;
+
+  constructor(child: ChildProcess, order: TaskOrder, onReport: TaskOptions["onReport"]) {
+    this.child = child;
+    this.order = order;
+    child.on("message", (report: Report) => {
+      if (this.result !== undefined) return;
+      if (report.type === "done" || report.type === "failed") {
+        this.result = report;
+        this.limitSilence(END_WITHIN_MS);
+      } else {
+        this.silence?.refresh();
+        onReport?.(report);
+      }
+    });
+    this.ended = new Promise((resolve) => {
+      const gone = (code: number | null, signal: string | null, error?: Error): void => {
+        clearTimeout(this.silence);
+        clearInterval(this.memory);
+        killGroup(child.pid);
+        resolve(this.result ?? this.diedSilently(code, signal, error));
+      };
+      child.on("error", (error) => {
+        // A process that could not be started never ends; one that is there ends by itself.
+        if (child.pid === undefined) gone(null, null, error);
+      });
+      child.on("close", (code, signal) => gone(code, signal));
+    });
+  }
+
+  send(order: Order): void {
+    // The process may be gone: that is for `ended` to tell.
+    if (this.child.connected) this.child.send(order, () => undefined);
+  }
+
+  end(result: TaskEnd): void {
+    this.result ??= result;
+    killGroup(this.child.pid);
+  }
+
+  limitSilence(afterMs: number): void {
+    clearTimeout(this.silence);
+    this.silenceMs = afterMs;
+    this.silence = setTimeout(() => this.end(this.failed(`no progress for ${this.silenceMs} ms`)), afterMs);
+  }
+
+  limitMemory(limit: number): void {
+    const { pid } = this.child;
+    if (pid === undefined) return;
+    this.memory = setInterval(() => {
+      const bytes = residentBytes(pid);
+      if (bytes !== undefined && bytes > limit)
+        this.end(
+          this.failed(
+            `it holds ${Math.ceil(bytes / MIB)} MiB, more than the ${limit / MIB} MiB of the job (memory)`,
+          ),
+        );
+    }, MEMORY_EVERY_MS);
+    this.memory.unref();
+  }
+
+  private diedSilently(code: number | null, signal: string | null, error: Error | undefined): TaskEnd {
+    if (error !== undefined) return this.failed(`the process cannot be started: ${error.message}`);
+    if (signal !== null && HEAP_SIGNALS.has(signal))
+      return this.failed(
+        `the process was ended by ${signal}: most likely its heap is full (memory of the job)`,
+      );
+    if (signal !== null) return this.failed(`the process was ended by ${signal}`);
+    return this.failed(`the process ended with exit code ${code} before it was done`);
+  }
+
+  /** With the record that was at hand, when it is known. */
+  private failed(message: string): TaskEnd {
+    const record = this.recordAtHand();
+    const where = record === undefined ? "" : `at record ${record.index}: `;
+    return { type: "failed", message: where + message, stack: undefined, record, retryable: true };
+  }
+
+  private recordAtHand(): { readonly index: number; readonly text: string } | undefined {
+    if (this.order.trace !== true) return undefined;
+    try {
+      const bytes = readFileSync(join(this.order.directory, TRACE_NAME));
+      return bytes.length < 8 ? undefined : { index: bytes.readDoubleLE(0), text: bytes.toString("utf8", 8) };
+    } catch {
+      // It did not get as far as its first record.
+      return undefined;
+    }
+  }
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // All of it has ended.
+  }
+}
