@@ -20,6 +20,7 @@ import type { Repeated } from "./run.ts";
 import { inputsOf, settingsOf } from "./run.ts";
 
 const DOOR = "mapreduce/hadoop/run-on-hadoop";
+const PARTITIONER = "org.apache.hadoop.mapred.lib.KeyFieldBasedPartitioner";
 const MIB = 1024 * 1024;
 
 /** Resolves to Hadoop's own exit code, 0 or 1. What Hadoop says passes through. */
@@ -140,17 +141,18 @@ function hadoopWords(job: Job, spec: JobSpec, files: readonly string[], node: st
   );
   return [
     ...defined,
-    ...[
-      "-files",
-      files
-        .map((file) => (file.includes("#") ? file : `${file}#${file.slice(file.lastIndexOf("/") + 1)}`))
-        .join(","),
-    ],
+    "-files",
+    files
+      .map((file) => (file.includes("#") ? file : `${file}#${file.slice(file.lastIndexOf("/") + 1)}`))
+      .join(","),
     ...spec.inputs.flatMap(({ paths }) => paths.flatMap((path) => ["-input", path])),
-    ...["-output", spec.output, "-mapper", run("map"), "-numReduceTasks", String(settings.reduces)],
-    ...(settings.reduces === 0
-      ? []
-      : ["-reducer", run("reduce"), "-partitioner", "org.apache.hadoop.mapred.lib.KeyFieldBasedPartitioner"]),
+    "-output",
+    spec.output,
+    "-mapper",
+    run("map"),
+    "-numReduceTasks",
+    String(settings.reduces),
+    ...(settings.reduces === 0 ? [] : ["-reducer", run("reduce"), "-partitioner", PARTITIONER]),
     ...(settings.reduces > 0 && combines ? ["-combiner", run("combine")] : []),
   ];
 }
