@@ -10,6 +10,7 @@ import { QuorateError } from "../runtime/errors.ts";
 import type { TcpNetwork } from "../runtime/node/network.ts";
 import type { Network, NodeId, World } from "../runtime/world.ts";
 import type { GroupDoor } from "./cluster/hosted-group.ts";
+import type { AttemptId, JobId } from "../mapreduce/job-spec.ts";
 import type { FileSystem } from "./files/file-system.ts";
 import type { SchedulingSettings } from "./mapreduce/assignments.ts";
 import type { JobLink } from "./mapreduce/doors.ts";
@@ -25,6 +26,7 @@ import { nodeTasks } from "./mapreduce/node-tasks.ts";
 import { NodeWorkArea } from "./mapreduce/node-work-area.ts";
 import type { FurtherGroup } from "./node-groups.ts";
 import { furtherGroup } from "./node-groups.ts";
+import { isLoopback } from "./protocol/loopback.ts";
 import type { JobsDoor } from "./protocol/mapreduce/jobs-door.ts";
 import { createJobsDoor } from "./protocol/mapreduce/jobs-door.ts";
 
@@ -120,9 +122,9 @@ export class NodeJobs {
     const superuser = (): string => files.settings().superuser;
     const service = new JobService({ engine, log, planner, refusing, superuser, nodes });
     const outputs = {
-      tokenOf: (job: string) => machine.job(job)?.head.token,
-      pathOf: (attempt: Parameters<typeof area.outputOf>[0]) =>
-        engine.holds(attempt) ? area.outputOf(attempt) : undefined,
+      tokenOf: (job: JobId) => machine.job(job)?.head.token,
+      placeOf: (attempt: AttemptId, partition: number) =>
+        engine.holds(attempt) ? area.partitionOf(attempt, partition) : undefined,
     };
     const door = createJobsDoor({ service, outputs, logOf: (attempt) => area.logOf(attempt), password });
     return {
@@ -142,7 +144,7 @@ export class NodeJobs {
 
 /** Whoever may submit a job runs code here, under the name of this process. */
 function refusal(host: string): string | undefined {
-  if (host === "localhost" || host === "::1" || /^127\./.test(host)) return undefined;
+  if (host === "localhost" || isLoopback(host)) return undefined;
   return `this node listens on ${host}: the code of jobs is run only by nodes that listen on loopback (127.0.0.1), until who submits it can be authenticated`;
 }
 

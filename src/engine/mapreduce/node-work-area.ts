@@ -109,9 +109,18 @@ export class NodeWorkArea implements WorkArea {
     return join(this.directory, "logs", attempt.job, `${attemptName(attempt)}.log`);
   }
 
-  /** The map output of an attempt; its index is beside it. */
-  outputOf(attempt: AttemptId): string {
-    return join(this.pathOf(attempt), OUTPUT_NAME);
+  /** Where a partition of a map output is; undefined: there is none, or its index is damaged. */
+  partitionOf(
+    attempt: AttemptId,
+    partition: number,
+  ): { readonly path: string; readonly offset: number; readonly length: number } | undefined {
+    const path = join(this.pathOf(attempt), OUTPUT_NAME);
+    try {
+      const extent = readMapOutputIndex(path)[partition];
+      return extent && { path, offset: extent.offset, length: extent.length };
+    } catch {
+      return undefined;
+    }
   }
 
   programPath(sha256: string): string {

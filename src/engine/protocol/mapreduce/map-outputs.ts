@@ -10,13 +10,19 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { AttemptId, JobId } from "../../../mapreduce/job-spec.ts";
 import { attemptNamed } from "../../../mapreduce/job-spec.ts";
-import { readMapOutputIndex } from "../../../mapreduce/task/map-output.ts";
 
 export interface MapOutputs {
   /** The secret of a job; undefined: there is no such job here. */
   tokenOf(job: JobId): string | undefined;
-  /** Path of the output; undefined: it is not here, or does not count. */
-  pathOf(attempt: AttemptId): string | undefined;
+  /** Where a partition of its output is; undefined: it is not here, does not count, or cannot be read. */
+  placeOf(attempt: AttemptId, partition: number): PartitionPlace | undefined;
+}
+
+export interface PartitionPlace {
+  readonly path: string;
+  /** Bytes, in the file. */
+  readonly offset: number;
+  readonly length: number;
 }
 
 const IDLE_MS = 60_000;
@@ -36,16 +42,13 @@ export async function sendMapOutput(
   if (attempt === undefined || token === undefined) throw gone(name);
   if (!isEqual(request.headers.authorization ?? "", `Bearer ${token}`))
     throw new QuorateError("ACCESS_DENIED", "the secret of the job is missing or wrong");
-  const path = outputs.pathOf(attempt);
-  if (path === undefined) throw gone(name);
+  const place = outputs.placeOf(attempt, partition);
+  if (place === undefined) throw gone(name);
+  const { path, offset, length } = place;
   const file = await open(path).catch(() => {
     throw gone(name);
   });
   try {
-    const extent = indexOf(path, name)[partition];
-    if (extent === undefined)
-      throw new QuorateError("JOB_NOT_FOUND", `${name} has no partition ${partition}`);
-    const { offset, length } = extent;
     const range = rangeOf(request.headers.range, length);
     if (range === "unsatisfiable") {
       response.writeHead(416, { "Content-Range": `bytes */${length}`, "Content-Length": 0 });
@@ -71,15 +74,6 @@ export async function sendMapOutput(
     await pipeline(file.createReadStream({ start: from, end: offset + end - 1, autoClose: false }), response);
   } finally {
     await file.close();
-  }
-}
-
-/** An index that cannot be read is an output that cannot be: its map is to run again. */
-function indexOf(path: string, name: string): ReturnType<typeof readMapOutputIndex> {
-  try {
-    return readMapOutputIndex(path);
-  } catch {
-    throw gone(name);
   }
 }
 
