@@ -2,7 +2,7 @@
  * bench: Quorate beside the engines it stands in for, and its algorithms beside each other, on this machine, alternating in
  * one run. Prints a table for each comparison; `--write` puts them into `docs/benchmarks.md` with their plots.
  *
- *   npm run bench -- [--only durable,memory,failover,restart,modes,consensus] [--rounds 5] [--scale 1] [--write]
+ *   npm run bench -- [--only durable,memory,failover,restart,modes,consensus,mapreduce] [--rounds 5] [--scale 1] [--write]
  */
 import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
@@ -11,12 +11,13 @@ import { parseArgs } from "node:util";
 import { failOverGaps, laggingReplica, simulated, steadyPath } from "./algorithms.ts";
 import type { Finding, Result, Section } from "./page.ts";
 import { tableOf, textOf, writePage } from "./page.ts";
+import { mapReduce } from "./mapreduce/suite.ts";
 import { modes } from "./modes.ts";
 import { failOver, restart } from "./recovery.ts";
 import type { Comparison } from "./suites.ts";
 import { durableCluster, memoryNode } from "./suites.ts";
 
-/** `--only consensus` means the last four. */
+/** `--only consensus` means four of them. */
 const SUITES = [
   "durable",
   "memory",
@@ -27,6 +28,7 @@ const SUITES = [
   "consensus-kills",
   "consensus-lagging",
   "consensus-simulated",
+  "mapreduce",
 ] as const;
 type Suite = (typeof SUITES)[number];
 /** Of the simulator, and with how many seeds: a slow disk is a long run. */
@@ -57,7 +59,14 @@ if (values.help) {
   process.exit(0);
 }
 
-for (const engine of ["redis-server", "redis-benchmark", "etcd"]) {
+const asked = values.only.split(",");
+const isChosen = (suite: string): boolean =>
+  asked.some((name) => suite === name || suite.startsWith(`${name}-`));
+/** Beside jobs stand other programs, each where it is there. */
+const peers = SUITES.some((suite) => suite !== "mapreduce" && isChosen(suite))
+  ? ["redis-server", "redis-benchmark", "etcd"]
+  : [];
+for (const engine of peers) {
   if (spawnSync(engine, ["--version"]).error !== undefined) {
     console.error(
       `bench: ${engine} is not installed; the peers are Debian's redis-server, redis-tools and etcd-server`,
@@ -66,9 +75,6 @@ for (const engine of ["redis-server", "redis-benchmark", "etcd"]) {
   }
 }
 
-const asked = values.only.split(",");
-const isChosen = (suite: string): boolean =>
-  asked.some((name) => suite === name || suite.startsWith(`${name}-`));
 const odd = asked.find((name) => !SUITES.some((suite) => suite === name || suite.startsWith(`${name}-`)));
 if (odd !== undefined) {
   console.error(`bench: there is no suite ${odd}: --only takes ${SUITES.join(",")}`);
@@ -87,6 +93,7 @@ const HEADINGS: Readonly<Record<Suite, string>> = {
   "consensus-kills": "The algorithms when the leader is killed",
   "consensus-lagging": "The algorithms and a lagging replica",
   "consensus-simulated": "The algorithms on bad networks and disks",
+  mapreduce: "MapReduce on one machine",
 };
 
 for (const suite of SUITES.filter(isChosen)) {
@@ -128,6 +135,12 @@ async function measure(suite: Suite, report: (result: Result) => void): Promise<
         for (const measurement of await simulated(experiment, Math.ceil(seeds * extent.scale)))
           report({ type: "measurement", measurement });
       }
+      return;
+    case "mapreduce":
+      return mapReduce(extent, {
+        measurement: (each) => report({ type: "measurement", measurement: each }),
+        finding: find,
+      });
   }
 }
 

@@ -3,6 +3,7 @@
  * found here, before a process is started or a file is written.
  */
 import { createHash, randomBytes } from "node:crypto";
+import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import type { Algorithm } from "../consensus/algorithm-names.ts";
 import { DEFAULT_ALGORITHM, isAlgorithm } from "../consensus/algorithm-names.ts";
@@ -34,6 +35,8 @@ export interface Settings extends Pick<
 > {
   /** Undefined: what the directory, or the cluster that is joined, was founded with. */
   readonly consensus: Algorithm | undefined;
+  /** Attempts of jobs at a time on each node. Default: the processors, shared by the nodes of this machine. */
+  readonly slots?: number | undefined;
 }
 
 export interface LocalPlan {
@@ -92,6 +95,7 @@ export async function planLocalCluster(plan: LocalPlan): Promise<readonly NodeCo
     httpPort: ports.http[at] ?? 0,
     peerPort: ports.peer[at] ?? 0,
     ...plan.settings,
+    slots: plan.settings.slots ?? Math.max(1, Math.round(availableParallelism() / plan.nodes)),
     consensus,
   }));
   await settle(configs, root, stored !== undefined);
@@ -133,6 +137,7 @@ export async function planMember(plan: MemberPlan): Promise<NodeConfig> {
     httpPort: plan.httpPort ?? DEFAULT_PORTS.http,
     peerPort: plan.peerPort ?? address.port,
     ...plan.settings,
+    slots: plan.settings.slots ?? availableParallelism(),
     consensus,
   };
   await settle([config], root, stored !== undefined);
@@ -166,6 +171,7 @@ export async function planJoin(plan: JoinPlan): Promise<NodeConfig> {
     httpPort: plan.httpPort === 0 ? freeHttp : (plan.httpPort ?? DEFAULT_PORTS.http),
     peerPort: chosenPeerPort,
     ...plan.settings,
+    slots: plan.settings.slots ?? availableParallelism(),
     consensus,
   };
   await settle([config], root, stored !== undefined);

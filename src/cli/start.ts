@@ -82,6 +82,7 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
     protectedMode: call.choice("protected-mode", ["yes", "no"]) !== "no",
     secret: call.text("secret"),
     rack: rackOf(call.text("rack") ?? DEFAULT_RACK),
+    slots: call.integer("slots", { min: 0, max: 1024 }),
     logLevel: call.choice("log-level", LOG_LEVELS) ?? "warn",
     logFormat: process.stderr.isTTY ? "pretty" : "json",
   };

@@ -63,6 +63,7 @@ function config(id: string): NodeConfig {
     readMode: "barrier",
     protectedMode: true,
     rack: "/default-rack",
+    slots: 1,
     password: "secret",
     secret: undefined,
     logLevel: "info",

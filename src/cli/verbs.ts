@@ -48,6 +48,11 @@ const NODE_FLAGS: readonly Flag[] = [
     value: "PATH",
     help: "where the node is, such as /dc1/rack2; replicas are spread over racks",
   },
+  {
+    name: "slots",
+    value: "N",
+    help: "attempts of jobs at a time on each node; default: the processors, shared by this machine's nodes",
+  },
   { name: "secret", value: "SECRET", environment: "QUORATE_SECRET", help: "nodes must share it to join" },
   {
     name: "log-level",

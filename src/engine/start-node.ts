@@ -27,6 +27,8 @@ import type { ClusterNode } from "./cluster/node.ts";
 import type { FilesNode } from "./files/node/files-node.ts";
 import type { FilesOptions } from "./node-files.ts";
 import { filesStatusOf, NodeFiles, planeOfBlocks, withBlocks } from "./node-files.ts";
+import type { JobsOptions, RunningJobs } from "./node-jobs.ts";
+import { NodeJobs, planeOfJobs } from "./node-jobs.ts";
 import type { FurtherGroup, RunningKeyspace } from "./node-groups.ts";
 import { createNode } from "./node-groups.ts";
 import type { Beginning, NodeStorage } from "./node-storage.ts";
@@ -65,6 +67,8 @@ export interface StartNodeOptions {
   readonly furtherGroups?: readonly FurtherGroup[];
   /** How it serves files, over WebHDFS at the HTTP port; every node of a cluster does, or none. Default: it does not. */
   readonly files?: FilesOptions;
+  /** How it runs jobs, over HTTP; takes `files` and an HTTP port; every node of a cluster does, or none. Default: it does not. */
+  readonly jobs?: JobsOptions;
   /** Asked of clients. Default: none. */
   readonly password?: string;
   /** Clients of other machines are refused: over RESP without a password, and for files. Default true. */
@@ -159,12 +163,17 @@ async function open(
   closers: Closers,
 ): Promise<OpenedNode> {
   const files = options.files && new NodeFiles({ ...options, files: options.files });
-  const furtherGroups = [...(options.furtherGroups ?? []), ...(files === undefined ? [] : [files.group])];
+  const jobs = jobsOf(options);
+  const furtherGroups = [
+    ...(options.furtherGroups ?? []),
+    ...(files === undefined ? [] : [files.group]),
+    ...(jobs === undefined ? [] : [jobs.group]),
+  ];
   const [kept, scripts] = await Promise.all([
     openStorage({ ...options, furtherGroups }, local, containment, metrics, closers),
     loadScriptEngine(),
   ]);
-  const { network, blocks } = await openNetworks(options, local, containment, metrics, closers);
+  const { network, blocks, beats } = await openNetworks(options, local, containment, metrics, closers);
   const node = createNode({ ...options, furtherGroups }, kept, { ...local, network }, scripts);
   const filesNode =
     blocks &&
@@ -183,7 +192,20 @@ async function open(
   // Until the other server is open, nobody can have changed the password.
   const opened: { resp?: RespServer } = {};
   const password = (): string => opened.resp?.password ?? options.password ?? "";
-  const admin = await openAdmin(options, node, filesNode, metrics, password, closers);
+  const served: { http?: string } = {};
+  const running =
+    filesNode &&
+    beats &&
+    jobs?.open({
+      world: { ...local, network: beats },
+      files: filesNode.files,
+      http: () => served.http,
+      password,
+    });
+  if (running !== undefined) closers.push(() => running.close());
+  const doors = { files: filesNode, jobs: running };
+  const admin = await openAdmin(options, node, doors, metrics, password, closers);
+  if (admin !== undefined) served.http = joinAddress(options.host, admin.port);
   const resp = await openResp(options, node);
   opened.resp = resp;
   closers.push(() => resp.close());
@@ -194,6 +216,15 @@ async function open(
   );
   advertise(options, node, resp, admin);
   return { node, admin, resp };
+}
+
+/** Throws USAGE: attempts read and write files over HTTP. */
+function jobsOf(options: StartNodeOptions): NodeJobs | undefined {
+  const { jobs, files, httpPort } = options;
+  if (jobs === undefined) return undefined;
+  if (files === undefined || httpPort === undefined)
+    throw new QuorateError("USAGE", "jobs need files and an HTTP port");
+  return new NodeJobs({ ...options, jobs });
 }
 
 /** What ends the parts that run, in the order in which they came to life. `failed`: the node cannot go on. */
@@ -222,6 +253,8 @@ interface Networks {
   readonly network: Network;
   /** Of a node with files. */
   readonly blocks: Network | undefined;
+  /** Of a node with jobs. */
+  readonly beats: Network | undefined;
 }
 
 async function openNetworks(
@@ -236,17 +269,23 @@ async function openNetworks(
   const opened =
     options.network === undefined ? await openNetwork(options, local, metrics, closers) : undefined;
   const network = contained((options.network ?? opened) as Network);
-  if (files === undefined) return { network, blocks: undefined };
-  const plane = opened && planeOfBlocks(opened);
-  const given = files.network ?? plane;
-  if (given === undefined) throw new QuorateError("USAGE", "files need a network for blocks");
-  closers.push(() => {
-    given.close();
-    return plane?.closed;
-  });
-  if (plane !== undefined) registerNetwork(metrics, plane, "quorate_blocks");
-  const blocks = contained(given);
-  return { network: withBlocks(network, blocks), blocks };
+  const openPlane = (name: string, instead: Network | undefined, make: typeof planeOfBlocks): Network => {
+    const plane = instead === undefined && opened !== undefined ? make(opened) : undefined;
+    const given = instead ?? plane;
+    if (given === undefined) throw new QuorateError("USAGE", `${name} need a network of their own`);
+    closers.push(() => {
+      given.close();
+      return plane?.closed;
+    });
+    if (plane !== undefined) registerNetwork(metrics, plane, `quorate_${name}`);
+    return contained(given);
+  };
+  if (files === undefined) return { network, blocks: undefined, beats: undefined };
+  const blocks = openPlane("blocks", files.network, planeOfBlocks);
+  const { jobs } = options;
+  if (jobs === undefined) return { network: withBlocks(network, blocks), blocks, beats: undefined };
+  const beats = openPlane("jobs", jobs.network, planeOfJobs);
+  return { network: withBlocks(withBlocks(network, blocks), beats), blocks, beats };
 }
 
 async function openNetwork(
@@ -269,7 +308,7 @@ async function openNetwork(
 async function openAdmin(
   options: StartNodeOptions,
   node: RunningKeyspace,
-  files: FilesNode | undefined,
+  { files, jobs }: { readonly files: FilesNode | undefined; readonly jobs: RunningJobs | undefined },
   metrics: Metrics,
   password: () => string,
   closers: Closers,
@@ -289,6 +328,7 @@ async function openAdmin(
     node,
     metrics,
     ...(door === undefined ? {} : { files: door }),
+    ...(jobs === undefined ? {} : { jobs: jobs.door }),
     members: { password, order: (order, done) => node.cluster.order(order, done) },
   });
   closers.push(() => admin.close());

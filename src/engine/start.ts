@@ -15,6 +15,7 @@ import { createLogger } from "../runtime/node/logger.ts";
 import type { Logger, NodeId } from "../runtime/world.ts";
 import type { NodeStatus } from "./cluster/local-node.ts";
 import type { FilesOptions } from "./node-files.ts";
+import type { JobsOptions } from "./node-jobs.ts";
 import type { RunningNode } from "./start-node.ts";
 import { startNode } from "./start-node.ts";
 
@@ -33,6 +34,8 @@ export interface StartOptions {
   readonly httpPort?: number;
   /** How blocks of files are kept. Default: in memory with "memory", else in a directory of each node. */
   readonly files?: Omit<FilesOptions, "network">;
+  /** Runs MapReduce jobs, each attempt in a process of its own; `{}` for the defaults. Default: it does not. */
+  readonly jobs?: Omit<JobsOptions, "network">;
   /** Asked of clients. Default: none. */
   readonly password?: string;
   /** Milliseconds after which a command that no majority confirms fails. Default 5,000. */
@@ -118,36 +121,44 @@ export async function start(options: StartOptions = {}): Promise<Engine> {
   const hub = createLocalHub();
   // Of their own, as the sockets of real nodes: a heartbeat never waits behind a block.
   const blocksHub = createLocalHub();
+  const jobsHub = createLocalHub();
   const logger = options.logger ?? createLogger({ level: "warn", format: "json" });
   const nodes: LocalEngineNode[] = ids.map((id, at) => {
     const clock = createAdjustableClock(createClock());
     let respPort = options.port === undefined ? 0 : options.port + at;
     let httpPort = options.httpPort === undefined ? 0 : options.httpPort + at;
-    return createEngineNode(id, [hub, blocksHub], clock, data === "memory" && count === 1, async (onEnd) => {
-      const dataDir = data === "memory" ? "memory" : join(data, id);
-      if (data !== "memory") makeDataDirectory(dataDir);
-      const running = await startNode({
-        id,
-        clusterId: "embedded",
-        members: Object.fromEntries(ids.map((member) => [member, "local"])),
-        dataDir,
-        host: "127.0.0.1",
-        respPort,
-        httpPort,
-        files: { ...options.files, network: blocksHub.join(id) },
-        durability,
-        network: hub.join(id),
-        timeSource: clock,
-        logger,
-        consensus,
-        ...(options.password === undefined ? {} : { password: options.password }),
-        ...(options.requestTimeoutMs === undefined ? {} : { requestTimeoutMs: options.requestTimeoutMs }),
-        onEnd,
-      });
-      respPort = running.respPort;
-      httpPort = running.httpPort ?? 0;
-      return running;
-    });
+    return createEngineNode(
+      id,
+      [hub, blocksHub, jobsHub],
+      clock,
+      data === "memory" && count === 1,
+      async (onEnd) => {
+        const dataDir = data === "memory" ? "memory" : join(data, id);
+        if (data !== "memory") makeDataDirectory(dataDir);
+        const running = await startNode({
+          id,
+          clusterId: "embedded",
+          members: Object.fromEntries(ids.map((member) => [member, "local"])),
+          dataDir,
+          host: "127.0.0.1",
+          respPort,
+          httpPort,
+          files: { ...options.files, network: blocksHub.join(id) },
+          ...(options.jobs === undefined ? {} : { jobs: { ...options.jobs, network: jobsHub.join(id) } }),
+          durability,
+          network: hub.join(id),
+          timeSource: clock,
+          logger,
+          consensus,
+          ...(options.password === undefined ? {} : { password: options.password }),
+          ...(options.requestTimeoutMs === undefined ? {} : { requestTimeoutMs: options.requestTimeoutMs }),
+          onEnd,
+        });
+        respPort = running.respPort;
+        httpPort = running.httpPort ?? 0;
+        return running;
+      },
+    );
   });
   try {
     for (const node of nodes) await node.begin();

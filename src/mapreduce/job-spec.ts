@@ -125,5 +125,21 @@ export function attemptName({ job, kind, task, attempt }: AttemptId): string {
   return `attempt_${job.replace(/^job_/, "")}_${kind === "map" ? "m" : "r"}_${String(task).padStart(6, "0")}_${attempt}`;
 }
 
+const ATTEMPT_NAME = /^attempt_(\d{8}_\d{4,})_([mr])_(\d{6,})_(\d{1,9})$/;
+
+/** The attempt of a name; undefined: it is none of a cluster's. */
+export function attemptNamed(name: string): AttemptId | undefined {
+  const [, job, kind, task, attempt] = ATTEMPT_NAME.exec(name) ?? [];
+  if (job === undefined) return undefined;
+  const id: AttemptId = {
+    job: `job_${job}`,
+    kind: kind === "m" ? "map" : "reduce",
+    task: Number(task),
+    attempt: Number(attempt),
+  };
+  // One name for one attempt.
+  return attemptName(id) === name ? id : undefined;
+}
+
 /** Group, name, value. Groups of the system begin with a capital letter, as Hadoop's; a user's are their own. */
 export type Counters = Readonly<Record<string, Readonly<Record<string, number>>>>;

@@ -36,6 +36,9 @@ export const importRules: Readonly<
       "wire",
       "mapreduce",
       "mapreduce/task",
+      // Splits are planned as any client would, over the node's own port.
+      "client",
+      "client/files",
       "engine/mapreduce",
       "engine/mapreduce/jobs",
       "engine/files",

@@ -145,6 +145,7 @@ export class AttemptRun {
   private order(directory: string, { bundle, cache }: LocalProgram): MapOrder | ReduceOrder {
     const { id, job, around } = this;
     const { spec } = job;
+    const task = job.task(id.kind, id.task)!;
     const base = {
       spec,
       attempt: id,
@@ -152,7 +153,9 @@ export class AttemptRun {
       fileSystem: around.fileSystem(spec.user),
       bundle,
       cache,
-      skip: job.task(id.kind, id.task)!.skip,
+      skip: task.skip,
+      // An attempt that died without a word does not say of which record: the next one notes where it is.
+      trace: spec.settings.skipRecords > 0 && task.attempts.some(({ state }) => state === "failed"),
       output: attemptDirectory(job, id),
     };
     if (id.kind === "map") {
@@ -174,7 +177,7 @@ export class AttemptRun {
       sources.push({
         map,
         attempt: winner,
-        url: `http://${place}/mapreduce/v1/outputs/${name}`,
+        url: `http://${place}/mapreduce/v1/outputs/${name}?partition=${this.id.task}`,
         authorization: `Bearer ${job.head.token}`,
       });
     }

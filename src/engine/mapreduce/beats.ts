@@ -19,7 +19,7 @@ import {
   uint32,
   uint53,
 } from "../../wire/record.ts";
-import type { AttemptId } from "../../mapreduce/job-spec.ts";
+import type { AttemptId, JobId } from "../../mapreduce/job-spec.ts";
 import { attemptName } from "../../mapreduce/job-spec.ts";
 import type { JobLink } from "./doors.ts";
 import { ATTEMPT_ID } from "./jobs/command-codec.ts";
@@ -50,9 +50,18 @@ export interface WorkerBeat {
   readonly refusing: string | undefined;
   /** It is about to stop. */
   readonly leaving: boolean;
+  /** It decides for all, as far as it knows. */
+  readonly leads: boolean;
   /** Where its map outputs are fetched: "host:port" of its HTTP server. */
   readonly http: string | undefined;
   readonly progress: readonly Progress[];
+  /** Of the leader: jobs whose output does not get on, and why. */
+  readonly problems: readonly Problem[];
+}
+
+export interface Problem {
+  readonly job: JobId;
+  readonly text: string;
 }
 
 const BEAT: Field<WorkerBeat> = record<WorkerBeat>({
@@ -60,6 +69,7 @@ const BEAT: Field<WorkerBeat> = record<WorkerBeat>({
   slots: uint32,
   refusing: optional(text),
   leaving: flag,
+  leads: flag,
   http: optional(text),
   progress: list(
     record<Progress>({
@@ -70,6 +80,7 @@ const BEAT: Field<WorkerBeat> = record<WorkerBeat>({
       counters: list(record<Counted>({ group: text, name: text, value: double })),
     }),
   ),
+  problems: list(record<Problem>({ job: text, text })),
 });
 
 export type Standing = "live" | "silent" | "dead";
@@ -137,6 +148,15 @@ export class Beats {
 
   progressOf(attempt: AttemptId): Progress | undefined {
     return this.progress.get(attemptName(attempt));
+  }
+
+  /** Why the output of a job does not get on, by whoever leads. */
+  problemOf(job: JobId): string | undefined {
+    for (const { beat } of this.heard.values()) {
+      const problem = beat.problems.find((each) => each.job === job);
+      if (problem !== undefined) return problem.text;
+    }
+    return undefined;
   }
 
   /** Nodes that were heard, members or not. */

@@ -5,6 +5,7 @@
 import type { Clock, Logger, Timer } from "../../runtime/world.ts";
 import type { QuorateError } from "../../runtime/errors.ts";
 import type { JobId } from "../../mapreduce/job-spec.ts";
+import type { Problem } from "./beats.ts";
 import type { JobFileSystem, JobsLog } from "./doors.ts";
 import type { JobsCommand } from "./jobs/commands.ts";
 import type { Job } from "./jobs/job.ts";
@@ -24,6 +25,10 @@ export interface JobStepsOptions {
   readonly logger: Logger;
   readonly files: JobFileSystem;
 }
+
+/** Told to others, in each beat. */
+const PROBLEMS_MAX = 20;
+const PROBLEM_MAX = 500;
 
 /** Goes on after a step: with what to put into the log, with nothing to do for now, or with an error that may pass. */
 type Next = (command: JobsCommand | undefined, error?: QuorateError) => void;
@@ -49,9 +54,13 @@ export class JobSteps {
     this.options = options;
   }
 
-  /** Why the output of a job does not get on; undefined: it does. */
-  problemOf(job: JobId): string | undefined {
-    return this.paces.get(job)?.problem;
+  /** Jobs whose output does not get on. */
+  problems(): readonly Problem[] {
+    const problems: Problem[] = [];
+    for (const [job, { problem }] of this.paces) {
+      if (problem !== undefined) problems.push({ job, text: problem.slice(0, PROBLEM_MAX) });
+    }
+    return problems.slice(0, PROBLEMS_MAX);
   }
 
   /** Begins the next step of every job that is between two. */

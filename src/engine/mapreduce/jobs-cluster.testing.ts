@@ -4,6 +4,7 @@ import { SimulatedWorld } from "../../runtime/simulated/world.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
 import type { NodeId } from "../../runtime/world.ts";
 import type { JobSettings, JobSpec, Split } from "../../mapreduce/job-spec.ts";
+import { attemptName } from "../../mapreduce/job-spec.ts";
 import type { SchedulingSettings } from "./assignments.ts";
 import type { JobFileSystem, JobLink, JobsLog } from "./doors.ts";
 import { encodeCommand } from "./jobs/command-codec.ts";
@@ -297,7 +298,7 @@ export class JobsCluster {
     const life = this.lives.get(at);
     if (`Bearer ${life?.machine.job(id.job)?.head.token}` !== authorization) return undefined;
     if (life?.engine.holds(id) !== true) return undefined;
-    return this.areas.get(at)!.outputs.get(url.slice(url.lastIndexOf("/") + 1))?.partitions[partition];
+    return this.areas.get(at)!.outputs.get(attemptName(id))?.partitions[partition];
   }
 
   private isCutOff(node: NodeId): boolean {

@@ -47,6 +47,7 @@ export class JobsEngine {
     this.machine = options.machine;
     const { machine, link, clock, logger } = options;
     let worker: Worker | undefined;
+    let scheduler: Scheduler | undefined;
     this.beats = new Beats({
       link,
       clock,
@@ -59,8 +60,10 @@ export class JobsEngine {
               slots: options.slots,
               refusing: options.refusing(),
               leaving: this.leaving,
+              leads: scheduler?.leads ?? false,
               http: options.http(),
               progress: worker.progress,
+              problems: scheduler?.problems ?? [],
             },
     });
     worker = new Worker({
@@ -70,11 +73,12 @@ export class JobsEngine {
       changed: () => this.beats.beat(),
     });
     this.worker = worker;
-    this.scheduler = new Scheduler({
+    scheduler = new Scheduler({
       ...options,
       beats: this.beats,
       settings: { ...DEFAULT_SCHEDULING, ...options.settings },
     });
+    this.scheduler = scheduler;
     machine.observer = {
       changed: (job: Job) => this.changed(job.id),
       removed: (job) => this.changed(job),

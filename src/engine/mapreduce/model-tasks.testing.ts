@@ -7,7 +7,7 @@ import type { SeededRandom } from "../../runtime/simulated/random.ts";
 import type { SimulatedWorld } from "../../runtime/simulated/world.ts";
 import type { NodeId } from "../../runtime/world.ts";
 import type { AttemptId, Split } from "../../mapreduce/job-spec.ts";
-import { attemptName } from "../../mapreduce/job-spec.ts";
+import { attemptNamed } from "../../mapreduce/job-spec.ts";
 import type { MapOrder, MapOutputSource, ReduceOrder, Report } from "../../mapreduce/task/orders.ts";
 import type { RunningTask, TaskEnd, TaskStarter } from "./doors.ts";
 import type { ModelArea } from "./model-area.testing.ts";
@@ -308,14 +308,7 @@ export function hashOf(word: string): number {
   return hash;
 }
 
+/** Of the address of a map output. */
 export function attemptOf(url: string): AttemptId {
-  const [, day, number, kind, task, attempt] = /attempt_(\d+)_(\d+)_([mr])_(\d+)_(\d+)$/.exec(url)!;
-  const id = {
-    job: `job_${day}_${number}`,
-    kind: kind === "m" ? ("map" as const) : ("reduce" as const),
-    task: Number(task),
-    attempt: Number(attempt),
-  };
-  if (!url.endsWith(attemptName(id))) throw new Error(`not the address of a map output: ${url}`);
-  return id;
+  return attemptNamed(/\/outputs\/(\w+)\?partition=\d+$/.exec(url)![1]!)!;
 }

@@ -7,7 +7,7 @@ import type { Clock, Logger, NodeId, Timer } from "../../runtime/world.ts";
 import type { AttemptId, TaskKind } from "../../mapreduce/job-spec.ts";
 import type { Room, SchedulingSettings } from "./assignments.ts";
 import { assignTasks, avoidedBy, failedOn, hasRoom, keyOf } from "./assignments.ts";
-import type { Beats } from "./beats.ts";
+import type { Beats, Problem } from "./beats.ts";
 import { DEAD_AFTER_MS } from "./beats.ts";
 import type { JobFileSystem, JobLink, JobsLog } from "./doors.ts";
 import { JobSteps } from "./job-steps.ts";
@@ -66,9 +66,9 @@ export class Scheduler {
     return this.term !== undefined;
   }
 
-  /** Why the output of a job does not get on, at the leader. */
-  problemOf(job: Job): string | undefined {
-    return this.steps.problemOf(job.id);
+  /** Jobs whose output does not get on, at the leader. */
+  get problems(): readonly Problem[] {
+    return this.leads ? this.steps.problems() : [];
   }
 
   /** Something has changed. */
@@ -177,8 +177,8 @@ export class Scheduler {
     }
   }
 
-  /** Nodes that take tasks, and how much they have. */
-  private rooms(): Room[] {
+  /** Nodes that take tasks, and how much room they have. */
+  rooms(): Room[] {
     const { link, beats, machine } = this.options;
     const rooms: Room[] = [];
     for (const node of link.nodes()) {

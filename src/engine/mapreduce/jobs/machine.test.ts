@@ -222,12 +222,12 @@ test("records that attempts died of are skipped, as many as allowed, and do not 
 });
 
 test("an attempt that says it did what cannot be fails, and takes its job with it", () => {
-  const over = Array.from({ length: 1001 }, (_, at) => ({ group: "user", name: `c${at}`, value: 1 }));
+  const over = Array.from({ length: 1101 }, (_, at) => ({ group: "user", name: `c${at}`, value: 1 }));
   const cases = [
     [{ partitions: [1] }, /left 1 partitions, not 2/],
     [{ partitions: undefined }, /left no partitions, not 2/],
     [{ counters: records(1.5) }, /is 1.5, which is no whole number/],
-    [{ counters: over }, /more than 1000 counters/],
+    [{ counters: over }, /more than 1100 counters/],
     [{ files: [{ name: "../x", bytes: 1, records: 1 }] }, /cannot be called "..\/x"/],
     [{ files: [{ name: "_temporary/x", bytes: 1, records: 1 }] }, /cannot be called/],
     [{ files: [{ name: "_SUCCESS", bytes: 1, records: 1 }] }, /cannot be called/],

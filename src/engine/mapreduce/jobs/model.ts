@@ -93,8 +93,8 @@ export const PARTITIONS_MAX = 4_000_000;
 export const LIVE_JOBS_MAX = 1_000;
 /** Attempts at one task, whatever they ended of: a job that goes on for ever is a failed job. */
 export const ATTEMPTS_MAX = 100;
-/** Distinct counters of a job. */
-export const COUNTERS_MAX = 1_000;
+/** Distinct counters of a job: those that a program may make in a task, and the system's. */
+export const COUNTERS_MAX = 1_100;
 export const COUNTER_NAME_MAX = 200;
 /** Output files of one attempt, and of a job (a `publish` moves so many). */
 export const ATTEMPT_FILES_MAX = 1_000;

@@ -1,7 +1,8 @@
 /**
  * admin: the HTTP door for people and machines that look after a node. `/healthz` says whether it can serve, `/metrics`
  * gives its figures to Prometheus, `/status` the cluster as it sees it (`status-document.ts`). Only `/members` changes
- * anything (`members-door.ts`). On a node with files the same port is the door of WebHDFS (`protocol/webhdfs`).
+ * anything (`members-door.ts`). On a node with files the same port is the door of WebHDFS (`protocol/webhdfs`) and of jobs
+ * (`protocol/mapreduce`).
  */
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
@@ -16,6 +17,8 @@ import type { ObservedNode } from "./status-document.ts";
 import { statusDocument } from "./status-document.ts";
 import type { WebHdfsDoor } from "../webhdfs/webhdfs-door.ts";
 import { isWebHdfs, refuseWebHdfs } from "../webhdfs/webhdfs-door.ts";
+import type { JobsDoor } from "../mapreduce/jobs-door.ts";
+import { isJobs, refuseJobs } from "../mapreduce/jobs-door.ts";
 
 const HEADER_MAX_BYTES = 8 * 1024;
 const CONNECTIONS_MAX = 256;
@@ -40,6 +43,8 @@ export interface AdminServerOptions {
   readonly members?: MembersDoor;
   /** Default: WebHDFS is refused. */
   readonly files?: WebHdfsDoor;
+  /** Default: jobs are refused. */
+  readonly jobs?: JobsDoor;
 }
 
 export interface AdminServer {
@@ -59,6 +64,10 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
       return files.take(request, response, expectsContinue);
     }
     endLate(request);
+    if (isJobs(request.url ?? "")) {
+      if (options.jobs === undefined) return refuseJobs(request, response);
+      return options.jobs.take(request, response, expectsContinue);
+    }
     if (expectsContinue) response.writeContinue();
     answer(request, response, options);
   };

@@ -5,11 +5,11 @@
  * it has one; without one, like Redis in protected mode, it takes orders only from this machine. A page in a browser is kept
  * out in both cases: it cannot send this type of content to another origin without asking, and is never answered.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { MemberOrder, MemberOutcome } from "../../cluster/member-changes.ts";
 import { MEMBER_ACTIONS } from "../../cluster/member-changes.ts";
 import { isLoopback } from "../loopback.ts";
+import { isAuthorised } from "./password.ts";
 
 const BODY_MAX_BYTES = 4096;
 
@@ -69,24 +69,9 @@ function refuse({ headers, socket }: IncomingMessage, password: string): Members
       ? undefined
       : error(403, `without a password members are changed only locally: ${advice}`);
   }
-  return isEqual(passwordOf(headers.authorization), password)
+  return isAuthorised(headers.authorization, password)
     ? undefined
     : error(401, "the password is missing or wrong");
-}
-
-/** Of "Basic", whatever the name is, or "Bearer". */
-function passwordOf(authorization = ""): string {
-  const [scheme, value = ""] = authorization.split(" ", 2);
-  if (scheme?.toLowerCase() === "bearer") return value;
-  if (scheme?.toLowerCase() !== "basic") return "";
-  const text = Buffer.from(value, "base64").toString("utf8");
-  return text.slice(text.indexOf(":") + 1);
-}
-
-/** Takes as long for a wrong password as for the right one. */
-function isEqual(given: string, expected: string): boolean {
-  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(given), digest(expected));
 }
 
 function parse(text: string): MemberOrder | undefined {

@@ -166,7 +166,6 @@ function fail(
   });
   // A record that may be skipped from now on is no reason to count the attempt: the next one does not meet it.
   const skips =
-    kind === "map" &&
     retryable &&
     record !== undefined &&
     ended.skip.length < settings.skipRecords &&
