@@ -17,6 +17,7 @@ import { LocationTable } from "./location-table.ts";
 import type { BlockNode } from "./locations.ts";
 import { DEAD_AFTER_MS } from "./locations.ts";
 import type { RecoveryReport } from "./protocol.ts";
+import { RecentChanges } from "./recent-changes.ts";
 import type { RepairPlan } from "./repair-plan.ts";
 import { planRepair } from "./repair-plan.ts";
 
@@ -59,6 +60,7 @@ interface Copy {
 export class BlockUpkeep {
   readonly locations: LocationTable;
   readonly observer: NamespaceObserver;
+  readonly recent: RecentChanges;
   private readonly link: BlockLink;
   private readonly options: BlockUpkeepOptions;
   private readonly bandwidth: number;
@@ -86,8 +88,12 @@ export class BlockUpkeep {
     this.locations = new LocationTable(() => link.clock.monotonicMs(), options.address, {
       changed: (block) => this.mark(block),
     });
+    this.recent = new RecentChanges(() => link.clock.monotonicMs());
     this.observer = {
-      blockChanged: ({ id }) => this.mark(id),
+      blockChanged: ({ id }) => {
+        this.recent.note(id);
+        this.mark(id);
+      },
       blockRemoved: (id) => this.mark(id),
       pathChanged: () => undefined,
       configured: () => undefined,
@@ -188,6 +194,7 @@ export class BlockUpkeep {
 
   private tick(): void {
     this.timer = this.link.clock.setTimer(TICK_MS, () => this.tick());
+    this.recent.forget();
     const nowMs = this.link.clock.monotonicMs();
     const term = this.options.leading();
     for (const { id } of this.locations.nodes()) if (!this.isMember(id)) this.locations.forget(id);

@@ -30,7 +30,7 @@ import {
   union,
   word,
 } from "../../../wire/record.ts";
-import type { BlockId, FileId, GenerationStamp } from "../namespace/model.ts";
+import type { BlockId, FileId, GenerationStamp, NodeStanding } from "../namespace/model.ts";
 import type { Replica, ReplicaDurability } from "./block-store.ts";
 
 /** Bytes of one pipeline that may be without an acknowledgement. */
@@ -181,7 +181,7 @@ export interface Heartbeat {
   /** Path of the topology, such as "/rack1". */
   readonly rack: string;
   /** What the operator wants of the node. */
-  readonly standing: "inService" | "decommissioning" | "inMaintenance";
+  readonly standing: NodeStanding;
 }
 
 /**
