@@ -24,7 +24,10 @@ export interface Exchange {
 }
 
 /** Throws PROTOCOL when it is no name of a user, ACCESS_DENIED when there is a delegation token: nobody was given one. */
-export function callerOf(parsed: WebHdfsRequest, groupsOf: (user: string) => readonly string[]): Caller {
+export function callerOf(
+  parsed: Pick<WebHdfsRequest, "user" | "onBehalfOf" | "delegation">,
+  groupsOf: (user: string) => readonly string[],
+): Caller {
   if (parsed.delegation !== undefined) {
     throw new QuorateError(
       "ACCESS_DENIED",
