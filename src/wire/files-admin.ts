@@ -183,8 +183,10 @@ export interface NodeStandingJson {
 export interface BalanceJson {
   /** Moves that this round ordered. */
   readonly ordered: number;
-  /** Moves of earlier rounds that are not done; while there are any, none is ordered. */
+  readonly orderedBytes: number;
+  /** Copies that are not done, for whatever reason they were ordered; while there are any, none is ordered. */
   readonly pending: number;
+  readonly pendingBytes: number;
 }
 
 export function renderErrorJson(error: QuorateError): ErrorJson {

@@ -30,6 +30,7 @@ import type {
 import type { NamespaceStatistics } from "./namespace/queries.ts";
 import type { Replies } from "./namespace/replies.ts";
 import type { BlockNode, ReplicaLocation } from "./blocks/locations.ts";
+import type { BalanceMoves } from "./blocks/protocol.ts";
 
 export interface CallOptions {
   /** Ends the call with an AbortError; what was put into the log may still be carried out. */
@@ -222,12 +223,8 @@ export interface BalanceOptions extends CallOptions {
   readonly maxBytes?: number;
 }
 
-export interface BalanceRound {
-  /** Moves that were ordered. None ordered and none pending: all nodes are used alike, as far as they can be. */
-  readonly ordered: number;
-  /** Copies that were ordered before and are not done. */
-  readonly pending: number;
-}
+/** None ordered and none pending: all nodes are used alike, as far as they can be. */
+export type BalanceRound = BalanceMoves;
 
 export interface FileSystem {
   /** Where this door is: reads and writes prefer it. */

@@ -16,7 +16,7 @@ import { choosePlacement } from "./choose-placement.ts";
 import { LocationTable } from "./location-table.ts";
 import type { BlockNode } from "./locations.ts";
 import { DEAD_AFTER_MS } from "./locations.ts";
-import type { RecoveryReport } from "./protocol.ts";
+import type { BalanceMoves, RecoveryReport } from "./protocol.ts";
 import { RecentChanges } from "./recent-changes.ts";
 import type { RepairPlan } from "./repair-plan.ts";
 import { planRepair } from "./repair-plan.ts";
@@ -144,16 +144,16 @@ export class BlockUpkeep {
    * Orders moves towards even use of the nodes, at most so many bytes, unless copies are under way. Undefined: this node does
    * not lead.
    */
-  balance(
-    maxBytes: number,
-    threshold?: number,
-  ): { readonly ordered: number; readonly pending: number } | undefined {
+  balance(maxBytes: number, threshold?: number): BalanceMoves | undefined {
     const term = this.options.leading();
     if (term === undefined) return undefined;
-    let pending = 0;
-    for (const targets of this.copies.values()) pending += targets.size;
-    if (pending > 0 || this.isPaused()) return { ordered: 0, pending };
     const { namespace } = this.options;
+    let [pending, pendingBytes] = [0, 0];
+    for (const [id, { size }] of this.copies) {
+      pending += size;
+      pendingBytes += size * (namespace.block(id)?.length ?? 0);
+    }
+    if (pending > 0 || this.isPaused()) return { ordered: 0, orderedBytes: 0, pending, pendingBytes };
     const { locations } = this;
     const blocksOf = function* (
       node: NodeId,
@@ -176,7 +176,8 @@ export class BlockUpkeep {
           to,
         );
     }
-    return { ordered: moves.length, pending };
+    const orderedBytes = moves.reduce((sum, { length }) => sum + length, 0);
+    return { ordered: moves.length, orderedBytes, pending, pendingBytes };
   }
 
   /** Blocks of which something changed, that wait to be looked at. */

@@ -10,6 +10,7 @@ import type { Bytes } from "../../../runtime/bytes.ts";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { BlockNode } from "../blocks/locations.ts";
 import type {
+  BalanceOptions,
   BalanceRound,
   Change,
   CreateOptions,
@@ -285,9 +286,9 @@ export class MemoryFileSystem implements FileSystem {
     return { on: true, by: "operator", explanation: "It was turned on by hand." };
   }
 
-  async balance(caller: Caller): Promise<BalanceRound> {
+  async balance(caller: Caller, _options?: BalanceOptions): Promise<BalanceRound> {
     if (!this.tree.isSuperuser(caller)) refuse("ACCESS_DENIED", "Superuser privilege is required");
-    return { ordered: 0, pending: 0 };
+    return { ordered: 0, orderedBytes: 0, pending: 0, pendingBytes: 0 };
   }
 
   async settledReplication(path: string, caller: Caller): Promise<void> {

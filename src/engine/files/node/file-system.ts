@@ -229,6 +229,9 @@ export class NodeFileSystem implements FileSystem {
   async balance(caller: Caller, options: BalanceOptions = {}): Promise<BalanceRound> {
     this.checkSuperuser(caller, "balance the nodes");
     options.signal?.throwIfAborted();
+    await this.checkSafeMode("balance", options);
+    if (this.settings().safeMode)
+      throw new QuorateError("SAFE_MODE", "Cannot balance. Name node is in safe mode.");
     return until(options.signal, orderBalance(this.parts.link, this.log.group, options));
   }
 

@@ -184,7 +184,9 @@ test("the superuser takes nodes that there are out of service and back, also in 
 test("only the superuser balances", async () => {
   expect((await ask("POST", "/balance?user.name=quorate", { threshold: 0.05 })).body).toEqual({
     ordered: 0,
+    orderedBytes: 0,
     pending: 0,
+    pendingBytes: 0,
   });
   expect((await ask("POST", "/balance?user.name=ann", {})).status).toBe(403);
 });

@@ -16,7 +16,7 @@ import {
 import { ERROR_CODE_HEADER } from "../../../wire/webhdfs/remote-exception.ts";
 import type { FileSystem } from "../../files/file-system.ts";
 import type { Caller } from "../../files/namespace/model.ts";
-import { callerOf, refusePages, sendJson } from "../webhdfs/exchange.ts";
+import { callerOf, refusePages, refuseStrangers, sendJson } from "../webhdfs/exchange.ts";
 import { drained, withinIdle } from "../webhdfs/pace.ts";
 import type { HealthQuestion } from "./health-summary.ts";
 import { HealthSummary } from "./health-summary.ts";
@@ -24,11 +24,14 @@ import { readOrder } from "./order.ts";
 import { balanceJson, reportJson, safeModeJson } from "./report.ts";
 
 const DEFAULT_IDLE_TIMEOUT_MS = 60_000;
+const SIGN_OF_LIFE_MS = 5_000;
 
 export interface FilesAdminOptions {
   readonly files: FileSystem;
   /** The groups of a user. Default: none. */
   readonly groupsOf?: (user: string) => readonly string[];
+  /** Clients of other machines are refused, because whoever asks is believed. Default false. */
+  readonly onlyLocal?: boolean;
   /** A walk whose reader takes nothing for so long is ended. Default 60,000. */
   readonly idleTimeoutMs?: number;
 }
@@ -44,12 +47,14 @@ export function isFilesAdmin(target: string): boolean {
 }
 
 export function createFilesAdminDoor(options: FilesAdminOptions): FilesAdminDoor {
-  const { files, groupsOf = () => [], idleTimeoutMs = DEFAULT_IDLE_TIMEOUT_MS } = options;
+  const { files, groupsOf = () => [], onlyLocal = false } = options;
+  const { idleTimeoutMs = DEFAULT_IDLE_TIMEOUT_MS } = options;
   return {
     take(request, response) {
       const gone = new AbortController();
       response.once("close", () => gone.abort());
       const answering = async (): Promise<void> => {
+        if (onlyLocal) refuseStrangers(request);
         refusePages(request);
         const { path, query } = targetOf(request.url ?? "");
         const caller = callerOf(namesIn(query), groupsOf);
@@ -133,15 +138,18 @@ async function sendHealth({ files, caller, query, response, signal, idleTimeoutM
     "Cache-Control": "no-cache",
     "X-Content-Type-Options": "nosniff",
   });
-  const send = async (line: HealthLine): Promise<void> => {
-    const goesOn = response.write(`${JSON.stringify(line)}\n`);
+  let sentMs = performance.now();
+  const send = async (line: HealthLine | undefined): Promise<void> => {
+    sentMs = performance.now();
+    const goesOn = response.write(`${line === undefined ? "" : JSON.stringify(line)}\n`);
     if (!goesOn) await withinIdle(drained(response), idleTimeoutMs, () => response.destroy());
   };
   const summary = new HealthSummary(question);
   try {
     for (; step.done !== true && !response.destroyed; step = await walk.next()) {
       const shown = summary.add(step.value);
-      if (shown !== undefined) await send(shown);
+      // An empty line now and then: a long walk that finds nothing is not taken for a node that is gone.
+      if (shown !== undefined || performance.now() - sentMs > SIGN_OF_LIFE_MS) await send(shown);
     }
     if (!response.destroyed) await send(summary.end(files));
   } catch (error) {

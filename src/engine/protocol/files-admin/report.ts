@@ -47,6 +47,6 @@ export function safeModeJson({ on, by, explanation }: SafeModeStatus): SafeModeJ
   return { on, by: by ?? null, explanation: explanation ?? null };
 }
 
-export function balanceJson({ ordered, pending }: BalanceRound): BalanceJson {
-  return { ordered, pending };
+export function balanceJson({ ordered, orderedBytes, pending, pendingBytes }: BalanceRound): BalanceJson {
+  return { ordered, orderedBytes, pending, pendingBytes };
 }
