@@ -47,8 +47,14 @@ export function jobSpecOf(submitted: unknown, surroundings: Surroundings): JobSp
     settings,
     properties: textsOf(given.properties ?? {}, "properties"),
     cacheFiles: listOf(given.cacheFiles ?? [], "cacheFiles").map(cacheFileOf),
+    ...(totalOrderOf(given.totalOrder) ? { totalOrder: true } : {}),
     ...(ranges === undefined ? {} : { ranges }),
   };
+}
+
+function totalOrderOf(given: unknown): boolean {
+  if (given === undefined || typeof given === "boolean") return given === true;
+  throw invalid("totalOrder: true or false");
 }
 
 /** The submission's own name, or undefined. Throws ARGUMENT_INVALID. */
