@@ -39,7 +39,7 @@ async function load(place: string, path: string): Promise<unknown> {
     return ((await import(pathToFileURL(place).href)) as { readonly default: unknown }).default;
   } catch (cause) {
     const told = cause instanceof Error ? mappedStack(cause) : String(cause);
-    const lines = told.split("\n").filter((line) => !/node:internal|dist\/cli\//.test(line));
+    const lines = told.split("\n").filter((line) => !/node:internal|\/cli\/(mr\/|main\.)/.test(line));
     throw new QuorateError("JOB_INVALID", `${path} cannot be loaded:\n  ${lines.join("\n  ")}`, { cause });
   }
 }

@@ -87,14 +87,14 @@ export function failureLines(failure: JobFailure): readonly string[] {
   const known = rows.flatMap(([what = "", text]) => (text === undefined ? [] : [[`  ${what}`, text]]));
   const lines = [`  ${code}: ${message}`];
   if (known.length > 0) lines.push(formatTable(known));
-  if (stack !== undefined)
-    lines.push(
-      ...stack
-        .split("\n")
-        .slice(0, STACK_LINES_MAX)
-        .map((line) => `    ${line.trim()}`),
-    );
+  if (stack !== undefined) lines.push(...programLines(stack).map((line) => `    ${line.trim()}`));
   return lines;
+}
+
+/** Of a stack, what is the program's and not of what called it. */
+function programLines(stack: string): readonly string[] {
+  const lines = stack.split("\n").filter((line) => !/^\s*at .*(mapreduce\/task\/|node:internal)/.test(line));
+  return lines.slice(0, STACK_LINES_MAX);
 }
 
 /** Groups in their order, a line a counter. */

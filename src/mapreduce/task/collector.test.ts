@@ -115,21 +115,15 @@ test("a combiner of the program's is called on sorted records, and on what it ma
     bufferBytes: 2 * KIB,
     combine(records, target) {
       // Keeps the longest value of each key.
-      let key: Buffer | undefined;
-      let best = Buffer.alloc(0);
-      const give = (): void => {
-        if (key !== undefined) target.add(key, 0, key.length, best, 0, best.length);
-      };
+      const best: [key: Uint8Array, value: Uint8Array][] = [];
       while (records.next()) {
-        const next = Buffer.from(records.bytes.subarray(records.keyStart, records.keyEnd));
+        const key = Buffer.from(records.bytes.subarray(records.keyStart, records.keyEnd));
         const value = Buffer.from(records.bytes.subarray(records.valueStart, records.valueEnd));
-        if (key === undefined || !key.equals(next)) {
-          give();
-          key = next;
-          best = value;
-        } else if (value.length > best.length) best = value;
+        const last = best.at(-1);
+        if (last === undefined || !key.equals(last[0])) best.push([key, value]);
+        else if (value.length > last[1].length) last[1] = value;
       }
-      give();
+      for (const [key, value] of best) target.add(key, 0, key.length, value, 0, value.length);
     },
   });
   for (let index = 0; index < 500; index++) {

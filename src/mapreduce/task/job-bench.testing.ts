@@ -44,11 +44,11 @@ export class JobBench {
   private readonly bundle: string;
   private attempts = 0;
 
-  /** `definition`: the text of a job's module; `input`, `output`, `codec`, `job`, … are there. */
+  /** `definition`: the text of a job's module, with its import or with `input`, `output`, `codec`, `job`, … there. */
   constructor(definition: string, settings: Partial<JobSettings> = {}, change: Partial<JobSpec> = {}) {
     this.definition = definition;
     this.bundle = join(this.directory, "job.mjs");
-    writeFileSync(this.bundle, `import * as door from "${DOOR}";\nconst { ${NAMES} } = door;\n${definition}`);
+    writeFileSync(this.bundle, moduleOf(definition));
     this.spec = {
       name: "test",
       user: "test",
@@ -177,6 +177,13 @@ export class JobBench {
   }
 }
 
+/** A whole module as a user has it, or the definition alone, with two lines before it. */
+function moduleOf(definition: string): string {
+  if (definition.includes(PACKAGE)) return definition.replace(PACKAGE, JSON.stringify(DOOR));
+  return `import * as door from "${DOOR}";\nconst { ${NAMES} } = door;\n${definition}`;
+}
+
+const PACKAGE = '"quorate/mapreduce"';
 const NAMES = "input, output, codec, job, mapOnly, mapped, sum, count, min, max, identity";
 
 export function assertDone(end: TaskEnd): asserts end is DoneEnd {

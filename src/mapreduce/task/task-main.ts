@@ -1,6 +1,7 @@
 /** The process of one attempt: takes its order from who forked it, carries it out, says how it ended, and ends. */
 import { mkdirSync, symlinkSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, resolve } from "node:path";
+import { QuorateError } from "../../runtime/errors.ts";
 import { ProgramUnloadable, failureOf } from "./failure.ts";
 import { loadProgram } from "./load-program.ts";
 import { memoryPlan } from "./memory-plan.ts";
@@ -34,35 +35,54 @@ function fail(error: unknown): void {
 async function carryOut(order: TaskOrder): Promise<Report> {
   const task = new TaskState(order, send);
   process.chdir(order.directory);
-  for (const [link, path] of Object.entries(order.cache)) {
-    const place = join(order.directory, link);
-    mkdirSync(dirname(place), { recursive: true });
-    symlinkSync(path, place);
-  }
-  let program: TaskProgram;
+  linkCacheFiles(order);
+  // What runs the program is loaded while the program is.
+  const [program, run] = await Promise.all([load(order, task), runnerOf(order, task)]);
+  return run(program);
+}
+
+async function load(order: TaskOrder, task: TaskState): Promise<TaskProgram> {
   try {
-    program = await loadProgram(order, task);
+    return await loadProgram(order, task);
   } catch (error) {
     throw new ProgramUnloadable(error);
   }
+}
+
+async function runnerOf(
+  order: TaskOrder,
+  task: TaskState,
+): Promise<(program: TaskProgram) => Promise<Report>> {
   switch (order.type) {
     case "map": {
       const { runMap } = await import("./run-map.ts");
-      return runMap(order, program, task);
+      return (program) => runMap(order, program, task);
     }
     case "reduce": {
-      const [{ Shuffle: Fetching }, { runReduce }] = await Promise.all([
-        import("./shuffle.ts"),
-        import("./run-reduce.ts"),
-      ]);
-      shuffle = new Fetching(order, memoryPlan(order.spec.settings.memory).shuffleBytes, task, send);
-      shuffle.add(early);
-      return runReduce(order, program, task, shuffle);
+      const { Shuffle: Fetching } = await import("./shuffle.ts");
+      const fetching = new Fetching(order, memoryPlan(order.spec.settings.memory).shuffleBytes, task, send);
+      shuffle = fetching;
+      fetching.add(early);
+      const { runReduce } = await import("./run-reduce.ts");
+      return (program) => runReduce(order, program, task, fetching);
     }
     case "sample": {
       const { runSample } = await import("./run-sample.ts");
-      return runSample(order, program, task);
+      return (program) => runSample(order, program, task);
     }
+  }
+}
+
+function linkCacheFiles({ cache, directory }: TaskOrder): void {
+  for (const [link, path] of Object.entries(cache)) {
+    const place = resolve(directory, link);
+    if (!place.startsWith(`${resolve(directory)}/`))
+      throw new QuorateError(
+        "ARGUMENT_INVALID",
+        `a cache file cannot be linked outside of the task: ${link}`,
+      );
+    mkdirSync(dirname(place), { recursive: true });
+    symlinkSync(path, place);
   }
 }
 

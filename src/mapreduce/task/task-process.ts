@@ -18,7 +18,7 @@ export interface TaskOptions {
   readonly log?: string;
   /** Called with each report but the last. */
   readonly onReport?: (report: Report) => void;
-  /** Added to the environment of the process, which is that of this one. Default: nothing. */
+  /** Variables for the process, beside those of this one's that say where and how it runs (`INHERITED`). Default: none. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -66,7 +66,7 @@ export function startTask(order: TaskOrder, options: TaskOptions = {}): TaskProc
     // A group of its own, so that what the program started ends with it.
     detached: true,
     stdio: ["ignore", output, output, "ipc"],
-    env: { ...process.env, ...options.environment },
+    env: { ...inherited(), ...options.environment },
   });
   if (log !== undefined) closeSync(log);
   if (child.pid !== undefined) notePid(order.directory, child.pid);
@@ -80,6 +80,14 @@ export function startTask(order: TaskOrder, options: TaskOptions = {}): TaskProc
     send: (sources) => watch.send({ type: "sources", sources }),
     kill: (reason) => watch.end({ type: "killed", reason }),
   };
+}
+
+/** What a program may know of the node that runs it: no password or token that the node was started with is among it. */
+const INHERITED = ["PATH", "HOME", "USER", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"];
+
+function inherited(): NodeJS.ProcessEnv {
+  const known = INHERITED.map((name) => [name, process.env[name]] as const);
+  return Object.fromEntries(known.filter(([, value]) => value !== undefined));
 }
 
 class Watch {
