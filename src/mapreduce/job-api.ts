@@ -139,6 +139,8 @@ export interface RunningAttempt {
 
 export interface JobReport extends JobSummary {
   readonly spec: JobSpec;
+  /** Nothing temporary is left of it: true a moment after its end. */
+  readonly cleaned: boolean;
   /** Give it as `after`: the answer comes when something has changed, or after `waitMs` (at most 30,000). */
   readonly cursor: string;
   /** Log time of this report. */
