@@ -30,10 +30,6 @@ export class PieceCursor {
   }
 }
 
-export function lengthOf(pieces: Pieces): number {
-  return pieces.reduce((sum, { length }) => sum + length, 0);
-}
-
 /** Bytes [from, to) of pieces, without a copy. */
 export function cutPieces(pieces: readonly Bytes[], from: number, to: number): readonly Bytes[] {
   const cut: Bytes[] = [];

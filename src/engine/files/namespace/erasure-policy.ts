@@ -77,6 +77,18 @@ export function shardLength(geometry: StripeGeometry, groupLength: number, unit:
   return ((groupLength - rest) / stripeBytes) * cellBytes + last;
 }
 
+/** Bytes of shard `unit` in one stripe of a group with so many bytes. */
+export function cellLength(
+  geometry: StripeGeometry,
+  groupLength: number,
+  stripe: number,
+  unit: number,
+): number {
+  const { cellBytes } = geometry;
+  const whole = shardLength(geometry, groupLength, unit);
+  return Math.max(0, Math.min(cellBytes, whole - stripe * cellBytes));
+}
+
 /** Bytes of all shards of a group with so many bytes: what it takes of a quota. */
 export function groupSpace(geometry: StripeGeometry, groupLength: number): number {
   const parity = shardLength(geometry, groupLength, geometry.dataUnits);
