@@ -4,7 +4,7 @@ import type { FrameOf } from "../blocks/block-link.ts";
 import type { BlockNode, Locations } from "../blocks/locations.ts";
 import type { ShardPlace } from "../blocks/protocol.ts";
 import type { ErasurePolicy } from "../namespace/erasure-policy.ts";
-import { shardLength, unitOf, unitsOf } from "../namespace/erasure-policy.ts";
+import { shardLength, shardNumbers, unitOf } from "../namespace/erasure-policy.ts";
 import type { BlockId, OpenFile } from "../namespace/model.ts";
 import type { StoredBlock } from "../namespace/queries.ts";
 import { chooseGroupPlacement } from "./group-placement.ts";
@@ -52,8 +52,9 @@ export class GroupUpkeep {
   /** `isLeading` false: what others make is seen by what is being written. */
   plan(block: BlockGroup, nodes: Nodes, isLeading: boolean): GroupRepairPlan {
     const { locations, pending } = this.options;
-    const shards = numbersOf(block).map((id) => locations.all(id));
-    const making = numbersOf(block).map((id, unit) => {
+    const numbers = shardNumbers(block.coding, block.id);
+    const shards = numbers.map((id) => locations.all(id));
+    const making = numbers.map((id, unit) => {
       const written = isLeading ? [] : (shards[unit] ?? []).filter(({ state }) => state === "writing");
       return new Set([...pending(id), ...written.map(({ node }) => node)]);
     });
@@ -98,7 +99,8 @@ export class GroupUpkeep {
 
   /** All nodes that hold any shard. */
   holders(block: BlockGroup): readonly NodeId[] {
-    const all = numbersOf(block).flatMap((id) => this.options.locations.all(id));
+    const numbers = shardNumbers(block.coding, block.id);
+    const all = numbers.flatMap((id) => this.options.locations.all(id));
     return [...new Set(all.map(({ node }) => node))];
   }
 
@@ -109,13 +111,9 @@ export class GroupUpkeep {
       if (nodes.get(node)?.live === true) places.set(`${unit}/${node}`, { unit, node });
     };
     for (const [unit, node] of pipeline.entries()) add(unit, node);
-    for (const [unit, id] of numbersOf(block).entries()) {
+    for (const [unit, id] of shardNumbers(block.coding, block.id).entries()) {
       for (const { node } of this.options.locations.all(id)) add(unit, node);
     }
     return [...places.values()];
   }
-}
-
-function numbersOf({ id, coding }: BlockGroup): readonly BlockId[] {
-  return Array.from({ length: unitsOf(coding) }, (_, unit) => id + unit);
 }

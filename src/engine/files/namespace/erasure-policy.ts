@@ -51,6 +51,17 @@ export function unitsOf({ dataUnits, parityUnits }: StripeGeometry): number {
   return dataUnits + parityUnits;
 }
 
+/** The numbers of a group's shards, by unit. */
+export function shardNumbers(geometry: StripeGeometry, group: BlockId): readonly BlockId[] {
+  return Array.from({ length: unitsOf(geometry) }, (_, unit) => group + unit);
+}
+
+/** The units of a group with so many bytes whose shards are there. */
+export function shardUnits(geometry: StripeGeometry, groupLength: number): readonly number[] {
+  const units = Array.from({ length: unitsOf(geometry) }, (_, unit) => unit);
+  return units.filter((unit) => shardLength(geometry, groupLength, unit) > 0);
+}
+
 /** The number of the group that this is a number of, if it is one. */
 export function groupOf(block: BlockId): BlockId {
   return block - (block % GROUP_NUMBERS);

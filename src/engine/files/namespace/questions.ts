@@ -18,7 +18,7 @@ import type {
 } from "./model.ts";
 import { SNAPSHOT_NAME } from "./model.ts";
 import { checkAttributeName, binaryName } from "./operations/attributes.ts";
-import { writable } from "./operations/content.ts";
+import { refuseCoded, writable } from "./operations/content.ts";
 import { accessOf } from "./operations/operation.ts";
 import { recoveryOf } from "./operations/recovering.ts";
 import { snapshotsOf } from "./operations/snapshotting.ts";
@@ -139,6 +139,7 @@ export function endOf(
   const access = accessOf(state, caller);
   const found = changeable(state.root, path, access);
   const file = writable(state, found, access);
+  refuseCoded(file, found, "append to");
   const from = Math.max(0, file.length - 1);
   return {
     status: statusOf(state, file, found.names, false),

@@ -160,9 +160,8 @@ export class NodeFileSystem implements FileSystem {
 
   async checksum(path: string, caller: Caller, options?: CallOptions): Promise<FileChecksum> {
     const found = await this.ask((namespace) => namespace.segments(path, caller, 0, 2 ** 52), options);
-    const { link, upkeep } = this.parts;
     await this.locations(path, caller, 0, 2 ** 52, options);
-    return until(options?.signal, checksumOf(link, upkeep.locations, found));
+    return until(options?.signal, checksumOf(this.parts.reading, found));
   }
 
   snapshottable(caller: Caller, options?: CallOptions): Promise<readonly SnapshottableDirectory[]> {

@@ -2,6 +2,7 @@
 import { isQuorateError } from "../../../runtime/errors.ts";
 import type { BlockUpkeep } from "../blocks/block-upkeep.ts";
 import type { BlockHealth, FilesReport, NodeReport } from "../file-system.ts";
+import { shardNumbers, shardUnits } from "../namespace/erasure-policy.ts";
 import type { Caller, FileStatus, Segment } from "../namespace/model.ts";
 import type { NamespaceLog } from "./namespace-log.ts";
 
@@ -55,11 +56,13 @@ function* blocksOf(
     if (segment.type === "inline") continue;
     const plan = upkeep.situation(segment.id);
     if (plan === undefined) continue;
+    const { id, coded, replication } = segment;
+    const numbers = coded === undefined ? [id] : shardNumbers(coded.policy, id);
     yield {
       path,
-      block: segment.id,
-      replicas: upkeep.locations.all(segment.id),
-      wanted: segment.replication,
+      block: id,
+      replicas: numbers.flatMap((number) => upkeep.locations.all(number)),
+      wanted: coded === undefined ? replication : shardUnits(coded.policy, coded.groupLength).length,
       problem: plan.problem,
       explanation: plan.explanation,
     };
