@@ -133,6 +133,24 @@ export interface AclStatusJson {
   readonly stickyBit: boolean;
 }
 
+/** Bare in GETECPOLICY's answer, with its state in that of GETECPOLICIES. */
+export interface ErasureCodingPolicyJson {
+  readonly name: string;
+  readonly schema: {
+    readonly codecName: string;
+    readonly numDataUnits: number;
+    readonly numParityUnits: number;
+    readonly extraOptions: object;
+  };
+  readonly cellSize: number;
+  readonly id: number;
+  readonly codecName: string;
+  readonly numDataUnits: number;
+  readonly numParityUnits: number;
+  readonly replicationPolicy: boolean;
+  readonly systemPolicy: boolean;
+}
+
 export interface StoragePolicyJson {
   readonly id: number;
   readonly name: string;
