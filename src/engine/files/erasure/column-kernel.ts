@@ -1,6 +1,6 @@
 /**
  * Sums of products in GF(2^8) over columns of bytes: all that encoding and decoding are. Two kernels give the same: one of
- * WebAssembly's vector instructions, and one of plain tables, ten times slower, for a processor or a Node.js without them.
+ * WebAssembly's vector instructions, and one of plain tables, many times slower, for a processor or a Node.js without them.
  */
 import { multiply } from "./galois-field.ts";
 import type { Pieces } from "./pieces.ts";
@@ -97,22 +97,51 @@ function writeTables(memory: Uint8Array, coefficients: Uint8Array, inputs: numbe
   }
 }
 
-/** Without WebAssembly: one look-up for each byte of each input and output. */
+/** Without WebAssembly: one look-up for each byte of an input gives its products for four outputs. */
 export const tableKernel: Combine = (coefficients, inputs, outputs) => {
-  const column = new Uint8Array(COLUMN_BYTES);
-  const products = new Uint8Array(256);
-  const cursors = inputs.map((pieces) => new PieceCursor(pieces));
-  const length = outputs[0]?.length ?? 0;
-  for (const output of outputs) output.fill(0);
-  for (let at = 0; at < length; at += COLUMN_BYTES) {
-    const size = Math.min(COLUMN_BYTES, length - at);
-    for (const [input, cursor] of cursors.entries()) {
-      cursor.take(column, 0, size);
-      for (const [row, output] of outputs.entries()) {
-        const factor = coefficients[row * inputs.length + input]!;
-        for (let byte = 0; byte < 256; byte++) products[byte] = multiply(factor, byte);
-        for (let byte = 0; byte < size; byte++) output[at + byte]! ^= products[column[byte]!]!;
-      }
-    }
+  for (let first = 0; first < outputs.length; first += PACKED) {
+    const some = outputs.slice(first, first + PACKED);
+    const tables = inputs.map((_, input) => {
+      const column = some.map((__, row) => coefficients[(first + row) * inputs.length + input]!);
+      return packedProducts(column);
+    });
+    combinePacked(tables, inputs, some);
   }
 };
+
+const PACKED = 4;
+
+/** By byte: its products with each factor, eight bits each. */
+function packedProducts(factors: readonly number[]): Int32Array {
+  const products = new Int32Array(256);
+  for (let byte = 0; byte < 256; byte++) {
+    for (const [row, factor] of factors.entries()) products[byte]! |= multiply(factor, byte) << (8 * row);
+  }
+  return products;
+}
+
+function combinePacked(
+  tables: readonly Int32Array[],
+  inputs: readonly Pieces[],
+  outputs: readonly Uint8Array[],
+): void {
+  const column = new Uint8Array(COLUMN_BYTES);
+  const sums = new Int32Array(COLUMN_BYTES);
+  const cursors = inputs.map((pieces) => new PieceCursor(pieces));
+  const length = outputs[0]?.length ?? 0;
+  for (let at = 0; at < length; at += COLUMN_BYTES) {
+    const size = Math.min(COLUMN_BYTES, length - at);
+    sums.fill(0);
+    for (const [input, cursor] of cursors.entries()) {
+      cursor.take(column, 0, size);
+      addProducts(sums, tables[input]!, column, size);
+    }
+    for (const [row, output] of outputs.entries()) {
+      for (let byte = 0; byte < size; byte++) output[at + byte] = sums[byte]! >>> (8 * row);
+    }
+  }
+}
+
+function addProducts(sums: Int32Array, products: Int32Array, column: Uint8Array, size: number): void {
+  for (let byte = 0; byte < size; byte++) sums[byte]! ^= products[column[byte]!]!;
+}
