@@ -216,6 +216,14 @@ export interface OperationAnswers {
     readonly BlockStoragePolicies: { readonly BlockStoragePolicy: readonly StoragePolicyJson[] };
   };
   readonly GETSTORAGEPOLICY: { readonly BlockStoragePolicy: StoragePolicyJson };
+  readonly GETECPOLICIES: {
+    readonly ErasureCodingPolicies: {
+      readonly ErasureCodingPolicyInfo: readonly {
+        readonly state: string;
+        readonly policy: ErasureCodingPolicyJson;
+      }[];
+    };
+  };
   readonly GETSNAPSHOTDIFF: {
     readonly SnapshotDiffReport: {
       readonly diffList: readonly SnapshotDiffEntryJson[];

@@ -3,7 +3,11 @@
  * a name that directories hand down: Quorate has one kind of storage, so every policy places alike.
  */
 import { QuorateError } from "../../../runtime/errors.ts";
-import type { ErasureCodingPolicyJson, StoragePolicyJson } from "../../../wire/webhdfs/shapes.ts";
+import type {
+  ErasureCodingPolicyJson,
+  OperationAnswers,
+  StoragePolicyJson,
+} from "../../../wire/webhdfs/shapes.ts";
 import { ERASURE_POLICIES } from "../../files/namespace/erasure-policy.ts";
 
 const DEFAULT_STORAGE_POLICY = "HOT";
@@ -79,10 +83,11 @@ const CODING_POLICIES: readonly ErasureCodingPolicyJson[] = [
   codingJson(4, "xor", 2, 1),
 ];
 
-export const ERASURE_CODING_POLICIES: readonly object[] = CODING_POLICIES.map((policy) => ({
-  state: isEnabled(policy.name) ? "ENABLED" : "DISABLED",
-  policy,
-}));
+export const ERASURE_CODING_POLICIES: OperationAnswers["GETECPOLICIES"]["ErasureCodingPolicies"]["ErasureCodingPolicyInfo"] =
+  CODING_POLICIES.map((policy) => ({
+    state: isEnabled(policy.name) ? "ENABLED" : "DISABLED",
+    policy,
+  }));
 
 /** Codecs, and what makes them. */
 export const ERASURE_CODING_CODECS: object = { rs: "rs_simd, rs_table" };
