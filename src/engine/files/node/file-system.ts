@@ -4,10 +4,12 @@ import type { Clock, NodeId } from "../../../runtime/world.ts";
 import type { BlockLink } from "../blocks/block-link.ts";
 import type { BlockUpkeep } from "../blocks/block-upkeep.ts";
 import type { BlockNode } from "../blocks/locations.ts";
+import { isReadable } from "../erasure/group-source.ts";
 import type {
   BalanceOptions,
   BalanceRound,
   BlockHealth,
+  BlockLocation,
   CallOptions,
   Change,
   CreateOptions,
@@ -152,8 +154,13 @@ export class NodeFileSystem implements FileSystem {
     const members = this.log.group.members();
     for (let waitedMs = 0; ; waitedMs += REPORT_LOOK_MS) {
       const blocks = whereBlocksAre(segments, upkeep.locations, members, link.self);
-      const isKnown = blocks.every(({ segment, replicas }) => segment.length === 0 || replicas.length > 0);
-      if (isKnown || waitedMs >= REPORT_WAIT_MS) return { status, blocks };
+      const isKnown = ({ segment, replicas }: BlockLocation): boolean => {
+        if (segment.length === 0 || segment.type === "inline") return true;
+        const { id, stamp, coded } = segment;
+        if (coded === undefined) return replicas.length > 0;
+        return isReadable({ id, stamp, length: coded.groupLength }, coded.policy, upkeep.locations);
+      };
+      if (blocks.every(isKnown) || waitedMs >= REPORT_WAIT_MS) return { status, blocks };
       await until(options?.signal, this.log.delay(REPORT_LOOK_MS));
     }
   }

@@ -98,7 +98,9 @@ export const SPLITS: Field<readonly Split[]> = {
     return rows.map(({ also, ...row }) => ({
       ...row,
       path: named(paths, row.path),
-      ...(also.length === 0 ? {} : { also: also.map((piece) => ({ ...piece, path: named(paths, piece.path) })) }),
+      ...(also.length === 0
+        ? {}
+        : { also: also.map((piece) => ({ ...piece, path: named(paths, piece.path) })) }),
       nodes: row.nodes.map((place) => named(nodes, place)),
     }));
   },
