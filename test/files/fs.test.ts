@@ -229,3 +229,34 @@ async function until(condition: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+
+test("a directory is given an erasure coding policy in the words of hdfs ec", async () => {
+  await done(["mkdir", "/d"]);
+  expect(await done(["ec", "-getPolicy", "-path", "/d"])).toBe(
+    "The erasure coding policy of /d is unspecified\n",
+  );
+  const policies = await done(["ec", "-listPolicies"]);
+  expect(policies).toMatch(/^Erasure Coding Policies:\n/);
+  expect(policies).toContain(
+    "ErasureCodingPolicy=[Name=RS-3-2-1024k, Schema=[ECSchema=[Codec=rs, numDataUnits=3, numParityUnits=2]], CellSize=1048576, Id=2], State=ENABLED\n",
+  );
+  expect(policies).toContain("Name=XOR-2-1-1024k");
+  expect(await done(["ec", "-setPolicy", "-path", "/d", "-policy", "RS-3-2-1024k"])).toBe(
+    "Set RS-3-2-1024k erasure coding policy on /d\n",
+  );
+  expect(await done(["ec", "-setPolicy", "-path", "/d"])).toBe(
+    "Set RS-6-3-1024k erasure coding policy on /d\n",
+  );
+  expect(await done(["ec", "-getPolicy", "-path", "/d"])).toBe("RS-6-3-1024k\n");
+  await done(["touchz", "/d/f"]);
+  const { code, stdout, stderr } = await fs(["ec", "-unsetPolicy", "-path", "/d"]);
+  expect([code, stdout]).toEqual([0, "Unset erasure coding policy from /d\n"]);
+  expect(stderr).toBe(
+    "Warning: files that are below /d already stay as they are, and will not be replicated\n",
+  );
+  expect(await done(["ec", "-getPolicy", "-path", "/d/f"])).toBe("RS-6-3-1024k\n");
+  expect(await fs(["ec", "-setPolicy", "-path", "/d", "-policy", "RS-1-1"])).toMatchObject({ code: 1 });
+  expect(await fs(["ec", "-setPolicy", "-policy", "RS-3-2-1024k"])).toMatchObject({ code: 255 });
+  expect(await fs(["ec", "-getPolicy", "-listPolicies"])).toMatchObject({ code: 255 });
+  expect(await fs(["ec", "-getPolicy", "-path", "/none"])).toMatchObject({ code: 1 });
+});

@@ -19,3 +19,19 @@ test(
     expect(reads).toBeGreaterThan(10 * SEEDS);
   },
 );
+
+test(
+  "whatever fails, a coded file is one of what it may be, and in the end all of its shards are there",
+  { timeout: 240_000 },
+  async () => {
+    let operations = 0;
+    let reads = 0;
+    for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+      const result = await new Swarm(seed, { steps: 40, clients: 3, coded: true }).run();
+      operations += result.operations;
+      reads += result.reads;
+    }
+    expect(operations).toBeGreaterThan(20 * SEEDS);
+    expect(reads).toBeGreaterThan(10 * SEEDS);
+  },
+);
