@@ -61,8 +61,7 @@ function createPolicy(): Policy {
       return asked.type === "prepare" ? asked : undefined;
     },
     nextTerm: (core) => ballotAbove(core.term, seatIn(core.history.at(core.commitIndex), core.id)),
-    campaigns: ({ receiver, history, commitIndex }) =>
-      receiver?.installing === true ? [] : [history.at(commitIndex)],
+    campaigns: ({ history, commitIndex }) => [history.at(commitIndex)],
     electorate: ownElectorate,
     end: (core) => ({
       lastIndex: core.commitIndex,
