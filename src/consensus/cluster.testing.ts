@@ -16,6 +16,7 @@ import type {
 } from "./consensus.ts";
 import { protocolOf, type Algorithm } from "./algorithms.ts";
 import { DEFAULT_CONSENSUS_OPTIONS } from "./defaults.ts";
+import { describeMembership } from "./describe.testing.ts";
 import { decodeMembership } from "./membership.ts";
 import type { ConsensusMessage, Protocol } from "./protocol.ts";
 import { emptyDisk, isNewcomer, lastOf, reaches, storeWrite, type Disk } from "./disk.testing.ts";
@@ -35,7 +36,8 @@ interface Node extends Subject {
   waiting: { to: string; message: ConsensusMessage; after: number }[];
   applied: number;
   digest: number;
-  receiving: Bytes[];
+  /** Of a snapshot: pieces are stored one after the other, the last of those under way at `storedAt`. */
+  receiving: { index: number; chunks: Bytes[]; storedAt: number };
   reads: Map<number, number>;
 }
 
@@ -51,7 +53,7 @@ export interface ClusterOptions {
 export class Cluster {
   readonly nodes = new Map<string, Node>();
   now = 0;
-  chosen: { term: number; value: number; digest: number; committedIn: number }[] = [];
+  chosen: { term: number; value: number; digest: number; committedIn: number; members: string }[] = [];
   readonly random: () => number;
   readsAnswered = 0;
   changes = 0;
@@ -96,7 +98,7 @@ export class Cluster {
         waiting: [],
         applied: 0,
         digest: 0,
-        receiving: [],
+        receiving: { index: 0, chunks: [], storedAt: 0 },
         reads: new Map(),
         membership: this.founding(),
       });
@@ -183,7 +185,7 @@ export class Cluster {
     node.durableId = 0;
     node.waiting = [];
     node.reads.clear();
-    node.receiving = [];
+    node.receiving = { index: 0, chunks: [], storedAt: this.now };
     node.applied = disk.snapshot?.meta.index ?? 0;
     node.digest = disk.snapshot === undefined ? 0 : readDigest(disk.snapshot.bytes);
     node.core = this.protocol.create(options, recovered, this.clock(node));
@@ -349,32 +351,35 @@ export class Cluster {
         const chunk = bytes.subarray(effect.offset, effect.offset + effect.length);
         return this.transmit(node, effect.to, this.protocol.withChunk(effect.message, chunk));
       }
-      case "storeChunk": {
-        const { life } = node;
-        this.at(this.random() * this.options.faults.diskMs, () => {
-          if (node.life !== life) return;
-          if (effect.offset === 0) node.receiving = [];
-          node.receiving.push(effect.chunk);
-          const offset = effect.offset + effect.chunk.length;
-          const valid = !this.chance(0.05);
-          const snapshotIndex = effect.snapshot.index;
-          this.step(node, (core, now) =>
-            core.step({ type: "chunkStored", snapshotIndex, offset, valid }, now),
-          );
-        });
-        return;
-      }
+      case "storeChunk":
+        return this.receive(node, effect.snapshot, effect.offset, effect.chunk);
       case "install":
         return this.install(node, effect.snapshot);
     }
   }
 
+  private receive(node: Node, { index }: SnapshotMeta, offset: number, chunk: Bytes): void {
+    const { life, receiving } = node;
+    receiving.storedAt = Math.max(receiving.storedAt, this.now + this.random() * this.options.faults.diskMs);
+    this.at(receiving.storedAt - this.now, () => {
+      if (node.life !== life) return;
+      if (offset === 0) Object.assign(receiving, { index, chunks: [] });
+      const stored = concatBytes(receiving.chunks).length;
+      const valid = receiving.index === index && stored === offset && !this.chance(0.05);
+      if (valid) receiving.chunks.push(chunk);
+      const end = offset + chunk.length;
+      this.step(node, (core, now) =>
+        core.step({ type: "chunkStored", snapshotIndex: index, offset: end, valid }, now),
+      );
+    });
+  }
+
   private install(node: Node, meta: SnapshotMeta): void {
     const { life } = node;
     this.installs += 1;
-    this.at(this.random() * this.options.faults.diskMs * 3, () => {
+    this.at(this.random() * this.options.faults.restoreMs, () => {
       if (node.life !== life) return;
-      const bytes = concatBytes(node.receiving);
+      const bytes = concatBytes(node.receiving.chunks);
       require(bytes.length === meta.sizeBytes, "a snapshot was put together wrongly");
       require(meta.index >= node.applied, `snapshot of ${meta.index} takes back ${node.applied}`);
       require(this.chosen[meta.index - 1]?.digest === readDigest(bytes), "a snapshot of another state");
@@ -499,9 +504,12 @@ export class Cluster {
       const digest = digestWith(node.digest, entry!, this.protocol.entriesKeepTerm);
       const known = this.chosen[index - 1];
       const value = valueOf(entry!);
+      const members = describeMembership(core.membershipAt(index));
       if (known === undefined)
-        this.chosen[index - 1] = { term: entry!.term, value, digest, committedIn: term };
+        this.chosen[index - 1] = { term: entry!.term, value, digest, committedIn: term, members };
       else require(known.digest === digest, `two values were committed at ${index}`);
+      const same = known === undefined || known.members === members;
+      require(same, `${node.id} has members ${members} at ${index}, not ${known?.members}`);
       node.digest = digest;
       node.applied = index;
     }
