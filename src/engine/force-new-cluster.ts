@@ -8,8 +8,9 @@
  */
 import { createHash } from "node:crypto";
 import { isAlgorithm } from "../consensus/algorithms.ts";
-import type { DurableWrite, Index, Membership, Term } from "../consensus/consensus.ts";
+import type { DurableWrite, Entry, Index, Membership, Recovered, Term } from "../consensus/consensus.ts";
 import { decodeMembership, encodeMembership } from "../consensus/membership.ts";
+import { NO_BYTES } from "../runtime/bytes.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { openLocalWorld } from "../runtime/node/world.ts";
 import type { Logger, NodeId } from "../runtime/world.ts";
@@ -66,6 +67,7 @@ export async function forceNewCluster(options: ForceOptions): Promise<ForcedClus
     dataDir,
     durability: "always",
     metrics: createMetrics(),
+    acceptLoss: true,
     contain: undefined,
   });
   let forced: ForcedCluster;
@@ -84,7 +86,8 @@ async function appendOwnMembership(
   { id, address }: ForceOptions,
   clusterId: string,
 ): Promise<ForcedCluster> {
-  const { term, entries, snapshot, floor } = storage.recovered;
+  const { term, snapshot, floor, chosen = 0 } = storage.recovered;
+  const entries = entriesKept(storage.recovered);
   const last = entries.at(-1) ?? snapshot ?? { index: 0, term: 0 };
   const changes = entries.filter(({ kind }) => kind === "membership");
   const memberships = changes.map(({ payload }) => decodeMembership(payload));
@@ -101,18 +104,33 @@ async function appendOwnMembership(
     addresses: { [id]: place },
     identities: { [id]: storage.directory },
   };
-  const entry = {
-    index: last.index + 1,
-    term: term + 1,
-    kind: "membership",
-    payload: encodeMembership(alone),
-  } as const;
+  const index = Math.max(last.index, chosen) + 1;
+  const entry = { index, term: term + 1, kind: "membership", payload: encodeMembership(alone) } as const;
   const write: DurableWrite = {
     ballot: { term: term + 1, votedFor: undefined },
-    entries: [entry],
+    entries: [...noops(last.index + 1, index - 1, term + 1), entry],
     ...(floor === undefined ? {} : { floor: "reached" }),
   };
   await new Promise<void>((resolve) => storage.storage.append(write, resolve));
   const damaged = floor !== undefined;
   return { clusterId, address: place, lastIndex: last.index, lastTerm: last.term, damaged };
+}
+
+/**
+ * What goes on: of a damaged log, what stands before the first entry that is lost. What came after that may rest on it.
+ */
+function entriesKept({ entries, snapshot, floor }: Recovered): readonly Entry[] {
+  if (floor === undefined) return entries;
+  let end = snapshot?.index ?? 0;
+  return entries.filter(({ index }) => {
+    if (index === end + 1) end = index;
+    return index <= end;
+  });
+}
+
+/** In place of what was known to be chosen and is lost: no start may miss it. */
+function noops(from: Index, to: Index, term: Term): Entry[] {
+  const entries: Entry[] = [];
+  for (let index = from; index <= to; index++) entries.push({ index, term, kind: "noop", payload: NO_BYTES });
+  return entries;
 }
