@@ -33,6 +33,7 @@ export interface PhaseOne {
 export interface Opening {
   /** One for each slot up to the last in which a value was accepted; undefined where none was. */
   readonly entries: readonly (Entry | undefined)[];
+  /** Of those whose promise counts: of other lives of their names nothing is known. */
   readonly reports: ReadonlyMap<NodeId, PromiseMessage>;
 }
 
@@ -107,7 +108,8 @@ export function conclude(core: Core, phase: PhaseOne): Opening | undefined {
   const found = find(core, phase);
   if (waitsForValues(core, phase, found)) return undefined;
   const membership = membershipAtEnd(core, found, phase);
-  const result = countVotes(membership, supporters(core, phase, membership));
+  const counted = supporters(core, phase, membership);
+  const result = countVotes(membership, counted);
   if (result === "lost") becomeFollower(core, core.term, undefined);
   if (result === "pending") ask(core, phase, membership);
   if (result !== "won") return undefined;
@@ -115,7 +117,8 @@ export function conclude(core: Core, phase: PhaseOne): Opening | undefined {
   for (let index = core.commitIndex + 1; index <= lastOf(found); index += 1) {
     entries.push(valueAt(core, found, phase, index));
   }
-  return { entries, reports: phase.reports };
+  const reports = new Map([...phase.reports].filter(([id]) => counted.get(id) === true));
+  return { entries, reports };
 }
 
 /**
