@@ -19,7 +19,7 @@ import { DEFAULT_CONSENSUS_OPTIONS } from "./defaults.ts";
 import { describeMembership } from "./describe.testing.ts";
 import { decodeMembership } from "./membership.ts";
 import type { ConsensusMessage, Protocol } from "./protocol.ts";
-import { emptyDisk, isNewcomer, lastOf, reaches, storeWrite, type Disk } from "./disk.testing.ts";
+import { emptyDisk, floorOf, isNewcomer, lastOf, reaches, storeWrite, type Disk } from "./disk.testing.ts";
 import { EventQueue } from "./event-queue.testing.ts";
 import { digestWith, Laws, readDigest, require, valueOf, type Subject } from "./laws.testing.ts";
 import { randomFrom, type Faults } from "./swarm.testing.ts";
@@ -248,9 +248,7 @@ export class Cluster {
     const last = lastOf(disk);
     if (last.index === 0) return;
     if (disk.floor === undefined) this.losses += 1;
-    // Slots are accepted in any order: all that is known is that no ballot was above the promised one.
-    const { entriesKeepTerm } = this.protocol;
-    disk.floor ??= { term: entriesKeepTerm ? last.term : disk.term, index: last.index };
+    disk.floor = floorOf(disk.floor, last, disk.term, this.protocol.entriesKeepTerm);
     const base = disk.snapshot?.meta.index ?? 0;
     const from = base + 1 + Math.floor(this.random() * (last.index - base));
     disk.entries = disk.entries.filter((entry) => entry.index < from);
