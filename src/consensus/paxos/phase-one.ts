@@ -24,7 +24,10 @@ export interface PhaseOne {
   /** Who was asked, as which life of its name. */
   readonly asked: Map<NodeId, string | undefined>;
   readonly reports: Map<NodeId, PromiseMessage>;
-  /** Fetched values of slots that are not known to be chosen. */
+  /**
+   * Fetched values of slots that are not known to be chosen, also of this node's campaigns before: in a slot and a ballot there is
+   * never another. So campaigns that are too short to fetch everything add up.
+   */
   readonly values: Map<Index, Entry>;
   fetching: { readonly from: NodeId; readonly chosen: boolean } | undefined;
 }
@@ -37,14 +40,9 @@ export interface Opening {
   readonly reports: ReadonlyMap<NodeId, PromiseMessage>;
 }
 
-export function startPhaseOne(core: Core, transfer: boolean): PhaseOne {
-  const phase: PhaseOne = {
-    transfer,
-    asked: new Map(),
-    reports: new Map(),
-    values: new Map(),
-    fetching: undefined,
-  };
+export function startPhaseOne(core: Core, transfer: boolean, values: Map<Index, Entry>): PhaseOne {
+  for (const index of values.keys()) if (index <= core.commitIndex) values.delete(index);
+  const phase: PhaseOne = { transfer, asked: new Map(), reports: new Map(), values, fetching: undefined };
   ask(core, phase, core.membership);
   ask(core, phase, membershipAtEnd(core, find(core, phase), phase));
   return phase;
