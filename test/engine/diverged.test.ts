@@ -1,6 +1,6 @@
 /** One replica's state machine is made to go wrong: it is found out, stops serving, and the others go on. */
-import { afterEach, expect, test } from "vitest";
-import { createConsensus, protocolOf } from "../../src/consensus/algorithms.ts";
+import { afterEach, describe, expect, test } from "vitest";
+import { ALGORITHMS, createConsensus, protocolOf, type Algorithm } from "../../src/consensus/algorithms.ts";
 import { DEFAULT_CONSENSUS_OPTIONS } from "../../src/consensus/defaults.ts";
 import type { ConsensusMessage } from "../../src/consensus/protocol.ts";
 import { ClusterNode, DEFAULT_REPLICA_TUNING } from "../../src/engine/cluster/node.ts";
@@ -34,7 +34,7 @@ afterEach(() => {
   logged.length = 0;
 });
 
-function startNodes(ids: readonly string[], wrong: readonly string[]): void {
+function startNodes(algorithm: Algorithm, ids: readonly string[], wrong: readonly string[]): void {
   const hub = createLocalHub();
   const clock = createClock();
   const random = createRandom();
@@ -54,7 +54,7 @@ function startNodes(ids: readonly string[], wrong: readonly string[]): void {
       },
     };
     const consensus = createConsensus(
-      "raft",
+      algorithm,
       {
         ...DEFAULT_CONSENSUS_OPTIONS,
         id,
@@ -70,10 +70,10 @@ function startNodes(ids: readonly string[], wrong: readonly string[]): void {
       clusterId: "test",
       directory: `${at + 1}`.repeat(32),
       world,
-      algorithm: "raft",
+      algorithm,
       durability: "memory",
       consensus,
-      codec: protocolOf("raft"),
+      codec: protocolOf(algorithm),
       storage: createMemoryStorage(clock),
       machine: new Machine({ commands: DATA_COMMANDS }),
       recovered: undefined,
@@ -97,48 +97,50 @@ async function leaderOf(all: readonly Node[]): Promise<Node> {
   return until("a leader", 10_000, () => all.find((node) => node.status().consensus.role === "leader"));
 }
 
-test.each(["n1", "n2", "n3"])(
-  "when the state of %s goes wrong, it serves nobody any more and gives leadership away; the others go on",
-  async (wrong) => {
-    startNodes(["n1", "n2", "n3"], [wrong]);
-    const bad = nodes.find(({ id }) => id === wrong);
-    const good = nodes.filter(({ id }) => id !== wrong);
+describe.each(ALGORITHMS)("%s", (algorithm) => {
+  test.each(["n1", "n2", "n3"])(
+    "when the state of %s goes wrong, it serves nobody any more and gives leadership away; the others go on",
+    async (wrong) => {
+      startNodes(algorithm, ["n1", "n2", "n3"], [wrong]);
+      const bad = nodes.find(({ id }) => id === wrong);
+      const good = nodes.filter(({ id }) => id !== wrong);
+      await leaderOf(nodes);
+      expect(await write(good[0], "SET", "before", "1")).not.toBeInstanceOf(ReplyError);
+      await write(good[0], "SET", "lost", "right");
+      await until("it to be found out", 10_000, () => bad?.status().refusing);
+      expect(bad?.status().refusing).toContain("is not that of a majority");
+      expect((await read(bad))?.message).toMatch(/^DIVERGED /);
+      expect(await write(bad, "SET", "after", "1")).toMatchObject({
+        message: expect.stringMatching(/^DIVERGED /),
+      });
+      expect((await leaderOf(good)).id).not.toBe(wrong);
+      for (const node of good) {
+        expect(await read(node)).toBeUndefined();
+        expect(await write(node, "SET", "after", node.id)).not.toBeInstanceOf(ReplyError);
+        await until("the others to tell", 10_000, () => node.status().diverged);
+        expect(node.members().find(({ id }) => id === wrong)?.refusing).toContain("serves nobody");
+      }
+      expect(logged.filter((line) => line.startsWith(`${wrong} replicas diverged`))).not.toEqual([]);
+    },
+  );
+
+  test("of two nodes that differ neither is taken for the right one: both say so, and go on", async () => {
+    startNodes(algorithm, ["n1", "n2"], ["n2"]);
     await leaderOf(nodes);
-    expect(await write(good[0], "SET", "before", "1")).not.toBeInstanceOf(ReplyError);
-    await write(good[0], "SET", "lost", "right");
-    await until("it to be found out", 10_000, () => bad?.status().refusing);
-    expect(bad?.status().refusing).toContain("is not that of a majority");
-    expect((await read(bad))?.message).toMatch(/^DIVERGED /);
-    expect(await write(bad, "SET", "after", "1")).toMatchObject({
-      message: expect.stringMatching(/^DIVERGED /),
-    });
-    expect((await leaderOf(good)).id).not.toBe(wrong);
-    for (const node of good) {
+    await write(nodes[0], "SET", "lost", "right");
+    for (const node of nodes) {
+      await until("the difference to be told", 10_000, () => node.status().diverged);
       expect(await read(node)).toBeUndefined();
-      expect(await write(node, "SET", "after", node.id)).not.toBeInstanceOf(ReplyError);
-      await until("the others to tell", 10_000, () => node.status().diverged);
-      expect(node.members().find(({ id }) => id === wrong)?.refusing).toContain("serves nobody");
+      expect(node.status().refusing).toBeUndefined();
     }
-    expect(logged.filter((line) => line.startsWith(`${wrong} replicas diverged`))).not.toEqual([]);
-  },
-);
+  });
 
-test("of two nodes that differ neither is taken for the right one: both say so, and go on", async () => {
-  startNodes(["n1", "n2"], ["n2"]);
-  await leaderOf(nodes);
-  await write(nodes[0], "SET", "lost", "right");
-  for (const node of nodes) {
-    await until("the difference to be told", 10_000, () => node.status().diverged);
-    expect(await read(node)).toBeUndefined();
-    expect(node.status().refusing).toBeUndefined();
-  }
-});
-
-test("replicas that agree say nothing", async () => {
-  startNodes(["n1", "n2", "n3"], []);
-  await leaderOf(nodes);
-  const endMs = performance.now() + 2_500;
-  while (performance.now() < endMs) for (const node of nodes) await write(node, "INCR", "counter");
-  expect(nodes.map((node) => node.status().diverged)).toEqual([undefined, undefined, undefined]);
-  expect(logged).toEqual([]);
+  test("replicas that agree say nothing", async () => {
+    startNodes(algorithm, ["n1", "n2", "n3"], []);
+    await leaderOf(nodes);
+    const endMs = performance.now() + 2_500;
+    while (performance.now() < endMs) for (const node of nodes) await write(node, "INCR", "counter");
+    expect(nodes.map((node) => node.status().diverged)).toEqual([undefined, undefined, undefined]);
+    expect(logged).toEqual([]);
+  });
 });
