@@ -31,7 +31,8 @@ interface Node extends Subject {
   life: number;
   pausedUntil: number;
   skew: number;
-  writes: { id: number; write: DurableWrite }[];
+  /** Under way to the disk, in order; `keepFrom`: with the write what is before goes. */
+  writes: { id: number; write: DurableWrite; keepFrom?: number }[];
   durableId: number;
   waiting: { to: string; message: ConsensusMessage; after: number }[];
   applied: number;
@@ -220,7 +221,7 @@ export class Cluster {
   private crash(node: Node): void {
     // Of the writes under way some reached the disk, in order.
     const kept = Math.floor(this.random() * (node.writes.length + 1));
-    for (const { write } of node.writes.slice(0, kept)) this.store(node, write);
+    for (const written of node.writes.slice(0, kept)) this.store(node, written);
     node.core = undefined;
     node.life += 1;
     if (this.chance(this.options.faults.rot)) this.rot(node);
@@ -395,7 +396,7 @@ export class Cluster {
     this.at(this.random() * this.options.faults.diskMs * stall, () => {
       if (node.life !== life) return;
       while (node.writes.length > 0 && node.writes[0]!.id <= id)
-        this.recoveries += this.store(node, node.writes.shift()!.write);
+        this.recoveries += this.store(node, node.writes.shift()!);
       if (id <= node.durableId) return;
       node.durableId = id;
       this.step(node, (core, now) => core.step({ type: "durable", writeId: id }, now));
@@ -403,10 +404,12 @@ export class Cluster {
     });
   }
 
-  private store(node: Node, write: DurableWrite): number {
+  private store(node: Node, { write, keepFrom = 0 }: Node["writes"][number]): number {
     const { faults } = this.options;
     this.laws.stored(node, write, faults.change === 0 && faults.forget === 0);
-    return storeWrite(node.disk, write);
+    const reached = storeWrite(node.disk, write);
+    compactDisk(node.disk, keepFrom);
+    return reached;
   }
 
   private release(node: Node): void {
@@ -567,7 +570,9 @@ export class Cluster {
     const keepFrom = Math.max(1, index - Math.floor(this.random() * 10));
     this.step(node, (c, now) => c.step({ type: "compact", snapshot: meta, keepFrom }, now));
     const { firstIndex, snapshotsInUse } = core.status(this.now);
-    disk.entries = disk.entries.filter((entry) => entry.index >= firstIndex);
+    const last = node.writes.at(-1);
+    if (last === undefined) compactDisk(disk, firstIndex);
+    else last.keepFrom = firstIndex;
     for (const old of disk.old.keys()) if (!snapshotsInUse.includes(old)) disk.old.delete(old);
   }
 
@@ -612,6 +617,10 @@ export class Cluster {
     const input = { type: "changeMembership", id: (this.order += 1), ...goal } as const;
     this.step(leader, (core, now) => core.step(input, now));
   }
+}
+
+function compactDisk(disk: Disk, before: number): void {
+  disk.entries = disk.entries.filter(({ index }) => index >= before);
 }
 
 interface Sender {
