@@ -18,6 +18,7 @@ import type { AdminServer } from "./protocol/admin/admin-server.ts";
 import { startAdminServer } from "./protocol/admin/admin-server.ts";
 import type { RespServer } from "./protocol/resp/server.ts";
 import { startRespServer } from "./protocol/resp/server.ts";
+import { createFilesAdminDoor } from "./protocol/files-admin/files-admin-door.ts";
 import { createWebHdfsDoor } from "./protocol/webhdfs/webhdfs-door.ts";
 import { loadScriptEngine } from "./scripting/script-engine.ts";
 import { createMetrics } from "./cluster/metrics.ts";
@@ -314,20 +315,22 @@ async function openAdmin(
   closers: Closers,
 ): Promise<AdminServer | undefined> {
   if (options.httpPort === undefined) return undefined;
-  const door =
-    files &&
-    createWebHdfsDoor({
+  const onlyLocal = options.protectedMode ?? true;
+  const doors = files && {
+    files: createWebHdfsDoor({
       files: files.files,
       key: () => files.key(),
       now: () => Date.now(),
-      onlyLocal: options.protectedMode ?? true,
-    });
+      onlyLocal,
+    }),
+    filesAdmin: createFilesAdminDoor({ files: files.files, onlyLocal }),
+  };
   const admin = await startAdminServer({
     host: options.host,
     port: options.httpPort,
     node,
     metrics,
-    ...(door === undefined ? {} : { files: door }),
+    ...doors,
     ...(jobs === undefined ? {} : { jobs: jobs.door }),
     members: { password, order: (order, done) => node.cluster.order(order, done) },
   });

@@ -78,7 +78,7 @@ export interface Engine {
   /** redis://127.0.0.1:port of the first node; every node takes every command. */
   readonly url: string;
   readonly urls: readonly string[];
-  /** webhdfs://quorate@127.0.0.1:port,… of all nodes: what `connectFiles` takes; the user is the superuser. */
+  /** webhdfs://127.0.0.1:port,… of all nodes: what `connectFiles` takes. */
   readonly filesUrl: string;
   readonly nodes: readonly EngineNode[];
   readonly clock: EngineClock;
@@ -178,7 +178,7 @@ export async function start(options: StartOptions = {}): Promise<Engine> {
       return nodes.map((node) => node.url);
     },
     get filesUrl() {
-      return `webhdfs://quorate@${nodes.map(({ httpUrl }) => httpUrl.slice("http://".length)).join(",")}`;
+      return `webhdfs://${nodes.map(({ httpUrl }) => httpUrl.slice("http://".length)).join(",")}`;
     },
     nodes,
     clock: {

@@ -45,7 +45,6 @@ export interface JobSubmission {
   readonly settings?: Partial<JobSettings>;
   readonly properties?: Readonly<Record<string, string>>;
   readonly cacheFiles?: readonly CacheFile[];
-  /** Partitions are ranges of keys, sampled before the job begins. Default false. */
   readonly totalOrder?: boolean;
   readonly ranges?: readonly string[];
 }
@@ -139,6 +138,8 @@ export interface RunningAttempt {
 
 export interface JobReport extends JobSummary {
   readonly spec: JobSpec;
+  /** Nothing temporary is left of it: true a moment after its end. */
+  readonly cleaned: boolean;
   /** Give it as `after`: the answer comes when something has changed, or after `waitMs` (at most 30,000). */
   readonly cursor: string;
   /** Log time of this report. */

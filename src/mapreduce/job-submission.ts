@@ -36,6 +36,8 @@ export function jobSpecOf(submitted: unknown, surroundings: Surroundings): JobSp
   if (ranges !== undefined && ranges.length !== Math.max(0, settings.reduces - 1)) {
     throw invalid(`ranges: ${ranges.length} bounds do not part keys among ${settings.reduces} reduces`);
   }
+  const { totalOrder } = given;
+  if (totalOrder !== undefined && typeof totalOrder !== "boolean") throw invalid("totalOrder: true or false");
   const output = pathOf(given.output, "output");
   if (output === "/") throw invalid("output: the root cannot be the output of a job");
   return {
@@ -47,14 +49,9 @@ export function jobSpecOf(submitted: unknown, surroundings: Surroundings): JobSp
     settings,
     properties: textsOf(given.properties ?? {}, "properties"),
     cacheFiles: listOf(given.cacheFiles ?? [], "cacheFiles").map(cacheFileOf),
-    ...(totalOrderOf(given.totalOrder) ? { totalOrder: true } : {}),
+    ...(totalOrder === true ? { totalOrder } : {}),
     ...(ranges === undefined ? {} : { ranges }),
   };
-}
-
-function totalOrderOf(given: unknown): boolean {
-  if (given === undefined || typeof given === "boolean") return given === true;
-  throw invalid("totalOrder: true or false");
 }
 
 /** The submission's own name, or undefined. Throws ARGUMENT_INVALID. */

@@ -30,7 +30,10 @@ test.each(ALGORITHMS)(
     expect(program.stdout()).toContain(`of 3, ${algorithm}, always`);
     const before = await statusOf(url);
     expect(before.nodes.map(({ id }) => id)).toEqual(["n1", "n2", "n3"]);
-    expect(before.groups).toMatchObject([{ algorithm, durability: "always", refusing: null }]);
+    expect(before.groups).toMatchObject([
+      { name: "keyspace", algorithm, durability: "always", refusing: null },
+      { name: "files", algorithm, durability: "always", refusing: null },
+    ]);
     for (const node of before.nodes) {
       expect(node).toMatchObject({ pid: expect.any(Number) as number, resp: expect.any(String) as string });
       expect(fs.existsSync(node.dataDir ?? "")).toBe(true);
@@ -70,7 +73,7 @@ test.each(ALGORITHMS)(
     const second = await startCluster(["--nodes", "3", "--data", data]);
     expect(await ask(second.url, "GET", "kept")).toBe("yes");
     // Not said again: the directory knows.
-    expect((await statusOf(second.url)).groups).toMatchObject([{ algorithm }]);
+    expect((await statusOf(second.url)).groups).toMatchObject([{ algorithm }, { algorithm }]);
     second.program.kill("SIGTERM");
     expect(await second.program.ended).toMatchObject({ code: 0 });
   },

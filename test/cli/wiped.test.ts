@@ -53,7 +53,10 @@ test("a wiped node is refused by a peer that has not applied anything yet, says 
       "is started with --join, and then: quorate members replace n2",
   ]);
   // Its vote did not count: n1 led nobody, and committed nothing.
-  expect((await statusOf(url("n1"))).groups).toMatchObject([{ leader: null, commitIndex: 0 }]);
+  expect((await statusOf(url("n1"))).groups).toMatchObject([
+    { leader: null, commitIndex: 0 },
+    { leader: null, commitIndex: 0 },
+  ]);
 
   begin("n3");
   await until("a write by those who kept their disks", 30_000, async () => {

@@ -6,6 +6,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { freePorts } from "../../src/cli/ports.ts";
 import { connectFiles } from "../../src/client/files/connect.ts";
 import type { Files } from "../../src/client/files/files.ts";
+import { userName } from "../../src/runtime/node/user-name.ts";
 import type { StatusDocument } from "../../src/engine/protocol/admin/status-document.ts";
 import { cleanUp, launch, run, scratch, startCluster, until } from "../cli/program.ts";
 
@@ -39,7 +40,7 @@ async function three(): Promise<Three> {
 }
 
 function filesAt(https: readonly string[]): Files {
-  const files = connectFiles(`webhdfs://quorate@${https.join(",")}`);
+  const files = connectFiles(`webhdfs://${userName()}@${https.join(",")}`);
   opened.push(files);
   return files;
 }
@@ -99,7 +100,7 @@ async function expectPieces(
 
 /** How many nodes hold each block, as WebHDFS tells it. */
 async function holders(http: string | undefined, path: string): Promise<number[]> {
-  const url = `http://${http ?? ""}/webhdfs/v1${path}?op=GETFILEBLOCKLOCATIONS&user.name=quorate`;
+  const url = `http://${http ?? ""}/webhdfs/v1${path}?op=GETFILEBLOCKLOCATIONS&user.name=${userName()}`;
   const answer = (await (await fetch(url)).json()) as {
     BlockLocations: { BlockLocation: { hosts: string[] }[] };
   };

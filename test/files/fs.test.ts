@@ -83,18 +83,21 @@ test("what is there is not written over without -f", async () => {
   expect(await fs(["put", "f", "f", "/none"])).toMatchObject({ code: 1 });
 });
 
-test("a put that is interrupted leaves nothing that looks finished", async () => {
-  const address = `webhdfs://${served.addresses[0] ?? ""}`;
-  const child = spawn(process.execPath, [MAIN, "fs", "--fs", address, "put", "-", "/big"]);
-  child.stdin.on("error", () => undefined);
-  child.stdin.write(Buffer.alloc(1_000_000));
-  await until(() => served.files.openStreams === 1);
-  const ended = new Promise((resolve) => child.once("close", resolve));
-  child.kill("SIGINT");
-  expect(await ended).toBe(130);
-  await until(() => served.files.openStreams === 0);
-  expect(await names("/")).toEqual([]);
-});
+test.each([1_000_000, 1])(
+  "a put that is interrupted behind %d bytes leaves nothing that looks finished",
+  async (bytes) => {
+    const address = `webhdfs://${served.addresses[0] ?? ""}`;
+    const child = spawn(process.execPath, [MAIN, "fs", "--fs", address, "put", "-", "/big"]);
+    child.stdin.on("error", () => undefined);
+    child.stdin.write(Buffer.alloc(bytes));
+    await until(() => served.files.openStreams === 1);
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    child.kill("SIGINT");
+    expect(await ended).toBe(130);
+    await until(() => served.files.openStreams === 0);
+    expect(await names("/")).toEqual([]);
+  },
+);
 
 test("patterns name what they fit; what fits nothing is reported, and the rest is done", async () => {
   for (const name of ["a1", "a2", "b1", "[x]", ".hidden"]) await done(["touchz", `/${name}`]);
@@ -132,6 +135,22 @@ test("rm moves into the trash where there is one, and never over what is in it",
   expect(await done(["rm", "-skipTrash", "/f"])).toBe("Deleted /f\n");
   expect((await fs(["rm", "-r", "/user"])).code).toBe(1);
   expect(await done(["rm", "-f", "/none"])).toBe("");
+});
+
+test("rm -safely asks before many files go, and takes silence for a no", async () => {
+  await done(["mkdir", "/few", "/many"]);
+  const change = { caller: QUORATE, mode: 0o755, unmaskedMode: undefined, createParents: true } as const;
+  for (let file = 0; file < 101; file++) await (await served.files.create(`/many/${file}`, QUORATE)).close();
+  await served.files.change({ type: "mkdir", path: "/few/d", ...change });
+  expect(await done(["rm", "-r", "-safely", "/few"])).toBe("Deleted /few\n");
+  for (const input of ["", "N\n", "x\n"]) {
+    const { code, stderr } = await fs(["rm", "-r", "-safely", "/many"], { input });
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining("Proceed deleting /many with 101 files? (Y or N)"),
+    ]);
+  }
+  expect((await fs(["rm", "-r", "-safely", "/many"], { input: "y\n" })).stdout).toBe("Deleted /many\n");
 });
 
 test("tail -f goes on as the file grows", async () => {

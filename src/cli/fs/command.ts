@@ -14,6 +14,8 @@ export interface FsCommand {
   /** Paths and other words. Default at least one, no limit. */
   readonly min?: number;
   readonly max?: number;
+  /** Options may also stand behind the words, with one dash or two, and with "=" before their values. */
+  readonly anywhere?: boolean;
   /** Words with a dash are no options (expressions of `find`, modes of `chmod`). */
   readonly free?: boolean;
   run(shell: Shell, args: Arguments): Promise<void>;
@@ -53,8 +55,23 @@ export function wholeNumber(what: string, text: string, min: number): number {
 
 /** Throws USAGE with one line. */
 export function parseArguments(command: FsCommand, args: readonly string[]): Arguments {
-  const { switches = [], values = [], min = 1, max = Infinity } = command;
   const options = new Map<string, string>();
+  const words =
+    command.anywhere === true ? allOptions(command, args, options) : firstOptions(command, args, options);
+  const { min = 1, max = Infinity } = command;
+  if (words.length < min)
+    throw new QuorateError("USAGE", `Not enough arguments: expected ${min} but got ${words.length}`);
+  if (words.length > max)
+    throw new QuorateError("USAGE", `Too many arguments: expected ${max} but got ${words.length}`);
+  return new Arguments(words, options);
+}
+
+/** As `hdfs dfs` does it. */
+function firstOptions(
+  { switches = [], values = [], free }: FsCommand,
+  args: readonly string[],
+  options: Map<string, string>,
+): readonly string[] {
   let at = 0;
   for (; at < args.length; at++) {
     const word = args[at] ?? "";
@@ -69,13 +86,34 @@ export function parseArguments(command: FsCommand, args: readonly string[]): Arg
       if (value === undefined) throw new QuorateError("USAGE", `option ${word} takes a value`);
       options.set(name, value);
     } else if (switches.includes(name)) options.set(name, "");
-    else if (command.free === true) break;
+    else if (free === true) break;
     else throw new QuorateError("USAGE", `Illegal option ${word}`);
   }
-  const words = args.slice(at);
-  if (words.length < min)
-    throw new QuorateError("USAGE", `Not enough arguments: expected ${min} but got ${words.length}`);
-  if (words.length > max)
-    throw new QuorateError("USAGE", `Too many arguments: expected ${max} but got ${words.length}`);
-  return new Arguments(words, options);
+  return args.slice(at);
+}
+
+/** As `hdfs fsck` does it. */
+function allOptions(
+  { switches = [], values = [] }: FsCommand,
+  args: readonly string[],
+  options: Map<string, string>,
+): readonly string[] {
+  const words: string[] = [];
+  for (let at = 0; at < args.length; at++) {
+    const word = args[at] ?? "";
+    const match = /^--?([A-Za-z][\w-]*)(?:=(.*))?$/s.exec(word);
+    if (match === null) {
+      if (word.startsWith("-")) throw new QuorateError("USAGE", `Illegal option ${word}`);
+      words.push(word);
+      continue;
+    }
+    const [, name = "", inline] = match;
+    if (values.includes(name)) {
+      const value = inline ?? args[++at];
+      if (value === undefined) throw new QuorateError("USAGE", `option ${word} takes a value`);
+      options.set(name, value);
+    } else if (switches.includes(name) && inline === undefined) options.set(name, "");
+    else throw new QuorateError("USAGE", `Illegal option ${word}`);
+  }
+  return words;
 }

@@ -2,9 +2,12 @@
 import { count, df, du } from "./accounting.ts";
 import { chgrp, chmod, chown, setrep } from "./attributes.ts";
 import type { FsCommand } from "./command.ts";
+import { fsck } from "./fsck.ts";
 import { find, ls, stat, test } from "./listing.ts";
 import { mkdir, mv, rm, rmdir, touch, touchz, truncate } from "./naming.ts";
+import { balance, commission, decommission, maintenance, recommission, safemode } from "./operating.ts";
 import { cat, checksum, head, tail, text } from "./reading.ts";
+import { report } from "./report.ts";
 import {
   appendToFile,
   copyFromLocal,
@@ -51,4 +54,12 @@ export const FS_COMMANDS: readonly FsCommand[] = [
   copyToLocal,
   moveFromLocal,
   getmerge,
+  fsck,
+  report,
+  safemode,
+  decommission,
+  maintenance,
+  recommission,
+  commission,
+  balance,
 ];

@@ -12,17 +12,13 @@ import type { Call } from "../verb.ts";
 import type { FsCommand } from "./command.ts";
 import { parseArguments } from "./command.ts";
 import { FS_COMMANDS } from "./commands.ts";
+import type { ShellPlace } from "./shell.ts";
 import { Shell } from "./shell.ts";
 
 export const DEFAULT_FS = "webhdfs://localhost:9870";
 /** The superuser's name unless an operator chose another. */
 const USAGE_EXIT = 255;
 const INTERRUPTED_EXIT = 130;
-
-interface Place {
-  readonly url: string;
-  readonly user: string;
-}
 
 export async function fs(call: Call): Promise<number> {
   try {
@@ -42,7 +38,10 @@ export async function fs(call: Call): Promise<number> {
 }
 
 /** `--fs URL` and `--user NAME` (also with one dash, as Hadoop writes them) come before the command. */
-function globalFlags(words: readonly string[]): { readonly place: Place; readonly rest: readonly string[] } {
+function globalFlags(words: readonly string[]): {
+  readonly place: ShellPlace;
+  readonly rest: readonly string[];
+} {
   let url = process.env["QUORATE_FS"] ?? DEFAULT_FS;
   let user = process.env["HADOOP_USER_NAME"];
   let at = 0;
@@ -70,13 +69,13 @@ function commandOf(word: string): FsCommand {
   );
 }
 
-async function run(command: FsCommand, args: readonly string[], { url, user }: Place): Promise<number> {
+async function run(command: FsCommand, args: readonly string[], place: ShellPlace): Promise<number> {
   const interrupt = new AbortController();
   const stop = (): void => interrupt.abort(new Error("interrupted"));
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);
-  const files = connectFiles(url, { user });
-  const shell = new Shell(command.name, files, connectFiles("file:///"), interrupt.signal);
+  const files = connectFiles(place.url, { user: place.user });
+  const shell = new Shell(command.name, place, files, connectFiles("file:///"), interrupt.signal);
   try {
     await command.run(shell, parseArguments(command, args));
     return interrupt.signal.aborted ? INTERRUPTED_EXIT : shell.exitCode;
@@ -93,7 +92,7 @@ async function run(command: FsCommand, args: readonly string[], { url, user }: P
   } finally {
     process.off("SIGINT", stop);
     process.off("SIGTERM", stop);
-    files.close();
+    shell.close();
   }
 }
 

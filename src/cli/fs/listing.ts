@@ -8,9 +8,9 @@ import { localTime, modeText, sizeText, utcTime } from "./texts.ts";
 
 export const ls: FsCommand = {
   name: "ls",
-  usage: "[-C] [-d] [-h] [-q] [-R] [-t] [-S] [-r] [-u] [<path> ...]",
-  summary: "list files and directories",
-  switches: ["C", "d", "h", "q", "R", "t", "S", "r", "u"],
+  usage: "[-l] [-C] [-d] [-h] [-q] [-R] [-t] [-S] [-r] [-u] [<path> ...]",
+  summary: "list files and directories, always in the long form (-l), unless -C",
+  switches: ["l", "C", "d", "h", "q", "R", "t", "S", "r", "u"],
   min: 0,
   async run(shell, args) {
     const words = args.words.length > 0 ? args.words : ["."];

@@ -22,8 +22,9 @@ export const mkdir: FsCommand = {
 
 export const rm: FsCommand = {
   name: "rm",
-  usage: "[-f] [-r|-R] [-skipTrash] <src> ...",
-  summary: "remove files, -r directories too: into the trash where there is one",
+  usage: "[-f] [-r|-R] [-skipTrash] [-safely] <src> ...",
+  summary:
+    "remove files, -r directories too: into the trash where there is one; -safely asks before many files go",
   switches: ["f", "r", "R", "skipTrash", "safely"],
   async run(shell, args) {
     const isRecursive = args.has("r") || args.has("R");
@@ -36,11 +37,25 @@ export const rm: FsCommand = {
         if (!isMissing || !args.has("f")) shell.fail(word, error);
         return [];
       });
-      for (const item of items)
-        await shell.attempt(item.shown, () => removeItem(shell, item, isRecursive, trashIntervalMs > 0));
+      for (const item of items) {
+        await shell.attempt(item.shown, async () => {
+          if (args.has("safely") && !(await isMeant(shell, item)))
+            return shell.refuse(item.shown, "Not removed");
+          await removeItem(shell, item, isRecursive, trashIntervalMs > 0);
+        });
+      }
     }
   },
 };
+
+/** As in Hadoop (hadoop.shell.delete.limit.num.files). */
+const ASKED_ABOVE_FILES = 100;
+
+async function isMeant(shell: Shell, { path, shown, stats }: Item): Promise<boolean> {
+  if (!stats.isDirectory()) return true;
+  const { files } = await shell.files.summary(path, { signal: shell.signal });
+  return files <= ASKED_ABOVE_FILES || shell.confirm(`Proceed deleting ${shown} with ${files} files?`);
+}
 
 async function removeItem(shell: Shell, item: Item, recursive: boolean, hasTrash: boolean): Promise<void> {
   if (item.stats.isDirectory() && !recursive) return shell.refuse(item.shown, "Is a directory");

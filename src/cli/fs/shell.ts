@@ -1,6 +1,9 @@
 /** What every command of `quorate fs` works with: the files, where words become paths, and where output and failures go. */
 import { once } from "node:events";
+import { createInterface } from "node:readline/promises";
 import { ERRORS, isQuorateError, QuorateError } from "../../runtime/errors.ts";
+import type { FilesAdministration } from "../../client/files/administration.ts";
+import { connectAdministration } from "../../client/files/administration.ts";
 import type { Files } from "../../client/files/files.ts";
 import type { FileStats } from "../../client/files/file-stats.ts";
 import { expandGlob, isGlob } from "../../client/files/glob.ts";
@@ -19,21 +22,69 @@ const TEXTS: Partial<Readonly<Record<string, string>>> = {
   PARENT_NOT_DIRECTORY: "Is not a directory",
 };
 
+export interface ShellPlace {
+  readonly url: string;
+  readonly user: string;
+}
+
 export class Shell {
   readonly files: Files;
   /** Files of this machine, from its root. */
   readonly local: Files;
   readonly signal: AbortSignal;
+  /** Who asks. */
+  readonly user: string;
   /** 0 as long as nothing failed. */
   exitCode = 0;
   private readonly command: string;
+  private readonly place: ShellPlace;
   private home: string | undefined;
+  private connected: FilesAdministration | undefined;
 
-  constructor(command: string, files: Files, local: Files, signal: AbortSignal) {
+  constructor(command: string, place: ShellPlace, files: Files, local: Files, signal: AbortSignal) {
     this.command = command;
+    this.place = place;
+    this.user = place.user;
     this.files = files;
     this.local = local;
     this.signal = signal;
+  }
+
+  /** What operators ask of the nodes. */
+  get administration(): FilesAdministration {
+    this.connected ??= connectAdministration(this.place.url, this.place.user);
+    return this.connected;
+  }
+
+  close(): void {
+    this.files.close();
+    this.connected?.close();
+  }
+
+  /** Asks the one who sits there; whoever says nothing means no. */
+  async confirm(question: string): Promise<boolean> {
+    const lines = createInterface({ input: process.stdin, output: process.stderr });
+    try {
+      const { signal } = this;
+      const ended = once(lines, "close", { signal }).then(() => "");
+      return /^y(es)?$/i.test(
+        await Promise.race([lines.question(`${question} (Y or N) `, { signal }), ended]),
+      );
+    } finally {
+      lines.close();
+    }
+  }
+
+  /** Ends early with the signal's reason. */
+  async pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+    this.signal.throwIfAborted();
   }
 
   /** Waits for who reads slowly. */

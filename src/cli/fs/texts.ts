@@ -44,6 +44,32 @@ export function utcTime(ms: number): string {
   return new Date(ms).toISOString().slice(0, 19).replace("T", " ");
 }
 
+const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** "Wed Nov 25 19:44:22 UTC 2026" in the time zone of this process, as Java prints a date. */
+export function javaTime(ms: number): string {
+  const date = new Date(ms);
+  const two = (number: number): string => String(number).padStart(2, "0");
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
+  const parts = new Intl.DateTimeFormat("en-US", { timeZoneName: "short" }).formatToParts(date);
+  const zone = parts.find(({ type }) => type === "timeZoneName")?.value ?? "UTC";
+  const day = `${WEEKDAYS[date.getDay()] ?? ""} ${MONTHS[date.getMonth()] ?? ""} ${two(date.getDate())}`;
+  return `${day} ${time} ${zone} ${date.getFullYear()}`;
+}
+
+/** "4.90 MB", "0 B": binary units, two digits, as the reports of HDFS have them. */
+export function reportSize(bytes: number): string {
+  const units = ["B", "KB", "MB", "GB", "TB", "PB", "EB"];
+  let unit = 0;
+  let value = bytes;
+  while (Math.abs(value) >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? String(value) : value.toFixed(2)} ${units[unit] ?? ""}`;
+}
+
 /** Columns two blanks apart; the numbers of those that stand to the right. */
 export function columns(
   rows: readonly (readonly string[])[],

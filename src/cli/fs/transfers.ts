@@ -194,9 +194,16 @@ async function localItems(shell: Shell, words: readonly string[]): Promise<reado
 }
 
 async function* standardInput(signal: AbortSignal): Chunks {
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
-    signal.throwIfAborted();
-    yield chunk;
+  // Whoever sits there and types nothing is not waited for.
+  const stop = (): void => void process.stdin.destroy(signal.reason as Error);
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+      signal.throwIfAborted();
+      yield chunk;
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
   }
 }
 

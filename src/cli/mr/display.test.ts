@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test, vi } from "vitest";
 import type { JobReport } from "../../mapreduce/job-api.ts";
 import { jobSettings } from "../../mapreduce/job-settings.ts";
@@ -114,8 +115,7 @@ describe("a job that runs", () => {
     vi.restoreAllMocks();
     const [first = "", ...rest] = text.split("\u001b[7A\u001b[J");
     expect(rest).toHaveLength(2);
-    for (const line of first.replaceAll(/\u001b\[\d+m/g, "").split("\n"))
-      expect(line.length).toBeLessThan(40);
+    for (const line of stripVTControlCharacters(first).split("\n")) expect(line.length).toBeLessThan(40);
   });
 
   test("is told in a line when something changed elsewhere, and in JSON for programs", () => {

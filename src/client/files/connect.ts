@@ -20,11 +20,19 @@ const WEBHDFS_PORT = "9870";
  */
 export function connectFiles(url: string, options: ConnectFilesOptions = {}): Files {
   if (url.startsWith("file:///")) return new Files(localDriver(url));
+  const { authorities, user } = webHdfsPlace(url);
+  return new Files(webHdfsDriver(authorities, options.user ?? user ?? userInfo().username));
+}
+
+/** Where a WebHDFS URL leads, and the user in it. Throws USAGE when it is none. */
+export function webHdfsPlace(url: string): {
+  readonly authorities: readonly string[];
+  readonly user: string | undefined;
+} {
   const match = /^webhdfs:\/\/(?:([^@/]+)@)?([^/@]+)\/?$/.exec(url);
   const hosts = match?.[2]?.split(",") ?? [];
   if (hosts.length === 0 || hosts.some((host) => !/^([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?$/i.test(host)))
     throw new QuorateError("USAGE", `files are at webhdfs://host:port or file:///directory, not at "${url}"`);
   const authorities = hosts.map((host) => (/:\d+$/.test(host) ? host : `${host}:${WEBHDFS_PORT}`));
-  const named = match?.[1] === undefined ? undefined : decodeURIComponent(match[1]);
-  return new Files(webHdfsDriver(authorities, options.user ?? named ?? userInfo().username));
+  return { authorities, user: match?.[1] === undefined ? undefined : decodeURIComponent(match[1]) };
 }

@@ -6,6 +6,8 @@ import type { JobNodes } from "./job-nodes.ts";
 
 /** How often a node tells that nothing has changed, milliseconds. */
 const WAIT_MS = 10_000;
+/** What is temporary of a job that did not succeed is waited for no longer than this: its output may be asked for again. */
+const CLEANING_MAX_MS = 10_000;
 /** Without any answer for so long, the job is followed no further; it goes on by itself. */
 const SILENCE_MAX_MS = 600_000;
 
@@ -109,6 +111,7 @@ export class JobRun implements AsyncIterable<JobReport> {
   private async loop(): Promise<JobReport> {
     const { signal } = this;
     try {
+      let endedMs = Infinity;
       for (let after = ""; ;) {
         const report = await this.nodes.ask<JobReport>(
           { method: "GET", path: `/jobs/${this.id}${after}`, patienceMs: WAIT_MS * 2 },
@@ -116,7 +119,11 @@ export class JobRun implements AsyncIterable<JobReport> {
         );
         this.nodes.learn(report.nodes);
         this.latest = report;
-        if (hasEnded(report)) return report;
+        if (hasEnded(report)) {
+          endedMs = Math.min(endedMs, performance.now());
+          const isClean = report.cleaned || report.state === "succeeded";
+          if (isClean || performance.now() - endedMs > CLEANING_MAX_MS) return report;
+        }
         for (const wake of this.wake.splice(0)) wake();
         after = `?after=${encodeURIComponent(report.cursor)}&waitMs=${WAIT_MS}`;
       }

@@ -14,11 +14,14 @@ import type { NodeId } from "../../runtime/world.ts";
 import type { CommandOf } from "./namespace/commands.ts";
 import type {
   AclStatus,
+  BlockId,
   Caller,
   ContentSummary,
   FileStatus,
+  GenerationStamp,
   Listing,
   NamespaceSettings,
+  NodeStanding,
   Segment,
   SnapshotDifference,
   SnapshotEntry,
@@ -27,6 +30,7 @@ import type {
 import type { NamespaceStatistics } from "./namespace/queries.ts";
 import type { Replies } from "./namespace/replies.ts";
 import type { BlockNode, ReplicaLocation } from "./blocks/locations.ts";
+import type { BalanceMoves } from "./blocks/protocol.ts";
 
 export interface CallOptions {
   /** Ends the call with an AbortError; what was put into the log may still be carried out. */
@@ -60,6 +64,7 @@ export type Change = CommandOf<
   | "renameSnapshot"
   | "deleteSnapshot"
   | "configure"
+  | "setStanding"
 >;
 
 export interface CreateOptions extends CallOptions {
@@ -132,12 +137,23 @@ export interface BlockLocation {
   readonly replicas: readonly ReplicaLocation[];
 }
 
+/** A file with its blocks; or a directory or link, which has none. */
+export interface PathHealth {
+  readonly status: FileStatus;
+  /** In the order of the file. Bytes that are kept in the namespace are no block. */
+  readonly blocks: readonly BlockHealth[];
+}
+
 /** Why a block has not as many good replicas as it should, and what is being done. */
 export interface BlockHealth {
-  readonly path: string;
-  readonly block: number;
-  readonly replicas: readonly ReplicaLocation[];
+  readonly block: BlockId;
+  readonly stamp: GenerationStamp;
+  readonly length: number;
+  /** All that were reported, and what each is worth. */
+  readonly replicas: readonly ReplicaHealth[];
   readonly wanted: number;
+  /** Nodes on which a replica is being made. */
+  readonly making: readonly NodeId[];
   readonly problem:
     | "none"
     | "missing"
@@ -148,6 +164,14 @@ export interface BlockHealth {
     | "open";
   /** One sentence, such as "n3 is silent for 12 s; a replica is being made on n4, from n1". */
   readonly explanation: string;
+}
+
+export interface ReplicaHealth {
+  readonly node: NodeId;
+  readonly rack: string;
+  readonly standing: NodeStanding;
+  /** `silent`: its node is gone. `stale`: of an older generation, or of another length. `quiet`: good, of a node silent for seconds. */
+  readonly state: "good" | "quiet" | "silent" | "stale" | "corrupt" | "writing" | "recovering";
 }
 
 /** How all blocks are, and the nodes that keep them. */
@@ -166,6 +190,8 @@ export interface FilesReport {
     readonly open: number;
   };
   readonly nodes: readonly NodeReport[];
+  /** Members of which nothing was heard since the node that reports was started. */
+  readonly unheard: readonly NodeId[];
   readonly safeMode: SafeModeStatus;
 }
 
@@ -173,8 +199,13 @@ export interface NodeReport {
   readonly node: BlockNode;
   /** Replicas that it holds. */
   readonly replicas: number;
-  /** Of a node on its way out: blocks of which it holds a replica and too few are elsewhere. It may be stopped at 0. */
+  /**
+   * Of a node on its way out: blocks of which it holds a replica and too few are elsewhere (in maintenance: none is). It may be
+   * stopped at 0.
+   */
   readonly remaining: number;
+  /** What is being done about the first of those; undefined: there are none. */
+  readonly explanation: string | undefined;
 }
 
 export interface SafeModeStatus {
@@ -192,12 +223,8 @@ export interface BalanceOptions extends CallOptions {
   readonly maxBytes?: number;
 }
 
-export interface BalanceRound {
-  /** Moves that were ordered. None ordered and none pending: all nodes are used alike, as far as they can be. */
-  readonly ordered: number;
-  /** Copies that were ordered before and are not done. */
-  readonly pending: number;
-}
+/** None ordered and none pending: all nodes are used alike, as far as they can be. */
+export type BalanceRound = BalanceMoves;
 
 export interface FileSystem {
   /** Where this door is: reads and writes prefer it. */
@@ -243,8 +270,8 @@ export interface FileSystem {
   settings(): NamespaceSettings;
   statistics(): NamespaceStatistics;
   nodes(): readonly BlockNode[];
-  /** Walks the subtree; every block of every file, in the order of the paths. */
-  health(path: string, caller: Caller, options?: CallOptions): AsyncIterable<BlockHealth>;
+  /** Walks the subtree in the order of the paths, a directory before what is in it. */
+  health(path: string, caller: Caller, options?: CallOptions): AsyncIterable<PathHealth>;
   /** In sum. At the cost of a look at every block. */
   report(options?: CallOptions): Promise<FilesReport>;
   /** As far as this node is concerned. `configure` begins one on all nodes, and ends any. */

@@ -157,7 +157,10 @@ function chooseMap(
     const local = leastUsed(usable.filter(({ node }) => nodes.includes(node)));
     if (local !== undefined) return { kind: "map", task, room: local };
     if (remote !== undefined) continue;
-    const mayComeFree = rooms.some(({ node, slots }) => slots > 0 && nodes.includes(node));
+    const record = job.task("map", task)!;
+    const mayComeFree = rooms.some(
+      ({ node, slots }) => slots > 0 && nodes.includes(node) && !failedOn(record, node),
+    );
     const waitsSince = since(question, job, "map", task);
     if (mayComeFree && nowMs - waitsSince < settings.localityWaitMs) continue;
     remote = { kind: "map", task, room: leastUsed(usable)! };

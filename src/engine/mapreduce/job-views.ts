@@ -89,6 +89,7 @@ export function reportOf(job: Job, context: ReportContext): JobReport {
   return {
     ...summaryOf(job),
     spec: job.spec,
+    cleaned: job.head.cleaned,
     cursor,
     nowMs,
     progress: progressOf(job, beats),

@@ -109,6 +109,7 @@ export class Board {
       failure: this.failure,
       killed: this.killed,
       spec: this.spec,
+      cleaned: isOver,
       cursor: String(++this.changes),
       nowMs,
       progress,

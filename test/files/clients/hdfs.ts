@@ -12,6 +12,8 @@ const START_TIMEOUT_MS = 90_000;
 export interface Hdfs {
   /** "host:port" of WebHDFS. */
   readonly address: string;
+  /** "host:port" of its own protocol. */
+  readonly rpc: string;
   close(): Promise<void>;
 }
 
@@ -53,7 +55,7 @@ export async function startHdfs(): Promise<Hdfs> {
     }
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  return { address, close };
+  return { address, rpc: `127.0.0.1:${rpc}`, close };
 }
 
 /** It is there when it would send a file to its data node. */

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { Agent, request as httpRequest } from "node:http";
 import { QuorateError } from "../../../runtime/errors.ts";
+import { parseErrorJson } from "../../../wire/files-admin.ts";
 import { ERROR_CODE_HEADER, parseError } from "../../../wire/webhdfs/remote-exception.ts";
 
 const SOCKETS_MAX = 64;
@@ -36,6 +37,8 @@ export interface Sending {
   readonly idleMs: number;
   /** Ends early when the server answers before all is sent. Default: no body. */
   readonly body?: AsyncIterable<Uint8Array>;
+  /** In place of `body`: sent as JSON. */
+  readonly json?: object | undefined;
 }
 
 export class Connections {
@@ -45,13 +48,17 @@ export class Connections {
   async send(
     method: string,
     url: string,
-    { signal, until, idleMs, body }: Sending,
+    { signal, until, idleMs, body, json }: Sending,
   ): Promise<IncomingMessage> {
     signal?.throwIfAborted();
     until?.throwIfAborted();
+    const text = json === undefined ? "" : JSON.stringify(json);
     const headers =
       body === undefined
-        ? { "Content-Length": "0" }
+        ? {
+            "Content-Length": String(Buffer.byteLength(text)),
+            ...(json === undefined ? {} : { "Content-Type": "application/json" }),
+          }
         : { "Content-Type": "application/octet-stream", "Transfer-Encoding": "chunked" };
     const request = httpRequest(url, { method, agent: this.agent, headers });
     let whole = false;
@@ -71,9 +78,9 @@ export class Connections {
       request.on("error", (error: NodeJS.ErrnoException) => {
         const ended = [signal, until].find((each) => each?.aborted === true);
         if (ended !== undefined) return reject(ended.reason as Error);
-        const text = `${new URL(url).host}: ${error.message || (error.code ?? "failed")}`;
+        const what = `${new URL(url).host}: ${error.message || (error.code ?? "failed")}`;
         const unsent = NEVER_CONNECTED.has(error.code ?? "") || (body !== undefined && !whole);
-        reject(unsent ? new NotSent(text, { cause: error }) : new AnswerLost(text, { cause: error }));
+        reject(unsent ? new NotSent(what, { cause: error }) : new AnswerLost(what, { cause: error }));
       });
       request.once("close", () => reject(new AnswerLost(`${new URL(url).host}: the connection was closed`)));
     });
@@ -83,10 +90,7 @@ export class Connections {
       let early = false;
       request.once("response", () => (early = true));
       try {
-        for await (const chunk of body) {
-          if (early || request.destroyed) break;
-          if (chunk.length > 0 && !request.write(chunk)) await writable(request);
-        }
+        await pour(body, request, () => early || request.destroyed);
       } catch (error) {
         request.destroy();
         throw error;
@@ -94,12 +98,39 @@ export class Connections {
       if (!early && !request.destroyed) whole = true;
       if (early) request.once("finish", () => request.destroy());
     }
-    request.end();
+    request.end(text);
     return answered;
   }
 
   close(): void {
     this.agent.destroy();
+  }
+}
+
+/** Sends the body at the request's pace until it ends or `isOver`; a body that says nothing is not waited for then. */
+async function pour(
+  body: AsyncIterable<Uint8Array>,
+  request: NodeJS.EventEmitter & { write(chunk: Uint8Array): boolean },
+  isOver: () => boolean,
+): Promise<void> {
+  const parts = body[Symbol.asyncIterator]();
+  let wake: () => void = () => undefined;
+  const awake = (): void => wake();
+  for (const event of ["response", "close"]) request.on(event, awake);
+  try {
+    while (!isOver()) {
+      const part = await new Promise<IteratorResult<Uint8Array> | undefined>((resolve, reject) => {
+        wake = () => resolve(undefined);
+        parts.next().then(resolve, reject);
+      });
+      if (part?.done === true) return;
+      if (part === undefined || isOver()) break;
+      if (part.value.length > 0 && !request.write(part.value)) await writable(request);
+    }
+    // Not awaited: it may only answer when the part that was asked for has come.
+    parts.return?.().catch(() => undefined);
+  } finally {
+    for (const event of ["response", "close"]) request.off(event, awake);
   }
 }
 
@@ -144,7 +175,7 @@ export async function readJson(
 export async function errorOf(response: IncomingMessage): Promise<QuorateError> {
   const body = await readJson(response, ERROR_BODY_MAX_BYTES);
   const code = response.headers[ERROR_CODE_HEADER];
-  const known = parseError(body, typeof code === "string" ? code : undefined);
+  const known = parseError(body, typeof code === "string" ? code : undefined) ?? parseErrorJson(body);
   if (known !== undefined) return known;
   const { statusCode = 0, statusMessage = "" } = response;
   const text = `the server answered ${statusCode} ${statusMessage}`;

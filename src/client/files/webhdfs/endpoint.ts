@@ -29,6 +29,19 @@ const REPEATABLE: ReadonlySet<OperationName> = new Set([
   "REMOVEDEFAULTACL",
 ]);
 
+export interface Calling {
+  /** For the texts of errors. */
+  readonly what: string;
+  readonly method: string;
+  readonly target: string;
+  /** Default: no body. */
+  readonly json?: object | undefined;
+  /** Twice is the same as once. */
+  readonly repeatable: boolean;
+  /** Milliseconds of silence. Default 60,000. */
+  readonly idleMs?: number;
+}
+
 export class Endpoint {
   readonly user: string;
   readonly connections: Connections = new Connections();
@@ -70,6 +83,21 @@ export class Endpoint {
       }
       if (statusCode >= 300) throw await errorOf(response);
       return { answer: response };
+    });
+  }
+
+  /** A request that is none of WebHDFS: what `read` makes of the answer, when that is no refusal. */
+  async call<T>(
+    { what, method, target, json, repeatable, idleMs = IDLE_TIMEOUT_MS }: Calling,
+    options: CallOptions,
+    read: (answer: IncomingMessage) => Promise<T>,
+  ): Promise<T> {
+    const until = deadline(options);
+    return this.persist(what, repeatable, until, options, async (authority) => {
+      const sending = { signal: options.signal, until, idleMs, json };
+      const response = await this.connections.send(method, `http://${authority}${target}`, sending);
+      if ((response.statusCode ?? 0) >= 300) throw await errorOf(response);
+      return read(response);
     });
   }
 

@@ -16,7 +16,8 @@ import { choosePlacement } from "./choose-placement.ts";
 import { LocationTable } from "./location-table.ts";
 import type { BlockNode } from "./locations.ts";
 import { DEAD_AFTER_MS } from "./locations.ts";
-import type { RecoveryReport } from "./protocol.ts";
+import type { BalanceMoves, RecoveryReport } from "./protocol.ts";
+import { RecentChanges } from "./recent-changes.ts";
 import type { RepairPlan } from "./repair-plan.ts";
 import { planRepair } from "./repair-plan.ts";
 
@@ -59,6 +60,7 @@ interface Copy {
 export class BlockUpkeep {
   readonly locations: LocationTable;
   readonly observer: NamespaceObserver;
+  readonly recent: RecentChanges;
   private readonly link: BlockLink;
   private readonly options: BlockUpkeepOptions;
   private readonly bandwidth: number;
@@ -86,8 +88,12 @@ export class BlockUpkeep {
     this.locations = new LocationTable(() => link.clock.monotonicMs(), options.address, {
       changed: (block) => this.mark(block),
     });
+    this.recent = new RecentChanges(() => link.clock.monotonicMs());
     this.observer = {
-      blockChanged: ({ id }) => this.mark(id),
+      blockChanged: ({ id }) => {
+        this.recent.note(id);
+        this.mark(id);
+      },
       blockRemoved: (id) => this.mark(id),
       pathChanged: () => undefined,
       configured: () => undefined,
@@ -138,16 +144,16 @@ export class BlockUpkeep {
    * Orders moves towards even use of the nodes, at most so many bytes, unless copies are under way. Undefined: this node does
    * not lead.
    */
-  balance(
-    maxBytes: number,
-    threshold?: number,
-  ): { readonly ordered: number; readonly pending: number } | undefined {
+  balance(maxBytes: number, threshold?: number): BalanceMoves | undefined {
     const term = this.options.leading();
     if (term === undefined) return undefined;
-    let pending = 0;
-    for (const targets of this.copies.values()) pending += targets.size;
-    if (pending > 0 || this.isPaused()) return { ordered: 0, pending };
     const { namespace } = this.options;
+    let [pending, pendingBytes] = [0, 0];
+    for (const [id, { size }] of this.copies) {
+      pending += size;
+      pendingBytes += size * (namespace.block(id)?.length ?? 0);
+    }
+    if (pending > 0 || this.isPaused()) return { ordered: 0, orderedBytes: 0, pending, pendingBytes };
     const { locations } = this;
     const blocksOf = function* (
       node: NodeId,
@@ -170,7 +176,8 @@ export class BlockUpkeep {
           to,
         );
     }
-    return { ordered: moves.length, pending };
+    const orderedBytes = moves.reduce((sum, { length }) => sum + length, 0);
+    return { ordered: moves.length, orderedBytes, pending, pendingBytes };
   }
 
   /** Blocks of which something changed, that wait to be looked at. */
@@ -188,6 +195,7 @@ export class BlockUpkeep {
 
   private tick(): void {
     this.timer = this.link.clock.setTimer(TICK_MS, () => this.tick());
+    this.recent.forget();
     const nowMs = this.link.clock.monotonicMs();
     const term = this.options.leading();
     for (const { id } of this.locations.nodes()) if (!this.isMember(id)) this.locations.forget(id);

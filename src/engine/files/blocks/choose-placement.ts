@@ -1,7 +1,7 @@
 /** The rules of `placement.ts`. */
 import type { NodeId } from "../../../runtime/world.ts";
 import type { BlockNode } from "./locations.ts";
-import type { ChoosePlacement, PlacementRequest } from "./placement.ts";
+import type { ChoosePlacement } from "./placement.ts";
 
 /** A node must have room for so many blocks to be chosen for one more. */
 const ROOM_BLOCKS = 5;
@@ -10,7 +10,10 @@ const BUSY_FACTOR = 2;
 
 export const choosePlacement: ChoosePlacement = (nodes, request, random) => {
   const byId = new Map(nodes.map((node) => [node.id, node]));
-  const eligible = nodes.filter((node) => isEligible(node, request));
+  const { exclude, present, blockSizeBytes } = request;
+  const eligible = nodes.filter(
+    (node) => isEligible(node, blockSizeBytes) && !exclude.has(node.id) && !present.includes(node.id),
+  );
   const racks = new Set(eligible.map(({ rack }) => rack));
   for (const id of request.present) racks.add(byId.get(id)?.rack ?? "");
   const total = request.replicas + request.present.length;
@@ -30,13 +33,12 @@ export const choosePlacement: ChoosePlacement = (nodes, request, random) => {
   return inPipelineOrder(chosen, byId.get(request.writer ?? "")).map(({ id }) => id);
 };
 
-function isEligible(node: BlockNode, { blockSizeBytes, exclude, present }: PlacementRequest): boolean {
+/** Whether a node takes another replica of this size at all. */
+export function isEligible(node: BlockNode, blockSizeBytes: number): boolean {
   return (
     node.live &&
     !node.stale &&
     node.standing === "inService" &&
-    !exclude.has(node.id) &&
-    !present.includes(node.id) &&
     node.freeBytes >= ROOM_BLOCKS * blockSizeBytes
   );
 }

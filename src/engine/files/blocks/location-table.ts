@@ -153,6 +153,7 @@ export class LocationTable implements Locations {
       term,
       live: nowMs - heardMs < DEAD_AFTER_MS,
       stale: nowMs - heardMs >= STALE_AFTER_MS,
+      silentMs: nowMs - heardMs,
       capacityBytes,
       usedBytes,
       freeBytes,

@@ -18,6 +18,8 @@ export interface BlockNode {
   readonly live: boolean;
   /** Silent for `STALE_AFTER_MS` or longer. */
   readonly stale: boolean;
+  /** Milliseconds since it was heard. */
+  readonly silentMs: number;
   /** Highest term of a leader that it has heard. */
   readonly term: number;
   readonly capacityBytes: number;

@@ -13,6 +13,7 @@ function node(id: NodeId, rack = "/a", change: Partial<BlockNode> = {}): BlockNo
     http: undefined,
     rack,
     standing: "inService",
+    silentMs: 0,
     live: true,
     stale: false,
     term: 1,

@@ -30,7 +30,7 @@ import {
   union,
   word,
 } from "../../../wire/record.ts";
-import type { BlockId, FileId, GenerationStamp } from "../namespace/model.ts";
+import type { BlockId, FileId, GenerationStamp, NodeStanding } from "../namespace/model.ts";
 import type { Replica, ReplicaDurability } from "./block-store.ts";
 
 /** Bytes of one pipeline that may be without an acknowledgement. */
@@ -181,7 +181,7 @@ export interface Heartbeat {
   /** Path of the topology, such as "/rack1". */
   readonly rack: string;
   /** What the operator wants of the node. */
-  readonly standing: "inService" | "decommissioning" | "inMaintenance";
+  readonly standing: NodeStanding;
 }
 
 /**
@@ -270,7 +270,16 @@ export interface BalanceAnswer {
   readonly type: "balanced";
   readonly stream: StreamId;
   /** Undefined: this node does not lead. */
-  readonly moves: { readonly ordered: number; readonly pending: number } | undefined;
+  readonly moves: BalanceMoves | undefined;
+}
+
+export interface BalanceMoves {
+  /** Copies that were ordered for it. */
+  readonly ordered: number;
+  readonly orderedBytes: number;
+  /** Copies that were ordered before, for whatever reason, and are not done: while there are any, none is ordered. */
+  readonly pending: number;
+  readonly pendingBytes: number;
 }
 
 /** Every frame of the data plane. */
@@ -399,7 +408,7 @@ export const BLOCK_FRAME: Field<BlockFrame> = union<BlockFrame>({
   balanced: {
     stream: uint53,
     moves: optional(
-      record<{ readonly ordered: number; readonly pending: number }>({ ordered: uint32, pending: uint32 }),
+      record<BalanceMoves>({ ordered: uint32, orderedBytes: uint53, pending: uint32, pendingBytes: uint53 }),
     ),
   },
 });

@@ -4,7 +4,7 @@
  */
 import type { NodeId } from "../../../runtime/world.ts";
 import type { StoredBlock } from "../namespace/queries.ts";
-import { chooseExcess } from "./choose-placement.ts";
+import { chooseExcess, isEligible } from "./choose-placement.ts";
 import type { BlockNode, ReplicaLocation } from "./locations.ts";
 
 /** 0: one good replica on nodes that stay; 1: fewer than a third; 2: any other lack; 3: all on one rack, or a node is leaving. */
@@ -22,6 +22,8 @@ export interface BlockSituation {
 export interface RepairPlan {
   /** Nodes with a good replica, those that stay first, the least busy first: what a copy is made of. */
   readonly sources: readonly NodeId[];
+  /** Good replicas that count. */
+  readonly counted: number;
   /** Replicas to be made; 0: none. */
   readonly missing: number;
   readonly priority: RepairPriority;
@@ -37,6 +39,8 @@ export interface RepairPlan {
     | "corrupt"
     | "misplaced"
     | "open";
+  /** Nodes on which a replica is being made. */
+  readonly making: readonly NodeId[];
   /** One sentence. */
   readonly explanation: string;
 }
@@ -53,7 +57,17 @@ export function planRepair({ block, locations, nodes, pending }: BlockSituation)
   const leaving = good.filter((each) => standing(each) === "decommissioning");
   const sources = byLoad([...staying, ...away, ...leaving], nodes);
   const present = [...new Set([...good.map(({ node }) => node), ...pending])];
-  const nothing = { sources, missing: 0, priority: 2, present, remove: [] } as const;
+  // A node that will come back counts as long as another replica can be read meanwhile.
+  const counted = staying.length + (staying.length > 0 ? away.length : 0);
+  const nothing = {
+    sources,
+    counted,
+    missing: 0,
+    priority: 2,
+    present,
+    remove: [],
+    making: [...pending],
+  } as const;
   if (block.open) return { ...nothing, problem: "open", explanation: "It is being written." };
   const bad = here.filter((each) => !isGood(each));
   if (good.length === 0) {
@@ -68,8 +82,6 @@ export function planRepair({ block, locations, nodes, pending }: BlockSituation)
       explanation: `No node that is there holds a good replica${why}.`,
     };
   }
-  // A node that will come back counts as long as another replica can be read meanwhile.
-  const counted = staying.length + (staying.length > 0 ? away.length : 0);
   const missing = Math.max(0, block.replication - counted - pending.size);
   const racks = new Set(staying.map(({ node }) => nodes.get(node)?.rack));
   const otherRacks = [...nodes.values()].some(
@@ -150,14 +162,37 @@ function explainMissing(
 ): string {
   const causes = locations.flatMap(({ node, state, stamp }) => {
     const known = nodes.get(node);
-    if (known?.live !== true) return [`${node} is silent`];
+    if (known === undefined) return [`${node} is silent`];
+    if (!known.live) return [`${node} is silent for ${Math.floor(known.silentMs / 1000)} s`];
     if (state === "corrupt") return [`the replica of ${node} is damaged`];
     if (stamp < block.stamp) return [`the replica of ${node} is stale`];
     if (known.standing === "decommissioning") return [`${node} is being decommissioned`];
+    if (known.standing === "inMaintenance" && counted === 0) return [`${node} is in maintenance`];
     return [];
   });
   const why = causes.length > 0 ? causes.join(", ") : "no more nodes held it";
-  const what =
-    pending.size > 0 ? `a replica is being made on ${[...pending].join(", ")}` : "it waits for its turn";
-  return `It has ${counted} good replicas of ${block.replication}: ${why}; ${what}.`;
+  const holders = new Set(locations.flatMap(({ node, stamp }) => (stamp >= block.stamp ? [node] : [])));
+  return `It has ${counted} good replicas of ${block.replication}: ${why}; ${whatIsDone(block, holders, nodes, pending)}.`;
+}
+
+/** By the rules of `choose-placement.ts`: who could take one, or why nobody can. */
+function whatIsDone(
+  { length }: StoredBlock,
+  holders: ReadonlySet<NodeId>,
+  nodes: ReadonlyMap<NodeId, BlockNode>,
+  pending: ReadonlySet<NodeId>,
+): string {
+  if (pending.size > 0) return `a replica is being made on ${[...pending].join(", ")}`;
+  const others = [...nodes.values()].filter(({ id, live }) => !holders.has(id) || !live);
+  const able = others.filter((node) => isEligible(node, length));
+  if (able.length > 0) return `one is made on ${able.map(({ id }) => id).join(" or ")} when its turn comes`;
+  const reasons = others.map((node) => `${node.id} ${whyNot(node)}`);
+  return `no other node can take one${reasons.length === 0 ? "" : ` (${reasons.join(", ")})`}`;
+}
+
+function whyNot({ live, stale, standing, freeBytes }: BlockNode): string {
+  if (!live || stale) return "is silent";
+  if (standing === "decommissioning") return "is being decommissioned";
+  if (standing === "inMaintenance") return "is in maintenance";
+  return `has only ${freeBytes} bytes free`;
 }

@@ -18,7 +18,8 @@ export class Changes {
   }
 
   apply<C extends Change>(command: C): Replies[C["type"]] {
-    if (this.tree.settings.safeMode && command.type !== "configure")
+    const isOperators = command.type === "configure" || command.type === "setStanding";
+    if (this.tree.settings.safeMode && !isOperators)
       refuse("SAFE_MODE", `Cannot ${command.type}. Name node is in safe mode.`);
     return this.run(command) as Replies[C["type"]];
   }
@@ -55,6 +56,19 @@ export class Changes {
           refuse("ACCESS_DENIED", "Superuser privilege is required");
         this.tree.settings = { ...this.tree.settings, ...command.settings };
         return undefined;
+      case "setStanding": {
+        if (!this.tree.isSuperuser(command.caller))
+          refuse("ACCESS_DENIED", "Superuser privilege is required");
+        const { decommissioning, inMaintenance } = this.tree.settings;
+        const others = (nodes: readonly string[]): string[] => nodes.filter((each) => each !== command.node);
+        const added = (standing: string): string[] => (command.standing === standing ? [command.node] : []);
+        this.tree.settings = {
+          ...this.tree.settings,
+          decommissioning: [...others(decommissioning), ...added("decommissioning")],
+          inMaintenance: [...others(inMaintenance), ...added("inMaintenance")],
+        };
+        return undefined;
+      }
       case "allowSnapshots":
       case "createSnapshot":
       case "renameSnapshot":

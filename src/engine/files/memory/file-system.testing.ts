@@ -10,14 +10,15 @@ import type { Bytes } from "../../../runtime/bytes.ts";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { BlockNode } from "../blocks/locations.ts";
 import type {
+  BalanceOptions,
   BalanceRound,
-  BlockHealth,
   Change,
   CreateOptions,
   FileReader,
   FilesReport,
   FileSystem,
   FileWriter,
+  PathHealth,
   ReadOptions,
   SafeModeStatus,
 } from "../file-system.ts";
@@ -32,6 +33,7 @@ import type {
 } from "../namespace/model.ts";
 import type { Replies } from "../namespace/replies.ts";
 import { Changes } from "./changes.testing.ts";
+import { blocksOf, healthOf, reportOf } from "./health.testing.ts";
 import type { Inode, Place } from "./tree.testing.ts";
 import { refuse, sortedNames, Tree, usageOf } from "./tree.testing.ts";
 
@@ -271,18 +273,12 @@ export class MemoryFileSystem implements FileSystem {
     return this.blockNodes;
   }
 
-  async *health(): AsyncIterable<BlockHealth> {
-    // Memory keeps no replicas that could be unwell.
+  async *health(path: string, caller: Caller): AsyncIterable<PathHealth> {
+    yield* healthOf(this.tree, this.blockNodes, this.tree.find(path, caller), caller);
   }
 
   async report(): Promise<FilesReport> {
-    const kinds = ["missing", "underReplicated", "overReplicated", "corrupt", "misplaced", "open"] as const;
-    const none = Object.fromEntries(kinds.map((kind) => [kind, 0])) as Omit<FilesReport["blocks"], "total">;
-    return {
-      blocks: { total: 0, ...none },
-      nodes: this.blockNodes.map((node) => ({ node, replicas: 0, remaining: 0 })),
-      safeMode: this.safeMode(),
-    };
+    return reportOf(this.tree, this.blockNodes, this.safeMode());
   }
 
   safeMode(): SafeModeStatus {
@@ -290,9 +286,9 @@ export class MemoryFileSystem implements FileSystem {
     return { on: true, by: "operator", explanation: "It was turned on by hand." };
   }
 
-  async balance(caller: Caller): Promise<BalanceRound> {
+  async balance(caller: Caller, _options?: BalanceOptions): Promise<BalanceRound> {
     if (!this.tree.isSuperuser(caller)) refuse("ACCESS_DENIED", "Superuser privilege is required");
-    return { ordered: 0, pending: 0 };
+    return { ordered: 0, orderedBytes: 0, pending: 0, pendingBytes: 0 };
   }
 
   async settledReplication(path: string, caller: Caller): Promise<void> {
@@ -474,6 +470,7 @@ export function memoryNode(id: string, http: string | undefined): BlockNode {
     standing: "inService",
     live: true,
     stale: false,
+    silentMs: 0,
     term: 0,
     capacityBytes: 100 * GIB,
     usedBytes: 10 * GIB,
@@ -485,17 +482,6 @@ export function memoryNode(id: string, http: string | undefined): BlockNode {
 
 function asBytes(buffer: Buffer): Bytes {
   return buffer as unknown as Bytes;
-}
-
-function blocksOf({
-  content,
-  blockSize,
-}: Inode): readonly { readonly start: number; readonly size: number }[] {
-  const blocks: { start: number; size: number }[] = [];
-  for (let start = 0; start < content.length; start += blockSize) {
-    blocks.push({ start, size: Math.min(blockSize, content.length - start) });
-  }
-  return blocks;
 }
 
 function difference(from: Inode, to: Inode): readonly SnapshotDifference[] {

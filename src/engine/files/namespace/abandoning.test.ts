@@ -159,6 +159,24 @@ test("nodes on their way out are named, each in one way", () => {
   expect(trial.restored().machine.settings).toMatchObject({ decommissioning: ["n1"], inMaintenance: ["n2"] });
 });
 
+test("one node is taken out of service, or back, whatever is said of the others; also in safe mode", () => {
+  const trial = new Trial();
+  trial.do("configure", { settings: { decommissioning: ["n1"], inMaintenance: ["n2"], safeMode: true } });
+  const listed = (): unknown => {
+    const { decommissioning, inMaintenance } = trial.restored().machine.settings;
+    return [decommissioning, inMaintenance];
+  };
+  trial.do("setStanding", { node: "n2", standing: "decommissioning" });
+  trial.do("setStanding", { node: "n2", standing: "decommissioning" });
+  expect(listed()).toEqual([["n1", "n2"], []]);
+  trial.do("setStanding", { node: "n1", standing: "inService" });
+  trial.do("setStanding", { node: "n3", standing: "inMaintenance" });
+  expect(listed()).toEqual([["n2"], ["n3"]]);
+  trial.refused("ACCESS_DENIED", "setStanding", { caller: ANN, node: "n2", standing: "inService" });
+  trial.refused("ARGUMENT_INVALID", "setStanding", { node: "no name", standing: "inService" });
+  expect(listed()).toEqual([["n2"], ["n3"]]);
+});
+
 test("what is to take the place of a file is not seen before it is whole, and the file is there until then", () => {
   const trial = new Trial();
   trial.do("put", { path: "/d/f", content: "old" });

@@ -118,6 +118,7 @@ const COMMAND: Field<NamespaceCommand> = union<NamespaceCommand>({
   emptyTrash: {},
   abandon: { ...onOpenFile, length: optional(uint53) },
   found: { key: text, settings: SETTINGS },
+  setStanding: { caller, node: text, standing: word("inService", "decommissioning", "inMaintenance") },
 });
 
 export function encodeCommand(command: NamespaceCommand): Bytes {

@@ -5,7 +5,15 @@
  * in `replies.ts` under the same name; what is wrong with it is a `Refusal`. The codec is `command-codec.ts`.
  */
 import type { NodeId } from "../../../runtime/world.ts";
-import type { AclEntry, BlockId, Caller, FileId, GenerationStamp, NamespaceSettings } from "./model.ts";
+import type {
+  AclEntry,
+  BlockId,
+  Caller,
+  FileId,
+  GenerationStamp,
+  NamespaceSettings,
+  NodeStanding,
+} from "./model.ts";
 
 /** Of a path that is changed on behalf of a user. */
 interface OnPath {
@@ -194,6 +202,13 @@ export type NamespaceCommand =
   | ({ readonly type: "deleteSnapshot"; readonly name: string } & OnPath)
   // The file system
   | { readonly type: "configure"; readonly caller: Caller; readonly settings: Partial<NamespaceSettings> }
+  /** One node's own line of the settings `decommissioning` and `inMaintenance`: two operators do not undo each other. */
+  | {
+      readonly type: "setStanding";
+      readonly caller: Caller;
+      readonly node: NodeId;
+      readonly standing: NodeStanding;
+    }
   /** Upkeep, by the leader: closes or begins to recover files whose writers were silent for the hard limit. */
   | { readonly type: "expireLeases"; readonly limit: number }
   /** Upkeep, by the leader: gives up that many nodes of what was deleted, and their blocks. */

@@ -205,6 +205,14 @@ const command: fc.Arbitrary<NamespaceCommand> = fc.oneof(
       ),
     }),
   },
+  {
+    weight: 1,
+    arbitrary: typed("setStanding", {
+      caller,
+      node: fc.constantFrom("n1", "n2", "not a name"),
+      standing: fc.constantFrom("inService", "decommissioning", "inMaintenance"),
+    }),
+  },
   { weight: 1, arbitrary: typed("expireLeases", { limit: fc.constant(2) }) },
   { weight: 8, arbitrary: typed("reclaim", { limit: fc.integer({ min: 1, max: 4 }) }) },
 );

@@ -59,6 +59,7 @@ const UPKEEP_PATIENCE_MS = 1000;
 /** What an operator's safe mode lets through: what ends it, and what closes things without changing any name. */
 const IN_SAFE_MODE: ReadonlySet<CommandType> = new Set([
   "configure",
+  "setStanding",
   "renewLease",
   "finishRecovery",
   "found",

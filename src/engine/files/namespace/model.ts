@@ -165,6 +165,9 @@ export interface BlockRecovery {
   readonly startedMs: number;
 }
 
+/** What is expected of a node that keeps blocks: to stay, to be emptied, or to be away for a while. */
+export type NodeStanding = "inService" | "decommissioning" | "inMaintenance";
+
 /** What an operator sets for the whole file system; replicated. */
 export interface NamespaceSettings {
   /** May do everything. Default: the user that runs the node which founds the file system; where it has no name, "quorate". */

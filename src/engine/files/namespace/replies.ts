@@ -80,6 +80,7 @@ interface ReplyShapes {
   readonly renameSnapshot: undefined;
   readonly deleteSnapshot: undefined;
   readonly configure: undefined;
+  readonly setStanding: undefined;
   /** Files that are now closed or being recovered. */
   readonly expireLeases: number;
   /** Nodes given up. */

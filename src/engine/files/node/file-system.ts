@@ -16,6 +16,7 @@ import type {
   FilesReport,
   FileSystem,
   FileWriter,
+  PathHealth,
   ReadOptions,
   SafeModeStatus,
 } from "../file-system.ts";
@@ -54,6 +55,8 @@ const LOOK_MS = 200;
 /** The replicas of a block that was just written are reported a moment after the log knows of it. */
 const REPORT_WAIT_MS = 500;
 const REPORT_LOOK_MS = 20;
+/** Blocks with as many good replicas as there should be, or of which that is not known yet. */
+const SETTLED: ReadonlySet<BlockHealth["problem"]> = new Set(["none", "misplaced", "open"]);
 
 export interface FileSystemParts {
   readonly node: NodeId;
@@ -96,7 +99,8 @@ export class NodeFileSystem implements FileSystem {
 
   async change<C extends Change>(command: C, options?: CallOptions): Promise<Replies[C["type"]]> {
     options?.signal?.throwIfAborted();
-    if (command.type !== "configure") await this.checkSafeMode(command.type, options);
+    const isOperators = command.type === "configure" || command.type === "setStanding";
+    if (!isOperators) await this.checkSafeMode(command.type, options);
     return until(options?.signal, this.log.change(command));
   }
 
@@ -200,7 +204,7 @@ export class NodeFileSystem implements FileSystem {
     return this.parts.upkeep.locations.nodes();
   }
 
-  health(path: string, caller: Caller, options?: CallOptions): AsyncIterable<BlockHealth> {
+  health(path: string, caller: Caller, options?: CallOptions): AsyncIterable<PathHealth> {
     return healthOf(this.log, this.parts.upkeep, path, caller, options?.signal);
   }
 
@@ -208,7 +212,10 @@ export class NodeFileSystem implements FileSystem {
     await until(options?.signal, this.log.barrier());
     const { upkeep } = this.parts;
     const blocks = await until(options?.signal, countBlocks(this.log, upkeep));
-    return { blocks, nodes: await reportNodes(this.log, upkeep), safeMode: this.safeMode() };
+    const nodes = await until(options?.signal, reportNodes(this.log, upkeep));
+    const heard = new Set(nodes.map(({ node }) => node.id));
+    const unheard = this.log.group.members().filter((node) => !heard.has(node));
+    return { blocks, nodes, unheard, safeMode: this.safeMode() };
   }
 
   safeMode(): SafeModeStatus {
@@ -222,14 +229,17 @@ export class NodeFileSystem implements FileSystem {
   async balance(caller: Caller, options: BalanceOptions = {}): Promise<BalanceRound> {
     this.checkSuperuser(caller, "balance the nodes");
     options.signal?.throwIfAborted();
+    await this.checkSafeMode("balance", options);
+    if (this.settings().safeMode)
+      throw new QuorateError("SAFE_MODE", "Cannot balance. Name node is in safe mode.");
     return until(options.signal, orderBalance(this.parts.link, this.log.group, options));
   }
 
   async settledReplication(path: string, caller: Caller, options?: CallOptions): Promise<void> {
     for (;;) {
       let isSettled = true;
-      for await (const { problem } of this.health(path, caller, options)) {
-        if (problem === "none" || problem === "misplaced" || problem === "open") continue;
+      for await (const { blocks } of this.health(path, caller, options)) {
+        if (blocks.every(({ problem }) => SETTLED.has(problem))) continue;
         isSettled = false;
         break;
       }

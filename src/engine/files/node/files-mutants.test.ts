@@ -45,7 +45,8 @@ test("a sync that is acknowledged before anything is on a disk is found out", as
 });
 
 test("a block that is closed before its end is acknowledged is found out", async () => {
-  const { finish } = PipelineWriter.prototype;
+  const finish = Object.getOwnPropertyDescriptor(PipelineWriter.prototype, "finish")
+    ?.value as PipelineWriter["finish"];
   vi.spyOn(PipelineWriter.prototype, "finish").mockImplementation(function (this: PipelineWriter, done) {
     const block = { ...this.written, length: this.length };
     finish.call(this, () => undefined);

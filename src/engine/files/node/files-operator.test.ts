@@ -11,7 +11,7 @@ async function healthOf(cluster: FilesCluster, path: string, at = "n1"): Promise
   return cluster.of(
     (async () => {
       const all: BlockHealth[] = [];
-      for await (const each of cluster.files(at).health(path, ROOT)) all.push(each);
+      for await (const { blocks } of cluster.files(at).health(path, ROOT)) all.push(...blocks);
       return all;
     })(),
   );
@@ -97,10 +97,7 @@ test("why a block has too few replicas, and what is done about it, is told at ev
   const cluster = await new FilesCluster(4, { node: { copyBandwidth: 20_000 } }).ready();
   await cluster.write("/d/f", streamBytes(1, 0, 100_000));
   await cluster.run(11_000);
-  expect((await healthOf(cluster, "/")).map(({ path, problem }) => [path, problem])).toEqual([
-    ["/d/f", "none"],
-    ["/d/f", "none"],
-  ]);
+  expect((await healthOf(cluster, "/")).map(({ problem }) => problem)).toEqual(["none", "none"]);
   const [block] = cluster.blocks("/d/f") as [number];
   const victim = cluster.holders(block).find((id) => id !== "n1") ?? "n2";
   cluster.kill(victim);

@@ -359,9 +359,12 @@ export class Swarm {
     const { cluster } = this;
     const lines: string[] = [];
     const all = async (): Promise<void> => {
-      for await (const { problem, ...rest } of cluster.files("n2").health("/", ROOT)) {
-        const known = cluster.log.machine("n2").block(rest.block);
-        if (problem !== "none") lines.push(JSON.stringify({ problem, ...rest, known }));
+      for await (const { status, blocks } of cluster.files("n2").health("/", ROOT)) {
+        for (const block of blocks) {
+          if (block.problem === "none") continue;
+          const known = cluster.log.machine("n2").block(block.block);
+          lines.push(JSON.stringify({ path: status.path, ...block, known }));
+        }
       }
     };
     await cluster.of(all());

@@ -1,79 +1,121 @@
 /** How the blocks of files are: block by block below a path, and in sum for the whole file system. */
 import { isQuorateError } from "../../../runtime/errors.ts";
 import type { BlockUpkeep } from "../blocks/block-upkeep.ts";
-import type { BlockHealth, FilesReport, NodeReport } from "../file-system.ts";
+import type { LocationTable } from "../blocks/location-table.ts";
+import type { BlockNode, ReplicaLocation } from "../blocks/locations.ts";
+import type { RepairPlan } from "../blocks/repair-plan.ts";
+import type { BlockHealth, FilesReport, NodeReport, PathHealth, ReplicaHealth } from "../file-system.ts";
 import type { Caller, FileStatus, Segment } from "../namespace/model.ts";
 import type { NamespaceLog } from "./namespace-log.ts";
 
 const PAGE = 1_000;
 /** Blocks that are looked at in one turn. */
 const BLOCKS_PER_TURN = 2_000;
+const LOOK_MS = 50;
 
-/** Every block of every file below the path, in the order of the paths. Pages are of the time when they are reached. */
+/** The path and all below it, in the order of the paths. Pages are of the time when they are reached. */
 export async function* healthOf(
   log: NamespaceLog,
   upkeep: BlockUpkeep,
   path: string,
   caller: Caller,
   signal: AbortSignal | undefined,
-): AsyncGenerator<BlockHealth> {
+): AsyncGenerator<PathHealth> {
   const status = await log.ask((namespace) => namespace.status(path, caller));
-  yield* below(log, upkeep, status, caller, signal);
+  let looked = 0;
+  for (const found of below(log, upkeep, status, caller)) {
+    let each = found;
+    while (isUnsettled(upkeep, each)) {
+      await log.delay(LOOK_MS);
+      signal?.throwIfAborted();
+      each = ifThere(() => ({ ...found, blocks: blocksOf(log, upkeep, found.status.path, caller) })) ?? found;
+    }
+    looked += 1 + each.blocks.length;
+    if (looked >= BLOCKS_PER_TURN) {
+      // A walk over a million files lets others have their turn.
+      looked = 0;
+      await log.delay(0);
+      signal?.throwIfAborted();
+    }
+    yield each;
+  }
 }
 
-async function* below(
+/** What looks wrong with a block that was just changed may be a report that is under way. */
+function isUnsettled({ recent }: BlockUpkeep, { blocks }: PathHealth): boolean {
+  return blocks.some(({ block, problem }) => {
+    return problem !== "none" && problem !== "open" && recent.settlesInMs(block) > 0;
+  });
+}
+
+function* below(
   log: NamespaceLog,
   upkeep: BlockUpkeep,
   status: FileStatus,
   caller: Caller,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<BlockHealth> {
+): Generator<PathHealth> {
   if (status.type === "file") {
-    yield* blocksOf(log, upkeep, status.path, caller);
+    const blocks = ifThere(() => blocksOf(log, upkeep, status.path, caller));
+    if (blocks !== undefined) yield { status, blocks };
     return;
   }
+  yield { status, blocks: [] };
   if (status.type === "link") return;
   for (let startAfter = ""; ;) {
-    signal?.throwIfAborted();
-    const page = log.now((namespace) => namespace.list(status.path, caller, startAfter, PAGE));
-    for (const entry of page.entries) yield* below(log, upkeep, entry, caller, signal);
-    const last = page.entries.at(-1);
-    if (last === undefined || page.remaining === 0) return;
+    const page = ifThere(() => log.now((namespace) => namespace.list(status.path, caller, startAfter, PAGE)));
+    for (const entry of page?.entries ?? []) yield* below(log, upkeep, entry, caller);
+    const last = page?.entries.at(-1);
+    if (last === undefined || page?.remaining === 0) return;
     startAfter = last.path.slice(last.path.lastIndexOf("/") + 1);
-    // A walk over a million files lets others have their turn.
-    await log.delay(0);
   }
 }
 
-function* blocksOf(
+/** Undefined: it was removed, or something else took its place, since it was listed. */
+function ifThere<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (isQuorateError(error) && GONE.has(error.code)) return undefined;
+    throw error;
+  }
+}
+
+function blocksOf(
   log: NamespaceLog,
   upkeep: BlockUpkeep,
   path: string,
   caller: Caller,
-): Generator<BlockHealth> {
-  for (const segment of segmentsOf(log, path, caller)) {
-    if (segment.type === "inline") continue;
-    const plan = upkeep.situation(segment.id);
-    if (plan === undefined) continue;
-    yield {
-      path,
-      block: segment.id,
-      replicas: upkeep.locations.all(segment.id),
-      wanted: segment.replication,
-      problem: plan.problem,
-      explanation: plan.explanation,
-    };
-  }
+): readonly BlockHealth[] {
+  const { segments } = log.now((namespace) => namespace.segments(path, caller, 0, 2 ** 52));
+  return segments.flatMap((segment) => {
+    const plan = segment.type === "block" ? upkeep.situation(segment.id) : undefined;
+    return plan === undefined ? [] : blockHealth(segment as BlockSegment, plan, upkeep.locations);
+  });
 }
 
-/** None of a file that was removed, or has made room for a directory, since it was listed. */
-function segmentsOf(log: NamespaceLog, path: string, caller: Caller): readonly Segment[] {
-  try {
-    return log.now((namespace) => namespace.segments(path, caller, 0, 2 ** 52)).segments;
-  } catch (error) {
-    if (isQuorateError(error) && GONE.has(error.code)) return [];
-    throw error;
-  }
+type BlockSegment = Extract<Segment, { readonly type: "block" }>;
+
+function blockHealth(segment: BlockSegment, plan: RepairPlan, locations: LocationTable): BlockHealth {
+  const { id, stamp, length, replication } = segment;
+  const { making, problem, explanation } = plan;
+  const nodes = new Map(locations.nodes().map((node) => [node.id, node]));
+  const replicas = locations.all(id).map((replica): ReplicaHealth => {
+    const node = nodes.get(replica.node);
+    const { rack = "", standing = "inService" } = node ?? {};
+    return { node: replica.node, rack, standing, state: stateOf(replica, segment, node) };
+  });
+  return { block: id, stamp, length, replicas, wanted: replication, making, problem, explanation };
+}
+
+function stateOf(
+  { state, stamp, length }: ReplicaLocation,
+  block: BlockSegment,
+  node: BlockNode | undefined,
+): ReplicaHealth["state"] {
+  if (node?.live !== true) return "silent";
+  if (state !== "finished") return state;
+  if (stamp < block.stamp || length !== block.length) return "stale";
+  return node.stale ? "quiet" : "good";
 }
 
 const GONE: ReadonlySet<string> = new Set([
@@ -99,7 +141,8 @@ export async function countBlocks(log: NamespaceLog, upkeep: BlockUpkeep): Promi
     const plan = upkeep.situation(id);
     if (plan === undefined) continue;
     counts.total++;
-    const name = COUNTED[plan.problem];
+    // Of what was just changed the reports may be under way.
+    const name = upkeep.recent.settlesInMs(id) > 0 ? undefined : COUNTED[plan.problem];
     if (name !== undefined) counts[name]++;
   }
   return counts;
@@ -123,14 +166,19 @@ export async function reportNodes(log: NamespaceLog, upkeep: BlockUpkeep): Promi
   const reports: NodeReport[] = [];
   for (const node of locations.nodes()) {
     let remaining = 0;
-    if (node.standing === "decommissioning") {
+    let explanation: string | undefined;
+    if (node.standing !== "inService") {
       let looked = 0;
       for (const id of locations.blocksOf(node.id)) {
         if (++looked % BLOCKS_PER_TURN === 0) await log.delay(0);
-        if (upkeep.situation(id)?.problem === "under-replicated") remaining++;
+        const plan = upkeep.situation(id);
+        if (plan?.problem !== "under-replicated") continue;
+        if (node.standing === "inMaintenance" && plan.counted > 0) continue;
+        remaining++;
+        explanation ??= plan.explanation;
       }
     }
-    reports.push({ node, replicas: locations.replicasOf(node.id), remaining });
+    reports.push({ node, replicas: locations.replicasOf(node.id), remaining, explanation });
   }
   return reports;
 }

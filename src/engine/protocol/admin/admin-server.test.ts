@@ -4,6 +4,7 @@ import { ReplyError } from "../../keyspace/reply.ts";
 import type { MemberView, NodeStatus } from "../../cluster/local-node.ts";
 import { createMetrics } from "../../cluster/metrics.ts";
 import { MemoryFileSystem } from "../../files/memory/file-system.testing.ts";
+import { createFilesAdminDoor } from "../files-admin/files-admin-door.ts";
 import { createWebHdfsDoor } from "../webhdfs/webhdfs-door.ts";
 import type { AdminServer, AdminServerOptions } from "./admin-server.ts";
 import { startAdminServer } from "./admin-server.ts";
@@ -66,7 +67,7 @@ function exampleNode(barrier: Barrier): ObservedNode {
 const servers: AdminServer[] = [];
 async function serve(
   barrier: Barrier = (done) => done(undefined),
-  more: Pick<AdminServerOptions, "files"> = {},
+  more: Pick<AdminServerOptions, "files" | "filesAdmin"> = {},
 ): Promise<string> {
   const server = await startAdminServer({
     ...more,
@@ -157,13 +158,18 @@ test("a node with files answers WebHDFS on the same port, and a node without ref
     key: () => Buffer.alloc(32, 1),
     now: Date.now,
   });
-  const url = await serve(undefined, { files: door });
+  const filesAdmin = createFilesAdminDoor({ files: new MemoryFileSystem() });
+  const url = await serve(undefined, { files: door, filesAdmin });
   const file = `${url}/webhdfs/v1/${"long name ".repeat(20)}`;
   const put = await fetch(`${file}?op=CREATE&user.name=quorate`, { method: "PUT", body: "bytes" });
   expect(put.status).toBe(201);
   expect(await (await fetch(`${file}?op=OPEN&user.name=quorate`)).text()).toBe("bytes");
   expect((await fetch(`${url}/healthz`)).status).toBe(200);
-  const without = await fetch(`${await serve()}/webhdfs/v1/?op=LISTSTATUS`);
+  expect(await (await fetch(`${url}/files/v1/safemode`)).json()).toMatchObject({ on: false });
+  const bare = await serve();
+  const unserved = await fetch(`${bare}/files/v1/report`);
+  expect(await unserved.json()).toMatchObject({ error: { code: "UNSUPPORTED", outcome: "not-applied" } });
+  const without = await fetch(`${bare}/webhdfs/v1/?op=LISTSTATUS`);
   expect(without.status).toBe(400);
   expect(await without.json()).toMatchObject({
     RemoteException: { exception: "UnsupportedOperationException", message: "this node serves no files" },

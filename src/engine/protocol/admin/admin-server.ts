@@ -1,8 +1,8 @@
 /**
  * admin: the HTTP door for people and machines that look after a node. `/healthz` says whether it can serve, `/metrics`
  * gives its figures to Prometheus, `/status` the cluster as it sees it (`status-document.ts`). Only `/members` changes
- * anything (`members-door.ts`). On a node with files the same port is the door of WebHDFS (`protocol/webhdfs`) and of jobs
- * (`protocol/mapreduce`).
+ * anything (`members-door.ts`). On a node with files the same port is the door of WebHDFS (`protocol/webhdfs`), of jobs
+ * (`protocol/mapreduce`), and of those who look after files (`protocol/files-admin`).
  */
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
@@ -19,6 +19,8 @@ import type { WebHdfsDoor } from "../webhdfs/webhdfs-door.ts";
 import { isWebHdfs, refuseWebHdfs } from "../webhdfs/webhdfs-door.ts";
 import type { JobsDoor } from "../mapreduce/jobs-door.ts";
 import { isJobs, refuseJobs } from "../mapreduce/jobs-door.ts";
+import type { FilesAdminDoor } from "../files-admin/files-admin-door.ts";
+import { isFilesAdmin, refuseFilesAdmin } from "../files-admin/files-admin-door.ts";
 
 const HEADER_MAX_BYTES = 8 * 1024;
 const CONNECTIONS_MAX = 256;
@@ -45,6 +47,8 @@ export interface AdminServerOptions {
   readonly files?: WebHdfsDoor;
   /** Default: jobs are refused. */
   readonly jobs?: JobsDoor;
+  /** Default: what operators ask of files is refused. */
+  readonly filesAdmin?: FilesAdminDoor;
 }
 
 export interface AdminServer {
@@ -55,7 +59,7 @@ export interface AdminServer {
 
 /** Rejects with PORT_IN_USE, or USAGE when the host is not one of this machine. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
-  const { files } = options;
+  const { files, filesAdmin } = options;
   const maxHeaderSize = files === undefined ? HEADER_MAX_BYTES : FILES_HEADER_MAX_BYTES;
   const server = createServer({ maxHeaderSize });
   const take = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void => {
@@ -67,6 +71,12 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     if (isJobs(request.url ?? "")) {
       if (options.jobs === undefined) return refuseJobs(request, response);
       return options.jobs.take(request, response, expectsContinue);
+    }
+    if (isFilesAdmin(request.url ?? "")) {
+      if (expectsContinue) response.writeContinue();
+      return filesAdmin === undefined
+        ? refuseFilesAdmin(request, response)
+        : filesAdmin.take(request, response);
     }
     if (expectsContinue) response.writeContinue();
     answer(request, response, options);

@@ -4,6 +4,7 @@ import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
 import { ERROR_CODE_HEADER, renderError } from "../../../wire/webhdfs/remote-exception.ts";
 import type { WebHdfsRequest } from "../../../wire/webhdfs/request.ts";
 import type { Caller } from "../../files/namespace/model.ts";
+import { isLoopback } from "../loopback.ts";
 
 /** As HDFS calls who does not say who he is. */
 const ANONYMOUS = "dr.who";
@@ -24,7 +25,10 @@ export interface Exchange {
 }
 
 /** Throws PROTOCOL when it is no name of a user, ACCESS_DENIED when there is a delegation token: nobody was given one. */
-export function callerOf(parsed: WebHdfsRequest, groupsOf: (user: string) => readonly string[]): Caller {
+export function callerOf(
+  parsed: Pick<WebHdfsRequest, "user" | "onBehalfOf" | "delegation">,
+  groupsOf: (user: string) => readonly string[],
+): Caller {
   if (parsed.delegation !== undefined) {
     throw new QuorateError(
       "ACCESS_DENIED",
@@ -37,6 +41,17 @@ export function callerOf(parsed: WebHdfsRequest, groupsOf: (user: string) => rea
     throw new QuorateError("PROTOCOL", `Invalid value for webhdfs parameter "user.name": ${why}`);
   }
   return { user, groups: groupsOf(user) };
+}
+
+/** In protected mode: who asks is believed, so nobody of another machine may ask. */
+export function refuseStrangers({ socket }: IncomingMessage): void {
+  const { remoteAddress, localAddress } = socket;
+  // A program of this machine may come by the address under which others know it.
+  if (isLoopback(remoteAddress) || (remoteAddress !== undefined && remoteAddress === localAddress)) return;
+  throw new QuorateError(
+    "ACCESS_DENIED",
+    "protected mode: files are served to clients of this machine only, because whoever asks is believed; start nodes with --protected-mode no to let other machines in",
+  );
 }
 
 /** Web pages of other origins may not change anything: their browsers send the origin along. */

@@ -122,7 +122,8 @@ export function writeTarget(
   return beside ?? own ?? leastBusyFirst[0];
 }
 
-function hostOf(address: string): string {
+/** Of "host:port". */
+export function hostOf(address: string): string {
   return address.slice(0, address.lastIndexOf(":")).replaceAll(/[[\]]/g, "");
 }
 

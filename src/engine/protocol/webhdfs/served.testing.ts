@@ -1,10 +1,11 @@
-/** WebHDFS over files in memory, on real sockets: one or several nodes of one file system. For tests. */
+/** WebHDFS, and the door of operators, over files in memory, on real sockets: one or several nodes of one file system. For tests. */
 import { createServer } from "node:http";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { MemoryFileSystem, memoryNode } from "../../files/memory/file-system.testing.ts";
 import type { MemoryFileSystemOptions } from "../../files/memory/file-system.testing.ts";
 import type { FileSystem } from "../../files/file-system.ts";
+import { createFilesAdminDoor, isFilesAdmin } from "../files-admin/files-admin-door.ts";
 import type { WebHdfsOptions } from "./webhdfs-door.ts";
 import { createWebHdfsDoor } from "./webhdfs-door.ts";
 
@@ -41,12 +42,14 @@ export async function serveMemory({
   const requests = servers.map(() => [] as string[]);
   for (const [at, server] of servers.entries()) {
     const own = Object.create(files, { node: { value: `n${at + 1}` } }) as FileSystem;
+    const admin = createFilesAdminDoor({ files: own, ...door });
     const taken = createWebHdfsDoor({ files: own, key: () => Buffer.alloc(32, 7), now: Date.now, ...door });
     server.requestTimeout = 0;
     const note = (method = "", target = ""): unknown => requests[at]?.push(`${method} ${target}`);
     server.on("request", (request, response) => {
       note(request.method, request.url);
-      taken.take(request, response, false);
+      if (isFilesAdmin(request.url ?? "")) admin.take(request, response);
+      else taken.take(request, response, false);
     });
     server.on("checkContinue", (request, response) => {
       note(request.method, request.url);

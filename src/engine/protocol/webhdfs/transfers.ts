@@ -11,7 +11,7 @@ import type { Exchange } from "./exchange.ts";
 import { sendEmpty, sendJson } from "./exchange.ts";
 import { drained, withinIdle } from "./pace.ts";
 import type { LocatedOperation, LocationSigner } from "./locations.ts";
-import { excludedNodes, ownAuthority, readTarget, writeTarget } from "./locations.ts";
+import { excludedNodes, hostOf, ownAuthority, readTarget, writeTarget } from "./locations.ts";
 
 const DEFAULT_FILE_MODE = 0o644;
 
@@ -19,11 +19,14 @@ export class Transfers {
   private readonly files: FileSystem;
   private readonly signer: LocationSigner;
   private readonly idleMs: number;
+  private readonly onlyLocal: boolean;
 
-  constructor(files: FileSystem, signer: LocationSigner, idleMs: number) {
+  /** `onlyLocal`: clients are those of this machine, and let in nowhere else. */
+  constructor(files: FileSystem, signer: LocationSigner, idleMs: number, onlyLocal: boolean) {
     this.files = files;
     this.signer = signer;
     this.idleMs = idleMs;
+    this.onlyLocal = onlyLocal;
   }
 
   async take(exchange: Exchange, operation: LocatedOperation): Promise<void> {
@@ -96,7 +99,8 @@ export class Transfers {
     operation: LocatedOperation,
     to: BlockNode | undefined,
   ): void {
-    const authority = to === undefined || to.id === this.files.node ? ownAuthority(request) : to.http;
+    const isHere = to === undefined || to.id === this.files.node || !this.mayGoTo(to);
+    const authority = isHere ? ownAuthority(request) : to.http;
     const location = this.signer.sign(
       authority ?? ownAuthority(request),
       parsed.path,
@@ -105,6 +109,13 @@ export class Transfers {
     );
     if (operation.noredirect) return sendJson(response, { Location: location });
     sendEmpty(response, 307, { Location: location });
+  }
+
+  /** Another machine would refuse the client of this one: this node does the work for it. */
+  private mayGoTo({ http = "" }: BlockNode): boolean {
+    if (!this.onlyLocal) return true;
+    const own = this.files.nodes().find(({ id }) => id === this.files.node)?.http;
+    return own !== undefined && hostOf(own) === hostOf(http);
   }
 
   private async checksum({ response, parsed, caller, signal }: Exchange): Promise<void> {

@@ -1,8 +1,12 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { MemoryFileSystem } from "../../files/memory/file-system.testing.ts";
+import type { FileSystem } from "../../files/file-system.ts";
+import { MemoryFileSystem, memoryNode } from "../../files/memory/file-system.testing.ts";
 import type { Served } from "./served.testing.ts";
 import { serveMemory } from "./served.testing.ts";
+import { createWebHdfsDoor } from "./webhdfs-door.ts";
 
 let served: Served;
 beforeEach(async () => {
@@ -318,6 +322,40 @@ test("what is unlike HTTP, and pages of another origin, change nothing", async (
   const lying = `POST /webhdfs/v1/x?op=APPEND HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n`;
   expect(await raw(lying, "")).toMatch(/^HTTP\/1\.1 400 /);
   expect((await served.files.contentSummary("/", { user: "quorate", groups: [] })).directories).toBe(1);
+});
+
+test("in protected mode clients of other machines are refused, and none is sent to another machine", async () => {
+  const nodes = [memoryNode("n2", "192.0.2.9:9870"), memoryNode("n1", "127.0.0.1:9870")];
+  const files = new MemoryFileSystem({ nodes });
+  const own = Object.create(files, { node: { value: "n1" } }) as FileSystem;
+  const writer = await files.create("/f", { user: "quorate", groups: [] });
+  await writer.write(Buffer.from("text"));
+  await writer.close();
+  let clientAddress: string | undefined;
+  const answerOf = async (onlyLocal: boolean): Promise<Answer> => {
+    const door = createWebHdfsDoor({ files: own, key: () => Buffer.alloc(32), now: Date.now, onlyLocal });
+    const server = createServer((request, response) => {
+      if (clientAddress !== undefined) {
+        Object.defineProperty(request.socket, "remoteAddress", { value: clientAddress });
+      }
+      door.take(request, response, false);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const answer = await ask("GET", `http://127.0.0.1:${port}/webhdfs/v1/f?op=OPEN&user.name=quorate`);
+    server.close();
+    server.closeAllConnections();
+    return answer;
+  };
+  expect((await answerOf(false)).location).toMatch(/^http:\/\/192\.0\.2\.9:9870\//);
+  expect((await answerOf(true)).location).toMatch(/^http:\/\/127\.0\.0\.1:/);
+  clientAddress = "192.0.2.77";
+  expect((await answerOf(false)).status).toBe(307);
+  expect(exceptionOf(await answerOf(true))).toMatchObject({
+    status: 403,
+    exception: "AccessControlException",
+    message: expect.stringContaining("--protected-mode no") as unknown,
+  });
 });
 
 test("a failure of ours is a RemoteException that says nothing of the inside", async () => {

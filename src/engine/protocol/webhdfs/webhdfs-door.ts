@@ -10,11 +10,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { Operation } from "../../../wire/webhdfs/operations.ts";
 import { parseRequest, WEBHDFS_PREFIX } from "../../../wire/webhdfs/request.ts";
-import { isLoopback } from "../loopback.ts";
 import type { FileSystem } from "../../files/file-system.ts";
 import { CHANGES } from "./changes.ts";
 import type { Exchange } from "./exchange.ts";
-import { callerOf, refusePages, sendEmpty, sendError, sendJson } from "./exchange.ts";
+import { callerOf, refusePages, refuseStrangers, sendEmpty, sendError, sendJson } from "./exchange.ts";
 import { sendListing } from "./listing.ts";
 import { LocationSigner } from "./locations.ts";
 import type { Asked } from "./questions.ts";
@@ -50,7 +49,7 @@ export function isWebHdfs(target: string): boolean {
 export function createWebHdfsDoor(options: WebHdfsOptions): WebHdfsDoor {
   const { files, key, now, groupsOf = () => [], idleTimeoutMs = DEFAULT_IDLE_TIMEOUT_MS } = options;
   const { onlyLocal = false } = options;
-  const transfers = new Transfers(files, new LocationSigner(key, now), idleTimeoutMs);
+  const transfers = new Transfers(files, new LocationSigner(key, now), idleTimeoutMs, onlyLocal);
   return {
     take(request, response, expectsContinue) {
       const gone = new AbortController();
@@ -66,16 +65,6 @@ export function createWebHdfsDoor(options: WebHdfsOptions): WebHdfsDoor {
       answering().catch((error: unknown) => sendError(request, response, error));
     },
   };
-}
-
-function refuseStrangers({ socket }: IncomingMessage): void {
-  const { remoteAddress, localAddress } = socket;
-  // A program of this machine may come by the address under which others know it.
-  if (isLoopback(remoteAddress) || (remoteAddress !== undefined && remoteAddress === localAddress)) return;
-  throw new QuorateError(
-    "ACCESS_DENIED",
-    "protected mode: files are served to clients of this machine only, because whoever asks is believed; start nodes with --protected-mode no to let other machines in",
-  );
 }
 
 /** For a node that keeps no files: every request gets one clear error. */

@@ -1,4 +1,5 @@
 /** All operations, by command. */
+import type { NodeId } from "../../../../runtime/world.ts";
 import type { CommandType } from "../commands.ts";
 import { Refusal } from "../replies.ts";
 import { changedSettings } from "../settings.ts";
@@ -13,6 +14,9 @@ import { RENAME_OPERATIONS } from "./renaming.ts";
 import { SNAPSHOT_OPERATIONS } from "./snapshotting.ts";
 import { TRASH_OPERATIONS } from "./trash.ts";
 import { WRITING_OPERATIONS } from "./writing.ts";
+
+/** As members are named. */
+const NODE_NAME = /^[\w.-]{1,64}$/;
 
 export const OPERATIONS: Operations<CommandType> = {
   ...DIRECTORY_OPERATIONS,
@@ -30,6 +34,23 @@ export const OPERATIONS: Operations<CommandType> = {
     const before = state.settings;
     state.settings = changedSettings(before, settings);
     if (before.trashIntervalMs !== state.settings.trashIntervalMs) state.counters.emptyTrashAtMs = 0;
+    state.observer?.configured(settings);
+    return undefined;
+  },
+
+  setStanding(state, { caller, node, standing }) {
+    accessOf(state, caller).checkSuperuser("take a node out of service or back into it");
+    if (!NODE_NAME.test(node)) throw new Refusal("ARGUMENT_INVALID", "a node's name has 1 to 64 letters");
+    const { decommissioning, inMaintenance } = state.settings;
+    const listed = (nodes: readonly NodeId[], isOn: boolean): readonly NodeId[] => [
+      ...nodes.filter((each) => each !== node),
+      ...(isOn ? [node] : []),
+    ];
+    const settings = {
+      decommissioning: listed(decommissioning, standing === "decommissioning"),
+      inMaintenance: listed(inMaintenance, standing === "inMaintenance"),
+    };
+    state.settings = changedSettings(state.settings, settings);
     state.observer?.configured(settings);
     return undefined;
   },

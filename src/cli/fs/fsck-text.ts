@@ -1,0 +1,164 @@
+/** What `hdfs fsck` prints, line for line, and below each lacking block why it lacks something and what becomes of it. */
+import type {
+  BlockHealthJson,
+  HealthSummaryJson,
+  PathHealthJson,
+  ReplicaJson,
+} from "../../wire/files-admin.ts";
+
+export interface FsckShown {
+  /** Every file, not only those with something wrong. */
+  readonly files: boolean;
+  /** Below every file its blocks. */
+  readonly blocks: boolean;
+  /** With every block where it is. */
+  readonly where: "locations" | "racks" | "replicaDetails" | undefined;
+}
+
+/** Replicas that can be read. */
+const READABLE: ReadonlySet<ReplicaJson["state"]> = new Set(["good", "quiet"]);
+
+/** What is said of a path; "" for nothing. */
+export function pathText(entry: PathHealthJson, shown: FsckShown): string {
+  if (entry.kind === "directory") return shown.files ? `${entry.path} <dir>\n` : "";
+  if (entry.kind === "link") return shown.files ? `${entry.path} <symlink>\n` : "";
+  const { blocks } = entry;
+  const lacking = blocks.filter(({ problem }) => problem === "under-replicated" || problem === "misplaced");
+  const over = blocks.filter(({ problem }) => problem === "over-replicated");
+  const gone = (["missing", "corrupt"] as const).map((problem) =>
+    blocks.filter((block) => block.problem === problem),
+  );
+  const lost = gone.flat();
+  const isListed = shown.files || entry.open;
+  let text = isListed ? head(entry) : "";
+  for (const each of lost.filter(({ problem }) => problem === "corrupt"))
+    text += `\n${entry.path}: CORRUPT block ${nameOf(each)}\n`;
+  for (const each of lacking) text += `${isListed ? "" : `\n${entry.path}: `}${lackText(each)}\n${why(each)}`;
+  // HDFS says nothing of those; what becomes of them is told all the same.
+  for (const each of over)
+    text += `${isListed ? "" : `\n${entry.path}: `} Over replicated ${nameOf(each)}.\n${why(each)}`;
+  for (const [at, word] of (["MISSING", "CORRUPT"] as const).entries()) {
+    const some = gone[at] ?? [];
+    if (some.length === 0) continue;
+    const sum = some.reduce((total, { length }) => total + length, 0);
+    text += isListed
+      ? ` ${word} ${some.length} blocks of total size ${sum} B\n`
+      : `\n${entry.path}: ${word} ${some.length} blocks of total size ${sum} B.\n`;
+    for (const each of some) text += why(each);
+  }
+  if (isListed && lost.length === 0 && lacking.length === 0 && over.length === 0) text += " OK\n";
+  if (shown.files && shown.blocks)
+    text += `${blocks.map((block) => blockText(block, shown.where)).join("")}\n`;
+  return text;
+}
+
+function head({ path, length, replication, blockCount, open, inlineBytes }: PathHealthJson): string {
+  const kept = blockCount === 0 && inlineBytes > 0 ? ", kept in the namespace" : "";
+  return `${path} ${length} bytes, replicated: replication=${replication}, ${blockCount} block(s)${kept}${open ? ", OPENFORWRITE" : ""}: `;
+}
+
+function lackText(block: BlockHealthJson): string {
+  if (block.problem === "misplaced") return ` Replica placement policy is violated for ${nameOf(block)}.`;
+  const good = block.replicas.filter(({ state }) => READABLE.has(state));
+  const leaving = good.filter(({ standing }) => standing === "decommissioning").length;
+  const found = `${good.length - leaving} live replica(s), 0 decommissioned replica(s), ${leaving} decommissioning replica(s)`;
+  return ` Under replicated ${nameOf(block)}. Target Replicas is ${block.wanted} but found ${found}.`;
+}
+
+function why({ explanation }: BlockHealthJson): string {
+  return `    ${explanation}\n`;
+}
+
+function nameOf({ block, stamp }: BlockHealthJson): string {
+  return `blk_${block}_${stamp}`;
+}
+
+function blockText(block: BlockHealthJson, where: FsckShown["where"]): string {
+  const good = block.replicas.filter(({ state }) => READABLE.has(state));
+  const live = good.filter(({ standing }) => standing !== "decommissioning").length;
+  const count = block.problem === "missing" ? "MISSING!" : `Live_repl=${live}`;
+  const text = `${block.at}. ${nameOf(block)} len=${block.length} ${count}`;
+  return `${text}${where === undefined ? "" : `  [${placesOf(block, where)}]`}\n`;
+}
+
+function placesOf({ replicas, making }: BlockHealthJson, where: NonNullable<FsckShown["where"]>): string {
+  const places = replicas.map((replica) => {
+    if (where === "racks") return `${replica.rack}/${replica.node}`;
+    return where === "locations" ? replica.node : `${replica.node}(${detailOf(replica)})`;
+  });
+  const made = making.filter((node) => !replicas.some((replica) => replica.node === node));
+  return [...places, ...(where === "replicaDetails" ? made.map((node) => `${node}(BEING_MADE)`) : [])].join(
+    ", ",
+  );
+}
+
+const DETAILS = {
+  good: "LIVE",
+  quiet: "STALE_NODE",
+  silent: "DEAD_NODE",
+  stale: "STALE_BLOCK_CONTENT",
+  corrupt: "CORRUPT",
+  writing: "BEING_WRITTEN",
+  recovering: "BEING_RECOVERED",
+} as const satisfies Record<ReplicaJson["state"], string>;
+
+function detailOf({ state, standing }: ReplicaJson): string {
+  if (state !== "good") return DETAILS[state];
+  if (standing === "decommissioning") return "DECOMMISSIONING";
+  return standing === "inMaintenance" ? "IN MAINTENANCE" : DETAILS.good;
+}
+
+export function summaryText(sums: HealthSummaryJson): string {
+  const open = sums.openFiles > 0;
+  const share = (part: number, of: number): string =>
+    of === 0 ? "" : ` (${javaFloat((part * 100) / of)} %)`;
+  const ofBlocks = (part: number): string => `${part}${share(part, sums.blocks)}`;
+  const average = sums.blocks === 0 ? "" : ` (avg. block size ${Math.floor(sums.length / sums.blocks)} B)`;
+  const lines = [
+    `\nStatus: ${sums.healthy ? "HEALTHY" : "CORRUPT"}`,
+    ` Number of data-nodes:\t${sums.nodes}`,
+    ` Number of racks:\t\t${sums.racks}`,
+    ` Total dirs:\t\t\t${sums.directories}`,
+    ` Total symlinks:\t\t${sums.links}`,
+    "",
+    "Replicated Blocks:",
+    ` Total size:\t${sums.length} B${open ? ` (Total open files size: ${sums.openLength} B)` : ""}`,
+    ` Total files:\t${sums.files}${open ? ` (Files currently being written: ${sums.openFiles})` : ""}`,
+    ` Files kept in the namespace:\t${sums.inlineFiles}`,
+    ` Total blocks (validated):\t${sums.blocks}${average}${open ? ` (Total open file blocks (not validated): ${sums.openBlocks})` : ""}`,
+    ...(sums.healthy ? [] : lossLines(sums, ofBlocks)),
+    ` Minimally replicated blocks:\t${ofBlocks(sums.minimal)}`,
+    ` Over-replicated blocks:\t${ofBlocks(sums.overReplicated)}`,
+    ` Under-replicated blocks:\t${ofBlocks(sums.underReplicated)}`,
+    ` Mis-replicated blocks:\t\t${ofBlocks(sums.misplaced)}`,
+    ` Default replication factor:\t${sums.defaultReplication}`,
+    ` Average block replication:\t${javaFloat(sums.blocks === 0 ? 0 : sums.goodReplicas / sums.blocks)}`,
+    ` Missing blocks:\t\t${sums.missing}`,
+    ` Corrupt blocks:\t\t${sums.corrupt}`,
+    ` Missing replicas:\t\t${sums.missingReplicas}${share(sums.missingReplicas, sums.wantedReplicas)}`,
+    ` Blocks queued for replication:\t${sums.making}`,
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function lossLines(sums: HealthSummaryJson, ofBlocks: (part: number) => string): readonly string[] {
+  return [
+    "  ********************************",
+    `  UNDER MIN REPL'D BLOCKS:\t${ofBlocks(sums.blocks - sums.minimal)}`,
+    "  MINIMAL BLOCK REPLICATION:\t1",
+    `  CORRUPT FILES:\t${sums.damagedFiles}`,
+    ...(sums.missing === 0
+      ? []
+      : [`  MISSING BLOCKS:\t${sums.missing}`, `  MISSING SIZE:\t\t${sums.missingLength} B`]),
+    ...(sums.corrupt === 0
+      ? []
+      : [`  CORRUPT BLOCKS: \t${sums.corrupt}`, `  CORRUPT SIZE:\t\t${sums.corruptLength} B`]),
+    "  ********************************",
+  ];
+}
+
+/** "33.333332", "100.0": a number of four bytes as Java prints it. */
+function javaFloat(value: number): string {
+  const text = String(Number(Math.fround(value).toPrecision(8)));
+  return text.includes(".") || text.includes("e") ? text : `${text}.0`;
+}

@@ -1,0 +1,215 @@
+/**
+ * The HTTP route by which operators look after the files of a cluster, at any node: its addresses and the JSON of its answers.
+ *
+ * | request | answer |
+ * |---|---|
+ * | `GET /files/v1/report` | `ReportJson` |
+ * | `GET /files/v1/health?path=/&show=problems\|files\|blocks&open=true` | lines of JSON, each a `HealthLine`; the last is a summary or an error |
+ * | `GET /files/v1/safemode`, `PUT` with `{"on":true}` | `SafeModeJson` |
+ * | `PUT /files/v1/nodes/NODE` with `{"standing":"decommissioning"}` | `NodeStandingJson` |
+ * | `POST /files/v1/balance` with `{"threshold":0.1,"maxBytes":…}` | `BalanceJson` |
+ *
+ * Who asks says so with `user.name`, as in WebHDFS. Everything that is refused is an `ErrorJson`; bodies are JSON.
+ */
+import type { ErrorCode, Outcome } from "../runtime/errors.ts";
+import { ERRORS, hadoopExceptionOf, QuorateError } from "../runtime/errors.ts";
+
+export const FILES_ADMIN_PREFIX = "/files/v1";
+
+export const NODE_STANDINGS = ["inService", "decommissioning", "inMaintenance"] as const;
+export type NodeStandingName = (typeof NODE_STANDINGS)[number];
+
+/** What `health` is to show besides the summary: what is wrong; every path, and what is wrong with it; every path and block. */
+export const HEALTH_SHOWS = ["problems", "files", "blocks"] as const;
+export type HealthShow = (typeof HEALTH_SHOWS)[number];
+
+export interface ErrorJson {
+  readonly error: {
+    readonly code: ErrorCode;
+    readonly message: string;
+    readonly retryable: boolean;
+    readonly outcome: Outcome;
+  };
+}
+
+export interface SafeModeJson {
+  /** As far as the node that answers is concerned. */
+  readonly on: boolean;
+  /** Who ends it; null: it is off. */
+  readonly by: "operator" | "start" | null;
+  readonly explanation: string | null;
+}
+
+export interface FilesNodeJson {
+  readonly id: string;
+  /** "host:port"; null: not known. */
+  readonly http: string | null;
+  readonly rack: string;
+  readonly standing: NodeStandingName;
+  readonly live: boolean;
+  /** Silent for seconds: not chosen for new blocks. */
+  readonly stale: boolean;
+  /** Milliseconds since it was heard. */
+  readonly silentMs: number;
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+  readonly freeBytes: number;
+  readonly replicas: number;
+  readonly readers: number;
+  readonly writers: number;
+  /** Of a node on its way out: blocks that keep it from being stopped. */
+  readonly remaining: number;
+  /** What is being done about the first of those; null: there are none. */
+  readonly explanation: string | null;
+}
+
+export interface ReportJson {
+  /** The node that answers. */
+  readonly node: string;
+  readonly defaultReplication: number;
+  readonly blocks: {
+    readonly total: number;
+    readonly missing: number;
+    readonly underReplicated: number;
+    readonly overReplicated: number;
+    readonly corrupt: number;
+    readonly misplaced: number;
+    readonly open: number;
+  };
+  readonly namespace: {
+    readonly files: number;
+    readonly directories: number;
+    readonly openFiles: number;
+    /** Bytes of files, and with their replicas. */
+    readonly length: number;
+    readonly space: number;
+  };
+  readonly nodes: readonly FilesNodeJson[];
+  /** Members of which nothing was heard since the node that answers was started. */
+  readonly unheard: readonly string[];
+  readonly safeMode: SafeModeJson;
+}
+
+export interface ReplicaJson {
+  readonly node: string;
+  readonly rack: string;
+  readonly standing: NodeStandingName;
+  readonly state: "good" | "quiet" | "silent" | "stale" | "corrupt" | "writing" | "recovering";
+}
+
+export type BlockProblem =
+  | "none"
+  | "missing"
+  | "under-replicated"
+  | "over-replicated"
+  | "corrupt"
+  | "misplaced"
+  | "open";
+
+export interface BlockHealthJson {
+  /** Which of the file it is, from 0. */
+  readonly at: number;
+  readonly block: number;
+  readonly stamp: number;
+  readonly length: number;
+  readonly wanted: number;
+  readonly replicas: readonly ReplicaJson[];
+  /** Nodes on which a replica is being made. */
+  readonly making: readonly string[];
+  readonly problem: BlockProblem;
+  readonly explanation: string;
+}
+
+export interface PathHealthJson {
+  readonly type: "path";
+  readonly path: string;
+  readonly kind: "file" | "directory" | "link";
+  readonly length: number;
+  readonly replication: number;
+  /** Being written. */
+  readonly open: boolean;
+  /** Bytes that are kept in the namespace. */
+  readonly inlineBytes: number;
+  /** How many it has. */
+  readonly blockCount: number;
+  /** Those that were asked for. */
+  readonly blocks: readonly BlockHealthJson[];
+}
+
+/** Over everything below a path. Files that are being written count only in the `open…` figures, unless they were asked for. */
+export interface HealthSummaryJson {
+  readonly type: "summary";
+  readonly path: string;
+  readonly healthy: boolean;
+  readonly directories: number;
+  readonly links: number;
+  readonly files: number;
+  readonly length: number;
+  /** Files that are kept in the namespace whole. */
+  readonly inlineFiles: number;
+  readonly openFiles: number;
+  readonly openLength: number;
+  readonly openBlocks: number;
+  readonly blocks: number;
+  /** With at least one good replica. */
+  readonly minimal: number;
+  readonly overReplicated: number;
+  readonly underReplicated: number;
+  readonly misplaced: number;
+  readonly missing: number;
+  readonly missingLength: number;
+  readonly corrupt: number;
+  readonly corruptLength: number;
+  /** Files with a block that cannot be read. */
+  readonly damagedFiles: number;
+  readonly goodReplicas: number;
+  readonly wantedReplicas: number;
+  readonly missingReplicas: number;
+  /** Blocks of which a replica is being made. */
+  readonly making: number;
+  /** Nodes that live, and the racks that they are on. */
+  readonly nodes: number;
+  readonly racks: number;
+  readonly defaultReplication: number;
+}
+
+export type HealthLine = PathHealthJson | HealthSummaryJson | ({ readonly type: "error" } & ErrorJson);
+
+export interface NodeStandingJson {
+  readonly node: string;
+  readonly standing: NodeStandingName;
+}
+
+export interface BalanceJson {
+  /** Moves that this round ordered. */
+  readonly ordered: number;
+  readonly orderedBytes: number;
+  /** Copies that are not done, for whatever reason they were ordered; while there are any, none is ordered. */
+  readonly pending: number;
+  readonly pendingBytes: number;
+}
+
+export function renderErrorJson(error: QuorateError): ErrorJson {
+  const { code, message, retryable, outcome } = error;
+  return { error: { code, message, retryable, outcome } };
+}
+
+/** The HTTP status of an error: 503 of what may be tried again as it is, 504 of an outcome that is not known. */
+export function errorStatus(code: ErrorCode): number {
+  const { retryable, outcome } = ERRORS[code];
+  if (code === "INVARIANT") return 500;
+  if (outcome !== "not-applied") return 504;
+  return retryable ? 503 : hadoopExceptionOf(code).status;
+}
+
+/** What a node refused, as an error of the table; undefined when it is none. */
+export function parseErrorJson(body: unknown): QuorateError | undefined {
+  if (typeof body !== "object" || body === null || !("error" in body)) return undefined;
+  const { error } = body;
+  if (typeof error !== "object" || error === null || !("code" in error) || !("message" in error))
+    return undefined;
+  const { code, message } = error;
+  if (typeof code !== "string" || typeof message !== "string" || !Object.hasOwn(ERRORS, code))
+    return undefined;
+  return new QuorateError(code as ErrorCode, message);
+}
