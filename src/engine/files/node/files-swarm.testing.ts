@@ -11,6 +11,7 @@ import type { NodeId } from "../../../runtime/world.ts";
 import { streamBytes } from "../blocks/block-store.testing.ts";
 import type { ErasurePolicy } from "../namespace/erasure-policy.ts";
 import { ERASURE_POLICIES, shardUnits } from "../namespace/erasure-policy.ts";
+import type { FilesClusterOptions } from "./files-cluster.testing.ts";
 import { FilesCluster, ROOT } from "./files-cluster.testing.ts";
 
 /** What a file may be. Undefined: it is not there. `open`: a beginning of it, at least so long, may be all that there is. */
@@ -19,6 +20,8 @@ interface Candidate {
   readonly atLeast: number | undefined;
 }
 
+/** What blocks leave to the log, which has the same disk. */
+const RESERVED_BYTES = 1_000_000;
 const GONE: Candidate = { content: undefined, atLeast: undefined };
 const whole = (content: Bytes): Candidate => ({ content, atLeast: undefined });
 const beginning = (content: Bytes, atLeast: number): Candidate => ({ content, atLeast });
@@ -28,6 +31,10 @@ export interface SwarmOptions {
   readonly clients: number;
   /** Files are erasure coded, with cells so small that they fill many stripes. Default false. */
   readonly coded?: boolean;
+  /** Default: a simulated log. */
+  readonly keeper?: NonNullable<FilesClusterOptions["keeper"]>;
+  /** A disk decays. Default true. */
+  readonly decays?: boolean;
 }
 
 export interface SwarmResult {
@@ -71,9 +78,10 @@ export class Swarm {
     this.options = options;
     if (!ERASURE_POLICIES.includes(TINY_CELLS)) (ERASURE_POLICIES as ErasurePolicy[]).push(TINY_CELLS);
     this.cluster = new FilesCluster(seed, {
-      mayDecay: true,
+      mayDecay: options.decays !== false,
+      ...(options.keeper === undefined ? {} : { keeper: options.keeper }),
       settings: { leaseSoftMs: 3_000, leaseHardMs: 8_000 },
-      node: { safeModeExtensionMs: 100, scrubBandwidth: 1 << 20 },
+      node: { safeModeExtensionMs: 100, scrubBandwidth: 1 << 20, reservedBytes: RESERVED_BYTES },
     });
     this.random = this.cluster.world.random.split("swarm");
   }
@@ -129,7 +137,7 @@ export class Swarm {
         cluster.world.machine(victim).disk.options.stall = 0.02;
         return;
       case 9:
-        cluster.world.machine(victim).disk.options.capacityBytes = 1_000_000;
+        this.fillUp(victim);
         return;
       case 10:
         return this.decay("n1");
@@ -138,11 +146,17 @@ export class Swarm {
     }
   }
 
+  /** Somebody else takes nearly all that is left. */
+  private fillUp(id: NodeId): void {
+    const { disk } = this.cluster.world.machine(id);
+    disk.options.capacityBytes = disk.usedBytes() + RESERVED_BYTES + 100_000;
+  }
+
   /** Only one disk decays, and only while every block of which it holds a replica has a good one elsewhere. */
   private decay(id: NodeId): void {
     const { cluster } = this;
     const store = cluster.nodes.get(id)?.store;
-    if (store === undefined) return;
+    if (store === undefined || this.options.decays === false) return;
     const isSafe = [...store.list()].every(
       (replica) => replica.state === "finished" && this.isElsewhere(replica.id, id),
     );
@@ -259,6 +273,7 @@ export class Swarm {
           }
         }
         if (kind === "abort") {
+          if (synced > 0 || isNew) may(GONE);
           await writer.abort();
           // Never rejects, and may not have come through.
           return synced > 0 || isNew ? [...before, GONE, beginning(content, 0)] : [...before];
@@ -357,6 +372,8 @@ export class Swarm {
       `seed ${seed}: all files are closed`,
       150_000,
     );
+    const isGivenUp = (): boolean => machine.statistics().reclaiming === 0;
+    await cluster.until(isGivenUp, `seed ${seed}: what was deleted is given up`);
     const report = cluster.files("n2").settledReplication("/", ROOT);
     await cluster
       .of(report, `seed ${seed}: all blocks are as they should be`, 200_000)
