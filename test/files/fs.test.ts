@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 function fs(args: readonly string[], options: Options = {}): Promise<Ended> {
-  const address = `webhdfs://${served.addresses[0] ?? ""}`;
+  const address = `webhdfs://quorate@${served.addresses[0] ?? ""}`;
   return runProgram(process.execPath, [MAIN, "fs", "--fs", address, ...args], {
     directory: local,
     ...options,
@@ -86,7 +86,7 @@ test("what is there is not written over without -f", async () => {
 test.each([1_000_000, 1])(
   "a put that is interrupted behind %d bytes leaves nothing that looks finished",
   async (bytes) => {
-    const address = `webhdfs://${served.addresses[0] ?? ""}`;
+    const address = `webhdfs://quorate@${served.addresses[0] ?? ""}`;
     const child = spawn(process.execPath, [MAIN, "fs", "--fs", address, "put", "-", "/big"]);
     child.stdin.on("error", () => undefined);
     child.stdin.write(Buffer.alloc(bytes));
@@ -155,7 +155,7 @@ test("rm -safely asks before many files go, and takes silence for a no", async (
 
 test("tail -f goes on as the file grows", async () => {
   await done(["put", "-", "/log"], { input: "first\n" });
-  const address = `webhdfs://${served.addresses[0] ?? ""}`;
+  const address = `webhdfs://quorate@${served.addresses[0] ?? ""}`;
   const child = spawn(process.execPath, [MAIN, "fs", "--fs", address, "tail", "-f", "-s", "10", "/log"]);
   let seen = "";
   child.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString()));
