@@ -235,3 +235,19 @@ test("a task has its cache files in its working directory, and its properties", 
   assertDone(end);
   expect(readFileSync(`${bench.spec.output}/part-00000`, "utf8")).toBe("a and words!\n");
 });
+
+test("a value that the codec does not hold fails its record, also where it is folded", async () => {
+  const bench = new JobBench(`export default job({
+    input: input.textLines(),
+    key: codec.text,
+    value: codec.integer,
+    map: (line, out) => out.emit(line, line === "b" ? "1" : 1),
+    reduce: sum,
+    output: output.keyValue(),
+  });`);
+  const path = bench.write("input", "a\nb\n");
+  expect(await bench.map(bench.wholeSplit(path))).toMatchObject({
+    type: "failed",
+    message: `${path}:0+4: record 1: QuorateError: "1" is not a value of the codec "integer"`,
+  });
+});
