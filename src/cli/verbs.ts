@@ -141,10 +141,11 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: "mr",
-    summary: "MapReduce jobs: typed ones and any executables, on this machine (a cluster's follow)",
+    summary: "MapReduce jobs: typed ones and any executables, on a cluster, on this machine or on Hadoop",
     usage: [
-      "mr run JOB.ts --input PATH… --output PATH --local",
-      "mr streaming -input PATH -output PATH -mapper CMD -reducer CMD --local",
+      "mr run JOB.ts --input PATH… --output PATH [--local]",
+      "mr streaming -input PATH -output PATH -mapper CMD -reducer CMD [--local]",
+      "mr ls | show JOB | logs JOB | kill JOB | history",
       "mr help [COMMAND]",
     ],
     flags: [],

@@ -10,7 +10,7 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const TEXTS = ["README.md", "CHANGELOG.md", "docs/guarantees.md", "LICENSE"].map((name) => join(ROOT, name));
 const folder = mkdtempSync(join(tmpdir(), "quorate-examples-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 
 const textOf = (path: string): string => readFileSync(path, "utf8");
 const linesOf = (path: string): readonly string[] =>

@@ -10,7 +10,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { lacks } from "../engines.ts";
 import { filesOf, hadoop, localMode, quorate, STREAMING, writeFiles } from "./hadoop.ts";
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 const root = mkdtempSync(join(tmpdir(), "quorate-streaming-"));
 afterAll(() => rmSync(root, { recursive: true }));
 let runs = 0;

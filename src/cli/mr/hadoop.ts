@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { bundleCalling } from "../../mapreduce/bundle/bundle.ts";
 import type { HadoopJob } from "../../mapreduce/hadoop/hadoop-job.ts";
@@ -13,6 +13,7 @@ import type { JobSpec } from "../../mapreduce/job-spec.ts";
 import { planLocally } from "../../mapreduce/local/run-locally.ts";
 import { splitCommand } from "../../mapreduce/streaming/command-line.ts";
 import { QuorateError } from "../../runtime/errors.ts";
+import { userName } from "../../runtime/node/user-name.ts";
 import type { Call } from "../verb.ts";
 import type { JobModule } from "./job-module.ts";
 import { pairsOf } from "./repeated.ts";
@@ -36,7 +37,7 @@ export async function runHadoop(
   const name = call.text("name");
   const spec = specOf(job, {
     moduleName: module.bundle.name,
-    user: call.text("user") ?? userInfo().username,
+    user: call.text("user") ?? userName(),
     bundle: module.path,
     sha256: module.bundle.sha256,
     inputs: inputsOf(job, repeated.get("input") ?? []),

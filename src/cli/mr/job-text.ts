@@ -93,7 +93,9 @@ export function failureLines(failure: JobFailure): readonly string[] {
 
 /** Of a stack, what is the program's and not of what called it. */
 function programLines(stack: string): readonly string[] {
-  const lines = stack.split("\n").filter((line) => !/^\s*at .*(mapreduce\/task\/|node:internal)/.test(line));
+  const lines = stack
+    .split("\n")
+    .filter((line) => !/^\s*at .*(mapreduce\/(task|streaming)\/|node:internal)/.test(line));
   return lines.slice(0, STACK_LINES_MAX);
 }
 

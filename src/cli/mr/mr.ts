@@ -13,13 +13,29 @@ interface MrCommand extends Omit<Verb, "load" | "ownArguments"> {
   readonly load: () => Promise<(call: Call, repeated: Repeated) => Promise<number>>;
 }
 
+const CLUSTER_FLAGS: readonly Flag[] = [
+  {
+    name: "fs",
+    value: "URL",
+    environment: "QUORATE_FS",
+    help: "any node of the cluster; default webhdfs://localhost:9870",
+  },
+  {
+    name: "user",
+    value: "NAME",
+    environment: "HADOOP_USER_NAME",
+    help: "who asks, and for whom a job reads and writes",
+  },
+  { name: "password", value: "PASSWORD", environment: "QUORATE_PASSWORD", help: "the cluster's password" },
+];
 const JSON_FLAG: Flag = { name: "json", help: "for programs: lines of JSON" };
 
 const RUN: MrCommand = {
   name: "mr run",
   summary: "run a typed job: one module whose default export is job({ … })",
   usage: [
-    "mr run JOB.ts --input PATH… --output PATH [--local]",
+    "mr run JOB.ts --input PATH… --output PATH        on a cluster",
+    "mr run JOB.ts --input PATH… --output PATH --local",
     "mr run JOB.ts --input PATH… --dry-run        splits, bytes, partitions and skew, and nothing done",
     "mr run JOB.ts --input PATH… --output PATH --on hadoop        on a real Hadoop, paths are Hadoop's",
   ],
@@ -76,7 +92,7 @@ const RUN: MrCommand = {
       value: "N",
       help: "with --local: tasks at a time; default as many as there are processors",
     },
-    { name: "user", value: "NAME", help: "for whom it reads and writes" },
+    ...CLUSTER_FLAGS,
     { name: "dry-run", help: "tell what would be done" },
     JSON_FLAG,
   ],
@@ -84,7 +100,72 @@ const RUN: MrCommand = {
   load: async () => (await import("./run.ts")).run,
 };
 
-const COMMANDS: readonly MrCommand[] = [RUN];
+const NO_REPEATS = { repeats: [] } as const;
+const ONE_JOB = { min: 1, max: 1 } as const;
+const LIMIT: Flag = { name: "limit", value: "N", help: "at most so many; default 100" };
+
+const COMMANDS: readonly MrCommand[] = [
+  RUN,
+  {
+    ...NO_REPEATS,
+    name: "mr ls",
+    summary: "the jobs of a cluster, newest first",
+    usage: ["mr ls [--state running,failed] [--limit 100]"],
+    flags: [
+      { name: "state", value: "LIST", help: "running, committing, succeeded, failed, killed" },
+      LIMIT,
+      ...CLUSTER_FLAGS,
+      JSON_FLAG,
+    ],
+    positionals: { min: 0, max: 0 },
+    load: async () => (await import("./listing.ts")).ls,
+  },
+  {
+    ...NO_REPEATS,
+    name: "mr show",
+    summary: "one job: how far it is, and what it waits for",
+    usage: ["mr show JOB [--tasks] [--follow]"],
+    flags: [
+      { name: "tasks", help: "every attempt at every task" },
+      { name: "follow", help: "until its end, as when it was started" },
+      ...CLUSTER_FLAGS,
+      JSON_FLAG,
+    ],
+    positionals: ONE_JOB,
+    load: async () => (await import("./show.ts")).show,
+  },
+  {
+    ...NO_REPEATS,
+    name: "mr logs",
+    summary: "what attempts wrote to standard output and error",
+    usage: ["mr logs JOB [ATTEMPT]", "mr logs JOB --all"],
+    flags: [{ name: "all", help: "not only those of attempts that failed" }, ...CLUSTER_FLAGS],
+    positionals: { min: 1, max: 2 },
+    load: async () => (await import("./listing.ts")).logs,
+  },
+  {
+    ...NO_REPEATS,
+    name: "mr kill",
+    summary: "end a job; nothing of its output is left",
+    usage: ["mr kill JOB [--reason TEXT]"],
+    flags: [
+      { name: "reason", value: "TEXT", help: "for who looks at it later" },
+      ...CLUSTER_FLAGS,
+      JSON_FLAG,
+    ],
+    positionals: ONE_JOB,
+    load: async () => (await import("./listing.ts")).kill,
+  },
+  {
+    ...NO_REPEATS,
+    name: "mr history",
+    summary: "jobs that have ended",
+    usage: ["mr history [--limit 100]"],
+    flags: [LIMIT, ...CLUSTER_FLAGS, JSON_FLAG],
+    positionals: { min: 0, max: 0 },
+    load: async () => (await import("./listing.ts")).history,
+  },
+];
 
 export async function mr(call: Call): Promise<number> {
   const [word, ...rest] = call.positionals;

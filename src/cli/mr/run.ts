@@ -1,16 +1,18 @@
 /** `quorate mr run JOB.ts`: a typed job, on a cluster, on this machine alone, or on a real Hadoop. */
 import { resolve } from "node:path";
-import { userInfo } from "node:os";
 import { specOf } from "../../mapreduce/job-outline.ts";
 import type { Job } from "../../mapreduce/job.ts";
-import type { JobSettings } from "../../mapreduce/job-spec.ts";
+import type { CacheFile, JobSettings, JobSpec } from "../../mapreduce/job-spec.ts";
 import { withCurrentNames } from "../../mapreduce/streaming/property-names.ts";
 import { settingsOfProperties } from "../../mapreduce/streaming/property-settings.ts";
 import { QuorateError } from "../../runtime/errors.ts";
+import { userName } from "../../runtime/node/user-name.ts";
 import type { Call } from "../verb.ts";
 import type { JobModule } from "./job-module.ts";
 import { openJobModule } from "./job-module.ts";
+import { withCluster } from "./listing.ts";
 import { pairsOf } from "./repeated.ts";
+import type { Shipped } from "./streaming-job.ts";
 import { planOnly, watchLocal } from "./watch-local.ts";
 
 const MIB = 1024 * 1024;
@@ -28,36 +30,93 @@ export async function run(call: Call, repeated: Repeated): Promise<number> {
       const { runHadoop } = await import("./hadoop.ts");
       return await runHadoop(call, repeated, module, output);
     }
-    return await runLocalJob(call, repeated, module, output ?? "/dry-run");
+    if (call.has("local")) return await runLocalJob(call, repeated, module, output ?? "/dry-run");
+    return await runClusterJob(call, repeated, module, output ?? "/dry-run");
   } finally {
     module.remove();
   }
 }
 
+/** Paths are of this machine, from where it was called. */
 async function runLocalJob(
+  call: Call,
+  repeated: Repeated,
+  module: JobModule,
+  output: string,
+): Promise<number> {
+  const cacheFiles = shippedIn(repeated).map(({ source, link }) => ({ path: resolve(source), link }));
+  const spec = specFrom(call, repeated, module, output, userName(), (path) => resolve(path), cacheFiles);
+  const slots = call.integer("slots", { min: 1, max: 1024 });
+  const options = { bundle: module.path, ...(slots !== undefined && { slots }) };
+  const shown = { json: call.has("json") };
+  return call.has("dry-run") ? planOnly(spec, options, shown) : watchLocal(spec, options, shown);
+}
+
+/** The input is planned and sampled from here for a dry run; a job is the cluster's from its submission on. */
+async function runClusterJob(
+  call: Call,
+  repeated: Repeated,
+  module: JobModule,
+  output: string,
+): Promise<number> {
+  return withCluster(call, async (cluster) => {
+    const { url, user } = cluster.place;
+    const { bundle, job } = module;
+    const path = (text: string): string => cluster.path(text);
+    if (call.has("dry-run")) {
+      const spec = specFrom(call, repeated, module, output, user, path, []);
+      return planOnly(
+        spec,
+        { bundle: module.path, fileSystem: url.replace(/^http:/, "webhdfs:") },
+        { json: call.has("json") },
+      );
+    }
+    const cacheFiles: CacheFile[] = [];
+    for (const each of shippedIn(repeated)) cacheFiles.push(await cluster.ship(each));
+    const spec = specFrom(call, repeated, module, output, user, path, cacheFiles);
+    const stored = await cluster.storeBundle(bundle.code, bundle.sha256);
+    const submission = {
+      name: spec.name,
+      program: { type: "module", bundle: stored, sha256: bundle.sha256 } as const,
+      inputs: spec.inputs,
+      output: spec.output,
+      // What nobody said is for the cluster to choose.
+      settings: {
+        ...job.settings,
+        ...settingsOf(call, spec.properties),
+        ...(job.shuffle === undefined && { reduces: 0 }),
+      },
+      properties: spec.properties,
+      cacheFiles: spec.cacheFiles,
+      ...(spec.totalOrder === true && { totalOrder: true }),
+    };
+    return cluster.run(submission, { json: call.has("json"), background: call.has("background") });
+  });
+}
+
+function specFrom(
   call: Call,
   repeated: Repeated,
   { job, bundle, path }: JobModule,
   output: string,
-): Promise<number> {
+  user: string,
+  place: (path: string) => string,
+  cacheFiles: readonly CacheFile[],
+): JobSpec {
   const properties = pairsOf("-D", repeated.get("define") ?? []);
   const name = call.text("name");
-  const spec = specOf(job, {
+  return specOf(job, {
     moduleName: bundle.name,
-    user: call.text("user") ?? userInfo().username,
+    user: call.text("user") ?? user,
     bundle: path,
     sha256: bundle.sha256,
-    inputs: inputsOf(job, repeated.get("input") ?? []).map((paths) => paths.map((each) => resolve(each))),
-    output: resolve(output),
+    inputs: inputsOf(job, repeated.get("input") ?? []).map((paths) => paths.map((each) => place(each))),
+    output: place(output),
     settings: settingsOf(call, properties),
     properties,
-    cacheFiles: (repeated.get("file") ?? []).map((file) => shippedFile(file)),
+    cacheFiles,
     ...(name !== undefined && { name }),
   });
-  const slots = call.integer("slots", { min: 1, max: 1024 });
-  const options = { bundle: path, ...(slots !== undefined && { slots }) };
-  const shown = { json: call.has("json") };
-  return call.has("dry-run") ? planOnly(spec, options, shown) : watchLocal(spec, options, shown);
 }
 
 /**
@@ -113,11 +172,11 @@ export function settingsOf(call: Call, properties: Readonly<Record<string, strin
 }
 
 /** `FILE` or `FILE#LINK`: in the directory of every task. */
-function shippedFile(text: string): { readonly path: string; readonly link: string } {
-  const hash = text.lastIndexOf("#");
-  const path = hash < 0 ? text : text.slice(0, hash);
-  return {
-    path: resolve(path),
-    link: hash < 0 ? path.slice(path.lastIndexOf("/") + 1) : text.slice(hash + 1),
-  };
+function shippedIn(repeated: Repeated): readonly Shipped[] {
+  return (repeated.get("file") ?? []).map((text) => {
+    const hash = text.lastIndexOf("#");
+    const source = hash < 0 ? text : text.slice(0, hash);
+    const link = hash < 0 ? source.slice(source.lastIndexOf("/") + 1) : text.slice(hash + 1);
+    return { source, link, archive: false };
+  });
 }

@@ -1,11 +1,12 @@
 /** `quorate mr streaming`: executables as maps and reduces, with Hadoop Streaming's own words. */
-import { userInfo } from "node:os";
 import { basename, resolve } from "node:path";
 import { jobSettings } from "../../mapreduce/job-settings.ts";
-import type { JobSpec } from "../../mapreduce/job-spec.ts";
+import type { CacheFile, JobSpec } from "../../mapreduce/job-spec.ts";
 import { splitCommand } from "../../mapreduce/streaming/command-line.ts";
 import { QuorateError } from "../../runtime/errors.ts";
+import { userName } from "../../runtime/node/user-name.ts";
 import { formatTable } from "../style.ts";
+import { Cluster, clusterPlace } from "./cluster.ts";
 import type { StreamingWords } from "./streaming-flags.ts";
 import { parseStreamingWords, STREAMING_FLAGS } from "./streaming-flags.ts";
 import type { StreamingJob } from "./streaming-job.ts";
@@ -19,15 +20,52 @@ export async function streaming(args: readonly string[]): Promise<number> {
   const job = streamingJob(words);
   for (const warning of job.warnings) process.stderr.write(`quorate: ${warning}\n`);
   if (words.has("verbose")) process.stderr.write(`${JSON.stringify(job, undefined, 2)}\n`);
-  const spec = localSpec(job, words.text("user") ?? userInfo().username);
+  return isLocal(words) ? runLocal(words, job) : runOnCluster(words, job);
+}
+
+function runLocal(words: StreamingWords, job: StreamingJob): Promise<number> {
+  const spec = localSpec(job, words.text("user") ?? userName());
   const shown = { json: words.has("json") };
   return words.has("dry-run")
     ? planOnly(spec, { bundle: undefined }, shown)
     : watchLocal(spec, { bundle: undefined }, shown);
 }
 
+async function runOnCluster(words: StreamingWords, job: StreamingJob): Promise<number> {
+  const fs = words.text("fs") ?? words.text("dfs");
+  const cluster = new Cluster(clusterPlace(fs, words.text("user"), words.text("password")));
+  try {
+    const inputs = [{ paths: job.inputs.map((path) => cluster.path(path)), mapper: 0, alone: true }];
+    const about = {
+      name: nameOf(job),
+      program: job.program,
+      inputs,
+      output: cluster.path(job.output),
+      properties: job.properties,
+    };
+    const json = words.has("json");
+    if (words.has("dry-run")) {
+      const { user, url } = cluster.place;
+      const spec: JobSpec = { ...about, user, settings: jobSettings(job.settings), cacheFiles: [] };
+      return await planOnly(
+        spec,
+        { bundle: undefined, fileSystem: url.replace(/^http:/, "webhdfs:") },
+        { json },
+      );
+    }
+    const cacheFiles: CacheFile[] = [];
+    for (const each of job.shipped) cacheFiles.push(await cluster.ship(each));
+    return await cluster.run(
+      { ...about, settings: job.settings, cacheFiles },
+      { json, background: words.has("background") },
+    );
+  } finally {
+    cluster.close();
+  }
+}
+
 /** Whether the job is for this machine alone. */
-export function isLocal(words: StreamingWords): boolean {
+function isLocal(words: StreamingWords): boolean {
   const fs = words.text("fs") ?? words.text("dfs");
   return (
     words.has("local") || words.text("jt") === "local" || fs?.startsWith("file:") === true || fs === "local"
@@ -49,7 +87,7 @@ function localSpec(job: StreamingJob, user: string): JobSpec {
   };
 }
 
-export function nameOf({ name, program }: StreamingJob): string {
+function nameOf({ name, program }: StreamingJob): string {
   return name ?? basename(splitCommand(program.mapper)[0] ?? "streaming");
 }
 

@@ -26,7 +26,8 @@ export async function watchLocal(spec: JobSpec, options: LocalOptions, { json }:
     }),
   );
   display.end();
-  return tellEnd(report, pathToFileURL(spec.output).href, json);
+  const code = tellEnd(report, pathToFileURL(spec.output).href, json);
+  return report.state === "killed" ? INTERRUPTED_EXIT : code;
 }
 
 export async function planOnly(spec: JobSpec, options: LocalOptions, { json }: Shown): Promise<number> {
@@ -46,8 +47,7 @@ export function tellEnd(report: JobReport, outputUrl: string, json: boolean): nu
     const stream = report.state === "succeeded" ? process.stdout : process.stderr;
     stream.write(`${endLines(report, outputUrl, paintFor(stream)).join("\n")}\n`);
   }
-  if (report.state === "succeeded") return 0;
-  return report.state === "killed" ? INTERRUPTED_EXIT : 1;
+  return report.state === "succeeded" ? 0 : 1;
 }
 
 /** Ctrl-C, and being told to end, abort it. */

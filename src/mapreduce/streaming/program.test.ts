@@ -320,6 +320,18 @@ describe("an attempt fails", () => {
     );
   });
 
+  test.runIf(process.platform === "linux")(
+    "when its executables hold more memory than they may",
+    async () => {
+      const hog = `node -e "const held = []; setInterval(() => held.push(Buffer.alloc(1 << 27, 1)), 10)"`;
+      const ended = await new StreamBench({
+        program: { mapper: `sh -c '${hog}'`, reducer: "NONE" },
+        ...NONE,
+      }).map("a\n");
+      expect(ended).toMatchObject(failed(/the executables hold \d+ MiB, more than 1024 MiB/));
+    },
+  );
+
   test("when it is asked for what is not there", async () => {
     for (const [program, message] of [
       [

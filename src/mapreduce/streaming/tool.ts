@@ -5,6 +5,7 @@ import type { TaskState } from "../task/task-state.ts";
 import { environmentOf } from "./environment.ts";
 import { Executable } from "./executable.ts";
 import type { KeyRule } from "./key-split.ts";
+import { memoryLimit, watchMemory } from "./memory-watch.ts";
 import { LineSplitter } from "./lines.ts";
 import type { PairReader, TakePair } from "./record-pipes.ts";
 import { pairReader } from "./record-pipes.ts";
@@ -35,6 +36,7 @@ export class Tool {
   private readonly options: ToolOptions;
   private readonly listener: ErrorListener;
   private readonly reader: PairReader;
+  private readonly unwatch: () => void;
   private failure: { readonly error: unknown } | undefined;
 
   constructor(options: ToolOptions) {
@@ -53,6 +55,11 @@ export class Tool {
       },
       onError: (chunk) => this.attempt(() => this.listener.push(chunk)),
     });
+    this.unwatch = watchMemory(memoryLimit(order.spec.settings.memory), (message) =>
+      this.attempt(() => {
+        throw new QuorateError("JOB_FAILED", message);
+      }),
+    );
   }
 
   /** It reads no more, and there is more for it: rejects with why that is a failure, unless what it wrote `isEnough`. */
@@ -86,6 +93,7 @@ export class Tool {
     const { code } = await this.executable.ended.catch((error: unknown) => {
       throw this.failure === undefined ? error : this.failure.error;
     });
+    this.unwatch();
     this.attempt(() => this.listener.end());
     if (this.failure !== undefined) throw this.failure.error;
     if (code !== 0 && settings.failsOnExitCode)
