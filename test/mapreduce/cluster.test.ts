@@ -139,7 +139,7 @@ test("the node that a client talks to dies: it goes on at another one, and does 
 
 test("every attempt's log is told by any node, and what a job waits for, its tasks and its history", async () => {
   const cluster = await withText(await three());
-  const { https, files, jobs } = cluster;
+  const { https, jobs } = cluster;
   const streaming = {
     user: userName(),
     program: {

@@ -93,10 +93,10 @@ export class JobNodes {
     read: (response: Response) => Promise<T>,
   ): Promise<T> {
     const authority = this.authorities[this.preferred % this.authorities.length] ?? "";
-    const late = AbortSignal.timeout(Math.max(1, patienceMs));
+    const late = AbortSignal.timeout(Math.max(1, Math.ceil(patienceMs)));
     const headers: Record<string, string> = {};
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    if (this.password !== undefined) headers["Authorization"] = `Bearer ${this.password}`;
+    if (this.password !== undefined) headers["Authorization"] = basic(this.password);
     const response = await fetch(`http://${authority}${JOB_API_ROOT}${path}`, {
       method,
       headers,
@@ -115,6 +115,11 @@ export class JobNodes {
       });
     }
   }
+}
+
+/** A password may hold what a bearer token may not. */
+function basic(password: string): string {
+  return `Basic ${Buffer.from(`:${password}`, "utf8").toString("base64")}`;
 }
 
 /** The error, when asking again, or another, may help; else it is thrown. */

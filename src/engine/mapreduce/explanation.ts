@@ -56,11 +56,11 @@ function aboutNodes(job: Job, { beats }: ExplanationContext): string[] {
     const what = standing === "dead" ? "what it runs is begun again elsewhere" : "it may be gone";
     sentences.push(`${node} is silent for ${seconds} s: ${what}.`);
   }
-  const lost = job.map.tasks.filter(
-    ({ winner, attempts }) => winner === undefined && attempts.some(({ state }) => state === "lost"),
-  );
-  if (lost.length > 0)
-    sentences.push(`${count(lost.length, "map")} must run again: their output or node was lost.`);
+  let lost = 0;
+  for (const task of [...job.map.waiting, ...job.map.running]) {
+    if (job.map.tasks[task]!.attempts.some(({ state }) => state === "lost")) lost++;
+  }
+  if (lost > 0) sentences.push(`${count(lost, "map")} must run again: their output or node was lost.`);
   return sentences;
 }
 

@@ -105,14 +105,11 @@ export function reportOf(job: Job, context: ReportContext): JobReport {
 
 /** What Hadoop counts of the job itself, under its names. */
 function withJobCounters(job: Job, counters: Counters): Counters {
-  const local = job.map.tasks.filter(({ winner, attempts }, map) => {
-    return winner !== undefined && job.splits[map]?.nodes.includes(attempts[winner]!.node) === true;
-  });
   const { map, reduce } = job;
   const own = {
     TOTAL_LAUNCHED_MAPS: map.tally.begun,
     TOTAL_LAUNCHED_REDUCES: reduce.tally.begun,
-    DATA_LOCAL_MAPS: local.length,
+    DATA_LOCAL_MAPS: job.localMaps,
     NUM_FAILED_MAPS: map.tally.failed,
     NUM_FAILED_REDUCES: reduce.tally.failed,
     NUM_KILLED_MAPS: map.tally.killed + map.tally.lost,

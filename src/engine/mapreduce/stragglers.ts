@@ -29,6 +29,8 @@ export interface StragglerQuestion {
   readonly readyMs: number;
 }
 
+/** Finished tasks that are looked at to learn how long they take. */
+const SAMPLE = 500;
 /** An attempt must be behind its like by this much. */
 const SLOW_FACTOR = 1.5;
 
@@ -62,22 +64,25 @@ export function usualDuration(
   question: Omit<StragglerQuestion, "standingOf" | "afterMs">,
 ): number | undefined {
   const { job, kind, nowMs, fractionOf, readyMs } = question;
+  const { tasks, running, tally } = job.table(kind);
   const durations: number[] = [];
-  for (const [task, { attempts, winner }] of job.table(kind).tasks.entries()) {
-    if (winner !== undefined) {
-      const { startedMs, endedMs } = attempts[winner]!;
-      durations.push(Math.max(1, endedMs! - Math.max(startedMs, Math.min(readyMs, endedMs!))));
-      continue;
-    }
-    for (const [attempt, { state, startedMs }] of attempts.entries()) {
+  // Of many tasks some tell as much as all.
+  const stride = Math.ceil(tasks.length / SAMPLE);
+  for (let task = 0; task < tasks.length; task += stride) {
+    const { attempts, winner } = tasks[task]!;
+    if (winner === undefined) continue;
+    const { startedMs, endedMs } = attempts[winner]!;
+    durations.push(Math.max(1, endedMs! - Math.max(startedMs, Math.min(readyMs, endedMs!))));
+  }
+  for (const task of running) {
+    for (const [attempt, { state, startedMs }] of tasks[task]!.attempts.entries()) {
       const fraction = state === "running" ? fractionOf(task, attempt) : undefined;
       if (fraction === undefined || fraction < 0.05) continue;
       durations.push((nowMs - Math.max(startedMs, readyMs)) / fraction);
     }
   }
   // One alone is like nobody.
-  if (durations.length < 2)
-    return durations.length === 1 && job.table(kind).tally.finished === 1 ? durations[0] : undefined;
+  if (durations.length < 2) return tally.finished >= 1 ? durations[0] : undefined;
   durations.sort((left, right) => left - right);
   return durations[durations.length >> 1];
 }

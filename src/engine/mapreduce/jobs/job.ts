@@ -61,6 +61,8 @@ export class Job {
   readonly partitionBytes: number[];
   /** Output files of the winners. */
   outputFiles = 0;
+  /** Maps whose winner ran where its split is. */
+  localMaps = 0;
   /** Attempts that failed, by node. */
   readonly failuresByNode: Map<NodeId, number> = new Map();
   /** False: it ended long ago, and only its sums are kept. */
@@ -163,6 +165,7 @@ export class Job {
       counting: this.counting.slice(),
       partitionBytes: this.partitionBytes.slice(),
       outputFiles: this.outputFiles,
+      localMaps: this.localMaps,
     };
   }
 
@@ -175,6 +178,7 @@ export class Job {
     replaceAll(this.counting, sums.counting);
     replaceAll(this.partitionBytes, sums.partitionBytes);
     this.outputFiles = sums.outputFiles;
+    this.localMaps = sums.localMaps;
   }
 
   digest(): number {
@@ -213,6 +217,7 @@ export class Job {
     const winner = task.winner === undefined ? undefined : task.attempts[task.winner];
     if (winner === undefined) return;
     this.outputFiles += sign * winner.files.length;
+    if (kind === "map" && this.splits[number]?.nodes.includes(winner.node) === true) this.localMaps += sign;
     for (const [place, value] of winner.counters.entries()) {
       if (Number.isNaN(value)) continue;
       this.totals[place]! += sign * value;
@@ -231,6 +236,7 @@ export interface JobSums {
   readonly counting: readonly number[];
   readonly partitionBytes: readonly number[];
   readonly outputFiles: number;
+  readonly localMaps: number;
 }
 
 function newTable(length: number): TaskTable {

@@ -71,6 +71,7 @@ export const JOB_FIELD: Field<JobToken> = record<JobToken>({
       counting: list(double),
       partitionBytes: list(double),
       outputFiles: uint53,
+      localMaps: uint53,
     }),
   ),
   splits: uint32,
