@@ -19,6 +19,7 @@ import { SimulatedCluster } from "./cluster.ts";
 import { Faults } from "./faults.ts";
 import { checkLinearizability } from "./linearizability.ts";
 import type { Verdict } from "./linearizability.ts";
+import { MUTANTS } from "./mutants.ts";
 import type { Mutant } from "./mutants.ts";
 import type { StorageKind } from "./node-program.ts";
 import { storeModel } from "./store-model.ts";
@@ -81,8 +82,9 @@ class Run {
     this.seed = seed;
     this.algorithm = options.consensus ?? DEFAULT_ALGORITHM;
     this.random = SeededRandom.fromSeed(seed);
-    const swarm = drawSwarm(this.random.split("swarm"), options);
     const { mutant } = options;
+    const faults = options.faults ?? (mutant && MUTANTS[mutant].faults);
+    const swarm = drawSwarm(this.random.split("swarm"), { ...options, faults });
     const cluster = new SimulatedCluster(seed, this.algorithm, swarm, mutant, options.storage ?? "disk");
     this.cluster = cluster;
     const { world, nodes, decaying } = cluster;
