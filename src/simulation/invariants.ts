@@ -86,7 +86,7 @@ export class Invariants {
   private readonly decrees: Decrees | undefined;
 
   /** `voters`: undefined when they may change. */
-  constructor(scheduler: Scheduler, protocol: Protocol, voters: readonly NodeId[] | undefined) {
+  constructor(scheduler: Scheduler, protocol: Protocol, voters?: readonly NodeId[]) {
     this.scheduler = scheduler;
     this.protocol = protocol;
     this.decrees = voters && new Decrees(voters);
