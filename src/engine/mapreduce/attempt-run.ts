@@ -2,7 +2,6 @@
  * One attempt on this node, from the moment the log gave it to this worker to the moment the log says how it ended. It may be
  * told to stop at any time; what it left behind then counts for nothing.
  */
-import { QuorateError } from "../../runtime/errors.ts";
 import type { Clock, Timer } from "../../runtime/world.ts";
 import type { AttemptId, Counters } from "../../mapreduce/job-spec.ts";
 import { attemptName } from "../../mapreduce/job-spec.ts";
@@ -13,6 +12,7 @@ import type {
   JobPrograms,
   JobsLog,
   LocalProgram,
+  Outcome,
   OutputPlaces,
   RunningTask,
   TaskEnd,
@@ -26,7 +26,12 @@ import type { Counted } from "./jobs/model.ts";
 import { MESSAGE_MAX, RECORD_TEXT_MAX, STACK_MAX } from "./jobs/model.ts";
 import { Refusal } from "./jobs/replies.ts";
 import { persist, propose } from "./jobs-door.ts";
+import { isPassing } from "./output-keeper.ts";
 import { attemptDirectory } from "./output-paths.ts";
+
+/** How long an attempt waits for what it needs to begin. */
+const PREPARE_MAX_MS = 30_000;
+const PREPARE_RETRY_MS = 300;
 
 export interface AttemptSurroundings {
   readonly machine: JobsMachine;
@@ -98,36 +103,46 @@ export class AttemptRun {
 
   private prepare(): void {
     const { area, programs, files } = this.around;
-    area.begin(this.id, (error, directory) => {
-      if (this.given(error)) return;
-      const { job } = this;
-      programs.ready(job, (missing, program) => {
-        if (this.given(missing)) return;
-        // In a directory that is there: once the job is cleaned up, no attempt that comes late makes another one.
-        const place = attemptDirectory(job, this.id);
-        files.makeDirectory(job.spec.user, place, (refused) => {
-          if (this.given(refused)) return;
-          this.start(directory!, program!);
-        });
-      });
-    });
+    this.patiently<string>(
+      (done) => area.begin(this.id, done),
+      (directory) =>
+        this.patiently<LocalProgram>(
+          (done) => programs.ready(this.job, done),
+          (program) =>
+            // In a directory that is there: once the job is cleaned up, no attempt that comes late makes another one.
+            this.patiently<undefined>(
+              (done) => files.makeDirectory(this.job.spec.user, attemptDirectory(this.job, this.id), done),
+              () => this.start(directory, program),
+            ),
+        ),
+    );
   }
 
-  /** True when the preparation ends here. */
-  private given(error: QuorateError | undefined): boolean {
-    if (this.unwanted !== undefined) {
-      this.finish();
-      return true;
-    }
-    if (error === undefined) return false;
-    this.ended({
-      type: "failed",
-      message: `it could not begin: ${error.message}`,
-      stack: undefined,
-      record: undefined,
-      retryable: true,
-    });
-    return true;
+  /**
+   * A step of the preparation. What may pass (a file system in safe mode, no majority) is waited for a while, and does not count
+   * against the task; a full disk is left to another node.
+   */
+  private patiently<T>(step: (done: Outcome<T>) => void, then: (value: T) => void): void {
+    const { clock } = this.around;
+    const untilMs = clock.monotonicMs() + PREPARE_MAX_MS;
+    const attempt = (): void => {
+      step((error, value) => {
+        if (this.unwanted !== undefined) return this.finish();
+        if (error === undefined) return then(value as T);
+        if (isPassing(error) && error.code !== "DISK_FULL" && clock.monotonicMs() < untilMs) {
+          clock.setTimer(PREPARE_RETRY_MS, () => (this.unwanted === undefined ? attempt() : this.finish()));
+          return;
+        }
+        this.ended({
+          type: "failed",
+          message: `it could not begin: ${error.message}`,
+          stack: undefined,
+          record: undefined,
+          retryable: true,
+        });
+      });
+    };
+    attempt();
   }
 
   private start(directory: string, program: LocalProgram): void {
