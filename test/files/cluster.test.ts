@@ -136,7 +136,7 @@ test("the words of the shell work on a cluster: what is put is listed, read at a
   ];
   expect(await run([...first, "put", local, "/f"])).toMatchObject({ code: 0, stderr: "" });
   expect((await run([...second, "ls", "/"])).stdout).toMatch(
-    /-rw-r--r-- {3}3 quorate supergroup +2097155 .* \/f\n/,
+    new RegExp(`-rw-r--r-- {3}3 ${userName()} supergroup +2097155 .* /f\n`),
   );
   const back = join(scratch(), "back");
   expect((await run([...third, "get", "/f", back])).code).toBe(0);
