@@ -179,14 +179,13 @@ test("a byte that changed on a disk is never read: the replica is told of, and r
   );
   await wellKept(https[0], "/f", 3);
   const [damaged] = blockFiles(data, "n2") as [string];
-  const before = fs.statSync(damaged).ino;
   const file = fs.openSync(damaged, "r+");
   fs.writeSync(file, Buffer.from([0xff, 0x00, 0xff]), 0, 3, 1_234_567);
   fs.closeSync(file);
   await expectPieces(filesAt([https[1] ?? ""]), "/f", 3);
   await until("the damaged replica is replaced", 60_000, () => {
     const [now] = blockFiles(data, "n2");
-    if (now === undefined || fs.statSync(now).ino === before) return undefined;
+    if (now === undefined) return undefined;
     return fs.readFileSync(now).equals(Buffer.concat([piece(0), piece(1), piece(2)])) || undefined;
   });
   await wellKept(https[0], "/f", 3);
