@@ -99,9 +99,9 @@ test("a program that never comes back is ended, and one that says that it lives 
   const silent = runMap("for (;;);", "a", settings);
   const waiting = runMap("await new Promise(() => setInterval(() => undefined, 1000));", "a", settings);
   const busy = runMap(
-    "const end = Date.now() + 5000; while (Date.now() < end) task.progress(); out.emit(line);",
+    "const end = Date.now() + 9000; while (Date.now() < end) task.progress(); out.emit(line);",
     "a",
-    settings,
+    { progressTimeoutMs: 6000 },
   );
   const message = `${MAP}: no progress for 3000 ms`;
   expect(await silent.ended).toMatchObject({ type: "failed", message, retryable: true });
@@ -213,13 +213,13 @@ test("an attempt that died without a word names the record at hand, when it was 
   const loop = runMap(
     "if (line === 'b') for (;;);",
     "a\nb\nc\n",
-    { progressTimeoutMs: 3000 },
+    { progressTimeoutMs: 6000 },
     {},
     { trace: true },
   );
   expect(await loop.ended).toMatchObject({
     type: "failed",
-    message: `${MAP}: at record 1: no progress for 3000 ms`,
+    message: `${MAP}: at record 1: no progress for 6000 ms`,
     record: { index: 1, text: "b" },
   });
 });
