@@ -1,8 +1,8 @@
 /** Deliberate bugs that the swarm must find: what it would not notice it does not prove. */
 import { afterEach, expect, test, vi } from "vitest";
+import { BlockLink } from "../blocks/block-link.ts";
 import { BlockUpkeep } from "../blocks/block-upkeep.ts";
-import type { BlockStore } from "../blocks/block-store.ts";
-import { DataNode } from "../blocks/data-node.ts";
+import { LocationTable } from "../blocks/location-table.ts";
 import { PipelineWriter } from "../blocks/pipeline-writer.ts";
 import type { NamespaceQueries } from "../namespace/queries.ts";
 import { Swarm } from "./files-swarm.testing.ts";
@@ -45,8 +45,7 @@ test("a sync that is acknowledged before anything is on a disk is found out", as
 });
 
 test("a block that is closed before its end is acknowledged is found out", async () => {
-  const finish = Object.getOwnPropertyDescriptor(PipelineWriter.prototype, "finish")
-    ?.value as PipelineWriter["finish"];
+  const finish = methodOf(PipelineWriter.prototype, "finish");
   vi.spyOn(PipelineWriter.prototype, "finish").mockImplementation(function (this: PipelineWriter, done) {
     const block = { ...this.written, length: this.length };
     finish.call(this, () => undefined);
@@ -63,11 +62,24 @@ test("replicas that are removed though a file names their block are found out", 
   expect(await found()).toMatch(isWrongContent);
 });
 
-test("a node that takes a stale replica for a good one, and refuses to make another, is found out", async () => {
-  const holding = DataNode.prototype as unknown as { hasGood(order: { readonly block: number }): boolean };
-  vi.spyOn(holding, "hasGood").mockImplementation(function (this: DataNode, { block }) {
-    const { store } = this as unknown as { readonly store: BlockStore };
-    return store.get(block) !== undefined;
+test("stale replicas that are read as if they were good are found out", async () => {
+  const readable = methodOf(LocationTable.prototype, "readable");
+  vi.spyOn(LocationTable.prototype, "readable").mockImplementation(function (
+    this: LocationTable,
+    block,
+    _stamp,
+    reader,
+  ) {
+    // The stalest first: what nobody asks for shows nothing.
+    return readable.call(this, block, 0, reader).toSorted((left, right) => left.stamp - right.stamp);
+  });
+  const send = methodOf(BlockLink.prototype, "send");
+  vi.spyOn(BlockLink.prototype, "send").mockImplementation(function (this: BlockLink, to, frame) {
+    send.call(this, to, frame.type === "read" ? { ...frame, minStamp: 0 } : frame);
   });
   expect(await found()).toMatch(isWrongContent);
 });
+
+function methodOf<Class, Name extends keyof Class>(prototype: Class, name: Name): Class[Name] {
+  return Object.getOwnPropertyDescriptor(prototype, name)?.value as Class[Name];
+}
