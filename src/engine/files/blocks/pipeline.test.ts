@@ -127,12 +127,12 @@ test("a writer that pauses keeps its pipeline, and a writer that is gone leaves 
   cluster.until(() => block !== undefined, "finished");
   expect(block).toEqual({ id: 1, stamp: 1, length: PIECE });
   const gone = writerAt(cluster.node("n4"), new BlockLog(1, ["n1", "n2", "n3"]), { block: 2 });
-  gone.write(streamBytes(2, 0, PIECE), () => undefined);
+  gone.write(streamBytes(2, 0, 4 * PIECE), () => undefined);
   cluster.run(50);
   cluster.kill("n4");
   cluster.run(35_000);
   for (const id of ["n1", "n2", "n3"]) {
-    expect(cluster.node(id).store.get(2)).toMatchObject({ length: PIECE, state: "writing" });
+    expect(cluster.node(id).store.get(2)).toMatchObject({ length: 4 * PIECE, state: "writing" });
   }
 });
 
