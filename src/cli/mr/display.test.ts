@@ -41,6 +41,7 @@ function report(change: Partial<JobReport> = {}): JobReport {
     },
     failure: undefined,
     killed: undefined,
+    cleaned: true,
     spec: SPEC,
     cleaned: false,
     cursor: "1",
