@@ -16,6 +16,7 @@ export type { Content } from "./client/files/content.ts";
 export type {
   CallOptions,
   Checksum,
+  ErasureCoding,
   ReadOptions,
   Space,
   Summary,

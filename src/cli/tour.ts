@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connectFiles } from "../client/files/connect.ts";
+import { connectJobs } from "../client/mapreduce/connect.ts";
 import { ALGORITHMS } from "../consensus/algorithm-names.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { readClusterFile } from "./cluster-file.ts";
@@ -19,6 +20,7 @@ import { NODE_ENTRY } from "./start.ts";
 import { formatBytes, formatCount, formatDuration, formatTable, paintFor } from "./style.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { Act, Finding, Stage } from "./tour/act.ts";
+import { milestone } from "./tour/act.ts";
 import { bar, createBoard } from "./tour/board.ts";
 import type { Board } from "./tour/board.ts";
 import { cacheAct } from "./tour/cache-act.ts";
@@ -27,16 +29,24 @@ import { counterAct } from "./tour/counter-act.ts";
 import { filesAct } from "./tour/files-act.ts";
 import type { Library } from "./tour/documents.ts";
 import { readLibrary } from "./tour/documents.ts";
-import type { FaultRecord } from "./tour/faults.ts";
-import { killLeaders } from "./tour/faults.ts";
+import type { FaultOptions, FaultRecord } from "./tour/faults.ts";
+import { killLeaders, killNode } from "./tour/faults.ts";
 import { indexAct } from "./tour/index-act.ts";
+import { jobsAct } from "./tour/jobs-act.ts";
 import type { Pauses } from "./tour/pauses.ts";
 import { createPauses } from "./tour/pauses.ts";
 import { pulseAct } from "./tour/pulse-act.ts";
 import { formatFindings, measurements } from "./tour/report.ts";
 import type { Call } from "./verb.ts";
 
-const ACTS: readonly ((stage: Stage) => Act)[] = [indexAct, filesAct, cacheAct, counterAct, pulseAct];
+const ACTS: readonly ((stage: Stage) => Act)[] = [
+  indexAct,
+  filesAct,
+  jobsAct,
+  cacheAct,
+  counterAct,
+  pulseAct,
+];
 const NODES = 3;
 const INTERRUPTED_EXIT = 130;
 /** The dependencies' documents: below this package when it was cloned, beside it when it was installed. */
@@ -154,6 +164,7 @@ async function perform(
   const pauses = createPauses();
   const connections: Connection[] = [];
   let mayEnd = false;
+  const faultsOver = milestone<void>();
   const urls = configs.map(({ respPort }) => `redis://127.0.0.1:${respPort}`);
   const stage: Stage = {
     library,
@@ -164,11 +175,23 @@ async function perform(
       return connection;
     },
     files: (node, how) => connectFiles(filesUrl(configs, node, how === "alone")),
+    jobs: (node) => connectJobs(filesUrl(configs, node, false)),
+    whole: milestone(),
+    faultsOver: faultsOver.reached,
+    kill: (node, why) => killNode(faultOptions, node, why),
     mayEnd: () => mayEnd,
     signal,
     acknowledged: (writer) => pauses.acknowledged(writer),
   };
   const acts = ACTS.map((act) => act(stage));
+  const faultOptions: FaultOptions = {
+    supervisor,
+    ids: configs.map(({ id }) => id),
+    signal,
+    underWay: () => acts.every((act) => act.progress().fraction !== 0),
+    onKill: () => pauses.fault(),
+    note: (line) => board.note(`  ${PAINT("yellow", "!")} ${line}`),
+  };
   introduce(library, configs, supervisor);
   const board = createBoard(
     process.stdout,
@@ -176,14 +199,11 @@ async function perform(
     () => summary(acts),
   );
   try {
-    const ids = configs.map(({ id }) => id);
-    const onKill = (): void => pauses.fault();
-    const underWay = (): boolean => acts.every((act) => act.progress().fraction !== 0);
-    const note = (line: string): void => board.note(`  ${PAINT("yellow", "!")} ${line}`);
     let faults: readonly FaultRecord[] = [];
     const director = async (): Promise<void> => {
-      faults = await killLeaders({ supervisor, ids, signal, underWay, onKill, note });
+      faults = await killLeaders(faultOptions);
       mayEnd = true;
+      faultsOver.reach();
     };
     await orAbort(failure, [director(), ...acts.map((act) => act.run())]);
     const workedMs = performance.now() - startedMs;

@@ -9,6 +9,7 @@ const QUIET: Faults = {
   duplicate: 0,
   delayMs: 1,
   diskMs: 1,
+  restoreMs: 1,
   crash: 0,
   rot: 0,
   forget: 0,

@@ -16,9 +16,10 @@ import type {
 } from "./consensus.ts";
 import { protocolOf, type Algorithm } from "./algorithms.ts";
 import { DEFAULT_CONSENSUS_OPTIONS } from "./defaults.ts";
+import { describeMembership } from "./describe.testing.ts";
 import { decodeMembership } from "./membership.ts";
 import type { ConsensusMessage, Protocol } from "./protocol.ts";
-import { emptyDisk, isNewcomer, lastOf, reaches, storeWrite, type Disk } from "./disk.testing.ts";
+import { emptyDisk, floorOf, isNewcomer, lastOf, reaches, storeWrite, type Disk } from "./disk.testing.ts";
 import { EventQueue } from "./event-queue.testing.ts";
 import { digestWith, Laws, readDigest, require, valueOf, type Subject } from "./laws.testing.ts";
 import { randomFrom, type Faults } from "./swarm.testing.ts";
@@ -30,12 +31,14 @@ interface Node extends Subject {
   life: number;
   pausedUntil: number;
   skew: number;
-  writes: { id: number; write: DurableWrite }[];
+  /** Under way to the disk, in order; `keepFrom`: with the write what is before goes. */
+  writes: { id: number; write: DurableWrite; keepFrom?: number }[];
   durableId: number;
   waiting: { to: string; message: ConsensusMessage; after: number }[];
   applied: number;
   digest: number;
-  receiving: Bytes[];
+  /** Of a snapshot: pieces are stored one after the other, the last of those under way at `storedAt`. */
+  receiving: { index: number; chunks: Bytes[]; storedAt: number };
   reads: Map<number, number>;
 }
 
@@ -51,7 +54,7 @@ export interface ClusterOptions {
 export class Cluster {
   readonly nodes = new Map<string, Node>();
   now = 0;
-  chosen: { term: number; value: number; digest: number; committedIn: number }[] = [];
+  chosen: { term: number; value: number; digest: number; committedIn: number; members: string }[] = [];
   readonly random: () => number;
   readsAnswered = 0;
   changes = 0;
@@ -96,7 +99,7 @@ export class Cluster {
         waiting: [],
         applied: 0,
         digest: 0,
-        receiving: [],
+        receiving: { index: 0, chunks: [], storedAt: 0 },
         reads: new Map(),
         membership: this.founding(),
       });
@@ -183,7 +186,7 @@ export class Cluster {
     node.durableId = 0;
     node.waiting = [];
     node.reads.clear();
-    node.receiving = [];
+    node.receiving = { index: 0, chunks: [], storedAt: this.now };
     node.applied = disk.snapshot?.meta.index ?? 0;
     node.digest = disk.snapshot === undefined ? 0 : readDigest(disk.snapshot.bytes);
     node.core = this.protocol.create(options, recovered, this.clock(node));
@@ -218,7 +221,7 @@ export class Cluster {
   private crash(node: Node): void {
     // Of the writes under way some reached the disk, in order.
     const kept = Math.floor(this.random() * (node.writes.length + 1));
-    for (const { write } of node.writes.slice(0, kept)) this.store(node, write);
+    for (const written of node.writes.slice(0, kept)) this.store(node, written);
     node.core = undefined;
     node.life += 1;
     if (this.chance(this.options.faults.rot)) this.rot(node);
@@ -246,9 +249,7 @@ export class Cluster {
     const last = lastOf(disk);
     if (last.index === 0) return;
     if (disk.floor === undefined) this.losses += 1;
-    // Slots are accepted in any order: all that is known is that no ballot was above the promised one.
-    const { entriesKeepTerm } = this.protocol;
-    disk.floor ??= { term: entriesKeepTerm ? last.term : disk.term, index: last.index };
+    disk.floor = floorOf(disk.floor, last, disk.term, this.protocol.entriesKeepTerm);
     const base = disk.snapshot?.meta.index ?? 0;
     const from = base + 1 + Math.floor(this.random() * (last.index - base));
     disk.entries = disk.entries.filter((entry) => entry.index < from);
@@ -349,32 +350,35 @@ export class Cluster {
         const chunk = bytes.subarray(effect.offset, effect.offset + effect.length);
         return this.transmit(node, effect.to, this.protocol.withChunk(effect.message, chunk));
       }
-      case "storeChunk": {
-        const { life } = node;
-        this.at(this.random() * this.options.faults.diskMs, () => {
-          if (node.life !== life) return;
-          if (effect.offset === 0) node.receiving = [];
-          node.receiving.push(effect.chunk);
-          const offset = effect.offset + effect.chunk.length;
-          const valid = !this.chance(0.05);
-          const snapshotIndex = effect.snapshot.index;
-          this.step(node, (core, now) =>
-            core.step({ type: "chunkStored", snapshotIndex, offset, valid }, now),
-          );
-        });
-        return;
-      }
+      case "storeChunk":
+        return this.receive(node, effect.snapshot, effect.offset, effect.chunk);
       case "install":
         return this.install(node, effect.snapshot);
     }
   }
 
+  private receive(node: Node, { index }: SnapshotMeta, offset: number, chunk: Bytes): void {
+    const { life, receiving } = node;
+    receiving.storedAt = Math.max(receiving.storedAt, this.now + this.random() * this.options.faults.diskMs);
+    this.at(receiving.storedAt - this.now, () => {
+      if (node.life !== life) return;
+      if (offset === 0) Object.assign(receiving, { index, chunks: [] });
+      const stored = concatBytes(receiving.chunks).length;
+      const valid = receiving.index === index && stored === offset && !this.chance(0.05);
+      if (valid) receiving.chunks.push(chunk);
+      const end = offset + chunk.length;
+      this.step(node, (core, now) =>
+        core.step({ type: "chunkStored", snapshotIndex: index, offset: end, valid }, now),
+      );
+    });
+  }
+
   private install(node: Node, meta: SnapshotMeta): void {
     const { life } = node;
     this.installs += 1;
-    this.at(this.random() * this.options.faults.diskMs * 3, () => {
+    this.at(this.random() * this.options.faults.restoreMs, () => {
       if (node.life !== life) return;
-      const bytes = concatBytes(node.receiving);
+      const bytes = concatBytes(node.receiving.chunks);
       require(bytes.length === meta.sizeBytes, "a snapshot was put together wrongly");
       require(meta.index >= node.applied, `snapshot of ${meta.index} takes back ${node.applied}`);
       require(this.chosen[meta.index - 1]?.digest === readDigest(bytes), "a snapshot of another state");
@@ -392,7 +396,7 @@ export class Cluster {
     this.at(this.random() * this.options.faults.diskMs * stall, () => {
       if (node.life !== life) return;
       while (node.writes.length > 0 && node.writes[0]!.id <= id)
-        this.recoveries += this.store(node, node.writes.shift()!.write);
+        this.recoveries += this.store(node, node.writes.shift()!);
       if (id <= node.durableId) return;
       node.durableId = id;
       this.step(node, (core, now) => core.step({ type: "durable", writeId: id }, now));
@@ -400,10 +404,12 @@ export class Cluster {
     });
   }
 
-  private store(node: Node, write: DurableWrite): number {
+  private store(node: Node, { write, keepFrom = 0 }: Node["writes"][number]): number {
     const { faults } = this.options;
     this.laws.stored(node, write, faults.change === 0 && faults.forget === 0);
-    return storeWrite(node.disk, write);
+    const reached = storeWrite(node.disk, write);
+    compactDisk(node.disk, keepFrom);
+    return reached;
   }
 
   private release(node: Node): void {
@@ -499,9 +505,12 @@ export class Cluster {
       const digest = digestWith(node.digest, entry!, this.protocol.entriesKeepTerm);
       const known = this.chosen[index - 1];
       const value = valueOf(entry!);
+      const members = describeMembership(core.membershipAt(index));
       if (known === undefined)
-        this.chosen[index - 1] = { term: entry!.term, value, digest, committedIn: term };
+        this.chosen[index - 1] = { term: entry!.term, value, digest, committedIn: term, members };
       else require(known.digest === digest, `two values were committed at ${index}`);
+      const same = known === undefined || known.members === members;
+      require(same, `${node.id} has members ${members} at ${index}, not ${known?.members}`);
       node.digest = digest;
       node.applied = index;
     }
@@ -561,7 +570,9 @@ export class Cluster {
     const keepFrom = Math.max(1, index - Math.floor(this.random() * 10));
     this.step(node, (c, now) => c.step({ type: "compact", snapshot: meta, keepFrom }, now));
     const { firstIndex, snapshotsInUse } = core.status(this.now);
-    disk.entries = disk.entries.filter((entry) => entry.index >= firstIndex);
+    const last = node.writes.at(-1);
+    if (last === undefined) compactDisk(disk, firstIndex);
+    else last.keepFrom = firstIndex;
     for (const old of disk.old.keys()) if (!snapshotsInUse.includes(old)) disk.old.delete(old);
   }
 
@@ -606,6 +617,10 @@ export class Cluster {
     const input = { type: "changeMembership", id: (this.order += 1), ...goal } as const;
     this.step(leader, (core, now) => core.step(input, now));
   }
+}
+
+function compactDisk(disk: Disk, before: number): void {
+  disk.entries = disk.entries.filter(({ index }) => index >= before);
 }
 
 interface Sender {

@@ -218,9 +218,10 @@ export function mayVote(core: Core): boolean {
 
 /**
  * A voter may campaign, but not one that lost entries which it acknowledged: nobody could tell that they are missing from its
- * log. Nor may a newcomer.
+ * log. Nor may a newcomer, nor one whose state machine is being given a snapshot: a leader could not say what it has committed.
  */
 export function mayCampaign(core: Core): boolean {
+  if (core.receiver?.installing === true) return false;
   if (core.floor !== undefined && core.options.mutant !== "ignore-floor") return false; // mutant
   if (core.newcomer) return false;
   return core.policy.campaigns(core).some((membership) => isVotingMember(core, membership));

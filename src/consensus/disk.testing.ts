@@ -42,6 +42,20 @@ export function isNewcomer({ identity, entries, snapshot }: Disk): boolean {
   return !entries.some((entry) => entry.kind === "membership" && names(decodeMembership(entry.payload)));
 }
 
+/**
+ * How far a damaged log once reached. Where entries keep their term, what was lost before is the end of it still; slots were accepted
+ * in any order, and all that is known of them is that none was in a ballot above the promised one.
+ */
+export function floorOf(
+  before: Floor | undefined,
+  last: Floor,
+  promised: number,
+  entriesKeepTerm: boolean,
+): Floor {
+  if (entriesKeepTerm) return before ?? { term: last.term, index: last.index };
+  return { term: promised, index: Math.max(last.index, before?.index ?? 0) };
+}
+
 /** True when a log that ends at `left` is at least as up to date as one that ends at `right`. */
 export function reaches(left: Floor, right: Floor): boolean {
   return left.term > right.term || (left.term === right.term && left.index >= right.index);

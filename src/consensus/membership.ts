@@ -252,6 +252,11 @@ export class MembershipHistory {
     if (keep > 0) this.configurations.splice(0, keep);
   }
 
+  /** A snapshot replaced the log up to `base`; what was behind that stays. */
+  startAfter(base: Configuration): void {
+    this.configurations = [base, ...this.configurations.filter(({ index }) => index > base.index)];
+  }
+
   /** A snapshot replaced the log. */
   reset(base: Configuration): void {
     this.configurations = [base];

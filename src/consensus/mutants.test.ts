@@ -100,6 +100,26 @@ const PAXOS: Searches<PaxosMutant> = {
     },
   },
   "forget-promise-in-snapshot": { seeds: 10, faults: { compact: 0.05, loss: 0.2, partition: 0.04 } },
+  // Leaders and members change while a follower gives its state machine a snapshot.
+  "forget-members-behind-snapshot": {
+    seeds: 60,
+    faults: {
+      restoreMs: 1500,
+      compact: 0.03,
+      change: 0.1,
+      transfer: 0.05,
+      loss: 0.1,
+      partition: 0.05,
+      crash: 0.01,
+      aim: 0,
+      delayMs: 3,
+      diskMs: 2,
+      hold: 0,
+      pause: 0,
+      rot: 0,
+      forget: 0,
+    },
+  },
   "count-stale-accept": { seeds: 10, faults: { aim: 0.8 } },
 };
 

@@ -21,4 +21,5 @@ export type PaxosMutant =
   | "apply-over-hole"
   | "skip-noop"
   | "forget-promise-in-snapshot"
+  | "forget-members-behind-snapshot"
   | "count-stale-accept";

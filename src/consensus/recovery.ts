@@ -73,7 +73,7 @@ export function recover(
   core.role = idleRole(core);
   core.effects.push({ type: "membership", membership: core.membership });
   tellRole(core);
-  const { voters, outgoing } = core.membership;
+  const { voters, outgoing } = policy.electorate(core);
   const alone = outgoing.length === 0 && voters.length === 1 && voters[0] === core.id;
   if (alone && mayCampaign(core)) becomePreCandidate(core);
   return core;

@@ -19,6 +19,8 @@ export interface Faults {
   /** Messages take up to this long; now and then ten times as long. */
   delayMs: number;
   diskMs: number;
+  /** Giving the state machine a received snapshot takes up to this long: leaders may come and go meanwhile. */
+  restoreMs: number;
   crash: number;
   /** How many crashes are followed by damage to what was durable: entries from somewhere on, the snapshot too at times. */
   rot: number;
@@ -46,6 +48,7 @@ export function swarm(seed: number): Faults {
     duplicate: some(0.2),
     delayMs: 0.5 + some(20),
     diskMs: 0.5 + some(15),
+    restoreMs: 0,
     crash: some(0.05),
     rot: 0,
     forget: 0,
@@ -59,5 +62,5 @@ export function swarm(seed: number): Faults {
     appendMaxBytes: random() < 0.5 ? 1 : 64,
   };
   // Drawn last: the seeds keep what they drew before there was rot.
-  return { ...drawn, rot: some(0.8), forget: some(0.8) };
+  return { ...drawn, rot: some(0.8), forget: some(0.8), restoreMs: 3 * drawn.diskMs + some(1500) };
 }

@@ -25,6 +25,7 @@ import {
   describeWrite,
   type Describer,
 } from "./describe.testing.ts";
+import { floorOf } from "./disk.testing.ts";
 import type { ConsensusMessage, Protocol } from "./protocol.ts";
 
 interface Packet {
@@ -299,10 +300,7 @@ export class Transcript {
   /** Bit rot in a stopped node: its entries from `from` on are gone, and its snapshot if that reaches so far. */
   private lose(node: Node, from: number): void {
     const last = node.entries.at(-1) ?? node.snapshot?.meta;
-    const { entriesKeepTerm } = this.protocol;
-    if (last !== undefined) {
-      node.floor ??= { term: entriesKeepTerm ? last.term : node.term, index: last.index };
-    }
+    if (last !== undefined) node.floor = floorOf(node.floor, last, node.term, this.protocol.entriesKeepTerm);
     node.entries = node.entries.filter((entry) => entry.index < from);
     if (node.snapshot !== undefined && node.snapshot.meta.index >= from) node.snapshot = undefined;
   }

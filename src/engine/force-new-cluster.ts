@@ -8,8 +8,9 @@
  */
 import { createHash } from "node:crypto";
 import { isAlgorithm } from "../consensus/algorithms.ts";
-import type { DurableWrite, Index, Membership, Recovered, Term } from "../consensus/consensus.ts";
+import type { DurableWrite, Entry, Index, Membership, Recovered, Term } from "../consensus/consensus.ts";
 import { decodeMembership, encodeMembership } from "../consensus/membership.ts";
+import { NO_BYTES } from "../runtime/bytes.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { openLocalWorld } from "../runtime/node/world.ts";
 import type { Logger, NodeId } from "../runtime/world.ts";
@@ -66,6 +67,7 @@ export async function forceNewCluster(options: ForceOptions): Promise<ForcedClus
     dataDir,
     durability: "always",
     metrics: createMetrics(),
+    acceptLoss: true,
     contain: undefined,
     furtherGroups: "found",
   });
@@ -107,27 +109,26 @@ async function forceAllGroups(
 
 /** The log goes on after its end in a new term, with a membership of one: the next start leads at once. */
 async function appendMembership({ storage, recovered }: GroupStorage, alone: Membership): Promise<void> {
-  const { term, floor } = recovered;
-  const entry = {
-    index: endOf(recovered).last.index + 1,
-    term: term + 1,
-    kind: "membership",
-    payload: encodeMembership(alone),
-  } as const;
+  const { term, floor, chosen = 0 } = recovered;
+  const { last } = endOf(recovered);
+  const index = Math.max(last.index, chosen) + 1;
+  const entry = { index, term: term + 1, kind: "membership", payload: encodeMembership(alone) } as const;
   const write: DurableWrite = {
     ballot: { term: term + 1, votedFor: undefined },
-    entries: [entry],
+    entries: [...noops(last.index + 1, index - 1, term + 1), entry],
     ...(floor === undefined ? {} : { floor: "reached" }),
   };
   await new Promise<void>((resolve) => storage.append(write, resolve));
 }
 
 /** Where a log ends, and which members it knows; `before`: the latest of them. */
-function endOf({ entries, snapshot }: Recovered): {
+function endOf(recovered: Recovered): {
   readonly last: { readonly index: Index; readonly term: Term };
   readonly before: Membership | undefined;
   readonly known: readonly Membership[];
 } {
+  const { snapshot } = recovered;
+  const entries = entriesKept(recovered);
   const changes = entries.filter(({ kind }) => kind === "membership");
   const memberships = changes.map(({ payload }) => decodeMembership(payload));
   return {
@@ -135,4 +136,23 @@ function endOf({ entries, snapshot }: Recovered): {
     before: memberships.at(-1) ?? snapshot?.membership,
     known: [...memberships, ...(snapshot === undefined ? [] : [snapshot.membership])],
   };
+}
+
+/**
+ * What goes on: of a damaged log, what stands before the first entry that is lost. What came after that may rest on it.
+ */
+function entriesKept({ entries, snapshot, floor }: Recovered): readonly Entry[] {
+  if (floor === undefined) return entries;
+  let end = snapshot?.index ?? 0;
+  return entries.filter(({ index }) => {
+    if (index === end + 1) end = index;
+    return index <= end;
+  });
+}
+
+/** In place of what was known to be chosen and is lost: no start may miss it. */
+function noops(from: Index, to: Index, term: Term): Entry[] {
+  const entries: Entry[] = [];
+  for (let index = from; index <= to; index++) entries.push({ index, term, kind: "noop", payload: NO_BYTES });
+  return entries;
 }

@@ -43,6 +43,8 @@ export interface NodeStorageOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly fatal: (error: Error) => void;
+  /** What is damaged is given up by an operator: it is reported, also where there is no peer to fetch it from. Default false. */
+  readonly acceptLoss?: boolean;
   /** Stands between the node and its disk. Default: nothing does. */
   readonly contain?: ((disk: Disk) => Disk) | undefined;
   /** The groups beside the keyspace; "found": those of which the directory holds anything. Default: none. */
@@ -170,7 +172,7 @@ async function openGroup(
 
 /** Throws DATA_CORRUPT when what is damaged can be fetched from nobody. */
 function refuseWithoutPeers({ recovered, damage }: GroupRecovery, options: NodeStorageOptions): void {
-  if (damage === undefined) return;
+  if (damage === undefined || options.acceptLoss === true) return;
   const newest = recovered.entries.findLast((entry) => entry.kind === "membership");
   const membership = newest === undefined ? recovered.snapshot?.membership : decodeMembership(newest.payload);
   const known = membership === undefined ? Object.keys(options.members) : members(membership);

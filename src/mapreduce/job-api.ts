@@ -45,6 +45,7 @@ export interface JobSubmission {
   readonly settings?: Partial<JobSettings>;
   readonly properties?: Readonly<Record<string, string>>;
   readonly cacheFiles?: readonly CacheFile[];
+  /** Partitions are ranges of keys, sampled before the job begins. Default false. */
   readonly totalOrder?: boolean;
   readonly ranges?: readonly string[];
 }

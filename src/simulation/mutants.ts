@@ -10,7 +10,12 @@ export type Mutant =
   // The searches of the cores alone find the others, with losses aimed at them (consensus/mutants.test.ts).
   | Exclude<
       ConsensusMutant,
-      "ignore-floor" | "newcomer-votes" | "keep-progress-of-replaced" | "take-lower-ballot" | "skip-noop"
+      | "ignore-floor"
+      | "newcomer-votes"
+      | "keep-progress-of-replaced"
+      | "take-lower-ballot"
+      | "skip-noop"
+      | "forget-members-behind-snapshot"
     >
   | "forget-sessions-in-snapshot"
   | "skip-directory-fsync"

@@ -6,7 +6,7 @@
  * | `GET /files/v1/report` | `ReportJson` |
  * | `GET /files/v1/health?path=/&show=problems\|files\|blocks&open=true` | lines of JSON, each a `HealthLine`; the last is a summary or an error |
  * | `GET /files/v1/safemode`, `PUT` with `{"on":true}` | `SafeModeJson` |
- * | `PUT /files/v1/nodes/NODE` with `{"standing":"decommissioning"}` | `NodeStandingJson` |
+ * | `PUT /files/v1/nodes/NODE` with `{"standing":"decommissioning"}` | `{"node":"n1","standing":"decommissioning"}` |
  * | `POST /files/v1/balance` with `{"threshold":0.1,"maxBytes":…}` | `BalanceJson` |
  *
  * Who asks says so with `user.name`, as in WebHDFS. Everything that is refused is an `ErrorJson`; bodies are JSON.
@@ -174,11 +174,6 @@ export interface HealthSummaryJson {
 }
 
 export type HealthLine = PathHealthJson | HealthSummaryJson | ({ readonly type: "error" } & ErrorJson);
-
-export interface NodeStandingJson {
-  readonly node: string;
-  readonly standing: NodeStandingName;
-}
 
 export interface BalanceJson {
   /** Moves that this round ordered. */

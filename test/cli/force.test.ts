@@ -72,7 +72,11 @@ test.each(ALGORITHMS)(
     // One that was thought lost is no member of this cluster, and leads nobody.
     const old = begin("n2");
     await until("n2 to be up", 20_000, () => statusOf(urlAt(1)).catch(() => undefined));
-    expect((await statusOf(urlAt(1))).groups).toMatchObject([{ leader: null }, { leader: null }]);
+    expect((await statusOf(urlAt(1))).groups).toMatchObject([
+      { leader: null },
+      { leader: null },
+      { leader: null },
+    ]);
     expect((await statusOf(urlAt(0))).nodes.map(({ id }) => id)).toEqual(["n1"]);
     old.kill("SIGKILL");
     await old.ended;

@@ -114,7 +114,7 @@ test.each(ALGORITHMS)(
     expect((await members("add", "n4", "--url", url)).stderr).toContain("n4 is a member already");
     expect(await nodeAt(fourth.url, "n4")).toMatchObject({ voter: true, newcomer: false });
 
-    expect((await statusOf(fourth.url)).groups).toMatchObject([{ algorithm }, { algorithm }]);
+    expect((await statusOf(fourth.url)).groups).toMatchObject([{ algorithm }, { algorithm }, { algorithm }]);
 
     // The leader leaves: another takes over.
     const leader = (await statusOf(url)).nodes.find(({ role }) => role === "leader")?.id ?? "";

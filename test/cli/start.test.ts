@@ -33,6 +33,7 @@ test.each(ALGORITHMS)(
     expect(before.groups).toMatchObject([
       { name: "keyspace", algorithm, durability: "always", refusing: null },
       { name: "files", algorithm, durability: "always", refusing: null },
+      { name: "jobs", algorithm, durability: "always", refusing: null },
     ]);
     for (const node of before.nodes) {
       expect(node).toMatchObject({ pid: expect.any(Number) as number, resp: expect.any(String) as string });
@@ -73,7 +74,7 @@ test.each(ALGORITHMS)(
     const second = await startCluster(["--nodes", "3", "--data", data]);
     expect(await ask(second.url, "GET", "kept")).toBe("yes");
     // Not said again: the directory knows.
-    expect((await statusOf(second.url)).groups).toMatchObject([{ algorithm }, { algorithm }]);
+    expect((await statusOf(second.url)).groups).toMatchObject([{ algorithm }, { algorithm }, { algorithm }]);
     second.program.kill("SIGTERM");
     expect(await second.program.ended).toMatchObject({ code: 0 });
   },

@@ -1,6 +1,7 @@
 /** One replica's state machine is made to go wrong: it is found out, stops serving, and the others go on. */
-import { afterEach, expect, test } from "vitest";
-import { createConsensus, protocolOf } from "../../src/consensus/algorithms.ts";
+import { afterEach, describe, expect, test } from "vitest";
+import { ALGORITHMS, createConsensus, protocolOf } from "../../src/consensus/algorithms.ts";
+import type { Algorithm } from "../../src/consensus/algorithms.ts";
 import { DEFAULT_CONSENSUS_OPTIONS } from "../../src/consensus/defaults.ts";
 import type { ConsensusMessage } from "../../src/consensus/protocol.ts";
 import type { HostedGroup } from "../../src/engine/cluster/hosted-group.ts";
@@ -45,7 +46,12 @@ afterEach(() => {
 });
 
 /** `wrong`: whose keyspace goes wrong; `wrongTally`: all host a tally too, and that of this node goes wrong. */
-function startNodes(ids: readonly string[], wrong: readonly string[], wrongTally?: string): void {
+function startNodes(
+  algorithm: Algorithm,
+  ids: readonly string[],
+  wrong: readonly string[],
+  wrongTally?: string,
+): void {
   const hub = createLocalHub();
   const clock = createClock();
   const random = createRandom();
@@ -67,9 +73,9 @@ function startNodes(ids: readonly string[], wrong: readonly string[], wrongTally
     const group = <Machine>(number: number, name: string, machine: Machine) => ({
       id: number,
       name,
-      algorithm: "raft" as const,
+      algorithm,
       consensus: createConsensus(
-        "raft",
+        algorithm,
         {
           ...DEFAULT_CONSENSUS_OPTIONS,
           id,
@@ -79,7 +85,7 @@ function startNodes(ids: readonly string[], wrong: readonly string[], wrongTally
         { term: 0, votedFor: undefined, snapshot: undefined, entries: [] },
         clock.monotonicMs(),
       ),
-      codec: protocolOf("raft"),
+      codec: protocolOf(algorithm),
       storage: createMemoryStorage(clock),
       machine,
       recovered: undefined,
@@ -117,85 +123,87 @@ async function leaderOf(all: readonly Node[]): Promise<Node> {
   return until("a leader", 10_000, () => all.find((node) => node.status().consensus.role === "leader"));
 }
 
-test.each(["n1", "n2", "n3"])(
-  "when the state of %s goes wrong, it serves nobody any more and gives leadership away; the others go on",
-  async (wrong) => {
-    startNodes(["n1", "n2", "n3"], [wrong]);
-    const bad = nodes.find(({ id }) => id === wrong);
-    const good = nodes.filter(({ id }) => id !== wrong);
-    await leaderOf(nodes);
-    expect(await write(good[0], "SET", "before", "1")).not.toBeInstanceOf(ReplyError);
-    await write(good[0], "SET", "lost", "right");
-    await until("it to be found out", 10_000, () => bad?.status().refusing);
-    expect(bad?.status().refusing).toContain("is not that of a majority");
-    expect((await readThrough(bad))?.message).toMatch(/^DIVERGED /);
-    expect(await write(bad, "SET", "after", "1")).toMatchObject({
-      message: expect.stringMatching(/^DIVERGED /),
-    });
-    expect((await leaderOf(good)).id).not.toBe(wrong);
-    for (const node of good) {
-      expect(await readThrough(node)).toBeUndefined();
-      expect(await write(node, "SET", "after", node.id)).not.toBeInstanceOf(ReplyError);
-      await until("the others to tell", 10_000, () => node.status().diverged);
-      expect(node.members().find(({ id }) => id === wrong)?.refusing).toContain("serves nobody");
-    }
-    expect(logged.filter((line) => line.startsWith(`${wrong} replicas diverged`))).not.toEqual([]);
-  },
-);
-
-test.each(["n1", "n2", "n3"])(
-  "when the state of a group beside the keyspace goes wrong at %s, that group alone serves nobody there any more",
-  async (wrong) => {
-    startNodes(["n1", "n2", "n3"], [], wrong);
-    const bad = nodes.find(({ id }) => id === wrong);
-    const good = nodes.filter(({ id }) => id !== wrong);
-    const tallyOf = (id: string): TallyGroup => tallies.get(id)!;
-    const count = (id: string): Promise<number | string | undefined> =>
-      new Promise((resolve) => {
-        tallyOf(id).propose("token", encodeToken("token"), (reply, error) => resolve(error?.code ?? reply));
+describe.each(ALGORITHMS)("%s", (algorithm) => {
+  test.each(["n1", "n2", "n3"])(
+    "when the state of %s goes wrong, it serves nobody any more and gives leadership away; the others go on",
+    async (wrong) => {
+      startNodes(algorithm, ["n1", "n2", "n3"], [wrong]);
+      const bad = nodes.find(({ id }) => id === wrong);
+      const good = nodes.filter(({ id }) => id !== wrong);
+      await leaderOf(nodes);
+      expect(await write(good[0], "SET", "before", "1")).not.toBeInstanceOf(ReplyError);
+      await write(good[0], "SET", "lost", "right");
+      await until("it to be found out", 10_000, () => bad?.status().refusing);
+      expect(bad?.status().refusing).toContain("is not that of a majority");
+      expect((await readThrough(bad))?.message).toMatch(/^DIVERGED /);
+      expect(await write(bad, "SET", "after", "1")).toMatchObject({
+        message: expect.stringMatching(/^DIVERGED /),
       });
+      expect((await leaderOf(good)).id).not.toBe(wrong);
+      for (const node of good) {
+        expect(await readThrough(node)).toBeUndefined();
+        expect(await write(node, "SET", "after", node.id)).not.toBeInstanceOf(ReplyError);
+        await until("the others to tell", 10_000, () => node.status().diverged);
+        expect(node.members().find(({ id }) => id === wrong)?.refusing).toContain("serves nobody");
+      }
+      expect(logged.filter((line) => line.startsWith(`${wrong} replicas diverged`))).not.toEqual([]);
+    },
+  );
+
+  test.each(["n1", "n2", "n3"])(
+    "when the state of a group beside the keyspace goes wrong at %s, that group alone serves nobody there any more",
+    async (wrong) => {
+      startNodes(algorithm, ["n1", "n2", "n3"], [], wrong);
+      const bad = nodes.find(({ id }) => id === wrong);
+      const good = nodes.filter(({ id }) => id !== wrong);
+      const tallyOf = (id: string): TallyGroup => tallies.get(id)!;
+      const count = (id: string): Promise<number | string | undefined> =>
+        new Promise((resolve) => {
+          tallyOf(id).propose("token", encodeToken("token"), (reply, error) => resolve(error?.code ?? reply));
+        });
+      await leaderOf(nodes);
+      await until("a token to be counted", 10_000, async () => {
+        return (await count(good[0]!.id)) === 1 || undefined;
+      });
+      const found = await until("it to be found out", 10_000, () => tallyOf(wrong).status().refusing);
+      expect(found).toMatch(/^the state of tally of n\d after entry \d+ is not that of a majority/);
+      expect(await count(wrong)).toBe("DIVERGED");
+      const read = (id: string): Promise<string | undefined> =>
+        new Promise((resolve) => tallyOf(id).barrier((error) => resolve(error?.code)));
+      expect(await read(wrong)).toBe("DIVERGED");
+      await until("another to lead", 10_000, () =>
+        good.map(({ id }) => tallyOf(id).leadingTerm()).find((term) => term !== undefined),
+      );
+      for (const { id } of good) {
+        expect(await read(id)).toBeUndefined();
+        expect(typeof (await count(id))).toBe("number");
+        await until("the others to tell", 10_000, () => tallyOf(id).status().diverged);
+      }
+      expect(statusDocument(good[0]!).nodes.find(({ id }) => id === wrong)?.diverged).toBe(found);
+      // The keyspace of the same node is as it should be.
+      expect(bad?.status().diverged).toBeUndefined();
+      expect(await write(bad, "SET", "key", "1")).not.toBeInstanceOf(ReplyError);
+      expect(await readThrough(bad)).toBeUndefined();
+    },
+  );
+
+  test("of two nodes that differ neither is taken for the right one: both say so, and go on", async () => {
+    startNodes(algorithm, ["n1", "n2"], ["n2"]);
     await leaderOf(nodes);
-    await until("a token to be counted", 10_000, async () => {
-      return (await count(good[0]!.id)) === 1 || undefined;
-    });
-    const found = await until("it to be found out", 10_000, () => tallyOf(wrong).status().refusing);
-    expect(found).toMatch(/^the state of tally of n\d after entry \d+ is not that of a majority/);
-    expect(await count(wrong)).toBe("DIVERGED");
-    const read = (id: string): Promise<string | undefined> =>
-      new Promise((resolve) => tallyOf(id).barrier((error) => resolve(error?.code)));
-    expect(await read(wrong)).toBe("DIVERGED");
-    await until("another to lead", 10_000, () =>
-      good.map(({ id }) => tallyOf(id).leadingTerm()).find((term) => term !== undefined),
-    );
-    for (const { id } of good) {
-      expect(await read(id)).toBeUndefined();
-      expect(typeof (await count(id))).toBe("number");
-      await until("the others to tell", 10_000, () => tallyOf(id).status().diverged);
+    await write(nodes[0], "SET", "lost", "right");
+    for (const node of nodes) {
+      await until("the difference to be told", 10_000, () => node.status().diverged);
+      expect(await readThrough(node)).toBeUndefined();
+      expect(node.status().refusing).toBeUndefined();
     }
-    expect(statusDocument(good[0]!).nodes.find(({ id }) => id === wrong)?.diverged).toBe(found);
-    // The keyspace of the same node is as it should be.
-    expect(bad?.status().diverged).toBeUndefined();
-    expect(await write(bad, "SET", "key", "1")).not.toBeInstanceOf(ReplyError);
-    expect(await readThrough(bad)).toBeUndefined();
-  },
-);
+  });
 
-test("of two nodes that differ neither is taken for the right one: both say so, and go on", async () => {
-  startNodes(["n1", "n2"], ["n2"]);
-  await leaderOf(nodes);
-  await write(nodes[0], "SET", "lost", "right");
-  for (const node of nodes) {
-    await until("the difference to be told", 10_000, () => node.status().diverged);
-    expect(await readThrough(node)).toBeUndefined();
-    expect(node.status().refusing).toBeUndefined();
-  }
-});
-
-test("replicas that agree say nothing", async () => {
-  startNodes(["n1", "n2", "n3"], []);
-  await leaderOf(nodes);
-  const endMs = performance.now() + 2_500;
-  while (performance.now() < endMs) for (const node of nodes) await write(node, "INCR", "counter");
-  expect(nodes.map((node) => node.status().diverged)).toEqual([undefined, undefined, undefined]);
-  expect(logged).toEqual([]);
+  test("replicas that agree say nothing", async () => {
+    startNodes(algorithm, ["n1", "n2", "n3"], []);
+    await leaderOf(nodes);
+    const endMs = performance.now() + 2_500;
+    while (performance.now() < endMs) for (const node of nodes) await write(node, "INCR", "counter");
+    expect(nodes.map((node) => node.status().diverged)).toEqual([undefined, undefined, undefined]);
+    expect(logged).toEqual([]);
+  });
 });

@@ -4,8 +4,9 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { createClient } from "redis";
 import { afterEach, expect, test } from "vitest";
+import { ALGORITHMS } from "../../src/consensus/algorithms.ts";
 import { freePorts } from "../../src/cli/ports.ts";
-import { cleanUp, launch, scratch, statusOf, until } from "../cli/program.ts";
+import { cleanUp, keptBy, launch, scratch, statusOf, until } from "../cli/program.ts";
 
 const IDS = ["n1", "n2", "n3"] as const;
 const clients: { destroy(): void }[] = [];
@@ -41,9 +42,9 @@ async function clientOf(port: number | undefined) {
   return client;
 }
 
-test.skipIf(lacksMounts())(
-  "a follower without space refuses writes and reads at once with the reason, shows it, and recovers by itself",
-  async () => {
+test.skipIf(lacksMounts()).each(ALGORITHMS)(
+  "%s: a follower without space refuses writes and reads at once with the reason, shows it, and recovers by itself",
+  async (algorithm) => {
     const root = scratch();
     fs.mkdirSync(join(root, "n1"));
     // The first segment, one of 64 MiB, and no other.
@@ -53,7 +54,8 @@ test.skipIf(lacksMounts())(
     const list = IDS.map((id, at) => `${id}=127.0.0.1:${ports[at] ?? 0}`).join(",");
     IDS.forEach((id, at) => {
       const servers = ["--port", String(ports[3 + at]), "--http-port", String(ports[6 + at])];
-      launch(["start", "--name", id, "--cluster", list, ...servers, "--data", join(root, id)]);
+      const place = ["--name", id, "--cluster", list, "--data", join(root, id)];
+      launch(["start", ...place, ...servers, ...keptBy(algorithm)]);
     });
     const full = await until("n1 to listen", 20_000, () => clientOf(ports[3]).catch(() => undefined));
     const other = await until("n2 to listen", 20_000, () => clientOf(ports[4]).catch(() => undefined));

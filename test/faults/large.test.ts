@@ -2,7 +2,8 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { createClient } from "redis";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
+import { ALGORITHMS } from "../../src/consensus/algorithms.ts";
 import { cleanUp } from "../cli/program.ts";
 import type { NodePlace } from "./cluster.ts";
 import { leaderOf, pidsOf, startThree, statuses } from "./cluster.ts";
@@ -30,50 +31,52 @@ async function termsOf(nodes: readonly NodePlace[]): Promise<readonly (number | 
   return (await statuses(nodes)).map((status) => status?.groups[0]?.term);
 }
 
-test("the largest commands, through every node, unseat no leader and fail no other client", async () => {
-  const nodes = await startThree("raft");
-  const { term } = await leaderOf(nodes);
-  const writers = await Promise.all(nodes.map(clientOf));
-  const others = await Promise.all(nodes.map(clientOf));
-  let writing = true;
-  let answered = 0;
-  const load = others.map(async (client, at) => {
-    while (writing) {
-      await client.incr(`counter:${at}`);
-      await client.get(`counter:${at}`);
-      answered++;
+describe.each(ALGORITHMS)("%s", (algorithm) => {
+  test("the largest commands, through every node, unseat no leader and fail no other client", async () => {
+    const nodes = await startThree(algorithm);
+    const { term } = await leaderOf(nodes);
+    const writers = await Promise.all(nodes.map(clientOf));
+    const others = await Promise.all(nodes.map(clientOf));
+    let writing = true;
+    let answered = 0;
+    const load = others.map(async (client, at) => {
+      while (writing) {
+        await client.incr(`counter:${at}`);
+        await client.get(`counter:${at}`);
+        answered++;
+      }
+    });
+    for (let round = 0; round < 3; round++) {
+      for (const writer of writers) expect(await writer.set("large", LARGEST_VALUE)).toBe("OK");
     }
-  });
-  for (let round = 0; round < 3; round++) {
-    for (const writer of writers) expect(await writer.set("large", LARGEST_VALUE)).toBe("OK");
-  }
-  // All at once: the bounds of what waits hold them back, and each is carried out.
-  await Promise.all(writers.map((writer, at) => writer.set(`large:${at}`, LARGEST_VALUE)));
-  writing = false;
-  await Promise.all(load);
-  expect(answered).toBeGreaterThan(0);
-  expect(await termsOf(nodes)).toEqual([term, term, term]);
-  expect(await writers[0]?.strLen("large:2")).toBe(LARGEST_VALUE.length);
-}, 120_000);
+    // All at once: the bounds of what waits hold them back, and each is carried out.
+    await Promise.all(writers.map((writer, at) => writer.set(`large:${at}`, LARGEST_VALUE)));
+    writing = false;
+    await Promise.all(load);
+    expect(answered).toBeGreaterThan(0);
+    expect(await termsOf(nodes)).toEqual([term, term, term]);
+    expect(await writers[0]?.strLen("large:2")).toBe(LARGEST_VALUE.length);
+  }, 120_000);
 
-test("a command above the limit is refused with TOO_LARGE at every node, and nothing falls over", async () => {
-  const nodes = await startThree("raft");
-  const { term } = await leaderOf(nodes);
-  const pids = await pidsOf(nodes);
-  for (const node of nodes) {
-    expect(await sendHuge(node, 400 * 1024 * 1024)).toMatch(
-      /^-ERR the command is larger than the limit of 16777216 bytes\r\n\+PONG\r\n$/,
-    );
-    const client = await clientOf(node);
-    const half = "v".repeat(COMMAND_MAX_BYTES / 2);
-    const transaction = client.multi().set("a", half).set("b", half).exec();
-    await expect(transaction).rejects.toThrow(/transaction is too large|EXECABORT/);
-    await expect(client.publish("channel", LARGEST_VALUE + LARGEST_VALUE)).rejects.toThrow(/larger than/);
-    expect(await client.exists(["huge", "a", "b"])).toBe(0);
-  }
-  expect(await termsOf(nodes)).toEqual([term, term, term]);
-  expect(await pidsOf(nodes)).toEqual(pids);
-}, 120_000);
+  test("a command above the limit is refused with TOO_LARGE at every node, and nothing falls over", async () => {
+    const nodes = await startThree(algorithm);
+    const { term } = await leaderOf(nodes);
+    const pids = await pidsOf(nodes);
+    for (const node of nodes) {
+      expect(await sendHuge(node, 400 * 1024 * 1024)).toMatch(
+        /^-ERR the command is larger than the limit of 16777216 bytes\r\n\+PONG\r\n$/,
+      );
+      const client = await clientOf(node);
+      const half = "v".repeat(COMMAND_MAX_BYTES / 2);
+      const transaction = client.multi().set("a", half).set("b", half).exec();
+      await expect(transaction).rejects.toThrow(/transaction is too large|EXECABORT/);
+      await expect(client.publish("channel", LARGEST_VALUE + LARGEST_VALUE)).rejects.toThrow(/larger than/);
+      expect(await client.exists(["huge", "a", "b"])).toBe(0);
+    }
+    expect(await termsOf(nodes)).toEqual([term, term, term]);
+    expect(await pidsOf(nodes)).toEqual(pids);
+  }, 120_000);
+});
 
 /** SET of so many bytes, piece by piece, and PING behind it: what came back. */
 async function sendHuge({ host, port }: NodePlace, bytes: number): Promise<string> {

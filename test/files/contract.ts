@@ -240,6 +240,28 @@ export function filesContract(name: string, open: () => Promise<World>): void {
       });
     });
 
+    test("a directory is given an erasure coding policy and loses it, or is refused one", async () => {
+      await files.mkdir(at("d"));
+      if (!world.hasReplicas) {
+        const set = files.setErasureCoding(at("d"), "RS-6-3-1024k");
+        await expect(set).rejects.toMatchObject(refusal("UNSUPPORTED"));
+        await expect(files.erasureCodings()).rejects.toMatchObject(refusal("UNSUPPORTED"));
+        return;
+      }
+      const six = { name: "RS-6-3-1024k", enabled: true, dataUnits: 6, parityUnits: 3, id: 1, codec: "rs" };
+      expect(await files.erasureCodings()).toContainEqual({ ...six, cellBytes: 1024 * 1024 });
+      expect((await files.stat(at("d"))).erasureCoding).toBeUndefined();
+      await files.setErasureCoding(at("d"), "RS-6-3-1024k");
+      expect((await files.stat(at("d"))).erasureCoding).toBe("RS-6-3-1024k");
+      await files.mkdir(at("d/below"));
+      expect((await files.stat(at("d/below"))).erasureCoding).toBe("RS-6-3-1024k");
+      await expect(files.setErasureCoding(at("d"), "RS-1-1")).rejects.toMatchObject(
+        refusal("ARGUMENT_INVALID"),
+      );
+      await files.setErasureCoding(at("d"), undefined);
+      expect((await files.stat(at("d"))).erasureCoding).toBeUndefined();
+    });
+
     test("streams of Node.js and of the web carry a file at the pace of the slower side", async () => {
       const bytes = randomBytes(2_000_000);
       await pipeline(Readable.from([bytes]), files.createWriteStream(at("n")));

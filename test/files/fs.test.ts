@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 function fs(args: readonly string[], options: Options = {}): Promise<Ended> {
-  const address = `webhdfs://${served.addresses[0] ?? ""}`;
+  const address = `webhdfs://quorate@${served.addresses[0] ?? ""}`;
   return runProgram(process.execPath, [MAIN, "fs", "--fs", address, ...args], {
     directory: local,
     ...options,
@@ -86,7 +86,7 @@ test("what is there is not written over without -f", async () => {
 test.each([1_000_000, 1])(
   "a put that is interrupted behind %d bytes leaves nothing that looks finished",
   async (bytes) => {
-    const address = `webhdfs://${served.addresses[0] ?? ""}`;
+    const address = `webhdfs://quorate@${served.addresses[0] ?? ""}`;
     const child = spawn(process.execPath, [MAIN, "fs", "--fs", address, "put", "-", "/big"]);
     child.stdin.on("error", () => undefined);
     child.stdin.write(Buffer.alloc(bytes));
@@ -155,7 +155,7 @@ test("rm -safely asks before many files go, and takes silence for a no", async (
 
 test("tail -f goes on as the file grows", async () => {
   await done(["put", "-", "/log"], { input: "first\n" });
-  const address = `webhdfs://${served.addresses[0] ?? ""}`;
+  const address = `webhdfs://quorate@${served.addresses[0] ?? ""}`;
   const child = spawn(process.execPath, [MAIN, "fs", "--fs", address, "tail", "-f", "-s", "10", "/log"]);
   let seen = "";
   child.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString()));
@@ -229,3 +229,34 @@ async function until(condition: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+
+test("a directory is given an erasure coding policy in the words of hdfs ec", async () => {
+  await done(["mkdir", "/d"]);
+  expect(await done(["ec", "-getPolicy", "-path", "/d"])).toBe(
+    "The erasure coding policy of /d is unspecified\n",
+  );
+  const policies = await done(["ec", "-listPolicies"]);
+  expect(policies).toMatch(/^Erasure Coding Policies:\n/);
+  expect(policies).toContain(
+    "ErasureCodingPolicy=[Name=RS-3-2-1024k, Schema=[ECSchema=[Codec=rs, numDataUnits=3, numParityUnits=2]], CellSize=1048576, Id=2], State=ENABLED\n",
+  );
+  expect(policies).toContain("Name=XOR-2-1-1024k");
+  expect(await done(["ec", "-setPolicy", "-path", "/d", "-policy", "RS-3-2-1024k"])).toBe(
+    "Set RS-3-2-1024k erasure coding policy on /d\n",
+  );
+  expect(await done(["ec", "-setPolicy", "-path", "/d"])).toBe(
+    "Set RS-6-3-1024k erasure coding policy on /d\n",
+  );
+  expect(await done(["ec", "-getPolicy", "-path", "/d"])).toBe("RS-6-3-1024k\n");
+  await done(["touchz", "/d/f"]);
+  const { code, stdout, stderr } = await fs(["ec", "-unsetPolicy", "-path", "/d"]);
+  expect([code, stdout]).toEqual([0, "Unset erasure coding policy from /d\n"]);
+  expect(stderr).toBe(
+    "Warning: files that are below /d already stay as they are, and will not be replicated\n",
+  );
+  expect(await done(["ec", "-getPolicy", "-path", "/d/f"])).toBe("RS-6-3-1024k\n");
+  expect(await fs(["ec", "-setPolicy", "-path", "/d", "-policy", "RS-1-1"])).toMatchObject({ code: 1 });
+  expect(await fs(["ec", "-setPolicy", "-policy", "RS-3-2-1024k"])).toMatchObject({ code: 255 });
+  expect(await fs(["ec", "-getPolicy", "-listPolicies"])).toMatchObject({ code: 255 });
+  expect(await fs(["ec", "-getPolicy", "-path", "/none"])).toMatchObject({ code: 1 });
+});

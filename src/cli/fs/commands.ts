@@ -2,6 +2,7 @@
 import { count, df, du } from "./accounting.ts";
 import { chgrp, chmod, chown, setrep } from "./attributes.ts";
 import type { FsCommand } from "./command.ts";
+import { ec } from "./erasure.ts";
 import { fsck } from "./fsck.ts";
 import { find, ls, stat, test } from "./listing.ts";
 import { mkdir, mv, rm, rmdir, touch, touchz, truncate } from "./naming.ts";
@@ -50,6 +51,7 @@ export const FS_COMMANDS: readonly FsCommand[] = [
   chown,
   chgrp,
   setrep,
+  ec,
   copyFromLocal,
   copyToLocal,
   moveFromLocal,

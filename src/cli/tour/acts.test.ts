@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { connectFiles } from "../../client/files/connect.ts";
+import { connectJobs } from "../../client/mapreduce/connect.ts";
 import type { Act, Stage } from "./act.ts";
+import { milestone } from "./act.ts";
 import { cacheAct } from "./cache-act.ts";
 import type { Client, Connection } from "./connection.ts";
 import type { Library } from "./documents.ts";
@@ -73,6 +75,10 @@ function play(
     urls: ["n1", "n2", "n3"],
     connect: () => connection,
     files: () => files,
+    jobs: () => connectJobs("http://localhost"),
+    whole: milestone(),
+    faultsOver: Promise.resolve(),
+    kill: () => Promise.resolve(),
     mayEnd: () => performance.now() >= endMs,
     signal: new AbortController().signal,
     acknowledged: () => undefined,

@@ -2,12 +2,12 @@
 import fs from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 import { QuorateError } from "../../runtime/errors.ts";
+import { wordsOf } from "./words.ts";
 
 /** Larger files are left out: the tour is about a cluster, not about one log file. */
 const FILE_MAX_BYTES = 1_000_000;
 const TOTAL_MAX_BYTES = 20_000_000;
 const FILES_MAX = 2000;
-const WORDS_MAX_CHARACTERS = 40;
 
 export interface Document {
   /** Path below the input directory. */
@@ -78,8 +78,6 @@ function readDocument(directory: string, path: string): Document | undefined {
 
 export function countWords(text: string): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const [word] of text.toLowerCase().matchAll(/[\p{L}\p{N}]+/gu)) {
-    if (word.length > 1 && word.length <= WORDS_MAX_CHARACTERS) counts.set(word, (counts.get(word) ?? 0) + 1);
-  }
+  for (const word of wordsOf(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
   return counts;
 }

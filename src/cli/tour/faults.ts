@@ -44,7 +44,7 @@ export async function killLeaders(options: FaultOptions): Promise<readonly Fault
 }
 
 async function killOnce(options: FaultOptions): Promise<FaultRecord> {
-  const { supervisor, signal, note } = options;
+  const { supervisor, note } = options;
   const leader = await until(options, "a leader", () => supervisor.leader());
   options.onKill();
   const killedMs = performance.now();
@@ -57,18 +57,34 @@ async function killOnce(options: FaultOptions): Promise<FaultRecord> {
   note(
     `SIGKILL to ${leader.id}, the leader of term ${leader.term}; ${successor.id} leads after ${formatDuration(electionMs)}`,
   );
+  const catchUpMs = await comeBack(options, leader.id);
+  return { killed: leader.id, successor: successor.id, electionMs, catchUpMs };
+}
+
+/** Kills any node and waits until it is back. `why`: such as "which runs a task". */
+export async function killNode(options: FaultOptions, id: NodeId, why: string): Promise<void> {
+  if (!options.supervisor.kill(id)) throw new QuorateError("INVARIANT", `${id} does not run`);
+  options.note(`SIGKILL to ${id}, ${why}`);
+  await comeBack(options, id);
+}
+
+/** Starts a killed node again; how long it took it to catch up, in milliseconds. */
+async function comeBack(options: FaultOptions, id: NodeId): Promise<number> {
+  const { supervisor, signal, note } = options;
   await pause(AWAY_MS, signal);
   const revivedMs = performance.now();
-  await supervisor.revive(leader.id);
-  await until(options, `${leader.id} to catch up`, async () => {
-    const [own, lead] = await Promise.all([supervisor.ask(leader.id), supervisor.ask(successor.id)]);
-    return own && lead && own.leader !== undefined && own.appliedIndex >= lead.commitIndex - 50
+  await supervisor.revive(id);
+  await until(options, `${id} to catch up`, async () => {
+    const lead = await supervisor.leader();
+    if (lead === undefined) return undefined;
+    const [own, leading] = await Promise.all([supervisor.ask(id), supervisor.ask(lead.id)]);
+    return own && leading && own.leader !== undefined && own.appliedIndex >= leading.commitIndex - 50
       ? true
       : undefined;
   });
   const catchUpMs = performance.now() - revivedMs;
-  note(`${leader.id} is back and caught up after ${formatDuration(catchUpMs)}`);
-  return { killed: leader.id, successor: successor.id, electionMs, catchUpMs };
+  note(`${id} is back and caught up after ${formatDuration(catchUpMs)}`);
+  return catchUpMs;
 }
 
 /** Asks again until there is an answer. */

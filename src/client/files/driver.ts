@@ -28,6 +28,8 @@ export interface FileDescription {
   /** Of a link. */
   readonly target: string | undefined;
   readonly hasAcl: boolean;
+  /** The erasure coding policy: of a file, of what is made in a directory. Undefined: replicated. */
+  readonly erasureCoding: string | undefined;
 }
 
 export interface WriteOptions extends CallOptions {
@@ -54,7 +56,7 @@ export interface Summary {
   readonly directories: number;
   readonly files: number;
   readonly length: number;
-  /** Replicas counted. */
+  /** Replicas and parity counted. */
   readonly space: number;
   /** -1: none. */
   readonly nameQuota: number;
@@ -80,6 +82,19 @@ export interface Defaults {
   readonly replication: number;
   /** How long what is in the trash is kept; 0: there is no trash. */
   readonly trashIntervalMs: number;
+}
+
+/** A way to keep files in shards, any `dataUnits` of which give all. */
+export interface ErasureCoding {
+  readonly name: string;
+  /** Directories can be given it. */
+  readonly enabled: boolean;
+  readonly dataUnits: number;
+  readonly parityUnits: number;
+  readonly cellBytes: number;
+  readonly codec: string;
+  /** HDFS's number of it. */
+  readonly id: number;
 }
 
 export type Chunks = AsyncIterable<Uint8Array>;
@@ -118,6 +133,10 @@ export interface FilesDriver {
   setReplication(path: string, replication: number, options: CallOptions): Promise<boolean>;
   /** How many replicas the part of a file has that has the fewest; Infinity when it has no parts. UNSUPPORTED. */
   fewestReplicas(path: string, options: CallOptions): Promise<number>;
+  /** Of a directory; undefined takes it away. UNSUPPORTED where there is none. */
+  setErasureCoding(path: string, policy: string | undefined, options: CallOptions): Promise<void>;
+  /** Those that there are. UNSUPPORTED. */
+  erasureCodings(options: CallOptions): Promise<readonly ErasureCoding[]>;
   /** Raises ACCESS_DENIED unless the user has these permissions: 4 read, 2 write, 1 execute. */
   checkAccess(path: string, permission: number, options: CallOptions): Promise<void>;
   summary(path: string, options: CallOptions): Promise<Summary>;

@@ -21,6 +21,8 @@ export class FileStats {
   /** Of a link. */
   readonly target: string | undefined;
   readonly hasAcl: boolean;
+  /** The erasure coding policy: of a file, of what is made in a directory. Undefined: replicated. */
+  readonly erasureCoding: string | undefined;
   /** Names in a directory; undefined: the file system does not say. */
   readonly childCount: number | undefined;
 
@@ -38,6 +40,7 @@ export class FileStats {
     this.blockSize = description.blockSize;
     this.target = description.target;
     this.hasAcl = description.hasAcl;
+    this.erasureCoding = description.erasureCoding;
     this.childCount = description.childCount;
   }
 

@@ -14,6 +14,7 @@ import type {
   CallOptions,
   Checksum,
   Defaults,
+  ErasureCoding,
   FileDescription,
   FilesDriver,
   ReadOptions,
@@ -310,6 +311,20 @@ export class Files {
   /** Whether every part of the file has at least so many replicas. UNSUPPORTED where files have none. */
   async isReplicated(path: string, replication: number, options: CallOptions = {}): Promise<boolean> {
     return (await this.driver.fewestReplicas(checkPath(path), options)) >= replication;
+  }
+
+  /**
+   * How files are kept that are made below a directory from now on: "RS-6-3-1024k", "RS-3-2-1024k", or "replication" where those
+   * above are coded. Undefined: as the directory above says. Files that are there stay as they are. UNSUPPORTED where there is
+   * no erasure coding; ARGUMENT_INVALID when there is no such policy.
+   */
+  setErasureCoding(path: string, policy: string | undefined, options: CallOptions = {}): Promise<void> {
+    return this.driver.setErasureCoding(checkPath(path), policy, options);
+  }
+
+  /** The policies that there are. UNSUPPORTED where there is no erasure coding. */
+  erasureCodings(options: CallOptions = {}): Promise<readonly ErasureCoding[]> {
+    return this.driver.erasureCodings(options);
   }
 
   /** HDFS's checksum. UNSUPPORTED where there is none. */

@@ -81,6 +81,7 @@ export function localDriver(url: string): FilesDriver {
     childCount: undefined,
     target,
     hasAcl: false,
+    erasureCoding: undefined,
   });
   const unsupported = async (): Promise<never> => {
     throw new QuorateError("UNSUPPORTED", "a local file has no replicas and no checksum");
@@ -133,6 +134,8 @@ export function localDriver(url: string): FilesDriver {
     },
     setReplication: unsupported,
     fewestReplicas: unsupported,
+    setErasureCoding: unsupported,
+    erasureCodings: unsupported,
     checksum: unsupported,
     async checkAccess(path, permission) {
       const { R_OK, W_OK, X_OK } = constants;

@@ -86,6 +86,7 @@ function report(core: Core, fromIndex: Index): PromiseMessage {
 /** Only for the candidate that this node promised: then nothing of it can change any more. */
 export function onFetch(core: Core, from: NodeId, message: Fetch): void {
   if (message.term !== core.term || core.votedFor !== from) return;
+  core.detector.restartWait(core.nowMs); // The campaign gets on.
   const { fromIndex, toIndex } = message;
   const batch = fromIndex < core.log.firstIndex ? [] : core.log.batch(fromIndex, core.options.appendMaxBytes);
   const entries = batch.filter(({ index }) => index <= toIndex);

@@ -7,7 +7,7 @@
  * anything of its own. So what is chosen in a slot never depends on who leads.
  */
 import type { NodeId } from "../../runtime/world.ts";
-import type { Consensus, ConsensusOptions, Index, Recovered } from "../consensus.ts";
+import type { Consensus, ConsensusOptions, Entry, Index, Recovered } from "../consensus.ts";
 import { adoptMembership, type Core } from "../core.ts";
 import { createMachine } from "../machine.ts";
 import type { Policy } from "../policy.ts";
@@ -40,6 +40,8 @@ export function createPaxos(
 interface PaxosState {
   /** As a candidate. */
   phase: PhaseOne | undefined;
+  /** What candidacies of this node fetched since it last knew a leader. */
+  readonly fetched: Map<Index, Entry>;
   /** Where the leader's phase 1 ended; not known before its first accept. */
   openedIndex: Index;
   /** The chosen index that was written last. */
@@ -47,7 +49,12 @@ interface PaxosState {
 }
 
 function createPolicy(): Policy {
-  const state: PaxosState = { phase: undefined, openedIndex: Number.POSITIVE_INFINITY, chosenWritten: 0 };
+  const state: PaxosState = {
+    phase: undefined,
+    fetched: new Map(),
+    openedIndex: Number.POSITIVE_INFINITY,
+    chosenWritten: 0,
+  };
   return {
     entriesKeepTerm: false,
     recoverLog,
@@ -61,8 +68,7 @@ function createPolicy(): Policy {
       return asked.type === "prepare" ? asked : undefined;
     },
     nextTerm: (core) => ballotAbove(core.term, seatIn(core.history.at(core.commitIndex), core.id)),
-    campaigns: ({ receiver, history, commitIndex }) =>
-      receiver?.installing === true ? [] : [history.at(commitIndex)],
+    campaigns: ({ history, commitIndex }) => [history.at(commitIndex)],
     electorate: ownElectorate,
     end: (core) => ({
       lastIndex: core.commitIndex,
@@ -73,14 +79,17 @@ function createPolicy(): Policy {
     couldWin: (core, { lastIndex, accepted = [] }) =>
       isCovered(core, lastIndex, accepted) && lastIndex >= core.log.firstIndex - 1,
     solicit(core, transfer) {
-      state.phase = startPhaseOne(core, transfer);
+      state.phase = startPhaseOne(core, transfer, state.fetched);
     },
     supportSelf(core) {
       core.candidacy!.votes.set(core.id, true);
       proceed(core, state);
     },
     enterTerm: (core) => enterBallot(core, state),
-    followLeader: verify,
+    followLeader(core) {
+      state.fetched.clear();
+      verify(core);
+    },
     succeed: seated,
     append: acceptMessage,
     acknowledgement: ({ term, verifiedIndex }) => ({ type: "accepted", term, matchIndex: verifiedIndex }),
@@ -152,6 +161,7 @@ function proceed(core: Core, state: PaxosState): void {
   const opening = conclude(core, state.phase!);
   if (opening === undefined) return;
   state.phase = undefined;
+  state.fetched.clear();
   lead(core, opening);
 }
 

@@ -24,7 +24,10 @@ export interface PhaseOne {
   /** Who was asked, as which life of its name. */
   readonly asked: Map<NodeId, string | undefined>;
   readonly reports: Map<NodeId, PromiseMessage>;
-  /** Fetched values of slots that are not known to be chosen. */
+  /**
+   * Fetched values of slots that are not known to be chosen, also of this node's campaigns before: in a slot and a ballot there is
+   * never another. So campaigns that are too short to fetch everything add up.
+   */
   readonly values: Map<Index, Entry>;
   fetching: { readonly from: NodeId; readonly chosen: boolean } | undefined;
 }
@@ -33,17 +36,13 @@ export interface PhaseOne {
 export interface Opening {
   /** One for each slot up to the last in which a value was accepted; undefined where none was. */
   readonly entries: readonly (Entry | undefined)[];
+  /** Of those whose promise counts: of other lives of their names nothing is known. */
   readonly reports: ReadonlyMap<NodeId, PromiseMessage>;
 }
 
-export function startPhaseOne(core: Core, transfer: boolean): PhaseOne {
-  const phase: PhaseOne = {
-    transfer,
-    asked: new Map(),
-    reports: new Map(),
-    values: new Map(),
-    fetching: undefined,
-  };
+export function startPhaseOne(core: Core, transfer: boolean, values: Map<Index, Entry>): PhaseOne {
+  for (const index of values.keys()) if (index <= core.commitIndex) values.delete(index);
+  const phase: PhaseOne = { transfer, asked: new Map(), reports: new Map(), values, fetching: undefined };
   ask(core, phase, core.membership);
   ask(core, phase, membershipAtEnd(core, find(core, phase), phase));
   return phase;
@@ -107,7 +106,8 @@ export function conclude(core: Core, phase: PhaseOne): Opening | undefined {
   const found = find(core, phase);
   if (waitsForValues(core, phase, found)) return undefined;
   const membership = membershipAtEnd(core, found, phase);
-  const result = countVotes(membership, supporters(core, phase, membership));
+  const counted = supporters(core, phase, membership);
+  const result = countVotes(membership, counted);
   if (result === "lost") becomeFollower(core, core.term, undefined);
   if (result === "pending") ask(core, phase, membership);
   if (result !== "won") return undefined;
@@ -115,7 +115,8 @@ export function conclude(core: Core, phase: PhaseOne): Opening | undefined {
   for (let index = core.commitIndex + 1; index <= lastOf(found); index += 1) {
     entries.push(valueAt(core, found, phase, index));
   }
-  return { entries, reports: phase.reports };
+  const reports = new Map([...phase.reports].filter(([id]) => counted.get(id) === true));
+  return { entries, reports };
 }
 
 /**

@@ -48,12 +48,17 @@ function isNamedByAccepted(core: Core): boolean {
   }
 }
 
-/** What is behind an installed snapshot was accepted for its own slot, and stays: a promise may rest on it. */
+/**
+ * What is behind an installed snapshot was accepted for its own slot, and stays: a promise may rest on it. So do the memberships
+ * there, which a leader that came meanwhile proposed and this node acknowledged.
+ */
 export function startAfterSnapshot(core: Core, snapshot: SnapshotMeta): void {
   const { log, durability, history } = core;
   const { index, term, membership } = snapshot;
   log.startAfter(index, term);
-  history.reset({ index, term, membership });
+  const base = { index, term, membership };
+  if (core.options.mutant === "forget-members-behind-snapshot") history.reset(base); // mutant
+  else history.startAfter(base);
   adoptMembership(core);
   core.verifiedIndex = Math.max(core.verifiedIndex, index);
   if (core.leader !== undefined) verify(core);

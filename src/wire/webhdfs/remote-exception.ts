@@ -32,6 +32,7 @@ export const ERROR_CODE_HEADER = "x-quorate-error";
 const SHARED: readonly (readonly [exception: string, code: ErrorCode])[] = [
   ["IOException", "FILE_OPERATION_REFUSED"],
   ["IllegalArgumentException", "ARGUMENT_INVALID"],
+  ["HadoopIllegalArgumentException", "ARGUMENT_INVALID"],
   ["RetriableException", "NO_QUORUM"],
   ["StandbyException", "NO_QUORUM"],
   ["AuthorizationException", "ACCESS_DENIED"],

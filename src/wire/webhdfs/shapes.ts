@@ -133,6 +133,24 @@ export interface AclStatusJson {
   readonly stickyBit: boolean;
 }
 
+/** Bare in GETECPOLICY's answer, with its state in that of GETECPOLICIES. */
+export interface ErasureCodingPolicyJson {
+  readonly name: string;
+  readonly schema: {
+    readonly codecName: string;
+    readonly numDataUnits: number;
+    readonly numParityUnits: number;
+    readonly extraOptions: object;
+  };
+  readonly cellSize: number;
+  readonly id: number;
+  readonly codecName: string;
+  readonly numDataUnits: number;
+  readonly numParityUnits: number;
+  readonly replicationPolicy: boolean;
+  readonly systemPolicy: boolean;
+}
+
 export interface StoragePolicyJson {
   readonly id: number;
   readonly name: string;
@@ -198,6 +216,14 @@ export interface OperationAnswers {
     readonly BlockStoragePolicies: { readonly BlockStoragePolicy: readonly StoragePolicyJson[] };
   };
   readonly GETSTORAGEPOLICY: { readonly BlockStoragePolicy: StoragePolicyJson };
+  readonly GETECPOLICIES: {
+    readonly ErasureCodingPolicies: {
+      readonly ErasureCodingPolicyInfo: readonly {
+        readonly state: string;
+        readonly policy: ErasureCodingPolicyJson;
+      }[];
+    };
+  };
   readonly GETSNAPSHOTDIFF: {
     readonly SnapshotDiffReport: {
       readonly diffList: readonly SnapshotDiffEntryJson[];

@@ -1,4 +1,4 @@
-/** A whole HDFS in one Java process: a name node, a data node, and WebHDFS. */
+/** A whole HDFS in one Java process: a name node, data nodes, and WebHDFS. */
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -14,10 +14,12 @@ export interface Hdfs {
   readonly address: string;
   /** "host:port" of its own protocol. */
   readonly rpc: string;
+  /** Below it are the disks of the data nodes. */
+  readonly directory: string;
   close(): Promise<void>;
 }
 
-export async function startHdfs(): Promise<Hdfs> {
+export async function startHdfs(dataNodes = 1): Promise<Hdfs> {
   const directory = mkdtempSync(join(tmpdir(), "quorate-hdfs-"));
   const [http, rpc] = [await freePort(), await freePort()];
   const settings = {
@@ -28,7 +30,7 @@ export async function startHdfs(): Promise<Hdfs> {
   const words = hadoopWords("test.MiniDFSClusterManager", [
     "-format",
     "-datanodes",
-    "1",
+    String(dataNodes),
     "-nnport",
     String(rpc),
     "-httpport",
@@ -48,19 +50,21 @@ export async function startHdfs(): Promise<Hdfs> {
   };
   const address = `127.0.0.1:${http}`;
   const deadline = performance.now() + START_TIMEOUT_MS;
-  while (!(await takesFiles(address))) {
+  while (!(await takesFiles(address, dataNodes))) {
     if (performance.now() > deadline || child.exitCode !== null) {
       await close();
       throw new Error(`HDFS did not start: ${said}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  return { address, rpc: `127.0.0.1:${rpc}`, close };
+  return { address, rpc: `127.0.0.1:${rpc}`, directory, close };
 }
 
-/** It is there when it would send a file to its data node. */
-async function takesFiles(address: string): Promise<boolean> {
+/** It is there when all of its data nodes are, and it would send a file to one. */
+async function takesFiles(address: string, dataNodes: number): Promise<boolean> {
   try {
+    const state = `http://${address}/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState`;
+    if (!(await (await fetch(state)).text()).includes(`"NumLiveDataNodes" : ${dataNodes},`)) return false;
     const url = `http://${address}/webhdfs/v1/probe?op=CREATE&user.name=root`;
     return (await fetch(url, { method: "PUT", redirect: "manual" })).status === 307;
   } catch {

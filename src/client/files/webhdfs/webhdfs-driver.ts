@@ -89,6 +89,22 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
       );
       return Math.min(...LocatedBlocks.locatedBlocks.map(({ locations }) => locations.length));
     },
+    setErasureCoding: (path, policy, options) =>
+      policy === undefined
+        ? silently(path, { op: "UNSETECPOLICY" }, options)
+        : silently(path, { op: "SETECPOLICY", ecpolicy: policy }, options),
+    async erasureCodings(options) {
+      const { ErasureCodingPolicies } = await ask("/", { op: "GETECPOLICIES" }, options);
+      return ErasureCodingPolicies.ErasureCodingPolicyInfo.map(({ state, policy }) => ({
+        name: policy.name,
+        enabled: state === "ENABLED",
+        dataUnits: policy.numDataUnits,
+        parityUnits: policy.numParityUnits,
+        cellBytes: policy.cellSize,
+        codec: policy.codecName,
+        id: policy.id,
+      }));
+    },
     checkAccess: (path, permission, options) =>
       silently(path, { op: "CHECKACCESS", fsaction: renderAction(permission) }, options),
     async summary(path, options) {
@@ -153,6 +169,7 @@ function describe(path: string, json: FileStatusJson): FileDescription {
     childCount: json.childrenNum,
     target: json.symlink,
     hasAcl: json.aclBit === true,
+    erasureCoding: json.ecPolicy,
   };
 }
 

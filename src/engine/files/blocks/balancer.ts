@@ -8,6 +8,8 @@ export interface Movable {
   readonly length: number;
   /** Nodes that hold it. */
   readonly holders: readonly NodeId[];
+  /** Of these only one is moved in one plan. Default: alone. */
+  readonly group?: BlockId;
 }
 
 export interface Move {
@@ -49,9 +51,9 @@ export function planBalance(
   for (const from of fullest) {
     if (share(from) <= mean + threshold && !hasEmpty(fullest, share, mean - threshold)) continue;
     if (share(from) <= mean) break;
-    for (const { block, length, holders } of blocksOf(from)) {
+    for (const { block, length, holders, group = block } of blocksOf(from)) {
       if (share(from) <= mean || left < length) break;
-      if (moved.has(block) || length === 0) continue;
+      if (moved.has(group) || length === 0) continue;
       const to = fullest
         .filter((id) => !holders.includes(id) && keepsRacks(holders, from, id, rack))
         .toSorted((a, b) => share(a) - share(b))
@@ -62,7 +64,7 @@ export function planBalance(
       const isUseful = to !== undefined && (share(from) > mean + threshold || share(to) < mean - threshold);
       if (!isUseful) continue;
       moves.push({ block, length, from, to });
-      moved.add(block);
+      moved.add(group);
       left -= length;
       used.set(from, (used.get(from) ?? 0) - length);
       used.set(to, (used.get(to) ?? 0) + length);

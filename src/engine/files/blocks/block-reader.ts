@@ -26,8 +26,8 @@ export interface BlockRange {
 export interface ReadEvents {
   /** The next bytes, verified. `more` must be called once when they were used: what is read ahead is bounded. */
   piece(bytes: Bytes, more: () => void): void;
-  /** A replica failed its checksums, or is not what it should be. */
-  damaged(node: NodeId): void;
+  /** A replica of this block failed its checksums, or is not what it should be. */
+  damaged(node: NodeId, block: BlockId): void;
   /** All was delivered, or it ends here: BLOCK_MISSING. */
   end(error: QuorateError | undefined): void;
 }
@@ -107,8 +107,10 @@ class Reading {
     const isNext = frame.offset <= this.at && frame.offset + content.length > this.at;
     if (!isNext) return this.tryNext(`${node} left out bytes`);
     const isWhole = frame.offset % CHUNK_BYTES === 0;
-    if (!isWhole || firstBadChunk(content, asBytes(frame.checksums)) !== undefined) {
-      this.events.damaged(node);
+    // What this node read itself it has verified in this very memory.
+    const isVerified = from === this.link.self;
+    if (!isWhole || (!isVerified && firstBadChunk(content, asBytes(frame.checksums)) !== undefined)) {
+      this.events.damaged(node, this.range.block);
       return this.tryNext(`what ${node} sent does not fit its checksums`);
     }
     const bytes = content.subarray(this.at - frame.offset, Math.min(content.length, this.end - frame.offset));
@@ -127,7 +129,9 @@ class Reading {
   }
 
   private onClose(failure: StreamFailure | undefined): void {
-    if (failure?.code === "CHECKSUM_MISMATCH" && this.node !== undefined) this.events.damaged(this.node);
+    if (failure?.code === "CHECKSUM_MISMATCH" && this.node !== undefined) {
+      this.events.damaged(this.node, this.range.block);
+    }
     this.tryNext(failure?.message ?? `the replica of ${this.node} is too short`);
   }
 

@@ -6,11 +6,11 @@
  * acknowledged. A finished one has the length that all agreed on; if there is none, the shortest decides: what was acknowledged
  * is on all of them.
  */
-import type { NodeId, Timer } from "../../../runtime/world.ts";
+import type { NodeId } from "../../../runtime/world.ts";
+import { askAll } from "./ask-all.ts";
 import type { BlockLink, FrameOf } from "./block-link.ts";
 import type { Replica } from "./block-store.ts";
 import type { RecoveryReport, StreamId } from "./protocol.ts";
-import { STREAM_SILENCE_MS } from "./protocol.ts";
 
 export interface Held {
   readonly node: NodeId;
@@ -48,7 +48,7 @@ export function recoverBlock(
   const { file, block, recoveryStamp, stamp, length, truncateTo, copyTo, nodes } = instruction;
   askAll(
     link,
-    nodes,
+    nodes.map((node) => ({ node })),
     (stream) => ({ type: "beginRecovery", stream, block, recoveryStamp }),
     (answers) => {
       const held = answers.flatMap(({ node, frame }) =>
@@ -71,56 +71,12 @@ export function recoverBlock(
       const finish = (stream: StreamId): FrameOf<"finishRecovery"> => {
         return { type: "finishRecovery", stream, block, recoveryStamp, length: chosen.length, copyTo };
       };
-      askAll(link, chosen.nodes, finish, (finished) => {
+      const bringing = chosen.nodes.map((node) => ({ node }));
+      askAll(link, bringing, finish, (finished) => {
         const good = finished.filter(({ frame }) => frame?.replica !== undefined).map(({ node }) => node);
         if (good.length === 0) return done(undefined);
         done({ type: "recovered", file, block, recoveryStamp, length: chosen.length, nodes: good });
       });
     },
   );
-}
-
-interface Answer {
-  readonly node: NodeId;
-  /** Undefined: none came. */
-  readonly frame: FrameOf<"held"> | undefined;
-}
-
-/** Asks all, and waits for each until it answers or is silent for too long. */
-function askAll(
-  link: BlockLink,
-  nodes: readonly NodeId[],
-  question: (stream: StreamId) => FrameOf<"beginRecovery"> | FrameOf<"finishRecovery">,
-  done: (answers: readonly Answer[]) => void,
-): void {
-  const waiting = new Map<StreamId, NodeId>();
-  const answers: Answer[] = [];
-  let timer: Timer | undefined;
-  const settle = (stream: StreamId, frame: FrameOf<"held"> | undefined): void => {
-    const node = waiting.get(stream);
-    if (node === undefined) return;
-    waiting.delete(stream);
-    answers.push({ node, frame });
-    if (waiting.size > 0) return;
-    timer?.cancel();
-    for (const cancel of subscriptions) cancel();
-    done(answers);
-  };
-  const subscriptions = [
-    link.on("held", (from, frame) => {
-      if (waiting.get(frame.stream) === from) settle(frame.stream, frame);
-    }),
-    link.onDown((peer) => {
-      for (const [stream, node] of waiting) if (node === peer) settle(stream, undefined);
-    }),
-  ];
-  for (const node of nodes) waiting.set(link.newStream(), node);
-  if (waiting.size === 0) {
-    for (const cancel of subscriptions) cancel();
-    return done([]);
-  }
-  for (const [stream, node] of waiting) link.send(node, question(stream));
-  timer = link.clock.setTimer(2 * STREAM_SILENCE_MS, () => {
-    for (const stream of waiting.keys()) settle(stream, undefined);
-  });
 }

@@ -127,7 +127,7 @@ test("a new leader knows where everything is, and removes what no file names, bu
   managed.term = 2;
   managed.blocks.delete(2);
   managed.blocks.delete(100);
-  managed.upkeep.observer.blockRemoved(2);
+  managed.upkeep.observer.blockRemoved(2, 1);
   expect(managed.upkeep.locations.readable(1, 1, "n3").map(({ node }) => node)).toEqual(["n3", "n4", "n1"]);
   cluster.until(() => managed.holders(2).length === 0, "removed");
   cluster.run(5_000);

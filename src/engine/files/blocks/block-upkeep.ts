@@ -9,6 +9,8 @@
 import type { Random, NodeId, Timer } from "../../../runtime/world.ts";
 import type { BlockId, GenerationStamp } from "../namespace/model.ts";
 import type { NamespaceObserver, NamespaceQueries, StoredBlock } from "../namespace/queries.ts";
+import { GroupUpkeep, isGroup, isGroupPlan, replicaLength } from "../erasure/group-upkeep.ts";
+import type { Movable } from "./balancer.ts";
 import { planBalance } from "./balancer.ts";
 import type { BlockLink } from "./block-link.ts";
 import type { Outcome } from "./block-store.ts";
@@ -53,6 +55,8 @@ const RECOVERY_PATIENCE_MS = 12_000;
 /** A removal that was ordered is expected to be reported by then. */
 const REMOVAL_PATIENCE_MS = 4_000;
 
+const NOBODY: ReadonlySet<NodeId> = new Set();
+
 interface Copy {
   readonly untilMs: number;
 }
@@ -64,6 +68,7 @@ export class BlockUpkeep {
   private readonly link: BlockLink;
   private readonly options: BlockUpkeepOptions;
   private readonly bandwidth: number;
+  private readonly groups: GroupUpkeep;
   /** Blocks to look at, and since when. */
   private readonly dirty = new Map<BlockId, number>();
   private readonly copies = new Map<BlockId, Map<NodeId, Copy>>();
@@ -88,13 +93,26 @@ export class BlockUpkeep {
     this.locations = new LocationTable(() => link.clock.monotonicMs(), options.address, {
       changed: (block) => this.mark(block),
     });
+    this.groups = new GroupUpkeep({
+      locations: this.locations,
+      random: options.random,
+      pending: (id) => this.pending(id),
+      busy: () => this.busyNodes(),
+      order: (to, id, bytes, frame) => {
+        const { term, bandwidth } = this;
+        this.expect(id, to, bytes);
+        if (term !== undefined) link.send(to, { ...frame, term, bandwidth });
+      },
+    });
     this.recent = new RecentChanges(() => link.clock.monotonicMs());
     this.observer = {
       blockChanged: ({ id }) => {
         this.recent.note(id);
         this.mark(id);
       },
-      blockRemoved: (id) => this.mark(id),
+      blockRemoved: (id, numbers) => {
+        for (let number = id; number < id + numbers; number++) this.mark(number);
+      },
       pathChanged: () => undefined,
       configured: () => undefined,
       replaced: () => this.lookAtAll(),
@@ -132,6 +150,9 @@ export class BlockUpkeep {
   situation(id: BlockId): RepairPlan | undefined {
     const block = this.options.namespace.block(id);
     if (block === undefined) return undefined;
+    if (isGroup(block)) {
+      return this.groups.plan(block, this.nodes(), this.options.leading() !== undefined);
+    }
     // Who does not lead has ordered no copies, and sees them by what is being written.
     const written = this.locations
       .all(id)
@@ -150,31 +171,28 @@ export class BlockUpkeep {
     const { namespace } = this.options;
     let [pending, pendingBytes] = [0, 0];
     for (const [id, { size }] of this.copies) {
+      const block = namespace.block(id);
       pending += size;
-      pendingBytes += size * (namespace.block(id)?.length ?? 0);
+      pendingBytes += size * (block === undefined ? 0 : replicaLength(block, id));
     }
     if (pending > 0 || this.isPaused()) return { ordered: 0, orderedBytes: 0, pending, pendingBytes };
-    const { locations } = this;
-    const blocksOf = function* (
-      node: NodeId,
-    ): Iterable<{ block: BlockId; length: number; holders: NodeId[] }> {
+    const { locations, groups } = this;
+    const blocksOf = function* (node: NodeId): Iterable<Movable> {
       for (const id of locations.blocksOf(node)) {
         const block = namespace.block(id);
-        const holders = locations.all(id).map((each) => each.node);
-        if (block !== undefined && !block.open) yield { block: id, length: block.length, holders };
+        if (block === undefined || block.open) continue;
+        // A node that holds another shard of the group gets none of it.
+        const holders = isGroup(block) ? groups.holders(block) : locations.all(id).map((each) => each.node);
+        yield { block: id, length: replicaLength(block, id), holders, group: block.id };
       }
     };
     const options = threshold === undefined ? { maxBytes } : { maxBytes, threshold };
     const moves = planBalance(locations.nodes(), blocksOf, options);
     for (const { block: id, to } of moves) {
       const block = namespace.block(id);
-      if (block !== undefined)
-        this.copy(
-          term,
-          block,
-          locations.readable(id, block.stamp, to).map((each) => each.node),
-          to,
-        );
+      if (block === undefined) continue;
+      const from = locations.readable(id, block.stamp, to).map((each) => each.node);
+      this.copy(term, { id, stamp: block.stamp, length: replicaLength(block, id) }, from, to);
     }
     const orderedBytes = moves.reduce((sum, { length }) => sum + length, 0);
     return { ordered: moves.length, orderedBytes, pending, pendingBytes };
@@ -270,17 +288,33 @@ export class BlockUpkeep {
     nodes: ReadonlyMap<NodeId, BlockNode>,
     written: readonly NodeId[] = [],
   ): RepairPlan {
+    if (isGroup(block)) return this.groups.plan(block, nodes, true);
     const locations = this.locations.all(block.id);
-    const targets = this.copies.get(block.id);
-    for (const { node, stamp, state } of locations) {
-      if (stamp >= block.stamp && state === "finished") targets?.delete(node);
-    }
     return planRepair({
       block,
       locations,
       nodes,
-      pending: new Set([...(targets?.keys() ?? []), ...written]),
+      pending: new Set([...this.pending(block.id), ...written]),
     });
+  }
+
+  /** Nodes that were told to make a replica of this number, and have not reported it. */
+  private pending(id: BlockId): ReadonlySet<NodeId> {
+    const targets = this.copies.get(id);
+    if (targets === undefined) return NOBODY;
+    const stampNow = this.options.namespace.block(id)?.stamp ?? 0;
+    for (const { node, stamp, state } of this.locations.all(id)) {
+      if (stamp >= stampNow && state === "finished") targets.delete(node);
+    }
+    return new Set(targets.keys());
+  }
+
+  private busyNodes(): NodeId[] {
+    const busy = new Map<NodeId, number>();
+    for (const targets of this.copies.values()) {
+      for (const node of targets.keys()) busy.set(node, (busy.get(node) ?? 0) + 1);
+    }
+    return [...busy].flatMap(([node, count]) => (count >= COPIES_PER_NODE ? [node] : []));
   }
 
   private repair(term: number, nodes: ReadonlyMap<NodeId, BlockNode>): void {
@@ -297,12 +331,23 @@ export class BlockUpkeep {
         if (this.locations.all(id).length > 0) removable.push(id);
         continue;
       }
+      if (block.id !== id) {
+        this.mark(block.id);
+        continue;
+      }
       const plan = this.plan(block, nodes);
       if (plan.remove.length > 0) removable.push(id);
       if (plan.missing > 0) urgent.push({ block, plan });
     }
     urgent.sort((left, right) => left.plan.priority - right.plan.priority);
-    for (const { block, plan } of urgent) this.makeReplicas(term, block, plan, nodes);
+    for (const { block, plan } of urgent) {
+      const isEnough =
+        isGroup(block) && isGroupPlan(plan)
+          ? this.groups.make(block, plan, nodes)
+          : this.makeReplicas(term, block, plan, nodes);
+      // Looked at again when there is room, or more nodes.
+      if (!isEnough) this.mark(block.id);
+    }
     if (removable.length > 0) this.removeAfterBarrier(term, removable);
   }
 
@@ -311,12 +356,8 @@ export class BlockUpkeep {
     block: StoredBlock,
     { missing, present, sources }: RepairPlan,
     nodes: ReadonlyMap<NodeId, BlockNode>,
-  ): void {
-    const busy = new Map<NodeId, number>();
-    for (const targets of this.copies.values()) {
-      for (const node of targets.keys()) busy.set(node, (busy.get(node) ?? 0) + 1);
-    }
-    const exclude = new Set([...busy].flatMap(([node, count]) => (count >= COPIES_PER_NODE ? [node] : [])));
+  ): boolean {
+    const exclude = this.busyNodes();
     // A node that holds a bad one may take a good one in its place, when no other is there.
     const holders = this.locations.all(block.id).map(({ node }) => node);
     const ask = (without: ReadonlySet<NodeId>, replicas: number): readonly NodeId[] =>
@@ -329,18 +370,27 @@ export class BlockUpkeep {
     const again = fresh.length < missing ? ask(new Set([...exclude, ...fresh]), missing - fresh.length) : [];
     const targets = [...fresh, ...again];
     for (const node of targets) this.copy(term, block, sources, node);
-    // Looked at again when there is room, or more nodes.
-    if (targets.length < missing) this.mark(block.id);
+    return targets.length === missing;
   }
 
-  private copy(term: number, { id, stamp, length }: StoredBlock, from: readonly NodeId[], to: NodeId): void {
+  private copy(
+    term: number,
+    { id, stamp, length }: Pick<StoredBlock, "id" | "stamp" | "length">,
+    from: readonly NodeId[],
+    to: NodeId,
+  ): void {
+    const { bandwidth } = this;
+    this.expect(id, to, length);
+    this.link.send(to, { type: "replicate", term, block: id, stamp, length, from, bandwidth });
+  }
+
+  /** A replica that a node was told to make, out of so many bytes. */
+  private expect(id: BlockId, to: NodeId, bytes: number): void {
     const untilMs =
-      this.link.clock.monotonicMs() + COPY_PATIENCE_MS + (2000 * COPIES_PER_NODE * length) / this.bandwidth;
+      this.link.clock.monotonicMs() + COPY_PATIENCE_MS + (2000 * COPIES_PER_NODE * bytes) / this.bandwidth;
     let targets = this.copies.get(id);
     if (targets === undefined) this.copies.set(id, (targets = new Map<NodeId, Copy>()));
     targets.set(to, { untilMs });
-    const { bandwidth } = this;
-    this.link.send(to, { type: "replicate", term, block: id, stamp, length, from, bandwidth });
   }
 
   private removeAfterBarrier(term: number, blocks: readonly BlockId[]): void {
@@ -358,8 +408,8 @@ export class BlockUpkeep {
       const nodes = this.nodes();
       const orders = new Map<NodeId, BlockId[]>();
       for (const id of blocks) {
-        for (const node of this.removals(id, term, nodes))
-          orders.set(node, [...(orders.get(node) ?? []), id]);
+        for (const [node, replica] of this.removals(id, term, nodes))
+          orders.set(node, [...(orders.get(node) ?? []), replica]);
       }
       for (const [node, ids] of orders) {
         this.link.send(node, { type: "delete", term, blocks: ids });
@@ -369,17 +419,28 @@ export class BlockUpkeep {
     });
   }
 
-  private removals(id: BlockId, term: number, nodes: ReadonlyMap<NodeId, BlockNode>): readonly NodeId[] {
+  /** Nodes, and the numbers of the replicas that they are to remove. */
+  private removals(
+    id: BlockId,
+    term: number,
+    nodes: ReadonlyMap<NodeId, BlockNode>,
+  ): readonly (readonly [NodeId, BlockId])[] {
     const { namespace } = this.options;
     const block = namespace.block(id);
-    const holders = this.locations.all(id).map(({ node }) => node);
+    const here = this.locations.all(id).map(({ node }) => node);
     // A number that was never given would be a block of another cluster: it is left alone.
-    if (block === undefined) return id < namespace.nextBlockId ? holders : [];
-    const { remove, problem } = this.plan(block, nodes);
+    if (block === undefined) return id < namespace.nextBlockId ? here.map((node) => [node, id]) : [];
+    const plan = this.plan(block, nodes);
+    const holders = isGroup(block) ? this.groups.holders(block) : here;
     const everyoneHeard = holders.every(
       (node) => nodes.get(node)?.live !== true || nodes.get(node)?.term === term,
     );
-    if (problem !== "over-replicated" || everyoneHeard) return remove;
+    if (isGroupPlan(plan)) {
+      if (plan.surplus.length > 0 && !everyoneHeard) this.mark(id);
+      const all = everyoneHeard ? [...plan.removals, ...plan.surplus] : plan.removals;
+      return all.map(({ unit, node }) => [node, block.id + unit]);
+    }
+    if (plan.problem !== "over-replicated" || everyoneHeard) return plan.remove.map((node) => [node, id]);
     this.mark(id);
     return [];
   }
@@ -393,6 +454,16 @@ export class BlockUpkeep {
       const ordered = this.recoveries.get(block.id);
       if (ordered?.stamp === recoveryStamp && nowMs < ordered.untilMs) continue;
       this.recoveries.set(block.id, { stamp: recoveryStamp, untilMs: nowMs + RECOVERY_PATIENCE_MS });
+      const group = this.options.namespace.block(block.id);
+      if (group !== undefined && isGroup(group)) {
+        const shards = this.groups.writtenShards(group, pipeline, nodes);
+        const first = shards[Math.floor(this.options.random.float() * shards.length)];
+        if (first === undefined) continue;
+        const { id, stamp, coding: geometry } = group;
+        const frame = { file, block: id, stamp, recoveryStamp, geometry, shards } as const;
+        this.link.send(first.node, { type: "recoverGroup", term, ...frame });
+        continue;
+      }
       const holders = this.locations.all(block.id).map(({ node }) => node);
       // One that is gone would be waited for until the attempt is over.
       const live = [...new Set([...pipeline, ...holders])].filter((node) => nodes.get(node)?.live === true);

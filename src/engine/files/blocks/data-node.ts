@@ -5,9 +5,13 @@
  */
 import type { QuorateError } from "../../../runtime/errors.ts";
 import type { Logger, NodeId, Timer } from "../../../runtime/world.ts";
+import type { StripeGeometry } from "../namespace/erasure-policy.ts";
+import { GROUP_NUMBERS, unitsOf } from "../namespace/erasure-policy.ts";
 import type { BlockId, GenerationStamp } from "../namespace/model.ts";
 import type { BlockLink, FrameOf } from "./block-link.ts";
 import { failureOf } from "./block-link.ts";
+import { recoverGroup } from "../erasure/group-recovery.ts";
+import { rebuildShard } from "../erasure/shard-rebuild.ts";
 import { recoverBlock } from "./block-recovery.ts";
 import type { BlockStore, Replica } from "./block-store.ts";
 import { PipelineNode } from "./pipeline-node.ts";
@@ -37,7 +41,8 @@ export class DataNode {
   private readonly pipelines: PipelineNode;
   private readonly readers: ReadServer;
   private readonly reporter: Reporter;
-  private readonly copies = new Map<BlockId, FrameOf<"replicate">>();
+  /** By the number of the replica that is made. */
+  private readonly copies = new Map<BlockId, FrameOf<"replicate"> | FrameOf<"rebuild">>();
   private copying = 0;
   private term = 0;
   private scrubTimer: Timer | undefined;
@@ -65,7 +70,8 @@ export class DataNode {
         this.answer(from, stream, error, replica),
       );
     });
-    link.on("replicate", (_, frame) => this.replicate(frame));
+    link.on("replicate", (_, frame) => this.replicate(frame.block, frame));
+    link.on("rebuild", (_, frame) => this.rebuild(frame));
     link.on("delete", (_, { term, blocks }) => {
       if (this.obeys(term)) for (const block of blocks) this.delete(block);
     });
@@ -79,6 +85,12 @@ export class DataNode {
     link.on("recover", (from, frame) => {
       if (!this.obeys(frame.term)) return;
       recoverBlock(link, frame, (report) => {
+        if (report !== undefined) link.send(from, report);
+      });
+    });
+    link.on("recoverGroup", (from, frame) => {
+      if (!isGeometry(frame.geometry) || !this.obeys(frame.term)) return;
+      recoverGroup(link, frame, (report) => {
         if (report !== undefined) link.send(from, report);
       });
     });
@@ -144,54 +156,63 @@ export class DataNode {
     );
   }
 
-  private replicate(frame: FrameOf<"replicate">): void {
-    if (!this.obeys(frame.term) || this.copies.has(frame.block) || this.hasGood(frame)) return;
+  private replicate(id: BlockId, frame: FrameOf<"replicate"> | FrameOf<"rebuild">): void {
+    if (!this.obeys(frame.term) || this.copies.has(id) || this.hasGood(id, frame)) return;
     if (this.copies.size >= COPIES_QUEUE_MAX) return;
-    this.copies.set(frame.block, frame);
+    this.copies.set(id, frame);
     this.copyNext();
   }
 
-  private hasGood({ block, stamp }: FrameOf<"replicate">): boolean {
-    const held = this.store.get(block);
-    return held !== undefined && held.stamp >= stamp && held.state !== "corrupt";
+  private rebuild(frame: FrameOf<"rebuild">): void {
+    if (!isGeometry(frame.geometry) || frame.unit >= unitsOf(frame.geometry)) return;
+    this.replicate(frame.block + frame.unit, frame);
+  }
+
+  private hasGood(id: BlockId, frame: FrameOf<"replicate"> | FrameOf<"rebuild">): boolean {
+    const held = this.store.get(id);
+    return held !== undefined && held.stamp >= frame.stamp && !isReplaced(frame, held);
   }
 
   private copyNext(): void {
     if (this.copying >= COPIES_MAX || this.closed) return;
-    const frame = [...this.copies.values()][this.copying];
-    if (frame === undefined) return;
-    if (this.hasGood(frame)) {
-      this.copies.delete(frame.block);
+    const next = [...this.copies][this.copying];
+    if (next === undefined) return;
+    const [id, frame] = next;
+    if (this.hasGood(id, frame)) {
+      this.copies.delete(id);
       return this.copyNext();
     }
     this.copying++;
-    const { block, stamp, length, from, bandwidth } = frame;
-    const begin = (): void =>
-      copyReplica(
-        this.link,
-        this.store,
-        {
-          block,
-          stamp,
-          length,
-          from,
-          finish: true,
-          bandwidth,
-          damaged: (node) => this.reportDamage(block, stamp, node),
-          progress: () => undefined,
-        },
-        (error) => {
-          this.copies.delete(block);
-          this.copying--;
-          if (error !== undefined) {
-            this.options.logger.log("warn", "blocks.copy-failed", { block, error: error.message });
-          }
-          this.copyNext();
-        },
-      );
-    // A damaged or stale replica is in the way of a good one; one that a recovery left behind promised not to be replaced.
-    if (this.store.get(block) !== undefined) this.store.delete(block, begin);
+    const done = (error: QuorateError | undefined): void => {
+      this.copies.delete(id);
+      this.copying--;
+      if (error !== undefined) {
+        this.options.logger.log("warn", "blocks.copy-failed", { block: id, error: error.message });
+      }
+      this.copyNext();
+    };
+    const begin = (): void => {
+      if (frame.type === "rebuild") this.makeShard(frame, done);
+      else this.makeCopy(frame, done);
+    };
+    // One that is damaged, stale or left behind by its writer is in the way; after a recovery it promised not to be replaced.
+    if (this.store.get(id) !== undefined) this.store.delete(id, begin);
     else begin();
+  }
+
+  private makeCopy(frame: FrameOf<"replicate">, done: (error: QuorateError | undefined) => void): void {
+    const { block, stamp, length, from, bandwidth } = frame;
+    const damaged = (node: NodeId): void => this.reportDamage(block, stamp, node);
+    const progress = (): void => undefined;
+    const options = { block, stamp, length, from, finish: true, bandwidth, damaged, progress };
+    copyReplica(this.link, this.store, options, done);
+  }
+
+  private makeShard(frame: FrameOf<"rebuild">, done: (error: QuorateError | undefined) => void): void {
+    const { unit, bandwidth, stamp, ...source } = frame;
+    const damaged = (node: NodeId, id: BlockId): void => this.reportDamage(id, stamp, node);
+    const options = { source: { ...source, stamp }, unit, bandwidth, damaged };
+    rebuildShard(this.link, this.store, options, done);
   }
 
   private delete(block: BlockId): void {
@@ -211,4 +232,17 @@ export class DataNode {
       this.scrubTimer = this.link.clock.setTimer(delayMs, () => this.scrub());
     });
   }
+}
+
+/**
+ * Whether a replica of the wanted stamp makes place for a new one: it is damaged, or a shard that was not finished, which the
+ * stamp does not tell, because writers of groups go on under one stamp when a node fails.
+ */
+function isReplaced(frame: FrameOf<"replicate"> | FrameOf<"rebuild">, { state }: Replica): boolean {
+  return state === "corrupt" || (frame.type === "rebuild" && state !== "finished");
+}
+
+/** What a peer says of a layout is looked at before it is worked with. */
+function isGeometry({ dataUnits, parityUnits, cellBytes }: StripeGeometry): boolean {
+  return dataUnits > 0 && parityUnits > 0 && dataUnits + parityUnits <= GROUP_NUMBERS && cellBytes > 0;
 }

@@ -28,20 +28,28 @@ export function md5OfContent(content: Bytes): Bytes {
   return md5OfChecksums(new ChunkChecksums(0, 0).of(content));
 }
 
+/**
+ * The MD5 over MD5s, as HDFS gathers them: of a file over those of its blocks, and of a block group over those of its data shards
+ * (both seen at HDFS 3.4.1).
+ */
+export function md5OfMd5s(md5s: readonly Bytes[]): Bytes {
+  const gathered = zeroBytes(md5s.length * MD5_BYTES + checksumPadding(md5s.length));
+  md5s.forEach((md5, at) => gathered.set(md5, at * MD5_BYTES));
+  return viewBytes(createHash("md5").update(gathered).digest());
+}
+
 /** Of a file with these blocks, in order, of which the first has so many bytes. */
 export function fileChecksum(
   blocks: readonly Bytes[],
   firstLength: number,
 ): { readonly algorithm: string; readonly bytes: Bytes } {
-  const gathered = zeroBytes(blocks.length * MD5_BYTES + checksumPadding(blocks.length));
-  blocks.forEach((md5, at) => gathered.set(md5, at * MD5_BYTES));
   const isEmpty = blocks.length === 0;
   const bytesPerCrc = isEmpty ? 0 : CHUNK_BYTES;
   const crcPerBlock = blocks.length > 1 ? Math.ceil(firstLength / CHUNK_BYTES) : 0;
   const bytes = Buffer.alloc(4 + 8 + MD5_BYTES);
   bytes.writeUInt32BE(bytesPerCrc, 0);
   bytes.writeBigUInt64BE(BigInt(crcPerBlock), 4);
-  createHash("md5").update(gathered).digest().copy(bytes, 12);
+  md5OfMd5s(blocks).copy(bytes, 12);
   const algorithm = `MD5-of-${crcPerBlock}MD5-of-${bytesPerCrc}${isEmpty ? "CRC32" : "CRC32C"}`;
   return { algorithm, bytes: viewBytes(bytes) };
 }

@@ -13,6 +13,7 @@ import type { WrittenBlock } from "../namespace/commands.ts";
 import type { BlockId, GenerationStamp } from "../namespace/model.ts";
 import type { BlockLink, FrameOf } from "./block-link.ts";
 import type { Outcome, ReplicaDurability } from "./block-store.ts";
+import type { BlockWriter } from "./block-writer.ts";
 import { ChunkChecksums } from "./chunk-checksums.ts";
 import type { StreamFailure, StreamId } from "./protocol.ts";
 import { PACKET_BYTES, PACKET_MAX_BYTES, PIPELINE_WINDOW_BYTES, STREAM_SILENCE_MS } from "./protocol.ts";
@@ -41,6 +42,8 @@ export interface PipelineOptions {
   readonly authority: PipelineAuthority;
   /** The log knows the stamp. False: it is told (`updatePipeline`) when all nodes are ready, before any byte. Default true. */
   readonly stampIsTold?: boolean;
+  /** Bytes that may be without an acknowledgement. Default 8 MiB. */
+  readonly windowBytes?: number;
 }
 
 interface Packet {
@@ -61,7 +64,7 @@ const RECOVERIES_MAX = 12;
 /** Fetching a block may take so long, as long as signs of it come. */
 const FETCH_SILENCE_MS = 2 * STREAM_SILENCE_MS;
 
-export class PipelineWriter {
+export class PipelineWriter implements BlockWriter {
   private readonly link: BlockLink;
   private readonly options: PipelineOptions;
   private readonly checksums: ChunkChecksums;
@@ -213,7 +216,8 @@ export class PipelineWriter {
   }
 
   private giveRoom(): void {
-    while (this.packetBytes < PIPELINE_WINDOW_BYTES && this.room.length > 0) this.room.shift()?.();
+    const window = this.options.windowBytes ?? PIPELINE_WINDOW_BYTES;
+    while (this.packetBytes < window && this.room.length > 0) this.room.shift()?.();
   }
 
   private open(): void {

@@ -30,6 +30,7 @@ import {
   union,
   word,
 } from "../../../wire/record.ts";
+import type { StripeGeometry } from "../namespace/erasure-policy.ts";
 import type { BlockId, FileId, GenerationStamp, NodeStanding } from "../namespace/model.ts";
 import type { Replica, ReplicaDurability } from "./block-store.ts";
 
@@ -235,8 +236,41 @@ export type Instruction =
       readonly copyTo: BlockId | undefined;
       readonly nodes: readonly NodeId[];
     }
+  /** This node makes a shard of a block group out of the others, and keeps it. */
+  | {
+      readonly type: "rebuild";
+      readonly term: number;
+      /** The group. */
+      readonly block: BlockId;
+      readonly stamp: GenerationStamp;
+      readonly geometry: StripeGeometry;
+      readonly groupLength: number;
+      /** Which shard. */
+      readonly unit: number;
+      /** By unit: who holds them. */
+      readonly from: readonly (readonly NodeId[])[];
+      /** Bytes a second that are read, at most. */
+      readonly bandwidth: number;
+    }
+  /** As `recover`, of a block group: the shards are cut to whole stripes. */
+  | {
+      readonly type: "recoverGroup";
+      readonly term: number;
+      readonly file: FileId;
+      readonly block: BlockId;
+      readonly stamp: GenerationStamp;
+      readonly recoveryStamp: GenerationStamp;
+      readonly geometry: StripeGeometry;
+      readonly shards: readonly ShardPlace[];
+    }
   /** Verify this replica now: a reader has met damage in it. */
   | { readonly type: "verify"; readonly term: number; readonly block: BlockId };
+
+/** A shard that may be at a node. */
+export interface ShardPlace {
+  readonly unit: number;
+  readonly node: NodeId;
+}
 
 /** From a reader or a node to the leader: a replica that failed its checksums. */
 export interface DamageReport {
@@ -308,6 +342,11 @@ const REPLICA: Field<Replica> = record<Replica>({
   stamp: uint53,
   length: uint53,
   state: word("writing", "finished", "recovering", "corrupt"),
+});
+const GEOMETRY: Field<StripeGeometry> = record<StripeGeometry>({
+  dataUnits: uint32,
+  parityUnits: uint32,
+  cellBytes: uint32,
 });
 const open: FrameOf<"open"> = {
   stream: uint53,
@@ -410,5 +449,24 @@ export const BLOCK_FRAME: Field<BlockFrame> = union<BlockFrame>({
     moves: optional(
       record<BalanceMoves>({ ordered: uint32, orderedBytes: uint53, pending: uint32, pendingBytes: uint53 }),
     ),
+  },
+  rebuild: {
+    term: uint53,
+    block: uint53,
+    stamp: uint53,
+    geometry: GEOMETRY,
+    groupLength: uint53,
+    unit: uint32,
+    from: list(list(text)),
+    bandwidth: uint53,
+  },
+  recoverGroup: {
+    term: uint53,
+    file: uint53,
+    block: uint53,
+    stamp: uint53,
+    recoveryStamp: uint53,
+    geometry: GEOMETRY,
+    shards: list(record<ShardPlace>({ unit: uint32, node: text })),
   },
 });

@@ -1,6 +1,7 @@
 /** Every `Change` of the door, carried out at once on the in-memory tree. */
 import type { Change } from "../file-system.ts";
 import type { CommandOf, CommandType } from "../namespace/commands.ts";
+import { erasurePolicy } from "../namespace/erasure-policy.ts";
 import type { Caller } from "../namespace/model.ts";
 import type { Replies } from "../namespace/replies.ts";
 import { changeAcl } from "./acl.testing.ts";
@@ -356,7 +357,9 @@ export class Changes {
         return undefined;
       case "setPolicy":
         if (command.policy === "storage") node.storagePolicy = command.value;
-        else node.erasureCoding = command.value;
+        else if (command.value !== undefined && erasurePolicy(command.value) === undefined) {
+          refuse("ARGUMENT_INVALID", `Policy '${command.value}' does not match any enabled policies`);
+        } else node.erasureCoding = command.value;
         return undefined;
     }
   }

@@ -3,7 +3,7 @@
  * a cut of the state is open; the cut finds the earlier ones in `before`.
  */
 import { assert } from "../../../runtime/errors.ts";
-import { stirNumber } from "../../../wire/digest.ts";
+import { stir, stirNumber } from "../../../wire/digest.ts";
 import type { BlockId, FileId, GenerationStamp } from "./model.ts";
 
 export interface BlockRecord {
@@ -13,11 +13,14 @@ export interface BlockRecord {
   stamp: GenerationStamp;
   length: number;
   replication: number;
+  /** Number of its erasure coding policy; 0: it is replicated. */
+  readonly policy: number;
   /** How many versions of files, and writers, name it. Derived: not in snapshots of the state. */
   refs: number;
 }
 
-export type BlockFacts = Pick<BlockRecord, "stamp" | "length" | "replication">;
+type Changing = Pick<BlockRecord, "stamp" | "length" | "replication">;
+export type BlockFacts = Changing & Pick<BlockRecord, "policy">;
 
 export class BlockTable {
   private readonly records = new Map<BlockId, BlockRecord>();
@@ -27,7 +30,7 @@ export class BlockTable {
   before: Map<BlockId, BlockRecord> | undefined = undefined;
   /** Told of every change. */
   onChange: ((record: BlockRecord) => void) | undefined = undefined;
-  onRemove: ((id: BlockId) => void) | undefined = undefined;
+  onRemove: ((record: BlockRecord) => void) | undefined = undefined;
 
   get size(): number {
     return this.records.size;
@@ -55,14 +58,14 @@ export class BlockTable {
   /** A new block, named once. */
   add(id: BlockId, file: FileId, facts: BlockFacts): void {
     assert(!this.records.has(id), "two blocks of one number");
-    const { stamp, length, replication } = facts;
-    const record: BlockRecord = { id, file, stamp, length, replication, refs: 1 };
+    const { stamp, length, replication, policy } = facts;
+    const record: BlockRecord = { id, file, stamp, length, replication, policy, refs: 1 };
     this.records.set(id, record);
     this.digest = (this.digest + digestOf(record)) | 0;
     this.onChange?.(record);
   }
 
-  change(id: BlockId, facts: Partial<BlockFacts & Pick<BlockRecord, "file">>): void {
+  change(id: BlockId, facts: Partial<Changing & Pick<BlockRecord, "file">>): void {
     const record = this.of(id);
     this.keep(record);
     this.digest = (this.digest - digestOf(record)) | 0;
@@ -83,7 +86,7 @@ export class BlockTable {
     this.keep(record);
     this.records.delete(id);
     this.digest = (this.digest - digestOf(record)) | 0;
-    this.onRemove?.(id);
+    this.onRemove?.(record);
   }
 
   /** As the open cut must see it. */
@@ -96,8 +99,8 @@ export class BlockTable {
   }
 }
 
-function digestOf({ id, file, stamp, length, replication }: BlockRecord): number {
+function digestOf({ id, file, stamp, length, replication, policy }: BlockRecord): number {
   let hash = stirNumber(stirNumber(11, id), file);
   hash = stirNumber(stirNumber(hash, stamp), length);
-  return stirNumber(hash, replication);
+  return stir(stirNumber(hash, replication), policy);
 }

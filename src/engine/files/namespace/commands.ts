@@ -140,7 +140,10 @@ export type NamespaceCommand =
       readonly mode: "create" | "replace" | "either";
     } & OnPath)
   | ({ readonly type: "removeAttribute"; readonly name: string } & OnPath)
-  /** Undefined removes it. Each is a name that files made below inherit. */
+  /**
+   * Undefined removes it. Each is a name that files made below inherit. `erasureCoding`: of `ERASURE_POLICIES`, or
+   * "replication"; directories below that have none of their own follow, files that are there stay as they are.
+   */
   | ({
       readonly type: "setPolicy";
       readonly policy: "storage" | "erasureCoding";

@@ -13,6 +13,7 @@ import { Refusal } from "./replies.ts";
 import type { NamespaceCut } from "./snapshot-cut.ts";
 import { FIRST_BLOCK_ID, FIRST_STAMP, ROOT_ID } from "./state.ts";
 
+const CELL = 1024 * 1024;
 const name = fc.constantFrom("a", "b", "c", "d", "ü", "a-longer-name-than-thirteen");
 const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((names) => `/${names.join("/")}`);
 const caller = fc.constantFrom(ROOT, ROOT, ROOT, { user: "ann", groups: ["staff"] });
@@ -31,12 +32,13 @@ const newFile = {
   mode: fc.constantFrom(0o644, 0o600, 0o777),
   unmaskedMode: fc.constantFrom(undefined, 0o666),
   replication: fc.constantFrom(undefined, 1, 3),
-  blockSize: fc.constant(undefined),
+  // A coded file takes no blocks that are smaller than a cell.
+  blockSize: fc.constantFrom(undefined, undefined, CELL),
   createParents: fc.constantFrom(true, true, false),
   existing: fc.constantFrom("refuse" as const, "replace" as const),
 };
 const onPath = { caller, path };
-const pipeline = fc.constantFrom<string[][]>(["n1", "n2"], ["n3"]);
+const pipeline = fc.constantFrom<string[][]>(["n1", "n2"], ["n3"], ["n1", "n2", "n1", "n2", "n3"]);
 
 const entry = fc.record({
   isDefault: fc.boolean(),
@@ -141,6 +143,14 @@ const command: fc.Arbitrary<NamespaceCommand> = fc.oneof(
       ...onPath,
       policy: fc.constant("storage"),
       value: fc.constantFrom("COLD", undefined),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: typed("setPolicy", {
+      ...onPath,
+      policy: fc.constant("erasureCoding"),
+      value: fc.constantFrom("RS-3-2-1024k", "RS-3-2-1024k", "replication", "RS-1-1", undefined),
     }),
   },
   {
@@ -250,7 +260,7 @@ function* commandsOf(
       mode: 0o644,
       unmaskedMode: undefined,
       replication: undefined,
-      blockSize: undefined,
+      blockSize: at.includes("c") ? CELL : undefined,
       createParents: true,
       existing: "replace",
       holder: "w3",
@@ -259,7 +269,8 @@ function* commandsOf(
     const { id } = (made as Opened).status;
     let previous: WrittenBlock | undefined;
     for (const bytes of [1024, 70]) {
-      const added = yield { type: "addBlock", file: id, holder: "w3", previous, pipeline: ["n1"] };
+      const nodes = ["n1", "n2", "n3"];
+      const added = yield { type: "addBlock", file: id, holder: "w3", previous, pipeline: nodes };
       if (added instanceof Refusal) return;
       previous = { ...(added as { block: WrittenBlock }).block, length: bytes };
     }

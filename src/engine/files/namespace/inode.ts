@@ -5,6 +5,8 @@
  * is changed in place only by `tree.ts`, which first makes a copy where somebody else must go on seeing the old one.
  */
 import { hashText, stir, stirNumber } from "../../../wire/digest.ts";
+import type { ErasurePolicy } from "./erasure-policy.ts";
+import { erasurePolicy, groupCapacity, groupSpace } from "./erasure-policy.ts";
 import type { AclEntry, BlockId, FileId } from "./model.ts";
 import type { Chunk } from "./chunk.ts";
 import { NO_CHUNKS } from "./chunk.ts";
@@ -16,6 +18,7 @@ export interface Extras {
   /** Names to values; both binary strings. */
   readonly attributes?: ReadonlyMap<string, string>;
   readonly storagePolicy?: string;
+  /** Of a directory: what files made below begin with. Of a file: how its blocks are kept, for ever. */
   readonly erasureCoding?: string;
   readonly nameQuota?: number;
   readonly spaceQuota?: number;
@@ -37,7 +40,7 @@ export interface Totals {
   directories: number;
   links: number;
   length: number;
-  /** Replicas counted, and what is set aside for blocks that are being written. */
+  /** Replicas and parity counted, and what is set aside for blocks that are being written. */
   space: number;
 }
 
@@ -96,8 +99,10 @@ export class FileNode extends Attributes {
   length = 0;
   replication: number;
   readonly blockSize: number;
-  /** Set aside for the block that is being written, before replicas are counted. */
+  /** Set aside for the block that is being written, before replicas are counted; of a coded file, with its parity. */
   reserved = 0;
+  /** Bytes of parity that belong to `length`; 0 unless the file is coded. */
+  parity = 0;
   /** Replaced whole, never changed in place. */
   segments: readonly StoredSegment[] = NO_SEGMENTS;
 
@@ -118,13 +123,39 @@ export class FileNode extends Attributes {
   }
 
   get space(): number {
-    return (this.length + this.reserved) * this.replication;
+    return (this.length + this.parity + this.reserved) * this.replication;
+  }
+
+  /** Undefined: it is replicated. */
+  get coding(): ErasurePolicy | undefined {
+    const name = this.extras?.erasureCoding;
+    return name === undefined ? undefined : erasurePolicy(name);
+  }
+
+  /** Bytes that one block of it holds at most. */
+  get blockCapacity(): number {
+    const { coding, blockSize } = this;
+    return coding === undefined ? blockSize : groupCapacity(coding, blockSize);
+  }
+
+  /** Of a block with so many bytes. */
+  parityOf(blockLength: number): number {
+    const { coding } = this;
+    return coding === undefined ? 0 : groupSpace(coding, blockLength) - blockLength;
+  }
+
+  /** What is set aside for a block of which so many bytes are there. */
+  reserveFor(blockLength: number): number {
+    const { blockCapacity } = this;
+    const left = blockCapacity + this.parityOf(blockCapacity) - blockLength - this.parityOf(blockLength);
+    return Math.max(0, left);
   }
 
   copy(epoch: number): FileNode {
     const copy = new FileNode(this.id, epoch, this, this.replication, this.blockSize);
     copy.length = this.length;
     copy.reserved = this.reserved;
+    copy.parity = this.parity;
     copy.segments = this.segments;
     copy.digest = this.digest;
     return copy;
@@ -133,6 +164,7 @@ export class FileNode extends Attributes {
   seal(): void {
     let hash = stirNumber(this.attributesDigest(1), this.length);
     hash = stirNumber(stirNumber(stir(hash, this.replication), this.blockSize), this.reserved);
+    hash = stirNumber(hash, this.parity);
     for (const segment of this.segments) {
       hash = typeof segment === "string" ? hashText(hash, segment) : stirNumber(hash, segment);
     }

@@ -6,6 +6,7 @@
  * most 255 bytes of UTF-8. Times are Unix milliseconds of the log. Sizes are bytes.
  */
 import type { NodeId } from "../../../runtime/world.ts";
+import type { ErasurePolicy } from "./erasure-policy.ts";
 
 /** Who asks. Where the user's groups come from is the server's business; the namespace believes it. */
 export interface Caller {
@@ -38,6 +39,8 @@ export type Segment =
       readonly replication: number;
       /** Still being written, or waiting for its recovery; `length` is what is known to be durable. */
       readonly open: boolean;
+      /** It is a block group, of so many bytes; `id` is that of its first shard. Undefined: it is replicated. */
+      readonly coded?: { readonly policy: ErasurePolicy; readonly groupLength: number };
     } & Block)
   | {
       readonly type: "inline";
@@ -75,6 +78,7 @@ export interface FileStatus {
   /** Of a link. */
   readonly target: string | undefined;
   readonly storagePolicy: string | undefined;
+  /** Of a file: its own. Of a directory: what files made in it get, from it or from one above. Undefined: they are replicated. */
   readonly erasureCoding: string | undefined;
 }
 
@@ -83,7 +87,7 @@ export interface ContentSummary {
   readonly directories: number;
   readonly files: number;
   readonly length: number;
-  /** Replicas counted. */
+  /** Replicas and parity counted. */
   readonly space: number;
   /** -1: none. */
   readonly nameQuota: number;

@@ -5,6 +5,7 @@
  *
  * Paths may lead into a snapshot: "/dir/.snapshot/name/file".
  */
+import type { ErasurePolicy } from "./erasure-policy.ts";
 import type {
   AclStatus,
   BlockId,
@@ -24,6 +25,7 @@ import type {
 
 /** What the namespace knows of one block that some file names, or named until a moment ago. */
 export interface StoredBlock {
+  /** Of a block group: that of its first shard. */
   readonly id: BlockId;
   readonly stamp: GenerationStamp;
   readonly length: number;
@@ -32,14 +34,16 @@ export interface StoredBlock {
   readonly open: boolean;
   /** Whose it is: of several files (snapshots), the one that it was made for. */
   readonly file: FileId;
+  /** It is a block group of this policy. Undefined: it is replicated. */
+  readonly coding?: ErasurePolicy;
 }
 
 /** Told of changes, right after each, so that what is kept beside the state (`blocks/locations.ts`) follows it. Local. */
 export interface NamespaceObserver {
   /** A block is there, or its stamp, length, replication or openness changed. */
   blockChanged(block: StoredBlock): void;
-  /** No file and no snapshot names it any more: its replicas can go. */
-  blockRemoved(id: BlockId): void;
+  /** No file and no snapshot names it any more: the replicas of this block, or of so many from it on, can go. */
+  blockRemoved(id: BlockId, numbers: number): void;
   /** A file was closed, renamed, removed, or changed in content: those who watch it look again. Path of now, or last. */
   pathChanged(path: string): void;
   /** An operator changed settings: those that he named. */
@@ -96,7 +100,7 @@ export interface NamespaceQueries {
     to: string,
     limit: number,
   ): { readonly differences: readonly SnapshotDifference[]; readonly more: boolean };
-  /** Undefined: no file and no snapshot names it. */
+  /** Of a shard: the block group that it belongs to. Undefined: no file and no snapshot names it. */
   block(id: BlockId): StoredBlock | undefined;
   /**
    * All blocks. May be read on in a later turn: what was added meanwhile comes, what was removed does not, and every other

@@ -2,6 +2,7 @@
 import { EXECUTE, READ, shownAcl } from "./access.ts";
 import type { Access } from "./access.ts";
 import { entriesOf, chunkOf, placeOf } from "./chunk.ts";
+import { erasurePolicyOf } from "./erasure-policy.ts";
 import type { Directory, FileNode } from "./inode.ts";
 import { noTotals, addTotals } from "./inode.ts";
 import type {
@@ -17,7 +18,7 @@ import type {
 } from "./model.ts";
 import { SNAPSHOT_NAME } from "./model.ts";
 import { checkAttributeName, binaryName } from "./operations/attributes.ts";
-import { writable } from "./operations/content.ts";
+import { refuseCoded, writable } from "./operations/content.ts";
 import { accessOf } from "./operations/operation.ts";
 import { recoveryOf } from "./operations/recovering.ts";
 import { snapshotsOf } from "./operations/snapshotting.ts";
@@ -25,7 +26,7 @@ import { nameOf, pathOf, shown, textOf } from "./path.ts";
 import type { FileSegments, StoredBlock } from "./queries.ts";
 import { Refusal } from "./replies.ts";
 import type { Resolved } from "./resolve.ts";
-import { changeable, existing, resolve } from "./resolve.ts";
+import { changeable, codingPolicyOf, existing, resolve } from "./resolve.ts";
 import type { NamespaceState } from "./state.ts";
 import { statusOf } from "./status.ts";
 
@@ -34,7 +35,7 @@ const LISTING_MAX = 10_000;
 
 export function status(state: NamespaceState, path: string, caller: Caller, followLast: boolean): FileStatus {
   const found = resolve(state.root, path, accessOf(state, caller), followLast);
-  return statusOf(state, existing(found), found.names, found.inSnapshot);
+  return statusOf(state, existing(found), found.names, found.inSnapshot, codingPolicyOf(found.nodes));
 }
 
 export function list(
@@ -56,9 +57,10 @@ export function list(
   const most = Math.max(1, Math.min(limit, LISTING_MAX));
   if (found.isSnapshotList) return listSnapshots(state, found, node, after, most);
   const entries: FileStatus[] = [];
+  const coding = codingPolicyOf(found.nodes);
   for (const [name, child] of entriesOf(node.chunks, after)) {
     if (entries.length === most) break;
-    entries.push(statusOf(state, child, [...names, name], inSnapshot));
+    entries.push(statusOf(state, child, [...names, name], inSnapshot, coding));
   }
   return { entries, remaining: node.childCount - passed(node, after) - entries.length };
 }
@@ -75,15 +77,19 @@ function passed({ chunks }: Directory, name: string): number {
 
 function listSnapshots(
   state: NamespaceState,
-  { names }: Resolved,
+  found: Resolved,
   directory: Directory,
   after: string,
   limit: number,
 ): Listing {
+  const { names } = found;
   const rest = [...(directory.extras?.snapshots ?? [])]
     .sort((left, right) => (left.name < right.name ? -1 : 1))
     .filter(({ name }) => name > after);
-  const entries = rest.slice(0, limit).map(({ name, root }) => statusOf(state, root, [...names, name], true));
+  const coding = codingPolicyOf(found.nodes);
+  const entries = rest
+    .slice(0, limit)
+    .map(({ name, root }) => statusOf(state, root, [...names, name], true, coding));
   return { entries, remaining: rest.length - entries.length };
 }
 
@@ -133,6 +139,7 @@ export function endOf(
   const access = accessOf(state, caller);
   const found = changeable(state.root, path, access);
   const file = writable(state, found, access);
+  refuseCoded(file, found, "append to");
   const from = Math.max(0, file.length - 1);
   return {
     status: statusOf(state, file, found.names, false),
@@ -160,7 +167,8 @@ function segmentsOf(
     if (offset + size > from) {
       if (typeof stored === "string") result.push({ type: "inline", offset, length: size, content: stored });
       else {
-        const { id, stamp, replication } = record!;
+        const { id, stamp, replication, policy } = record!;
+        const coding = erasurePolicyOf(policy);
         result.push({
           type: "block",
           offset,
@@ -169,6 +177,7 @@ function segmentsOf(
           stamp,
           replication,
           open: lease?.block === id,
+          ...(coding === undefined ? {} : { coded: { policy: coding, groupLength: whole } }),
         });
       }
     }
@@ -235,10 +244,12 @@ export function snapshottable(state: NamespaceState, caller: Caller): Snapshotta
   const access = accessOf(state, caller);
   const directories: SnapshottableDirectory[] = [];
   for (const names of state.snapshottable.values()) {
+    const nodes = names.map((_, depth) => state.nodeAt(names.slice(0, depth)));
     const node = state.nodeAt(names);
     if (!access.superuser && node.owner !== caller.user) continue;
     const count = node.extras?.snapshots?.length ?? 0;
-    directories.push({ status: statusOf(state, node, names), count, limit: state.settings.maxSnapshots });
+    const status = statusOf(state, node, names, false, codingPolicyOf(nodes));
+    directories.push({ status, count, limit: state.settings.maxSnapshots });
   }
   return directories;
 }

@@ -1,6 +1,7 @@
 /** What each command of `commands.ts` is answered with. */
 import type { FileErrorCode } from "../../../runtime/errors.ts";
 import type { CommandType } from "./commands.ts";
+import type { ErasurePolicy } from "./erasure-policy.ts";
 import type { Block, BlockRecovery, FileId, FileStatus } from "./model.ts";
 
 /** A file that the caller holds now. */
@@ -18,7 +19,10 @@ export interface AddedBlock {
   /** Of its first byte, in the file. */
   readonly offset: number;
   readonly replication: number;
+  /** Bytes that the block holds at most: of a block group, of all its data shards. */
   readonly blockSize: number;
+  /** It is a block group; its shards go to the nodes of `pipeline`, in their order. Undefined: it is replicated. */
+  readonly coding?: ErasurePolicy;
   /** The nodes that the command named, or those of the earlier one that it repeats. */
   readonly pipeline: readonly string[];
 }
@@ -94,12 +98,14 @@ interface ReplyShapes {
 /** Proves that every command has a reply. */
 export type Replies = { readonly [Type in CommandType]: ReplyShapes[Type] };
 
+export type RefusalCode = FileErrorCode | "UNSUPPORTED";
+
 /** What is wrong with a command or a question. The state is as if it had not been asked. */
 export class Refusal {
-  readonly code: FileErrorCode;
+  readonly code: RefusalCode;
   readonly message: string;
 
-  constructor(code: FileErrorCode, message: string) {
+  constructor(code: RefusalCode, message: string) {
     this.code = code;
     this.message = message;
   }

@@ -134,3 +134,11 @@ export function creatable(root: Directory, path: string, access: Access, createP
   access.check(nearest, WRITE | EXECUTE, names, depth - 1);
   return found;
 }
+
+/** The erasure coding policy that the last of these directories has, its own or from above: each is below the one before. */
+export function codingPolicyOf(nodes: readonly Inode[]): string | undefined {
+  const given = nodes.findLast(
+    ({ kind, extras }) => kind === "directory" && extras?.erasureCoding !== undefined,
+  );
+  return given?.extras?.erasureCoding;
+}

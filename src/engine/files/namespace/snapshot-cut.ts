@@ -183,6 +183,7 @@ export class NamespaceCut {
       out.text(node.target);
     } else {
       out.uint53(node.length).uint32(node.replication).uint53(node.blockSize).uint53(node.reserved);
+      out.uint53(node.parity);
       out.uint32(node.segments.length);
       for (const segment of node.segments) {
         if (typeof segment === "string") out.uint8(0).string(segment);
@@ -192,13 +193,14 @@ export class NamespaceCut {
   }
 
   private writeBlock(id: number): void {
-    const { file, stamp, length, replication } = this.blockToken(id);
-    this.out.uint8(1).uint53(id).uint53(file).uint53(stamp).uint53(length).uint32(replication);
+    const { file, stamp, length, replication, policy } = this.blockToken(id);
+    this.out.uint8(1).uint53(id).uint53(file).uint53(stamp).uint53(length);
+    this.out.uint32(replication).uint32(policy);
   }
 
   private blockToken(id: number): BlockToken {
-    const { file, stamp, length, replication } = this.state.blocks.inCut(id);
-    return { id, file, stamp, length, replication };
+    const { file, stamp, length, replication, policy } = this.state.blocks.inCut(id);
+    return { id, file, stamp, length, replication, policy };
   }
 
   /** Writes the tag; false when it stands for one that was written before. */

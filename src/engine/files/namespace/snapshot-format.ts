@@ -7,7 +7,7 @@
  *
  *   inode    tag u8 | number of the earlier one that it is, when the tag is SAME
  *            | id, revision, owner, group, mode, times, extras, and by kind:
- *              file: length, replication, block size, reserved, segments   link: target
+ *              file: length, replication, block size, reserved, parity, segments   link: target
  *              directory: number of chunks u32; then its chunks; then the roots of its snapshots
  *   chunk    tag u8 | number, when the tag is SAME | count u32; then for each entry its name and an inode
  *
@@ -23,7 +23,7 @@ import type { OpenRecord, RecoveryRecord } from "./leases.ts";
 import type { AclEntry } from "./model.ts";
 import type { Counters } from "./state.ts";
 
-export const FORMAT = 1;
+export const FORMAT = 2;
 export const HEADER = 1;
 export const TREE = 2;
 export const END = 3;
@@ -42,6 +42,7 @@ export interface BlockToken {
   readonly stamp: number;
   readonly length: number;
   readonly replication: number;
+  readonly policy: number;
 }
 
 export const COUNTERS: Field<Counters> = record<Counters>({
@@ -66,6 +67,7 @@ const BLOCK: Field<BlockToken> = record<BlockToken>({
   stamp: uint53,
   length: uint53,
   replication: uint32,
+  policy: uint32,
 });
 
 /** A lease, when its holder last gave a sign, and the blocks that no file names yet. */

@@ -5,6 +5,7 @@ import { isQuorateError } from "../../../runtime/errors.ts";
 import { ByteReader } from "../../../wire/byte-reader.ts";
 import { Chunk } from "./chunk.ts";
 import { SETTINGS } from "./command-codec.ts";
+import { erasurePolicyOf } from "./erasure-policy.ts";
 import type { DirectorySnapshot, Inode, NewInode, StoredSegment } from "./inode.ts";
 import { addTotals, Directory, entryDigest, FileNode, LinkNode } from "./inode.ts";
 import type { NamespaceSettings } from "./model.ts";
@@ -267,6 +268,7 @@ class SnapshotReader {
     const file = new FileNode(id, 1, like, replication, reader.uint53());
     file.length = length;
     file.reserved = reader.uint53();
+    file.parity = reader.uint53();
     const segments: StoredSegment[] = [];
     for (let left = reader.uint32(); left > 0; left--) {
       segments.push(reader.uint8() === 0 ? reader.string() : this.readBlock());
@@ -283,8 +285,10 @@ class SnapshotReader {
     const stamp = reader.uint53();
     const length = reader.uint53();
     const replication = reader.uint32();
+    const policy = reader.uint32();
+    if (policy !== 0 && erasurePolicyOf(policy) === undefined) throw corrupt(`unknown policy ${policy}`);
     if (state.blocks.has(id)) state.blocks.hold(id);
-    else state.blocks.add(id, file, { stamp, length, replication });
+    else state.blocks.add(id, file, { stamp, length, replication, policy });
     return id;
   }
 

@@ -4,7 +4,7 @@
  */
 import { assert } from "../../../runtime/errors.ts";
 import { hashText, stir, stirNumber } from "../../../wire/digest.ts";
-import type { BlockFacts } from "./block-table.ts";
+import type { BlockFacts, BlockRecord } from "./block-table.ts";
 import { BlockTable } from "./block-table.ts";
 import type { Extras, Inode, NewInode, Totals } from "./inode.ts";
 import { Drafts } from "./drafts.ts";
@@ -13,6 +13,7 @@ import type { Access } from "./access.ts";
 import { inheritedAcl, withAcl } from "./acl.ts";
 import type { OpenRecord } from "./leases.ts";
 import { LeaseTable } from "./leases.ts";
+import { erasurePolicyOf, GROUP_NUMBERS, groupOf, unitOf, unitsOf } from "./erasure-policy.ts";
 import type { BlockId, FileId, NamespaceSettings } from "./model.ts";
 import { isWithin, ownName, pathOf } from "./path.ts";
 import type { NamespaceObserver, StoredBlock } from "./queries.ts";
@@ -66,7 +67,7 @@ export class NamespaceState {
 
   constructor() {
     this.blocks.onChange = (record) => this.observer?.blockChanged(this.storedBlock(record.id)!);
-    this.blocks.onRemove = (id) => this.observer?.blockRemoved(id);
+    this.blocks.onRemove = ({ id, policy }) => this.observer?.blockRemoved(id, numbersOf(policy));
     this.leases.onChange = (id, before) => this.onLeaseChange(id, before);
   }
 
@@ -84,13 +85,21 @@ export class NamespaceState {
     return settingsDigest(hashText(hash, this.key ?? ""), this.settings) >>> 0;
   }
 
-  storedBlock(id: BlockId): StoredBlock | undefined {
-    const record = this.blocks.get(id);
+  /** Of a shard's number: the block group that it belongs to. */
+  storedBlock(number: BlockId): StoredBlock | undefined {
+    const record = this.blocks.get(number) ?? this.groupWith(number);
     if (record === undefined) return undefined;
-    const { file, stamp, length, replication } = record;
+    const { id, file, stamp, length, replication, policy } = record;
     const lease = this.leases.get(file);
     const open = lease !== undefined && (lease.block === id || lease.recovery?.copyTo === id);
-    return { id, file, stamp, length, replication, open };
+    const coding = erasurePolicyOf(policy);
+    return { id, file, stamp, length, replication, open, ...(coding === undefined ? {} : { coding }) };
+  }
+
+  private groupWith(shard: BlockId): BlockRecord | undefined {
+    const record = this.blocks.get(groupOf(shard));
+    const coding = record === undefined ? undefined : erasurePolicyOf(record.policy);
+    return coding !== undefined && unitOf(shard) < unitsOf(coding) ? record : undefined;
   }
 
   intern(text: string): string {
@@ -110,10 +119,8 @@ export class NamespaceState {
   ): NewInode {
     const hasDefaults = parent.extras?.defaultAcl !== undefined;
     const acl = inheritedAcl(parent, hasDefaults ? (unmasked ?? mode) : mode, isDirectory);
-    const policies: Extras = {
-      ...(parent.extras?.storagePolicy === undefined ? {} : { storagePolicy: parent.extras.storagePolicy }),
-      ...(parent.extras?.erasureCoding === undefined ? {} : { erasureCoding: parent.extras.erasureCoding }),
-    };
+    const storagePolicy = parent.extras?.storagePolicy;
+    const policies: Extras = storagePolicy === undefined ? {} : { storagePolicy };
     return {
       revision: this.counters.revision,
       owner: this.intern(access.caller.user),
@@ -134,7 +141,11 @@ export class NamespaceState {
   }
 
   newBlock(file: FileId, facts: BlockFacts): BlockId {
-    const id = this.counters.nextBlockId++;
+    const { counters } = this;
+    const numbers = numbersOf(facts.policy);
+    // A group begins at a multiple of its numbers, so that a shard's number tells its group.
+    const id = Math.ceil(counters.nextBlockId / numbers) * numbers;
+    counters.nextBlockId = id + numbers;
     this.blocks.add(id, file, facts);
     return id;
   }
@@ -285,6 +296,11 @@ export class NamespaceState {
       if (stored !== undefined) this.observer.blockChanged(stored);
     }
   }
+}
+
+/** Block numbers that a block takes. */
+function numbersOf(policy: number): number {
+  return policy === 0 ? 1 : GROUP_NUMBERS;
 }
 
 export function emptyRoot(): Directory {

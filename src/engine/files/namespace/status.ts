@@ -1,16 +1,20 @@
 /** Inodes as those outside see them. */
+import { erasurePolicy } from "./erasure-policy.ts";
 import type { Inode } from "./inode.ts";
 import type { FileStatus } from "./model.ts";
 import { pathOf } from "./path.ts";
 import type { NamespaceState } from "./state.ts";
 
+/** `inherited`: the erasure coding policy of the directories above, which one without its own has. */
 export function statusOf(
   state: NamespaceState,
   node: Inode,
   names: readonly string[],
   inSnapshot = false,
+  inherited?: string,
 ): FileStatus {
   const { extras } = node;
+  const coding = node.kind === "directory" ? (extras?.erasureCoding ?? inherited) : extras?.erasureCoding;
   return {
     type: node.kind,
     path: pathOf(names),
@@ -30,6 +34,6 @@ export function statusOf(
     snapshottable: extras?.snapshots !== undefined,
     target: node.kind === "link" ? node.target : undefined,
     storagePolicy: extras?.storagePolicy,
-    erasureCoding: extras?.erasureCoding,
+    erasureCoding: erasurePolicy(coding)?.name,
   };
 }

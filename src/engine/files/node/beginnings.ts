@@ -3,6 +3,7 @@ import { bytesFromLatin1 } from "../../../runtime/bytes.ts";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { NodeId } from "../../../runtime/world.ts";
 import type { CommandOf } from "../namespace/commands.ts";
+import { erasurePolicy, groupCapacity } from "../namespace/erasure-policy.ts";
 import type { BlockId, Caller, FileStatus, Segment } from "../namespace/model.ts";
 import type { StoredBlock } from "../namespace/queries.ts";
 import type { WritingMeans } from "./block-sequence.ts";
@@ -24,8 +25,11 @@ export function creation(
     putSmall: (content) => log.change({ ...command, type: "put", content }),
     async open(holder) {
       const { status } = await log.change({ ...command, type: "create", holder });
-      const { id: file, blockSize, replication } = status;
-      return { file, length: 0, blockSize, replication, exclude, inline: undefined, goOn: undefined };
+      const { id: file, replication } = status;
+      const coding = erasurePolicy(status.erasureCoding);
+      const blockSize = coding === undefined ? status.blockSize : groupCapacity(coding, status.blockSize);
+      const common = { file, length: 0, blockSize, replication, coding, exclude };
+      return { ...common, inline: undefined, goOn: undefined };
     },
   };
 }
@@ -58,7 +62,9 @@ export function appending(
         pipeline,
       });
       const { id, length, blockSize, replication } = now;
-      const common = { file: id, length, blockSize, replication, exclude: new Set<NodeId>() };
+      // The log has refused it for a coded file.
+      const coding = undefined;
+      const common = { file: id, length, blockSize, replication, coding, exclude: new Set<NodeId>() };
       if (block === undefined) {
         const first = inline === undefined ? undefined : bytesFromLatin1(inline);
         return { ...common, inline: first, goOn: undefined };

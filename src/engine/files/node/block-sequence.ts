@@ -13,10 +13,14 @@ import { readBlock } from "../blocks/block-reader.ts";
 import type { ReplicaDurability } from "../blocks/block-store.ts";
 import { CHUNK_BYTES } from "../blocks/block-store.ts";
 import { ChunkChecksums } from "../blocks/chunk-checksums.ts";
+import type { BlockWriter } from "../blocks/block-writer.ts";
 import type { Locations } from "../blocks/locations.ts";
 import type { PipelineAuthority, PipelineOptions } from "../blocks/pipeline-writer.ts";
 import { PipelineWriter } from "../blocks/pipeline-writer.ts";
+import { GroupWriter } from "../erasure/group-writer.ts";
 import type { WrittenBlock } from "../namespace/commands.ts";
+import type { ErasurePolicy } from "../namespace/erasure-policy.ts";
+import { unitsOf } from "../namespace/erasure-policy.ts";
 import type { Block, FileId, FileStatus } from "../namespace/model.ts";
 import type { NamespaceLog } from "./namespace-log.ts";
 import { settled } from "./namespace-log.ts";
@@ -36,8 +40,11 @@ export interface WritingMeans {
 export interface SequenceOptions {
   readonly file: FileId;
   readonly holder: string;
+  /** Bytes that one block holds at most. */
   readonly blockSize: number;
   readonly replication: number;
+  /** Blocks are groups of this policy. Undefined: they are replicated. */
+  readonly coding: ErasurePolicy | undefined;
   readonly exclude: ReadonlySet<NodeId>;
 }
 
@@ -49,7 +56,7 @@ export class BlockSequence {
   private readonly means: WritingMeans;
   private readonly options: SequenceOptions;
   private readonly failed = new Set<NodeId>();
-  private pipeline: PipelineWriter | undefined;
+  private pipeline: BlockWriter | undefined;
   /** Closed on all its nodes, and not by the log yet. */
   private finished: WrittenBlock | undefined;
   /** What was put into the block while nothing of it is acknowledged: another attempt begins with it. */
@@ -113,7 +120,7 @@ export class BlockSequence {
     }
   }
 
-  private async push(pipeline: PipelineWriter, part: Bytes): Promise<void> {
+  private async push(pipeline: BlockWriter, part: Bytes): Promise<void> {
     await new Promise<void>((resolve) => pipeline.write(part, resolve));
     if (pipeline.failure !== undefined) return this.beginAgain(pipeline, pipeline.failure);
     if (pipeline.written.length > 0) this.unproven = [];
@@ -135,35 +142,62 @@ export class BlockSequence {
     }
   }
 
-  private async begin(): Promise<PipelineWriter> {
-    const { log, targets, link, met } = this.means;
-    const { file, holder, replication, blockSize } = this.options;
-    await met(replication);
-    const exclude = new Set([...this.options.exclude, ...this.failed]);
-    const wanted = { replicas: replication, blockSize, exclude, writer: link.self };
-    const nodes = targets.choose(wanted);
-    if (nodes.length === 0) throw targets.refusal(wanted);
+  private async begin(): Promise<BlockWriter> {
+    const { log, link, durability } = this.means;
+    const { file, holder, replication, coding } = this.options;
+    const nodes = await (coding === undefined ? this.replicaNodes() : this.shardNodes(coding));
     const given = (): boolean => this.stopped;
     const command = { type: "addBlock", file, holder, previous: this.finished, pipeline: nodes } as const;
     const { block, pipeline } = await log.insist(command, given);
     const { id, stamp } = block;
+    if (coding !== undefined) {
+      const group = { block: id, stamp, geometry: coding, nodes: pipeline, durability };
+      return this.writeWith(new GroupWriter(link, group));
+    }
     return this.open({ block: id, stamp, nodes: pipeline, replication, length: 0, tailSum: 0 });
   }
 
   private open(
     options: Pick<PipelineOptions, "block" | "stamp" | "nodes" | "replication" | "length" | "tailSum">,
-  ): PipelineWriter {
+  ): BlockWriter {
     const { link, durability } = this.means;
     const authority = this.authority(options.block);
     // An append's stamp is told to the log when all nodes have it: else no replica would be good enough for the log.
     const isNew = options.length === 0;
-    this.pipeline = new PipelineWriter(link, { ...options, durability, authority, stampIsTold: isNew });
-    if (this.stopped) this.pipeline.abort();
-    return this.pipeline;
+    return this.writeWith(
+      new PipelineWriter(link, { ...options, durability, authority, stampIsTold: isNew }),
+    );
+  }
+
+  private writeWith(writer: BlockWriter): BlockWriter {
+    this.pipeline = writer;
+    if (this.stopped) writer.abort();
+    return writer;
+  }
+
+  private async replicaNodes(): Promise<readonly NodeId[]> {
+    const { targets, link, met } = this.means;
+    const { replication, blockSize } = this.options;
+    await met(replication);
+    const exclude = new Set([...this.options.exclude, ...this.failed]);
+    const wanted = { replicas: replication, blockSize, exclude, writer: link.self };
+    const nodes = targets.choose(wanted);
+    if (nodes.length === 0) throw targets.refusal(wanted);
+    return nodes;
+  }
+
+  private async shardNodes(coding: ErasurePolicy): Promise<readonly NodeId[]> {
+    const { targets, met } = this.means;
+    await met(unitsOf(coding));
+    const exclude = new Set([...this.options.exclude, ...this.failed]);
+    const wanted = { coding, shardBytes: this.options.blockSize / coding.dataUnits, exclude };
+    const nodes = targets.chooseShards(wanted);
+    if (nodes.length < coding.dataUnits) throw targets.shardRefusal(wanted, nodes.length);
+    return nodes;
   }
 
   /** A block that came to nothing is taken back, and begun anew on other nodes with all that was put into it. */
-  private async beginAgain(pipeline: PipelineWriter, error: unknown): Promise<void> {
+  private async beginAgain(pipeline: BlockWriter, error: unknown): Promise<void> {
     const isHopeless = !isQuorateError(error) || !PASSING.has(error.code) || this.stopped;
     if (isHopeless || pipeline.written.length > 0 || ++this.attempts >= ATTEMPTS_MAX) throw error;
     const { log } = this.means;

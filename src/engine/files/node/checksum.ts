@@ -2,10 +2,15 @@
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { bytesFromLatin1 } from "../../../runtime/bytes.ts";
 import type { BlockLink } from "../blocks/block-link.ts";
-import { askBlockMd5, fileChecksum, md5OfContent } from "../blocks/file-checksum.ts";
-import type { Locations } from "../blocks/locations.ts";
+import { askBlockMd5, fileChecksum, md5OfContent, md5OfMd5s } from "../blocks/file-checksum.ts";
+import { groupSource } from "../erasure/group-source.ts";
+import { md5OfLostShard } from "../erasure/shard-checksum.ts";
+import type { GroupSource } from "../erasure/stripe-reader.ts";
 import type { FileChecksum } from "../file-system.ts";
+import { erasurePolicy, shardLength, shardUnits } from "../namespace/erasure-policy.ts";
+import type { Segment } from "../namespace/model.ts";
 import type { FileSegments } from "../namespace/queries.ts";
+import type { ReadingMeans } from "./file-reader.ts";
 import { settled } from "./namespace-log.ts";
 
 /** Blocks that are asked for at a time. */
@@ -13,18 +18,25 @@ const ASKED_MAX = 16;
 
 /** BLOCK_MISSING. Content kept in the namespace counts as the blocks that it would be. */
 export async function checksumOf(
-  link: BlockLink,
-  locations: Locations,
+  means: Omit<ReadingMeans, "namespace">,
   { status, segments }: FileSegments,
 ): Promise<FileChecksum> {
+  const { link, locations } = means;
+  const coding = erasurePolicy(status.erasureCoding);
   const sums: (() => Promise<Bytes>)[] = [];
   for (const segment of segments) {
+    if (segment.length === 0) continue;
     if (segment.type === "inline") {
       for (let at = 0; at < segment.length; at += status.blockSize) {
         const part = segment.content.slice(at, at + status.blockSize);
-        sums.push(() => Promise.resolve(md5OfContent(bytesFromLatin1(part))));
+        const md5 = md5OfContent(bytesFromLatin1(part));
+        // Never more than a cell: the group that it would be has one data shard.
+        sums.push(() => Promise.resolve(coding === undefined ? md5 : md5OfMd5s([md5])));
       }
-    } else if (segment.length > 0) {
+    } else if (segment.coded !== undefined) {
+      const source = groupSource(segment, segment.coded, locations, link.self);
+      sums.push(() => groupMd5(means, source));
+    } else {
       sums.push(() => {
         const from = locations.readable(segment.id, segment.stamp, link.self).map(({ node }) => node);
         return settled<Bytes>((done) => askBlockMd5(link, segment, from, done));
@@ -35,6 +47,30 @@ export async function checksumOf(
   for (let at = 0; at < sums.length; at += ASKED_MAX) {
     md5s.push(...(await Promise.all(sums.slice(at, at + ASKED_MAX).map((sum) => sum()))));
   }
-  const first = segments.find(({ length }) => length > 0)?.length ?? 0;
-  return fileChecksum(md5s, Math.min(first, status.blockSize));
+  const first = segments.find(({ length }) => length > 0);
+  return fileChecksum(md5s, first === undefined ? 0 : Math.min(summedLength(first), status.blockSize));
+}
+
+/** Bytes of what is summed first: of a block group, its first shard. */
+function summedLength(segment: Segment): number {
+  if (segment.type === "inline" || segment.coded === undefined) return segment.length;
+  return shardLength(segment.coded.policy, segment.coded.groupLength, 0);
+}
+
+async function groupMd5(
+  { link, damaged }: { readonly link: BlockLink } & Pick<ReadingMeans, "damaged">,
+  source: GroupSource,
+): Promise<Bytes> {
+  const { block, stamp, geometry, groupLength, from } = source;
+  const md5s: Bytes[] = [];
+  for (const unit of shardUnits(geometry, groupLength)) {
+    if (unit >= geometry.dataUnits) break;
+    const shard = { id: block + unit, stamp, length: shardLength(geometry, groupLength, unit) };
+    const asked = settled<Bytes>((done) => askBlockMd5(link, shard, from[unit] ?? [], done));
+    // A shard that is lost has the checksums that it would have.
+    const made = (): Promise<Bytes> =>
+      settled((done) => md5OfLostShard(link, source, unit, (node, id) => damaged(id, stamp, node), done));
+    md5s.push(await asked.catch(made));
+  }
+  return md5OfMd5s(md5s);
 }

@@ -7,9 +7,11 @@ import { bytesFromLatin1 } from "../../../runtime/bytes.ts";
 import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
 import type { NodeId } from "../../../runtime/world.ts";
 import type { BlockLink } from "../blocks/block-link.ts";
-import type { BlockRange } from "../blocks/block-reader.ts";
+import type { ReadEvents } from "../blocks/block-reader.ts";
 import { readBlock } from "../blocks/block-reader.ts";
 import type { Locations } from "../blocks/locations.ts";
+import { readGroup } from "../erasure/group-reader.ts";
+import { groupSource } from "../erasure/group-source.ts";
 import type { FileReader } from "../file-system.ts";
 import type { BlockId, FileStatus, GenerationStamp, Segment } from "../namespace/model.ts";
 import type { NamespaceQueries } from "../namespace/queries.ts";
@@ -68,11 +70,19 @@ async function* blockBytes(
   for (let round = 0; at < until; round++) {
     // A later stamp is known when the block was appended to or recovered meanwhile: its first bytes are the same.
     const stamp = Math.max(segment.stamp, namespace.block(segment.id)?.stamp ?? 0);
-    const nodes = locations.readable(segment.id, stamp, link.self).map(({ node }) => node);
-    const wanted = round === 0 ? nodes.filter((node) => !exclude.has(node)) : nodes;
-    const range = { block: segment.id, stamp, offset: at, length: until - at, from: wanted };
+    const isWanted = (node: NodeId): boolean => round > 0 || !exclude.has(node);
+    const range = { stamp, offset: at, length: until - at };
+    const begin = (events: Omit<ReadEvents, "damaged">): (() => void) => {
+      const all = { ...events, damaged: (node: NodeId, block: BlockId) => damaged(block, stamp, node) };
+      if (segment.coded !== undefined) {
+        const source = groupSource({ id: segment.id, stamp }, segment.coded, locations, link.self, isWanted);
+        return readGroup(link, { ...source, ...range }, all);
+      }
+      const nodes = locations.readable(segment.id, stamp, link.self).map(({ node }) => node);
+      return readBlock(link, { ...range, block: segment.id, from: nodes.filter(isWanted) }, all);
+    };
     try {
-      for await (const bytes of pieces(link, range, (node) => damaged(segment.id, stamp, node), signal)) {
+      for await (const bytes of pieces(begin, signal)) {
         at += bytes.length;
         round = 0;
         yield bytes;
@@ -87,20 +97,17 @@ async function* blockBytes(
 
 /** The pieces of one range, as they come; who stops early stops the node that sends them. */
 async function* pieces(
-  link: BlockLink,
-  range: BlockRange,
-  damaged: (node: NodeId) => void,
+  begin: (events: Omit<ReadEvents, "damaged">) => () => void,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Bytes> {
   const waiting: { readonly bytes: Bytes; readonly more: () => void }[] = [];
   let end: { readonly error: Error | undefined } | undefined;
   let wake: () => void = () => undefined;
-  const stop = readBlock(link, range, {
+  const stop = begin({
     piece(bytes, more) {
       waiting.push({ bytes, more });
       wake();
     },
-    damaged,
     end(error) {
       end = { error };
       wake();

@@ -4,10 +4,12 @@ import type { Clock, NodeId } from "../../../runtime/world.ts";
 import type { BlockLink } from "../blocks/block-link.ts";
 import type { BlockUpkeep } from "../blocks/block-upkeep.ts";
 import type { BlockNode } from "../blocks/locations.ts";
+import { isReadable } from "../erasure/group-source.ts";
 import type {
   BalanceOptions,
   BalanceRound,
   BlockHealth,
+  BlockLocation,
   CallOptions,
   Change,
   CreateOptions,
@@ -156,17 +158,21 @@ export class NodeFileSystem implements FileSystem {
     const members = this.log.group.members();
     for (let waitedMs = 0; ; waitedMs += REPORT_LOOK_MS) {
       const blocks = whereBlocksAre(segments, upkeep.locations, members, link.self);
-      const isKnown = blocks.every(({ segment, replicas }) => segment.length === 0 || replicas.length > 0);
-      if (isKnown || waitedMs >= REPORT_WAIT_MS) return { status, blocks };
+      const isKnown = ({ segment, replicas }: BlockLocation): boolean => {
+        if (segment.length === 0 || segment.type === "inline") return true;
+        const { id, stamp, coded } = segment;
+        if (coded === undefined) return replicas.length > 0;
+        return isReadable({ id, stamp, length: coded.groupLength }, coded.policy, upkeep.locations);
+      };
+      if (blocks.every(isKnown) || waitedMs >= REPORT_WAIT_MS) return { status, blocks };
       await until(options?.signal, this.log.delay(REPORT_LOOK_MS));
     }
   }
 
   async checksum(path: string, caller: Caller, options?: CallOptions): Promise<FileChecksum> {
     const found = await this.ask((namespace) => namespace.segments(path, caller, 0, 2 ** 52), options);
-    const { link, upkeep } = this.parts;
     await this.locations(path, caller, 0, 2 ** 52, options);
-    return until(options?.signal, checksumOf(link, upkeep.locations, found));
+    return until(options?.signal, checksumOf(this.parts.reading, found));
   }
 
   snapshottable(caller: Caller, options?: CallOptions): Promise<readonly SnapshottableDirectory[]> {

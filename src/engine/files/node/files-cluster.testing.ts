@@ -4,12 +4,14 @@ import { concatBytes } from "../../../runtime/bytes.ts";
 import type { DiskOptions } from "../../../runtime/simulated/disk.ts";
 import type { NetworkOptions } from "../../../runtime/simulated/network.ts";
 import { SimulatedWorld } from "../../../runtime/simulated/world.ts";
-import type { NodeId } from "../../../runtime/world.ts";
+import type { Network, NodeId, World } from "../../../runtime/world.ts";
 import type { FileSystem, FileWriter, ReadOptions } from "../file-system.ts";
+import type { NamespaceMachine } from "../namespace/machine.ts";
 import type { Caller, NamespaceSettings, Segment } from "../namespace/model.ts";
 import type { FilesNode, FilesNodeOptions } from "./files-node.ts";
 import { openFilesNode } from "./files-node.ts";
 import { SimulatedLog } from "./namespace-group.testing.ts";
+import type { NamespaceGroup } from "./namespace-log.ts";
 
 export const ROOT: Caller = { user: "quorate", groups: [] };
 
@@ -21,7 +23,20 @@ export const SMALL_FILES: Partial<NamespaceSettings> = {
   replication: 3,
 };
 
+/** What keeps the namespace of all nodes. */
+export interface NamespaceKeeper {
+  /** At each start of a node: gives its group, and the network for its blocks. */
+  host(id: NodeId, world: World, hosted: (group: NamespaceGroup, network: Network) => void): void;
+  machine(id: NodeId): NamespaceMachine;
+  /** This node is to lead. */
+  lead(id: NodeId): void;
+  /** All replicas that run have applied the same. */
+  readonly settled: boolean;
+}
+
 export interface FilesClusterOptions {
+  /** Default: a simulated log. */
+  readonly keeper?: (world: SimulatedWorld, ids: readonly NodeId[]) => NamespaceKeeper;
   readonly ids?: readonly NodeId[];
   readonly network?: Partial<NetworkOptions>;
   readonly disk?: Partial<DiskOptions>;
@@ -33,15 +48,22 @@ export interface FilesClusterOptions {
 export class FilesCluster {
   readonly world: SimulatedWorld;
   readonly ids: readonly NodeId[];
-  readonly log: SimulatedLog;
+  readonly log: NamespaceKeeper;
   readonly nodes = new Map<NodeId, FilesNode>();
+  /** Processes that ended themselves, and why. */
+  readonly ended: string[] = [];
   private readonly options: FilesClusterOptions;
 
   constructor(seed: number, options: FilesClusterOptions = {}) {
     this.options = options;
     this.ids = options.ids ?? ["n1", "n2", "n3", "n4"];
-    this.world = new SimulatedWorld(seed, options.network);
-    this.log = new SimulatedLog(this.world, this.ids);
+    this.world = new SimulatedWorld(seed, options.network, {
+      onFatal: (id, error) => {
+        this.nodes.delete(id);
+        this.ended.push(`${id}: ${error.message}`);
+      },
+    });
+    this.log = options.keeper?.(this.world, this.ids) ?? new SimulatedLog(this.world, this.ids);
     for (const id of this.ids) {
       this.world.addMachine(id, { disk: options.disk ?? {}, mayDecay: options.mayDecay ?? false });
       this.start(id);
@@ -60,19 +82,21 @@ export class FilesCluster {
   start(id: NodeId): void {
     this.world.machine(id).start((world) => {
       world.network.setPeers(new Map(this.ids.map((peer) => [peer, peer])));
-      openFilesNode(
-        {
-          node: id,
-          world,
-          group: this.log.join(id, world.clock),
-          address: (node) => `${node}:9870`,
-          reservedBytes: 0,
-          settings: { ...SMALL_FILES, ...this.options.settings },
-          drawKey: () => "5e".repeat(32),
-          ...this.options.node,
-        },
-        (node) => this.nodes.set(id, node),
-      );
+      this.log.host(id, world, (group, network) => {
+        openFilesNode(
+          {
+            node: id,
+            world: { ...world, network },
+            group,
+            address: (node) => `${node}:9870`,
+            reservedBytes: 0,
+            settings: { ...SMALL_FILES, ...this.options.settings },
+            drawKey: () => "5e".repeat(32),
+            ...this.options.node,
+          },
+          (node) => this.nodes.set(id, node),
+        );
+      });
     });
   }
 

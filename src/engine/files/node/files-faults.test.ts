@@ -4,6 +4,7 @@ import type { Bytes } from "../../../runtime/bytes.ts";
 import { isQuorateError } from "../../../runtime/errors.ts";
 import type { NodeId } from "../../../runtime/world.ts";
 import { streamBytes } from "../blocks/block-store.testing.ts";
+import type { SimulatedLog } from "./namespace-group.testing.ts";
 import { FilesCluster, ROOT } from "./files-cluster.testing.ts";
 
 /** Nobody waits twenty minutes for a writer that died. */
@@ -194,7 +195,8 @@ test("a full disk is passed over; when all are full the error says so, and nothi
 
 test("an answer that is lost is asked for again where that is harmless, and told where it is not", async () => {
   const cluster = await new FilesCluster(70, { settings: SOON }).ready();
-  cluster.log.lostAnswers = 0.3;
+  const log = cluster.log as SimulatedLog;
+  log.lostAnswers = 0.3;
   let closed = 0;
   for (let n = 0; n < 12; n++) {
     const content = streamBytes(n, 0, 150_000);
@@ -207,7 +209,7 @@ test("an answer that is lost is asked for again where that is harmless, and told
     }
   }
   expect(closed).toBeGreaterThan(2);
-  cluster.log.lostAnswers = 0;
+  log.lostAnswers = 0;
   await cluster.until(() => cluster.log.machine("n1").statistics().openFiles === 0, "all are closed", 60_000);
   await healthy(cluster);
 });

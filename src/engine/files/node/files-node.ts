@@ -189,7 +189,7 @@ export class FilesNode {
     const { observer } = this.upkeep;
     return {
       blockChanged: (block) => observer.blockChanged(block),
-      blockRemoved: (id) => observer.blockRemoved(id),
+      blockRemoved: (id, numbers) => observer.blockRemoved(id, numbers),
       pathChanged: (path) => watchers.pathChanged(path),
       configured: (change) => {
         if (change.safeMode === false) this.safeMode.leave();

@@ -9,6 +9,9 @@ import { isQuorateError } from "../../../runtime/errors.ts";
 import type { SeededRandom } from "../../../runtime/simulated/random.ts";
 import type { NodeId } from "../../../runtime/world.ts";
 import { streamBytes } from "../blocks/block-store.testing.ts";
+import type { ErasurePolicy } from "../namespace/erasure-policy.ts";
+import { ERASURE_POLICIES, shardUnits } from "../namespace/erasure-policy.ts";
+import type { FilesClusterOptions } from "./files-cluster.testing.ts";
 import { FilesCluster, ROOT } from "./files-cluster.testing.ts";
 
 /** What a file may be. Undefined: it is not there. `open`: a beginning of it, at least so long, may be all that there is. */
@@ -17,6 +20,8 @@ interface Candidate {
   readonly atLeast: number | undefined;
 }
 
+/** What blocks leave to the log, which has the same disk. */
+const RESERVED_BYTES = 1_000_000;
 const GONE: Candidate = { content: undefined, atLeast: undefined };
 const whole = (content: Bytes): Candidate => ({ content, atLeast: undefined });
 const beginning = (content: Bytes, atLeast: number): Candidate => ({ content, atLeast });
@@ -24,6 +29,12 @@ const beginning = (content: Bytes, atLeast: number): Candidate => ({ content, at
 export interface SwarmOptions {
   readonly steps: number;
   readonly clients: number;
+  /** Files are erasure coded, with cells so small that they fill many stripes. Default false. */
+  readonly coded?: boolean;
+  /** Default: a simulated log. */
+  readonly keeper?: NonNullable<FilesClusterOptions["keeper"]>;
+  /** A disk decays. Default true. */
+  readonly decays?: boolean;
 }
 
 export interface SwarmResult {
@@ -31,6 +42,22 @@ export interface SwarmResult {
   readonly failures: number;
   readonly reads: number;
 }
+
+/** For the swarm alone: no directory outside of it can be given this. */
+const TINY_CELLS: ErasurePolicy = {
+  name: "RS-3-2-4k",
+  id: 99,
+  dataUnits: 3,
+  parityUnits: 2,
+  cellBytes: 4096,
+};
+const CODED = {
+  type: "setPolicy",
+  path: "/",
+  caller: ROOT,
+  policy: "erasureCoding",
+  value: TINY_CELLS.name,
+} as const;
 
 export class Swarm {
   readonly cluster: FilesCluster;
@@ -49,10 +76,12 @@ export class Swarm {
   constructor(seed: number, options: SwarmOptions) {
     this.seed = seed;
     this.options = options;
+    if (!ERASURE_POLICIES.includes(TINY_CELLS)) (ERASURE_POLICIES as ErasurePolicy[]).push(TINY_CELLS);
     this.cluster = new FilesCluster(seed, {
-      mayDecay: true,
+      mayDecay: options.decays !== false,
+      ...(options.keeper === undefined ? {} : { keeper: options.keeper }),
       settings: { leaseSoftMs: 3_000, leaseHardMs: 8_000 },
-      node: { safeModeExtensionMs: 100, scrubBandwidth: 1 << 20 },
+      node: { safeModeExtensionMs: 100, scrubBandwidth: 1 << 20, reservedBytes: RESERVED_BYTES },
     });
     this.random = this.cluster.world.random.split("swarm");
   }
@@ -61,6 +90,7 @@ export class Swarm {
   async run(): Promise<SwarmResult> {
     const { cluster, options } = this;
     await cluster.ready();
+    if (options.coded === true) await cluster.of(cluster.files().change(CODED));
     for (let client = 0; client < options.clients; client++) void this.client(`/c${client}`);
     for (let step = 0; step < options.steps && this.broken === undefined; step++) {
       await cluster.run(this.random.integer(50, 4_000));
@@ -107,7 +137,7 @@ export class Swarm {
         cluster.world.machine(victim).disk.options.stall = 0.02;
         return;
       case 9:
-        cluster.world.machine(victim).disk.options.capacityBytes = 1_000_000;
+        this.fillUp(victim);
         return;
       case 10:
         return this.decay("n1");
@@ -116,15 +146,33 @@ export class Swarm {
     }
   }
 
+  /** Somebody else takes nearly all that is left. */
+  private fillUp(id: NodeId): void {
+    const { disk } = this.cluster.world.machine(id);
+    disk.options.capacityBytes = disk.usedBytes() + RESERVED_BYTES + 100_000;
+  }
+
   /** Only one disk decays, and only while every block of which it holds a replica has a good one elsewhere. */
   private decay(id: NodeId): void {
     const { cluster } = this;
     const store = cluster.nodes.get(id)?.store;
-    if (store === undefined) return;
+    if (store === undefined || this.options.decays === false) return;
     const isSafe = [...store.list()].every(
-      (replica) => replica.state === "finished" && cluster.holders(replica.id).length > 1,
+      (replica) => replica.state === "finished" && this.isElsewhere(replica.id, id),
     );
     if (isSafe) cluster.world.machine(id).disk.decay("rot");
+  }
+
+  /** The block can be read without this node, whatever else of it was lost before. */
+  private isElsewhere(replica: number, id: NodeId): boolean {
+    const { cluster } = this;
+    const block = cluster.log.machine("n2").block(replica);
+    if (block?.coding === undefined) return cluster.holders(replica).length > 1;
+    const { coding, id: group, length } = block;
+    const others = shardUnits(coding, length).filter((unit) => {
+      return cluster.holders(group + unit).some((holder) => holder !== id);
+    });
+    return others.length >= shardUnits(coding, length).filter((unit) => unit < coding.dataUnits).length;
   }
 
   private async client(directory: string): Promise<void> {
@@ -218,13 +266,14 @@ export class Swarm {
           const size = random.integer(1, 60_000);
           await writer.write(content.subarray(from, from + size));
           from = Math.min(content.length, from + size);
-          if (random.chance(0.1)) {
+          if (this.options.coded !== true && random.chance(0.1)) {
             may(beginning(content, synced));
             await writer.sync();
             synced = from;
           }
         }
         if (kind === "abort") {
+          if (synced > 0 || isNew) may(GONE);
           await writer.abort();
           // Never rejects, and may not have come through.
           return synced > 0 || isNew ? [...before, GONE, beginning(content, 0)] : [...before];
@@ -323,6 +372,8 @@ export class Swarm {
       `seed ${seed}: all files are closed`,
       150_000,
     );
+    const isGivenUp = (): boolean => machine.statistics().reclaiming === 0;
+    await cluster.until(isGivenUp, `seed ${seed}: what was deleted is given up`);
     const report = cluster.files("n2").settledReplication("/", ROOT);
     await cluster
       .of(report, `seed ${seed}: all blocks are as they should be`, 200_000)
@@ -333,11 +384,10 @@ export class Swarm {
     for (const path of this.files.keys()) {
       for (const at of cluster.ids) await cluster.of(this.check(path, at), `seed ${seed}: ${path} is read`);
     }
-    const named = new Set([...machine.blocks()].map(({ id }) => id));
     const strays = (): string[] =>
       cluster.ids.flatMap((id) =>
         [...cluster.node(id).store.list()].flatMap((each) =>
-          named.has(each.id) ? [] : [`${each.id} at ${id}`],
+          machine.block(each.id) === undefined ? [`${each.id} at ${id}`] : [],
         ),
       );
     await cluster

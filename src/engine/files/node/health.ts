@@ -5,6 +5,7 @@ import type { LocationTable } from "../blocks/location-table.ts";
 import type { BlockNode, ReplicaLocation } from "../blocks/locations.ts";
 import type { RepairPlan } from "../blocks/repair-plan.ts";
 import type { BlockHealth, FilesReport, NodeReport, PathHealth, ReplicaHealth } from "../file-system.ts";
+import { shardLength, shardNumbers, shardUnits } from "../namespace/erasure-policy.ts";
 import type { Caller, FileStatus, Segment } from "../namespace/model.ts";
 import type { NamespaceLog } from "./namespace-log.ts";
 
@@ -96,25 +97,32 @@ function blocksOf(
 type BlockSegment = Extract<Segment, { readonly type: "block" }>;
 
 function blockHealth(segment: BlockSegment, plan: RepairPlan, locations: LocationTable): BlockHealth {
-  const { id, stamp, length, replication } = segment;
+  const { id, stamp, length, replication, coded } = segment;
   const { making, problem, explanation } = plan;
   const nodes = new Map(locations.nodes().map((node) => [node.id, node]));
-  const replicas = locations.all(id).map((replica): ReplicaHealth => {
-    const node = nodes.get(replica.node);
-    const { rack = "", standing = "inService" } = node ?? {};
-    return { node: replica.node, rack, standing, state: stateOf(replica, segment, node) };
+  const numbers = coded === undefined ? [id] : shardNumbers(coded.policy, id);
+  const replicas = numbers.flatMap((number, unit) => {
+    const wanted = coded === undefined ? length : shardLength(coded.policy, coded.groupLength, unit);
+    return locations.all(number).map((replica): ReplicaHealth => {
+      const node = nodes.get(replica.node);
+      const { rack = "", standing = "inService" } = node ?? {};
+      return { node: replica.node, rack, standing, state: stateOf(replica, stamp, wanted, node) };
+    });
   });
-  return { block: id, stamp, length, replicas, wanted: replication, making, problem, explanation };
+  const wanted = coded === undefined ? replication : shardUnits(coded.policy, coded.groupLength).length;
+  return { block: id, stamp, length, replicas, wanted, making, problem, explanation };
 }
 
+/** `stamp`, `length`: what a good one has. */
 function stateOf(
-  { state, stamp, length }: ReplicaLocation,
-  block: BlockSegment,
+  replica: ReplicaLocation,
+  stamp: number,
+  length: number,
   node: BlockNode | undefined,
 ): ReplicaHealth["state"] {
   if (node?.live !== true) return "silent";
-  if (state !== "finished") return state;
-  if (stamp < block.stamp || length !== block.length) return "stale";
+  if (replica.state !== "finished") return replica.state;
+  if (replica.stamp < stamp || replica.length !== length) return "stale";
   return node.stale ? "quiet" : "good";
 }
 

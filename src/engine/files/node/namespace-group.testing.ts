@@ -7,10 +7,11 @@ import type { Bytes } from "../../../runtime/bytes.ts";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { SimulatedWorld } from "../../../runtime/simulated/world.ts";
 import { WORLD_BEGINS_MS } from "../../../runtime/simulated/world.ts";
-import type { Clock, NodeId, Timer } from "../../../runtime/world.ts";
+import type { Clock, Network, NodeId, Timer, World } from "../../../runtime/world.ts";
 import { createNamespace } from "../namespace/machine.ts";
 import type { NamespaceMachine } from "../namespace/machine.ts";
 import type { NamespaceReply } from "../namespace/replies.ts";
+import type { NamespaceKeeper } from "./files-cluster.testing.ts";
 import type { NamespaceGroup } from "./namespace-log.ts";
 
 type Proposed = (reply: NamespaceReply | undefined, error: QuorateError | undefined) => void;
@@ -58,7 +59,7 @@ interface Life {
   isApplying: boolean;
 }
 
-export class SimulatedLog {
+export class SimulatedLog implements NamespaceKeeper {
   leader: NodeId;
   term = 1;
   /** Probability that an answer is lost: the command is applied, and its outcome unknown to the one who gave it. */
@@ -81,6 +82,10 @@ export class SimulatedLog {
 
   machine(id: NodeId): NamespaceMachine {
     return (this.lives.get(id) as Life).machine;
+  }
+
+  host(id: NodeId, world: World, hosted: (group: NamespaceGroup, network: Network) => void): void {
+    hosted(this.join(id, world.clock), world.network);
   }
 
   /** A new life of a node: it has nothing, and applies all. */

@@ -5,6 +5,7 @@
  */
 import type { Clock, Timer } from "../../../runtime/world.ts";
 import type { Locations } from "../blocks/locations.ts";
+import { isReadable } from "../erasure/group-source.ts";
 import type { NamespaceQueries, StoredBlock } from "../namespace/queries.ts";
 
 export interface SafeModeOptions {
@@ -89,8 +90,13 @@ export class SafeMode {
     for (let looked = 0; looked < BLOCKS_PER_TURN; looked++) {
       const next = blocks.next();
       if (next.done === true) return this.counted(gone);
-      const { id, stamp, length } = next.value;
-      if (length > 0 && locations.readable(id, stamp, undefined).length === 0) gone++;
+      const { id, stamp, length, coding } = next.value;
+      if (length === 0) continue;
+      const isThere =
+        coding === undefined
+          ? locations.readable(id, stamp, undefined).length > 0
+          : isReadable(next.value, coding, locations);
+      if (!isThere) gone++;
     }
     this.timer = clock.setTimer(0, () => this.count(blocks, gone));
   }

@@ -3,6 +3,9 @@ import type { NodeId, Random } from "../../../runtime/world.ts";
 import { QuorateError } from "../../../runtime/errors.ts";
 import { choosePlacement } from "../blocks/choose-placement.ts";
 import type { BlockNode, Locations } from "../blocks/locations.ts";
+import { chooseGroupPlacement } from "../erasure/group-placement.ts";
+import type { ErasurePolicy } from "../namespace/erasure-policy.ts";
+import { unitsOf } from "../namespace/erasure-policy.ts";
 
 export interface TargetRequest {
   readonly replicas: number;
@@ -11,6 +14,13 @@ export interface TargetRequest {
   readonly present?: readonly NodeId[];
   /** Where the bytes come from. */
   readonly writer?: NodeId;
+}
+
+export interface ShardRequest {
+  readonly coding: ErasurePolicy;
+  /** Bytes of one shard, at most. */
+  readonly shardBytes: number;
+  readonly exclude: ReadonlySet<NodeId>;
 }
 
 export class Targets {
@@ -30,9 +40,27 @@ export class Targets {
 
   /** Why `choose` finds none. */
   refusal({ blockSize, exclude }: TargetRequest): QuorateError {
-    const reasons = this.locations.nodes().map((node) => `${node.id} ${whyNot(node, exclude)}`);
-    const why = reasons.length === 0 ? "no node has reported yet" : reasons.join(", ");
+    const why = this.whyNone(exclude);
     return new QuorateError("NO_TARGETS", `no node can take a block of ${blockSize} bytes: ${why}`);
+  }
+
+  /** For the shards of a block group, in their order; fewer where there are too few nodes. */
+  chooseShards({ coding, shardBytes, exclude }: ShardRequest): readonly NodeId[] {
+    const request = { geometry: coding, count: unitsOf(coding), shardBytes, exclude, placed: [] };
+    return chooseGroupPlacement(this.locations.nodes(), request, () => this.random.float());
+  }
+
+  /** Why `chooseShards` finds only so many. */
+  shardRefusal({ coding, exclude }: ShardRequest, found: number): QuorateError {
+    const { name, dataUnits, parityUnits } = coding;
+    const rule = `a node takes at most ${parityUnits} of the ${unitsOf(coding)} shards of a group`;
+    const text = `${name} needs places for ${dataUnits} shards and there are ${found}: ${rule}`;
+    return new QuorateError("NO_TARGETS", `${text}; ${this.whyNone(exclude)}`);
+  }
+
+  private whyNone(exclude: ReadonlySet<NodeId>): string {
+    const reasons = this.locations.nodes().map((node) => `${node.id} ${whyNot(node, exclude)}`);
+    return reasons.length === 0 ? "no node has reported yet" : reasons.join(", ");
   }
 }
 

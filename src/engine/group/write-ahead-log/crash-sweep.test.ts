@@ -1,100 +1,13 @@
 /** The process or the power dies at every point between two disk events, and leaves what the disk's contract allows. */
-import { expect, test } from "vitest";
-import type { DurableWrite } from "../../../consensus/consensus.ts";
+import { describe, expect, test } from "vitest";
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { seededRandom } from "./crash-disk.testing.ts";
 import type { TestLog } from "./log-test.testing.ts";
 import { close, entries, entry, openLog, reopen, tryOpen } from "./log-test.testing.ts";
 import { segmentName } from "./segment.ts";
-import type { GroupId, RecoveredGroup, WriteAheadLogOptions } from "./write-ahead-log.ts";
-
-interface Step {
-  readonly group: GroupId;
-  readonly write: DurableWrite;
-  readonly compact?: number;
-}
-
-const membership = { voters: ["n1"], outgoing: [], learners: [], addresses: {} };
-
-/** Two groups: growing, overwriting a suffix, voting, installing a snapshot, compacting, over several segments. */
-function workload(): Step[] {
-  const steps: Step[] = [];
-  const next = new Map([
-    [1, 1],
-    [2, 1],
-  ]);
-  for (let round = 0; round < 26; round++) {
-    const group = round % 3 === 0 ? 2 : 1;
-    const term = 1 + Math.floor(round / 7);
-    let from = next.get(group) as number;
-    if (round % 7 === 6) from = Math.max(1, from - 2);
-    const to = from + (round % 2);
-    const write: DurableWrite = {
-      ...(round % 7 === 0 ? { ballot: { term, votedFor: round % 2 === 0 ? "n1" : undefined } } : {}),
-      ...(round === 16 ? { snapshot: { index: 40, term, membership, sizeBytes: 5 } } : {}),
-      ...entries(round === 16 ? 41 : from, round === 16 ? 42 : to, term, "y".repeat((round * 97) % 1100)),
-    };
-    next.set(group, round === 16 ? 43 : to + 1);
-    steps.push({ group, write, ...(round === 14 ? { compact: from - 3 } : {}) });
-  }
-  return steps;
-}
-
-interface Model {
-  ballot: string;
-  snapshot: number;
-  entries: Map<number, string>;
-}
-
-/** What each group holds after the first `count` steps: the specification, written without a log. */
-function modelAfter(steps: readonly Step[], count: number): Map<GroupId, Model> {
-  const groups = new Map<GroupId, Model>();
-  for (const { group, write } of steps.slice(0, count)) {
-    let model = groups.get(group);
-    if (model === undefined)
-      groups.set(group, (model = { ballot: "0/undefined", snapshot: 0, entries: new Map() }));
-    if (write.ballot !== undefined) model.ballot = `${write.ballot.term}/${write.ballot.votedFor}`;
-    if (write.snapshot !== undefined) {
-      model.snapshot = write.snapshot.index;
-      model.entries.clear();
-    }
-    for (const { index, term, payload } of write.entries ?? []) {
-      for (const stored of model.entries.keys()) if (stored >= index) model.entries.delete(stored);
-      model.entries.set(index, `${term}:${payload.toString("latin1")}`);
-    }
-  }
-  return groups;
-}
-
-/** A text that two equal states share; entries that a compaction may have removed are left out. */
-function fingerprint(groups: ReadonlyMap<GroupId, Model>, compacted: number): string {
-  return JSON.stringify(
-    [...groups]
-      .sort(([left], [right]) => left - right)
-      .map(([group, { ballot, snapshot, entries: stored }]) => {
-        const kept = [...stored].filter(([index]) => group !== 1 || index >= compacted || snapshot > 0);
-        return [group, ballot, snapshot, kept];
-      }),
-  );
-}
-
-function modelOf(recovered: ReadonlyMap<GroupId, RecoveredGroup>): Map<GroupId, Model> {
-  return new Map(
-    [...recovered].map(([group, { term, votedFor, snapshot, entries: stored, damage }]) => {
-      expect(damage).toBeUndefined();
-      return [
-        group,
-        {
-          ballot: `${term}/${votedFor}`,
-          snapshot: snapshot?.index ?? 0,
-          entries: new Map(
-            stored.map((each) => [each.index, `${each.term}:${each.payload.toString("latin1")}`]),
-          ),
-        },
-      ];
-    }),
-  );
-}
+import type { Step, Workload } from "./workload.testing.ts";
+import { ENTRIES, fingerprint, modelAfter, modelOf, SLOTS } from "./workload.testing.ts";
+import type { WriteAheadLogOptions } from "./write-ahead-log.ts";
 
 function runWorkload(
   steps: readonly Step[],
@@ -113,8 +26,8 @@ function runWorkload(
 
 const OPTIONS = { segmentBytes: 5 * 1024 };
 
-function sweep(power: boolean, together: number, images: number): number {
-  const steps = workload();
+function sweep(workload: Workload, power: boolean, together: number, images: number): number {
+  const steps = workload.steps();
   const { disk } = runWorkload(steps, OPTIONS, together);
   const compacted = steps.find(({ compact }) => compact !== undefined)?.compact ?? 0;
   const prints = steps.map((_, at) => fingerprint(modelAfter(steps, at + 1), compacted));
@@ -129,7 +42,7 @@ function sweep(power: boolean, together: number, images: number): number {
       const left = disk.crashed(point, power, random, bias);
       crashes++;
       const reached = checkPrefix(left, prints, acknowledged, compacted, `event ${point}, image ${image}`);
-      if (image < 3) goOn(left, steps, reached, random);
+      if (image < 3) goOn(left, workload, reached, random);
     }
   }
   return crashes;
@@ -156,7 +69,7 @@ function checkPrefix(
 /** After the crash the log goes on, crashes again while it writes, and what it acknowledged in both lives is there. */
 function goOn(
   left: ReadonlyMap<string, Bytes>,
-  steps: readonly Step[],
+  { storing }: Workload,
   reached: number,
   random: ReturnType<typeof seededRandom>,
 ): void {
@@ -164,50 +77,56 @@ function goOn(
   const before = life.recovered.get(1)?.entries.length ?? 0;
   const last = life.recovered.get(1)?.entries.at(-1)?.index ?? life.recovered.get(1)?.snapshot?.index ?? 0;
   let acknowledged = 0;
-  life.log.append(1, { entries: [entry(last + 1, 9, "z".repeat(700))] }, () => acknowledged++);
+  life.log.append(1, storing(entry(last + 1, 9, "z".repeat(700))), () => acknowledged++);
   life.run();
   expect(acknowledged).toBe(1);
-  life.log.append(1, { entries: [entry(last + 2, 9, "w".repeat(1500))] }, () => undefined);
+  life.log.append(1, storing(entry(last + 2, 9, "w".repeat(1500))), () => undefined);
   life.log.flush();
   const again = openLog(life.disk.crashed(life.disk.events.length, true, random, random.float()), OPTIONS);
   const group = again.recovered.get(1);
-  expect(group?.damage, `after step ${reached} of ${steps.length}`).toBeUndefined();
+  expect(group?.damage, `after step ${reached}`).toBeUndefined();
   const found = group?.entries.find(({ index }) => index === last + 1);
   expect(found?.payload.length).toBe(700);
   expect(group?.entries.length).toBeGreaterThanOrEqual(before + 1);
   close(again);
 }
 
-test("whenever the process dies, recovery gives a prefix with everything acknowledged, and the log goes on", () => {
-  expect(sweep(false, 1, 6)).toBeGreaterThan(500);
-  expect(sweep(false, 3, 6)).toBeGreaterThan(200);
-});
+describe.each([
+  ["entries that follow each other", ENTRIES],
+  ["slots that stand for themselves", SLOTS],
+])("a log of %s", (_, workload) => {
+  test("whenever the process dies, recovery gives a prefix with everything acknowledged, and the log goes on", () => {
+    expect(sweep(workload, false, 1, 6)).toBeGreaterThan(500);
+    expect(sweep(workload, false, 3, 6)).toBeGreaterThan(200);
+  });
 
-test("whenever the power fails, recovery gives a prefix with everything acknowledged, and the log goes on", () => {
-  expect(sweep(true, 1, 10)).toBeGreaterThan(1000);
-  expect(sweep(true, 3, 10)).toBeGreaterThan(400);
-});
+  test("whenever the power fails, recovery gives a prefix with everything acknowledged, and the log goes on", () => {
+    expect(sweep(workload, true, 1, 10)).toBeGreaterThan(1000);
+    expect(sweep(workload, true, 3, 10)).toBeGreaterThan(400);
+  });
 
-test("everysec loses at most what was not synced, and never the middle", () => {
-  const steps = workload();
-  const options = { ...OPTIONS, durability: "everysec" as const };
-  const { disk, run } = runWorkload(steps, options, 1);
-  run(1500);
-  const compacted = steps.find(({ compact }) => compact !== undefined)?.compact ?? 0;
-  const prints = [fingerprint(new Map(), compacted)];
-  steps.forEach((_, at) => prints.push(fingerprint(modelAfter(steps, at + 1), compacted)));
-  const random = seededRandom(5);
-  for (let point = 0; point <= disk.events.length; point++) {
-    for (let image = 0; image < 8; image++) {
-      checkPrefix(disk.crashed(point, true, random, random.float()), prints, 0, compacted, `event ${point}`);
+  test("everysec loses at most what was not synced, and never the middle", () => {
+    const steps = workload.steps();
+    const options = { ...OPTIONS, durability: "everysec" as const };
+    const { disk, run } = runWorkload(steps, options, 1);
+    run(1500);
+    const compacted = steps.find(({ compact }) => compact !== undefined)?.compact ?? 0;
+    const prints = [fingerprint(new Map(), compacted)];
+    steps.forEach((_step, at) => prints.push(fingerprint(modelAfter(steps, at + 1), compacted)));
+    const random = seededRandom(5);
+    for (let point = 0; point <= disk.events.length; point++) {
+      for (let image = 0; image < 8; image++) {
+        const left = disk.crashed(point, true, random, random.float());
+        checkPrefix(left, prints, 0, compacted, `event ${point}`);
+      }
     }
-  }
-  const all = disk.crashed(disk.events.length, true, random, 0);
-  expect(checkPrefix(all, prints, steps.length, compacted, "the end")).toBe(steps.length);
+    const all = disk.crashed(disk.events.length, true, random, 0);
+    expect(checkPrefix(all, prints, steps.length, compacted, "the end")).toBe(steps.length);
+  });
 });
 
 test("the sweep notices a log that skips the directory's fsync", () => {
-  const { disk } = runWorkload(workload(), { ...OPTIONS, mutant: "skip-directory-fsync" }, 1);
+  const { disk } = runWorkload(ENTRIES.steps(), { ...OPTIONS, mutant: "skip-directory-fsync" }, 1);
   const left = disk.crashed(disk.events.length, true, seededRandom(1), 0);
   expect(reopen(disk, OPTIONS).recovered.size).toBe(2);
   expect(left.size).toBe(0);

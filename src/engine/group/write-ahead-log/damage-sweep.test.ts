@@ -1,11 +1,12 @@
 /** Every byte and every sector of a small log is damaged in turn: what was acknowledged is there, or named, or refused. */
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import type { DurableWrite } from "../../../consensus/consensus.ts";
 import { copyBytes } from "../../../runtime/bytes.ts";
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { TestDisk } from "./crash-disk.testing.ts";
 import type { TestLog } from "./log-test.testing.ts";
-import { close, entries, openLog, tryOpen } from "./log-test.testing.ts";
+import { close, entries, entry, openLog, tryOpen } from "./log-test.testing.ts";
 import { crc32 } from "../../../wire/crc32.ts";
 import { recover } from "./recovery.ts";
 import { segmentName } from "./segment.ts";
@@ -14,21 +15,49 @@ import type { RecoveredGroup } from "./write-ahead-log.ts";
 const OPTIONS = { segmentBytes: 4096 };
 const membership = { voters: ["n1"], outgoing: [], learners: [], addresses: {} };
 
-function smallLog(): TestLog {
+type Add = (group: number, write: DurableWrite) => void;
+
+function filled(fill: (add: Add) => void): TestLog {
   const log = openLog(undefined, OPTIONS);
-  const add = (group: number, write: Parameters<typeof log.log.append>[1]): void => {
+  fill((group, write) => {
     log.log.append(group, write, () => undefined);
     log.run();
-  };
-  add(1, { ballot: { term: 2, votedFor: "n1" } });
-  add(2, { ballot: { term: 4, votedFor: "n2" }, ...entries(1, 2, 4) });
-  add(1, entries(1, 3, 2, "p".repeat(400)));
-  add(2, { snapshot: { index: 9, term: 4, membership, sizeBytes: 3 } });
-  add(2, entries(10, 11, 4));
-  add(1, entries(3, 5, 3, "q".repeat(500)));
-  add(1, entries(6, 6, 3));
+  });
   return log;
 }
+
+/** Raft's. */
+const smallLog = (): TestLog =>
+  filled((add) => {
+    add(1, { ballot: { term: 2, votedFor: "n1" } });
+    add(2, { ballot: { term: 4, votedFor: "n2" }, ...entries(1, 2, 4) });
+    add(1, entries(1, 3, 2, "p".repeat(400)));
+    add(2, { snapshot: { index: 9, term: 4, membership, sizeBytes: 3 } });
+    add(2, entries(10, 11, 4));
+    add(1, entries(3, 5, 3, "q".repeat(500)));
+    add(1, entries(6, 6, 3));
+  });
+
+const slots = (fill: string, term: number, ...places: number[]): DurableWrite => ({
+  slots: true,
+  entries: places.map((index) => entry(index, term, `${fill}slot ${index} in ${term}`)),
+});
+
+/** Multi-Paxos': promises, slots behind holes, slots that were accepted again, a snapshot before some, what is chosen. */
+const smallLogOfSlots = (): TestLog =>
+  filled((add) => {
+    add(1, { slots: true, ballot: { term: 17, votedFor: "n1" } });
+    add(2, { ...slots("", 34, 1, 2, 4), ballot: { term: 34, votedFor: "n2" } });
+    add(1, { ...slots("p".repeat(300), 17, 1, 2, 4), chosen: 1 });
+    add(1, { ...slots("q".repeat(300), 33, 2, 3, 7), ballot: { term: 33, votedFor: undefined }, chosen: 2 });
+    add(2, { slots: true, snapshot: { index: 3, term: 34, membership, sizeBytes: 3 }, chosen: 3 });
+    add(2, { ...slots("", 34, 5, 9), chosen: 4 });
+    add(1, { ...slots("r".repeat(200), 33, 4), chosen: 4 });
+    add(1, { slots: true, ballot: { term: 49, votedFor: "n3" } });
+    add(1, slots("", 49, 4, 7));
+    // Last, something new: what a cut takes away is then not there, instead of as it was before.
+    add(1, slots("", 49, 8));
+  });
 
 type Verdict = "same" | "named" | "refused" | "raised" | "shorter";
 
@@ -74,6 +103,7 @@ function judgeGroup(found: RecoveredGroup, right: RecoveredGroup, mayShorten: bo
     must(found.term === right.term + 1 && found.votedFor === undefined, "wrong raise");
     verdict = "raised";
   } else must(found.term === right.term && found.votedFor === right.votedFor, "wrong ballot");
+  must((found.chosen ?? 0) === (right.chosen ?? 0) || mayShorten, "wrong chosen");
   must(JSON.stringify(found.snapshotMark) === JSON.stringify(right.snapshotMark), "wrong snapshot mark");
   if (found.snapshot === undefined && right.snapshot !== undefined) verdict = "named";
   else must(JSON.stringify(found.snapshot) === JSON.stringify(right.snapshot), "wrong snapshot");
@@ -136,25 +166,88 @@ function sweep(log: TestLog, mayShorten: boolean, mask: number): Record<Verdict,
   return counts;
 }
 
-test("no single flipped byte of a sealed log changes or shortens it in silence, and none makes it refuse", () => {
-  const closed = smallLog();
-  close(closed);
-  for (const mask of [0xff, 0x01]) {
-    const counts = sweep(closed, false, mask);
-    expect(counts).toMatchObject({ refused: 0, shorter: 0 });
-    expect(Math.min(counts.named, counts.raised, counts.same)).toBeGreaterThan(0);
-  }
-  const idle = smallLog();
-  idle.run(100);
-  expect(sweep(idle, false, 0x80)).toMatchObject({ refused: 0, shorter: 0 });
-});
+describe.each([
+  ["entries that follow each other", smallLog],
+  ["slots that stand for themselves", smallLogOfSlots],
+])("of a log of %s", (_, written) => {
+  test("no single flipped byte of a sealed log changes or shortens it in silence, and none makes it refuse", () => {
+    const closed = written();
+    close(closed);
+    for (const mask of [0xff, 0x01]) {
+      const counts = sweep(closed, false, mask);
+      expect(counts).toMatchObject({ refused: 0, shorter: 0 });
+      expect(Math.min(counts.named, counts.raised, counts.same)).toBeGreaterThan(0);
+    }
+    const idle = written();
+    idle.run(100);
+    expect(sweep(idle, false, 0x80)).toMatchObject({ refused: 0, shorter: 0 });
+  });
 
-test("of a log that was killed before its seal, at most the last frame can be taken for a torn one", () => {
-  const killed = smallLog();
-  const counts = sweep(killed, true, 0xff);
-  expect(counts).toMatchObject({ refused: 0 });
-  expect(counts.shorter).toBeGreaterThan(0);
-  expect(counts.shorter).toBeLessThan(600);
+  test("of a log that was killed before its seal, at most the last frame can be taken for a torn one", () => {
+    const killed = written();
+    const counts = sweep(killed, true, 0xff);
+    expect(counts).toMatchObject({ refused: 0 });
+    expect(counts.shorter).toBeGreaterThan(0);
+    expect(counts.shorter).toBeLessThan(600);
+  });
+
+  test("an unreadable sector leaves the names of what was in it; a passing read error is only repeated", () => {
+    const log = written();
+    close(log);
+    const image = log.disk.image();
+    const truth = read(image) as Groups;
+    for (const [name, bytes] of image) {
+      for (let sector = 0; sector * 512 < bytes.length; sector++) {
+        const disk = new TestDisk(image);
+        disk.unreadable.add(`${name}:${sector}`);
+        expect(judge(read(disk), truth, false)).not.toBe("refused");
+      }
+    }
+    const shaky = new TestDisk(image);
+    const readOnce = shaky.read.bind(shaky);
+    let calls = 0;
+    shaky.read = (name, position, length) => {
+      if (calls++ % 2 === 0) throw new Error("EIO once");
+      return readOnce(name, position, length);
+    };
+    expect(judge(read(shaky), truth, false)).toBe("same");
+  });
+
+  test("a damaged stretch of any length is refused or named, never skipped", () => {
+    const log = written();
+    close(log);
+    const image = log.disk.image();
+    const truth = read(image) as Groups;
+    const total = [...image.values()].reduce((bytes, each) => bytes + each.length, 0) / 512;
+    // The end of the log with its seal gone cannot be told from a torn end; everything before it can.
+    const last = log.log.stats().bytesWritten / 512;
+    expect(last).toBeGreaterThan(8);
+    fc.assert(
+      fc.property(
+        fc.nat(Math.floor(total) - 1),
+        fc.integer({ min: 1, max: 4 }),
+        fc.boolean(),
+        (from, length, zero) => {
+          const bytes = Buffer.concat([...image.values()]);
+          const start = from * 512;
+          const end = Math.min(bytes.length, start + length * 512);
+          if (zero) bytes.fill(0, start, end);
+          else for (let at = start; at < end; at++) bytes[at] = (bytes[at] as number) ^ 0x5a;
+          const damaged = new Map<string, Bytes>();
+          let at = 0;
+          for (const [name, content] of image) {
+            damaged.set(name, copyBytes(bytes.subarray(at, at + content.length)));
+            at += content.length;
+          }
+          const touchesEnd = lastFrames(image).some(
+            ({ position }) => position < end && position + 512 > start,
+          );
+          judge(read(damaged), truth, touchesEnd);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
 });
 
 test("a node without peers refuses damaged entries and says where they are", () => {
@@ -184,62 +277,6 @@ test("damaged entries that were overwritten or compacted later hurt nobody; fetc
   damaged.log.append(1, entries(1, 6, 3), () => undefined);
   damaged.run();
   expect(openLog(damaged.disk.image(), OPTIONS).recovered.get(1)).toMatchObject({ damage: undefined });
-});
-
-test("an unreadable sector leaves the names of what was in it; a passing read error is only repeated", () => {
-  const log = smallLog();
-  close(log);
-  const image = log.disk.image();
-  const truth = read(image) as Groups;
-  for (const [name, bytes] of image) {
-    for (let sector = 0; sector * 512 < bytes.length; sector++) {
-      const disk = new TestDisk(image);
-      disk.unreadable.add(`${name}:${sector}`);
-      expect(judge(read(disk), truth, false)).not.toBe("refused");
-    }
-  }
-  const shaky = new TestDisk(image);
-  const readOnce = shaky.read.bind(shaky);
-  let calls = 0;
-  shaky.read = (name, position, length) => {
-    if (calls++ % 2 === 0) throw new Error("EIO once");
-    return readOnce(name, position, length);
-  };
-  expect(judge(read(shaky), truth, false)).toBe("same");
-});
-
-test("a damaged stretch of any length is refused or named, never skipped", () => {
-  const log = smallLog();
-  close(log);
-  const image = log.disk.image();
-  const truth = read(image) as Groups;
-  const total = [...image.values()].reduce((bytes, each) => bytes + each.length, 0) / 512;
-  // The end of the log with its seal gone cannot be told from a torn end; everything before it can.
-  const last = log.log.stats().bytesWritten / 512;
-  expect(last).toBeGreaterThan(8);
-  fc.assert(
-    fc.property(
-      fc.nat(Math.floor(total) - 1),
-      fc.integer({ min: 1, max: 4 }),
-      fc.boolean(),
-      (from, length, zero) => {
-        const bytes = Buffer.concat([...image.values()]);
-        const start = from * 512;
-        const end = Math.min(bytes.length, start + length * 512);
-        if (zero) bytes.fill(0, start, end);
-        else for (let at = start; at < end; at++) bytes[at] = (bytes[at] as number) ^ 0x5a;
-        const damaged = new Map<string, Bytes>();
-        let at = 0;
-        for (const [name, content] of image) {
-          damaged.set(name, copyBytes(bytes.subarray(at, at + content.length)));
-          at += content.length;
-        }
-        const touchesEnd = lastFrames(image).some(({ position }) => position < end && position + 512 > start);
-        judge(read(damaged), truth, touchesEnd);
-      },
-    ),
-    { numRuns: 300 },
-  );
 });
 
 /** Where the last two frames' sectors are, in the concatenation of all files. */

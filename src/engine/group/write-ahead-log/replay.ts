@@ -149,7 +149,11 @@ export class GroupReplay {
     const at = this.slot(index);
     if (at?.term === term) return;
     const { lastStored } = this;
-    const unknown = at === undefined && (this.runs[0]?.start ?? index) < index;
+    const start = this.runs[0]?.start ?? index;
+    // That entry was compacted since, so the log had gone on behind it. Had it been of another history, what follows here is
+    // replaced by what was stored after the mark.
+    if (start > index) return;
+    const unknown = at === undefined && start < index;
     this.runs = [];
     for (let lost = index + 1; unknown && lost <= lastStored; lost++) {
       this.store({ index: lost, term: undefined, entry: undefined, ...placeOf(place) });

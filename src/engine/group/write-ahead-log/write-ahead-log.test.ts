@@ -88,6 +88,27 @@ test("a snapshot mark keeps the entries that follow it and drops those of anothe
   ).toEqual([5]);
 });
 
+test("a snapshot mark keeps the entries that follow it also when all before them was compacted since", () => {
+  const first = openLog();
+  const write = (log: DurableWrite): void => {
+    first.log.append(1, log, () => undefined);
+    first.run();
+  };
+  // A leader brought the log up to date while the snapshot of 10 was being installed: its mark comes late.
+  for (let index = 1; index <= 41; index++) write(entries(index, index, 2, "v".repeat(700)));
+  write({ snapshot: { index: 10, term: 2, membership, sizeBytes: 1 } });
+  expect(reopen(first.disk).recovered.get(1)?.entries.at(-1)?.index).toBe(41);
+  const { segments } = first.log.stats();
+  first.log.compact(1, 41);
+  first.run(100);
+  expect(first.log.stats().segments).toBeLessThan(segments);
+  const { entries: left, damage } = reopen(first.disk).recovered.get(1) ?? {};
+  expect(damage).toBeUndefined();
+  expect(left?.map(({ index }) => index)).toContain(41);
+  write(entries(42, 42, 2));
+  expect(reopen(first.disk).recovered.get(1)).toMatchObject({ damage: undefined, compactedBelow: 41 });
+});
+
 test("segments below every group's compaction point are removed, and what they said of idle groups is not lost", () => {
   const { log, run, disk } = openLog();
   log.append(1, { ballot: { term: 5, votedFor: "n1" } }, () => undefined);

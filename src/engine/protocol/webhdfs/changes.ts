@@ -3,7 +3,7 @@ import { QuorateError } from "../../../runtime/errors.ts";
 import { parseAclSpec } from "../../../wire/webhdfs/acl-text.ts";
 import type { Operation, OperationName } from "../../../wire/webhdfs/operations.ts";
 import type { Change } from "../../files/file-system.ts";
-import { storagePolicy } from "./policies.ts";
+import { enableErasureCoding, storagePolicy } from "./policies.ts";
 import type { AnswerOf, Asked, QuestionName } from "./questions.ts";
 import { decodeAttribute } from "./statuses.ts";
 
@@ -47,7 +47,6 @@ function policy(kind: "storage" | "erasureCoding", value: string | undefined) {
 }
 
 const NO_TOKENS = "there are no delegation tokens: who asks is believed";
-const NO_ERASURE_CODING = "erasure coding is not there yet: no policy is enabled";
 const NO_STORAGE_TYPES = "there is one kind of storage here";
 
 export const CHANGES: Changes = {
@@ -120,9 +119,9 @@ export const CHANGES: Changes = {
     silently(asked, { type: "renameSnapshot", path: asked.path, caller: asked.caller, name, to }),
   SETSTORAGEPOLICY: (asked, { storagepolicy }) => policy("storage", storagePolicy(storagepolicy).name)(asked),
   SATISFYSTORAGEPOLICY: unsupported(NO_STORAGE_TYPES),
-  SETECPOLICY: unsupported(NO_ERASURE_CODING),
-  ENABLEECPOLICY: unsupported(NO_ERASURE_CODING),
-  DISABLEECPOLICY: unsupported(NO_ERASURE_CODING),
+  SETECPOLICY: (asked, { ecpolicy }) => policy("erasureCoding", ecpolicy)(asked),
+  ENABLEECPOLICY: async (_, { ecpolicy }) => enableErasureCoding(ecpolicy),
+  DISABLEECPOLICY: unsupported("every erasure coding policy that is there is enabled"),
   SETQUOTA(asked, { namespacequota: names, storagespacequota: space }) {
     if (names === undefined && space === undefined)
       invalid("neither namespacequota nor storagespacequota is given");

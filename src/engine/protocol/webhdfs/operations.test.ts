@@ -62,16 +62,18 @@ const fileStatus = {
   storagePolicy: 0,
   type: "FILE",
 };
-const unsupported = [
+const refused = (javaClassName: string): readonly [number, unknown] => [
   400,
   {
     RemoteException: {
-      exception: "UnsupportedOperationException",
-      javaClassName: "java.lang.UnsupportedOperationException",
+      exception: javaClassName.slice(javaClassName.lastIndexOf(".") + 1),
+      javaClassName,
       message: expect.any(String) as unknown,
     },
   },
-] as const;
+];
+const unsupported = refused("java.lang.UnsupportedOperationException");
+const invalid = refused("java.lang.IllegalArgumentException");
 const any = expect.anything() as unknown;
 
 /** In this order, on one file system: what is asked of which path, and the whole answer. */
@@ -343,6 +345,26 @@ function steps(): readonly (readonly [
     ["/d", { op: "SATISFYSTORAGEPOLICY" }, unsupported],
     ["/d", { op: "SETQUOTABYSTORAGETYPE", storagetype: "SSD", storagespacequota: 1 }, unsupported],
     ["/d", { op: "GETECPOLICY" }, [200, null]],
+    ["/d", { op: "SETECPOLICY", ecpolicy: "RS-6-3-1024k" }, ok],
+    [
+      "/d",
+      { op: "GETECPOLICY" },
+      [
+        200,
+        {
+          name: "RS-6-3-1024k",
+          schema: { codecName: "rs", numDataUnits: 6, numParityUnits: 3, extraOptions: {} },
+          cellSize: 1048576,
+          id: 1,
+          codecName: "rs",
+          numDataUnits: 6,
+          numParityUnits: 3,
+          replicationPolicy: false,
+          systemPolicy: true,
+        },
+      ],
+    ],
+    ["/d", { op: "SETECPOLICY", ecpolicy: "RS-10-4-1024k" }, invalid],
     [
       "/",
       { op: "GETECPOLICIES" },
@@ -350,17 +372,25 @@ function steps(): readonly (readonly [
         200,
         {
           ErasureCodingPolicies: {
-            ErasureCodingPolicyInfo: expect.arrayContaining([
-              expect.objectContaining({ state: "DISABLED" }),
-            ]) as unknown,
+            ErasureCodingPolicyInfo: [
+              { state: "DISABLED", policy: expect.objectContaining({ name: "RS-10-4-1024k" }) as unknown },
+              { state: "ENABLED", policy: expect.objectContaining({ name: "RS-3-2-1024k" }) as unknown },
+              { state: "ENABLED", policy: expect.objectContaining({ name: "RS-6-3-1024k" }) as unknown },
+              {
+                state: "DISABLED",
+                policy: expect.objectContaining({ name: "RS-LEGACY-6-3-1024k" }) as unknown,
+              },
+              { state: "DISABLED", policy: expect.objectContaining({ name: "XOR-2-1-1024k" }) as unknown },
+            ],
           },
         },
       ],
     ],
-    ["/", { op: "GETECCODECS" }, [200, { ErasureCodingCodecs: {} }]],
-    ["/d", { op: "SETECPOLICY", ecpolicy: "RS-6-3-1024k" }, unsupported],
+    ["/", { op: "GETECCODECS" }, [200, { ErasureCodingCodecs: { rs: "rs_simd, rs_table" } }]],
     ["/d", { op: "UNSETECPOLICY" }, ok],
-    ["/", { op: "ENABLEECPOLICY", ecpolicy: "RS-6-3-1024k" }, unsupported],
+    ["/", { op: "ENABLEECPOLICY", ecpolicy: "RS-6-3-1024k" }, ok],
+    ["/", { op: "ENABLEECPOLICY", ecpolicy: "XOR-2-1-1024k" }, unsupported],
+    ["/", { op: "ENABLEECPOLICY", ecpolicy: "RS-9" }, invalid],
     ["/", { op: "DISABLEECPOLICY", ecpolicy: "RS-6-3-1024k" }, unsupported],
     ["/d", { op: "ALLOWSNAPSHOT" }, ok],
     ["/d", { op: "CREATESNAPSHOT", snapshotname: "s1" }, [200, { Path: "/d/.snapshot/s1" }]],

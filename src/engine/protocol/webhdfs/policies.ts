@@ -1,10 +1,14 @@
 /**
  * Storage policies and erasure coding policies under the names and numbers that Hadoop's clients expect. A storage policy is
- * a name that directories hand down: Quorate has one kind of storage, so every policy places alike. No erasure coding policy
- * is enabled, and a directory cannot be given one.
+ * a name that directories hand down: Quorate has one kind of storage, so every policy places alike.
  */
 import { QuorateError } from "../../../runtime/errors.ts";
-import type { StoragePolicyJson } from "../../../wire/webhdfs/shapes.ts";
+import type {
+  ErasureCodingPolicyJson,
+  OperationAnswers,
+  StoragePolicyJson,
+} from "../../../wire/webhdfs/shapes.ts";
+import { ERASURE_POLICIES } from "../../files/namespace/erasure-policy.ts";
 
 const DEFAULT_STORAGE_POLICY = "HOT";
 export const DEFAULT_STORAGE_POLICY_ID = 7;
@@ -56,19 +60,52 @@ export function storagePolicy(name: string | undefined): StoragePolicyJson {
   return found;
 }
 
-function coding(id: number, codecName: string, numDataUnits: number, numParityUnits: number): object {
-  const name = `${codecName.toUpperCase()}-${numDataUnits}-${numParityUnits}-1024k`;
+/** As Hadoop's server shows it. */
+function codingJson(
+  id: number,
+  codecName: string,
+  numDataUnits: number,
+  numParityUnits: number,
+  name = `${codecName.toUpperCase()}-${numDataUnits}-${numParityUnits}-1024k`,
+): ErasureCodingPolicyJson {
   const schema = { codecName, numDataUnits, numParityUnits, extraOptions: {} };
-  return {
-    state: "DISABLED",
-    policy: { name, schema, cellSize: 1024 * 1024, id, codecName, numDataUnits, numParityUnits },
-  };
+  const units = { codecName, numDataUnits, numParityUnits };
+  const cellSize = 1024 * 1024;
+  return { name, schema, cellSize, id, ...units, replicationPolicy: false, systemPolicy: true };
 }
 
-/** Those that Hadoop has built in (HDFSErasureCoding.md); here none is enabled. */
-export const ERASURE_CODING_POLICIES: readonly object[] = [
-  coding(1, "rs", 6, 3),
-  coding(2, "rs", 3, 2),
-  coding(4, "xor", 2, 1),
-  coding(5, "rs", 10, 4),
+/** Those that Hadoop has built in (HDFSErasureCoding.md), in its order; of these, `ERASURE_POLICIES` can be given to directories. */
+const CODING_POLICIES: readonly ErasureCodingPolicyJson[] = [
+  codingJson(5, "rs", 10, 4),
+  codingJson(2, "rs", 3, 2),
+  codingJson(1, "rs", 6, 3),
+  codingJson(3, "rs-legacy", 6, 3),
+  codingJson(4, "xor", 2, 1),
 ];
+
+export const ERASURE_CODING_POLICIES: OperationAnswers["GETECPOLICIES"]["ErasureCodingPolicies"]["ErasureCodingPolicyInfo"] =
+  CODING_POLICIES.map((policy) => ({
+    state: isEnabled(policy.name) ? "ENABLED" : "DISABLED",
+    policy,
+  }));
+
+/** Codecs, and what makes them. */
+export const ERASURE_CODING_CODECS: object = { rs: "rs_simd, rs_table" };
+
+/** Null, as Hadoop answers: what is made there is replicated. */
+export function erasureCodingPolicy(name: string | undefined): ErasureCodingPolicyJson | null {
+  return CODING_POLICIES.find((each) => each.name === name) ?? null;
+}
+
+/** Every policy that there is is enabled, always. Throws ARGUMENT_INVALID, UNSUPPORTED. */
+export function enableErasureCoding(name: string): undefined {
+  if (isEnabled(name)) return undefined;
+  if (erasureCodingPolicy(name) === null) {
+    throw new QuorateError("ARGUMENT_INVALID", `The policy name ${name.slice(0, 100)} does not exist`);
+  }
+  throw new QuorateError("UNSUPPORTED", `there is no codec for the policy ${name}`);
+}
+
+function isEnabled(name: string): boolean {
+  return ERASURE_POLICIES.some((each) => each.name === name);
+}

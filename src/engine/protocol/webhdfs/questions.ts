@@ -8,7 +8,9 @@ import type { Caller, FileStatus, Listing } from "../../files/namespace/model.ts
 import { blockLocationsJson, locatedBlocksJson } from "./block-locations.ts";
 import {
   DEFAULT_STORAGE_POLICY_ID,
+  ERASURE_CODING_CODECS,
   ERASURE_CODING_POLICIES,
+  erasureCodingPolicy,
   STORAGE_POLICIES,
   storagePolicy,
 } from "./policies.ts";
@@ -135,13 +137,13 @@ export const QUESTIONS: Questions = {
     return { BlockStoragePolicy: storagePolicy(status.storagePolicy) };
   },
   async GETECPOLICY({ files, path, caller, signal }) {
-    await files.status(path, caller, { signal });
-    return null;
+    const status = await files.status(path, caller, { signal });
+    return erasureCodingPolicy(status.erasureCoding);
   },
   GETECPOLICIES: async () => ({
     ErasureCodingPolicies: { ErasureCodingPolicyInfo: ERASURE_CODING_POLICIES },
   }),
-  GETECCODECS: async () => ({ ErasureCodingCodecs: {} }),
+  GETECCODECS: async () => ({ ErasureCodingCodecs: ERASURE_CODING_CODECS }),
   async GETSNAPSHOTDIFF({ files, path, caller, signal }, { oldsnapshotname = "", snapshotname = "" }) {
     const found = await files.snapshotDifference(path, caller, oldsnapshotname, snapshotname, { signal });
     return {

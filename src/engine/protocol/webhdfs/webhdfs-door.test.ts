@@ -204,7 +204,7 @@ test("errors have the exception, class and status of Hadoop's", async () => {
     ["POST", "/f?op=TRUNCATE", { status: 400, exception: "IllegalArgumentException" }],
     [
       "PUT",
-      "/d?op=SETECPOLICY&ecpolicy=RS-6-3-1024k",
+      "/?op=DISABLEECPOLICY&ecpolicy=RS-6-3-1024k",
       { status: 400, exception: "UnsupportedOperationException" },
     ],
     ["DELETE", "/d?op=OPEN", { status: 400, exception: "UnsupportedOperationException" }],

@@ -3,6 +3,7 @@ import { binaryStringFromUtf8 } from "../../../../runtime/bytes.ts";
 import type { Access } from "../access.ts";
 import { STICKY, WRITE } from "../access.ts";
 import { changeAcl, withAcl } from "../acl.ts";
+import { ERASURE_POLICIES, erasurePolicy, REPLICATION_POLICY } from "../erasure-policy.ts";
 import type { Extras, Inode } from "../inode.ts";
 import { pathOf, shown } from "../path.ts";
 import { Refusal } from "../replies.ts";
@@ -76,7 +77,8 @@ export const ATTRIBUTE_OPERATIONS: Operations<
     const node = existing(found);
     access.check(node, WRITE, found.names, found.names.length);
     checkReplication(state, replication);
-    if (node.kind !== "file") return false;
+    // As in HDFS, a coded file stays as it is.
+    if (node.kind !== "file" || node.coding !== undefined) return false;
     const more = (node.length + node.reserved) * (replication - node.replication);
     state.checkQuota(directoriesOf(found), found.names, { space: more });
     change(state, found, (file) => {
@@ -185,9 +187,7 @@ export const ATTRIBUTE_OPERATIONS: Operations<
     const found = changeable(state.root, path, access);
     const node = existing(found);
     access.check(node, WRITE, found.names, found.names.length);
-    if (policy === "erasureCoding" && node.kind !== "directory") {
-      throw new Refusal("FILE_OPERATION_REFUSED", `${pathOf(found.names)} is not a directory`);
-    }
+    if (policy === "erasureCoding") checkErasureCoding(node, found, value);
     if (value !== undefined && (value === "" || value.length > 100)) {
       throw new Refusal("ARGUMENT_INVALID", "the name of a policy must have from 1 to 100 characters");
     }
@@ -203,6 +203,17 @@ export const ATTRIBUTE_OPERATIONS: Operations<
     });
   },
 };
+
+function checkErasureCoding(node: Inode, found: Resolved, value: string | undefined): void {
+  if (node.kind !== "directory") {
+    const text = `Attempt to set an erasure coding policy for a file ${pathOf(found.names)}`;
+    throw new Refusal("FILE_OPERATION_REFUSED", text);
+  }
+  if (value === undefined || value === REPLICATION_POLICY || erasurePolicy(value) !== undefined) return;
+  const known = ERASURE_POLICIES.map(({ name }) => name).join(", ");
+  const text = `Policy '${shown(value)}' does not match any enabled erasure coding policies: [${known}].`;
+  throw new Refusal("ARGUMENT_INVALID", text);
+}
 
 /** Throws ARGUMENT_INVALID. */
 export function checkReplication(state: NamespaceState, replication: number): void {

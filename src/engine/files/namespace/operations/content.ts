@@ -3,6 +3,8 @@ import { bytesFromLatin1 } from "../../../../runtime/bytes.ts";
 import type { Access } from "../access.ts";
 import { EXECUTE, READ, WRITE } from "../access.ts";
 import type { CommandOf } from "../commands.ts";
+import type { ErasurePolicy } from "../erasure-policy.ts";
+import { erasurePolicy, groupSpace } from "../erasure-policy.ts";
 import type { FileNode, StoredSegment } from "../inode.ts";
 import { NO_SEGMENTS } from "../inode.ts";
 import { RECOVERING } from "../leases.ts";
@@ -13,6 +15,7 @@ import { Refusal } from "../replies.ts";
 import type { Resolved } from "../resolve.ts";
 import {
   changeable,
+  codingPolicyOf,
   creatable,
   directoriesOf,
   existing,
@@ -40,10 +43,7 @@ export const CONTENT_OPERATIONS: Operations<"put" | "appendInline" | "concat" | 
         `more than ${state.settings.inlineMaxBytes} bytes are not kept inline`,
       );
     }
-    const { file, found } = makeFile(state, command, content.length, (made) => {
-      made.segments = content === "" ? NO_SEGMENTS : [content];
-      made.length = content.length;
-    });
+    const { file, found } = makeFile(state, command, content);
     state.observer?.pathChanged(pathOf(found.names));
     return statusOf(state, file, found.names);
   },
@@ -52,6 +52,7 @@ export const CONTENT_OPERATIONS: Operations<"put" | "appendInline" | "concat" | 
     const access = accessOf(state, caller);
     const found = changeable(state.root, path, access);
     const file = writable(state, found, access);
+    refuseCoded(file, found, "append to");
     const last = file.segments.at(-1) ?? "";
     if (typeof last !== "string" || last.length + content.length > state.settings.inlineMaxBytes) {
       throw new Refusal(
@@ -78,7 +79,7 @@ export const CONTENT_OPERATIONS: Operations<"put" | "appendInline" | "concat" | 
     for (const [at, directory] of directoriesOf(found).entries()) {
       const more = from.map(({ file, found: source }) => {
         const gone = source.nodes[at] === directory ? file.space : 0;
-        return file.length * target.replication - gone;
+        return (file.length + file.parity) * target.replication - gone;
       });
       const space = more.reduce((sum, each) => sum + each, 0);
       state.checkQuota([directory], found.names.slice(0, at), { space });
@@ -90,9 +91,11 @@ export const CONTENT_OPERATIONS: Operations<"put" | "appendInline" | "concat" | 
       state.blocks.change(segment, { replication: target.replication, file: target.id });
     }
     const length = from.reduce((sum, { file }) => sum + file.length, 0);
+    const parity = from.reduce((sum, { file }) => sum + file.parity, 0);
     editFile(state, found, (file) => {
       file.segments = joined(file.segments, moved, state.settings.inlineMaxBytes);
       file.length += length;
+      file.parity += parity;
       state.touch(file);
     });
     for (const source of from) state.discard(source.found.names, state.detach(source.found.names));
@@ -103,6 +106,7 @@ export const CONTENT_OPERATIONS: Operations<"put" | "appendInline" | "concat" | 
     const access = accessOf(state, caller);
     const found = changeable(state.root, path, access);
     const file = writable(state, found, access);
+    refuseCoded(file, found, "truncate");
     if (length > file.length) {
       const text = `Cannot truncate to a larger file size. Current size: ${file.length}, truncate size: ${length}`;
       throw new Refusal("ARGUMENT_INVALID", text);
@@ -113,20 +117,21 @@ export const CONTENT_OPERATIONS: Operations<"put" | "appendInline" | "concat" | 
 };
 
 /**
- * A new file in the place that a command names, and what was there is gone. `content` bytes will be in it at once; `fill`
- * puts them there. Throws before anything is changed.
+ * A new file in the place that a command names, with this content, and what was there is gone. Throws before anything is
+ * changed.
  */
 function makeFile(
   state: NamespaceState,
   command: CommandOf<"put">,
-  content: number,
-  fill: (file: FileNode) => void,
+  content: string,
 ): { readonly file: FileNode; readonly found: Resolved } {
-  const place = placeOfFile(state, command, content);
+  const place = placeOfFile(state, command, content.length);
   const { found, replaces } = place;
   if (replaces) state.discard(found.names, state.detach(found.names));
   const file = newFile(state, command, place);
-  fill(file);
+  file.segments = content === "" ? NO_SEGMENTS : [content];
+  file.length = content.length;
+  file.parity = file.parityOf(content.length);
   put(state, found, file);
   return { file, found };
 }
@@ -147,19 +152,21 @@ export function beginFile(
 function newFile(
   state: NamespaceState,
   command: CommandOf<"put" | "create">,
-  { found, replaces, replication, blockSize }: PlaceOfFile,
+  { found, replaces, coding, replication, blockSize }: PlaceOfFile,
 ): FileNode {
   const { caller, mode, unmaskedMode } = command;
   const access = accessOf(state, caller);
   const parent = replaces ? directoriesOf(found).at(-1)! : makeParents(state, found, access);
   const like = state.newInode(parent, access, mode & 0o777, unmaskedMode, false);
-  return state.newFile(state.counters.nextFileId++, like, replication, blockSize);
+  const extras = coding === undefined ? like.extras : { ...like.extras, erasureCoding: coding.name };
+  return state.newFile(state.counters.nextFileId++, { ...like, extras }, replication, blockSize);
 }
 
 interface PlaceOfFile {
   readonly found: Resolved;
   /** Another file is there. */
   readonly replaces: boolean;
+  readonly coding: ErasurePolicy | undefined;
   readonly replication: number;
   readonly blockSize: number;
 }
@@ -168,12 +175,15 @@ interface PlaceOfFile {
 export function placeOfFile(state: NamespaceState, file: IntendedFile, content: number): PlaceOfFile {
   const { caller, path, createParents, existing: policy } = file;
   const access = accessOf(state, caller);
-  const replication = file.replication ?? state.settings.replication;
+  const wanted = file.replication ?? state.settings.replication;
   const blockSize = file.blockSize ?? state.settings.blockSize;
-  checkReplication(state, replication);
-  checkBlockSize(state, blockSize);
+  checkReplication(state, wanted);
   const there = resolve(state.root, path, access);
   refuseSnapshot(there);
+  const coding = erasurePolicy(codingPolicyOf(there.nodes));
+  checkBlockSize(state, blockSize, coding);
+  // A coded file is kept once; its parity is what replicas would be.
+  const replication = coding === undefined ? wanted : 1;
   const replaced = nodeOf(there);
   if (replaced?.kind === "directory") {
     throw new Refusal("PATH_EXISTS", `${shown(path)} already exists as a directory`);
@@ -181,26 +191,36 @@ export function placeOfFile(state: NamespaceState, file: IntendedFile, content: 
   if (replaced !== undefined && policy === "refuse") {
     throw new Refusal("PATH_EXISTS", `${shown(path)} already exists`);
   }
-  const space = content * replication;
+  const space = coding === undefined ? content * replication : groupSpace(coding, content);
   if (replaced === undefined) {
     const found = creatable(state.root, path, access, createParents);
     checkRoom(state, found, { files: 1, length: content, space });
-    return { found, replaces: false, replication, blockSize };
+    return { found, replaces: false, coding, replication, blockSize };
   }
   access.check(replaced, WRITE, there.names, there.names.length);
   const gone = replaced.kind === "file" ? replaced.space : 0;
   state.checkQuota(directoriesOf(there), there.names, { space: space - gone });
-  return { found: there, replaces: true, replication, blockSize };
+  return { found: there, replaces: true, coding, replication, blockSize };
 }
 
-function checkBlockSize(state: NamespaceState, blockSize: number): void {
+function checkBlockSize(state: NamespaceState, blockSize: number, coding: ErasurePolicy | undefined): void {
   const { minBlockSize } = state.settings;
   if (!Number.isSafeInteger(blockSize) || blockSize < minBlockSize) {
     const text = `Specified block size is less than configured minimum value: ${blockSize} < ${minBlockSize}`;
     throw new Refusal("ARGUMENT_INVALID", text);
   }
-  if (blockSize % 512 === 0) return;
-  throw new Refusal("ARGUMENT_INVALID", `the block size must be a multiple of 512: ${blockSize}`);
+  if (blockSize % 512 !== 0) {
+    throw new Refusal("ARGUMENT_INVALID", `the block size must be a multiple of 512: ${blockSize}`);
+  }
+  if (coding === undefined || blockSize >= coding.cellBytes) return;
+  const text = `Specified block size (${blockSize}) is less than the cell size (${coding.cellBytes})`;
+  throw new Refusal("ARGUMENT_INVALID", `${text} of the erasure coding policy (${coding.name})`);
+}
+
+/** What would have to change bytes that parity was made of. HDFS refuses the same. Throws UNSUPPORTED. */
+export function refuseCoded(file: FileNode, found: Pick<Resolved, "names">, verb: string): void {
+  if (file.coding === undefined) return;
+  throw new Refusal("UNSUPPORTED", `Cannot ${verb} an erasure coded file: ${pathOf(found.names)}`);
 }
 
 /** A file that the caller may write and nobody writes now. */
@@ -252,6 +272,10 @@ function checkSources(
     seen.add(file.id);
     if (file.length === 0)
       throw new Refusal("ARGUMENT_INVALID", `concat: source file ${shown(path)} is empty`);
+    if (file.coding !== target.coding) {
+      const text = `concat: source file ${shown(path)} and the target have different erasure coding policies`;
+      throw new Refusal("ARGUMENT_INVALID", text);
+    }
     if (file.replication > target.replication || file.blockSize > target.blockSize) {
       const text = `concat: source file ${shown(path)} has a greater replication or block size than the target`;
       throw new Refusal("ARGUMENT_INVALID", text);
@@ -302,7 +326,12 @@ function cut(state: NamespaceState, found: Resolved, file: FileNode, length: num
   if (typeof straddling !== "number") return true;
   const block = state.blocks.of(straddling);
   // A snapshot sees the block as it was: the replicas' bytes are copied, not cut.
-  const facts = { stamp: state.counters.nextStamp, length: length - offset, replication: file.replication };
+  const facts = {
+    stamp: state.counters.nextStamp,
+    length: length - offset,
+    replication: file.replication,
+    policy: 0,
+  };
   const copyTo = block.refs > 1 ? state.newBlock(file.id, facts) : undefined;
   beginCut(state, found.names, { file: file.id, block: straddling, length: length - offset, copyTo });
   return false;

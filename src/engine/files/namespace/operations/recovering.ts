@@ -47,7 +47,7 @@ export const RECOVERY_OPERATIONS: Operations<"recoverLease" | "finishRecovery" |
     } else if (length === undefined || (length === 0 && known.length === 0)) {
       // Of bytes that were acknowledged every replica is gone: the file keeps the block, and says so when it is read.
       if (known.length === 0) dropBlock(state, record);
-    } else if (length < known.length || length > file.blockSize) {
+    } else if (length < known.length || length > file.blockCapacity) {
       return false;
     } else {
       finish(state, record, stamp, length);

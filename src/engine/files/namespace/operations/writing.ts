@@ -1,5 +1,6 @@
 /** A file by the block, in the hands of one writer. */
 import type { CommandOf, WrittenBlock } from "../commands.ts";
+import { unitsOf } from "../erasure-policy.ts";
 import type { FileNode } from "../inode.ts";
 import type { OpenRecord } from "../leases.ts";
 import { RECOVERING } from "../leases.ts";
@@ -9,7 +10,7 @@ import { Refusal } from "../replies.ts";
 import { changeable, directoriesOf } from "../resolve.ts";
 import type { NamespaceState } from "../state.ts";
 import { statusOf } from "../status.ts";
-import { beginFile, writable } from "./content.ts";
+import { beginFile, refuseCoded, writable } from "./content.ts";
 import { checkPlace, directoriesAbove, placeOf, takePlace } from "./replacing.ts";
 import type { Operations } from "./operation.ts";
 import { accessOf } from "./operation.ts";
@@ -37,6 +38,7 @@ export const WRITING_OPERATIONS: Operations<
     const access = accessOf(state, caller);
     const found = changeable(state.root, path, access);
     const file = writable(state, found, access);
+    refuseCoded(file, found, "append to");
     checkedHolder(holder);
     const last = file.segments.at(-1);
     const end = typeof last === "number" ? state.blocks.of(last) : undefined;
@@ -58,23 +60,24 @@ export const WRITING_OPERATIONS: Operations<
     const record = heldBy(state, command);
     const file = state.openFile(record);
     const { previous, pipeline } = command;
-    if (pipeline.length === 0 || pipeline.length > state.settings.maxReplication) {
-      throw new Refusal("NO_TARGETS", "a block needs at least one node");
-    }
+    checkPipeline(state, file, pipeline);
     if (isRepeated(state, record, file, previous)) return addedBlock(state, record, file);
     checkPrevious(state, record, file, previous);
-    const growth =
-      previous === undefined || record.block === undefined ? 0 : growthOf(state, record, file, previous);
-    const more = growth + file.blockSize - file.reserved;
+    const isGrowing = previous !== undefined && record.block !== undefined;
+    const growth = isGrowing
+      ? growthOf(state, record, file, previous) + parityGrowthOf(state, file, previous)
+      : 0;
+    const more = growth + file.reserveFor(0) - file.reserved;
     checkSpace(state, record, more * file.replication);
-    if (previous !== undefined && record.block !== undefined) commit(state, record, file, previous);
+    if (isGrowing) commit(state, record, file, previous);
     const aside = record.block === undefined && typeof file.segments.at(-1) === "string";
-    const facts = { stamp: state.counters.nextStamp++, length: 0, replication: file.replication };
-    const block = state.newBlock(file.id, facts);
+    const stamp = state.counters.nextStamp++;
+    const policy = file.coding?.id ?? 0;
+    const block = state.newBlock(file.id, { stamp, length: 0, replication: file.replication, policy });
     state.editFile(record, (changed) => {
       // `concat` makes room for one more; a spread would for sixteen, a million times.
       if (!aside) changed.segments = changed.segments.concat(block);
-      changed.reserved = changed.blockSize;
+      changed.reserved = changed.reserveFor(0);
     });
     const next = { ...record, block, aside, pipeline };
     state.leases.set(next, state.timeMs);
@@ -108,6 +111,8 @@ export const WRITING_OPERATIONS: Operations<
       throw new Refusal("FILE_OPERATION_REFUSED", `block ${written.id} cannot get stamp ${written.stamp}`);
     }
     const file = state.openFile(record);
+    // Shards that are not whole are no part of the group; none of them gets another stamp before it is recovered.
+    refuseCoded(file, record, "change the pipeline of");
     // Content kept inline stays until the block has all of it.
     const length = record.aside && written.length < inlineEnd(file) ? 0 : written.length;
     checkLength(state, record, file, { ...written, length });
@@ -120,6 +125,7 @@ export const WRITING_OPERATIONS: Operations<
   sync(state, command) {
     const record = heldBy(state, command);
     const file = state.openFile(record);
+    refuseCoded(file, record, "sync");
     checkPrevious(state, record, file, command.block);
     if (record.draft) checkPlace(state, record);
     if (record.block === command.block.id) commit(state, record, file, command.block);
@@ -221,8 +227,9 @@ function checkPrevious(
 function checkLength(state: NamespaceState, record: OpenRecord, file: FileNode, written: WrittenBlock): void {
   const least = state.blocks.of(written.id).length;
   const needed = record.aside && written.length > 0 ? Math.max(least, inlineEnd(file)) : least;
-  if (written.length >= needed && written.length <= file.blockSize) return;
-  const text = `block ${written.id} cannot have ${written.length} bytes: at least ${needed}, at most ${file.blockSize}`;
+  const most = file.blockCapacity;
+  if (written.length >= needed && written.length <= most) return;
+  const text = `block ${written.id} cannot have ${written.length} bytes: at least ${needed}, at most ${most}`;
   throw new Refusal("FILE_OPERATION_REFUSED", text);
 }
 
@@ -237,6 +244,11 @@ function growthOf(state: NamespaceState, record: OpenRecord, file: FileNode, wri
   return written.length - state.blocks.of(written.id).length;
 }
 
+/** As `growthOf`, of its parity. */
+function parityGrowthOf(state: NamespaceState, file: FileNode, written: WrittenBlock): number {
+  return file.parityOf(written.length) - file.parityOf(state.blocks.of(written.id).length);
+}
+
 /** What was acknowledged of the open block is in the file from now on. */
 export function commit(
   state: NamespaceState,
@@ -245,6 +257,7 @@ export function commit(
   written: WrittenBlock,
 ): void {
   const growth = growthOf(state, record, file, written);
+  const parityGrowth = parityGrowthOf(state, file, written);
   if (written.length !== state.blocks.of(written.id).length) {
     state.blocks.change(written.id, { length: written.length });
   }
@@ -252,7 +265,8 @@ export function commit(
     if (record.aside && written.length > 0)
       changed.segments = changed.segments.slice(0, -1).concat(written.id);
     changed.length += growth;
-    changed.reserved = Math.max(0, changed.blockSize - written.length);
+    changed.parity += parityGrowth;
+    changed.reserved = changed.reserveFor(written.length);
   });
 }
 
@@ -267,6 +281,15 @@ export function dropBlock(state: NamespaceState, record: OpenRecord): void {
   state.blocks.letGo(block);
 }
 
+/** A block needs a node; a block group so many that it can be read, one for each shard that is written. */
+function checkPipeline(state: NamespaceState, { coding }: FileNode, pipeline: readonly string[]): void {
+  const least = coding?.dataUnits ?? 1;
+  const most = coding === undefined ? state.settings.maxReplication : unitsOf(coding);
+  if (pipeline.length >= least && pipeline.length <= most) return;
+  const what = coding === undefined ? "a block" : `a block group of ${coding.name}`;
+  throw new Refusal("NO_TARGETS", `${what} needs from ${least} to ${most} nodes, not ${pipeline.length}`);
+}
+
 function checkSpace(state: NamespaceState, record: OpenRecord, space: number): void {
   // What a draft has is counted nowhere yet, and what it replaces will be gone.
   const replaced = record.draft ? placeOf(state, record.names) : undefined;
@@ -277,12 +300,14 @@ function checkSpace(state: NamespaceState, record: OpenRecord, space: number): v
 
 function addedBlock(state: NamespaceState, record: OpenRecord, file: FileNode): AddedBlock {
   const { id, stamp, length, replication } = state.blocks.of(record.block!);
+  const { coding } = file;
   const offset = record.aside ? file.length - inlineEnd(file) : file.length;
   return {
     block: { id, stamp, length },
     offset,
     replication,
-    blockSize: file.blockSize,
+    blockSize: file.blockCapacity,
     pipeline: record.pipeline,
+    ...(coding === undefined ? {} : { coding }),
   };
 }
