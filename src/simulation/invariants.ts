@@ -439,8 +439,11 @@ export class Invariants {
     }
     const floorIndex = recovered.floor?.index ?? 0;
     const snapshotIndex = recovered.snapshot?.index ?? 0;
-    if (Math.max(snapshotIndex, floorIndex) < before.snapshotIndex) {
-      return `${node} had a snapshot at ${before.snapshotIndex} and recovered one at ${snapshotIndex}`;
+    const found = new Map(recovered.entries.map((entry) => [entry.index, entry.term]));
+    // An older snapshot, or none, stands in for one that rotted as long as the log still has every entry after it.
+    for (let index = Math.max(snapshotIndex, floorIndex) + 1; index <= before.snapshotIndex; index++) {
+      if (found.has(index)) continue;
+      return `${node} had a snapshot at ${before.snapshotIndex}, recovered one at ${snapshotIndex}, and misses entry ${index}`;
     }
     // What a write under way was about to replace may be gone.
     let sureBelow = Infinity;
@@ -450,7 +453,6 @@ export class Invariants {
       sureBelow = Math.min(sureBelow, write.entries?.[0]?.index ?? Infinity);
       if (write.snapshot !== undefined) sureBelow = Math.min(sureBelow, write.snapshot.index + 1);
     }
-    const found = new Map(recovered.entries.map((entry) => [entry.index, entry.term]));
     for (const [index, term] of before.entries) {
       if (index >= sureBelow || index <= snapshotIndex || index < before.compactedBelow) continue;
       if (index <= floorIndex || this.keeps(found.get(index), term)) continue;
