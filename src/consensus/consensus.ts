@@ -156,7 +156,17 @@ export type Effect<Message> =
   | { readonly type: "read"; readonly id: number; readonly index: Index; readonly lease: boolean }
   /** The barrier cannot be had now (no leader, or it changed): ask again with a new id. */
   | { readonly type: "readFailed"; readonly id: number }
-  | { readonly type: "role"; readonly role: Role; readonly term: Term; readonly leader: NodeId | undefined }
+  /**
+   * `found`, of a new leader, only in Multi-Paxos: the latest ballot of a command that it has from other acceptors, and may never
+   * have heard from the leader of that ballot. Default: none.
+   */
+  | {
+      readonly type: "role";
+      readonly role: Role;
+      readonly term: Term;
+      readonly leader: NodeId | undefined;
+      readonly found?: Term;
+    }
   /** In force from now on (Raft: when appended). */
   | { readonly type: "membership"; readonly membership: Membership }
   | { readonly type: "membershipChange"; readonly id: number; readonly refused: string | undefined }

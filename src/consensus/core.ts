@@ -227,8 +227,8 @@ export function mayCampaign(core: Core): boolean {
   return core.policy.campaigns(core).some((membership) => isVotingMember(core, membership));
 }
 
-export function tellRole(core: Core): void {
-  core.effects.push({ type: "role", role: core.role, term: core.term, leader: core.leader });
+export function tellRole({ effects, role, term, leader }: Core, found?: Term): void {
+  effects.push({ type: "role", role, term, leader, ...(found === undefined ? {} : { found }) });
 }
 
 /** Whose votes and acknowledgements count now. */

@@ -123,9 +123,9 @@ export function otherVoters(core: Core): NodeId[] {
 
 /**
  * Leads from now on. `openingIndex`: where the log ends that earlier leaders may have chosen; `nextIndex`: the first entry that
- * peers are expected to lack.
+ * peers are expected to lack; `found`: see effect `role`.
  */
-export function becomeLeader(core: Core, openingIndex: Index, nextIndex: Index): Leadership {
+export function becomeLeader(core: Core, openingIndex: Index, nextIndex: Index, found?: Term): Leadership {
   assert(core.role === "candidate", `a ${core.role} won an election`);
   const { options, log } = core;
   const leadership: Leadership = {
@@ -147,7 +147,7 @@ export function becomeLeader(core: Core, openingIndex: Index, nextIndex: Index):
   core.candidacy = undefined;
   core.leadership = leadership;
   trackMembers(core, leadership, nextIndex);
-  tellRole(core);
+  tellRole(core, found);
   return leadership;
 }
 

@@ -459,8 +459,9 @@ export class Transcript {
         return this.print(`${node.id} cannot read now (read ${effect.id})`);
       case "role": {
         const leader = effect.leader === undefined ? "" : `, leader ${effect.leader}`;
+        const found = effect.found ? `, found commands of ${this.describe.term(effect.found)}` : "";
         return this.print(
-          `${node.id} is ${effect.role}, ${this.describe.word} ${this.describe.term(effect.term)}${leader}`,
+          `${node.id} is ${effect.role}, ${this.describe.word} ${this.describe.term(effect.term)}${leader}${found}`,
         );
       }
       case "membership":

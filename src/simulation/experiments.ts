@@ -47,7 +47,7 @@ export function runExperiment(
 }
 
 /** Three nodes with production's settings on a local network, and disks that sync in a third of a millisecond. */
-const QUIET: Swarm = {
+export const QUIET: Swarm = {
   nodes: 3,
   learners: 0,
   phaseOneMs: 0,

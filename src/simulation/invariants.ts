@@ -29,6 +29,7 @@ import type {
   Index,
   Membership,
   Recovered,
+  Role,
   Term,
 } from "../consensus/consensus.ts";
 import type { ConsensusMessage, Protocol } from "../consensus/protocol.ts";
@@ -206,6 +207,7 @@ export class Invariants {
     let commitIndex = 0;
     let appliedIndex = 0;
     let term = 0;
+    let role: Role = "follower";
     let heardEntry = false;
     let leading = false;
     const asked = new Map<number, Index>();
@@ -213,11 +215,14 @@ export class Invariants {
       if (effect.type === "role") {
         if (effect.term < term) this.fail(`${node} went from term ${term} back to ${effect.term}`);
         term = effect.term;
+        role = effect.role;
         if (effect.role === "leader") this.onLeader(node, effect.term, core);
         leading = false; // Until the next turn: what it learned as a follower may be told in this one.
         if (effect.role === "leader" && !heardEntry) this.timeJumps.push(this.now());
       } else if (effect.type === "write") {
-        heardEntry ||= effect.write.entries?.some((entry) => entry.kind === "command") ?? false;
+        // What a candidate stores is of earlier leaders, and tells nothing of the present.
+        const isLive = role !== "candidate" && role !== "precandidate";
+        heardEntry ||= isLive && (effect.write.entries?.some((entry) => entry.kind === "command") ?? false);
       } else if (effect.type === "commit") {
         if (effect.upTo < commitIndex)
           this.fail(`commit of ${node} went from ${commitIndex} to ${effect.upTo}`);

@@ -7,7 +7,7 @@
  * anything of its own. So what is chosen in a slot never depends on who leads.
  */
 import type { NodeId } from "../../runtime/world.ts";
-import type { Consensus, ConsensusOptions, Entry, Index, Recovered } from "../consensus.ts";
+import type { Consensus, ConsensusOptions, Entry, Index, Recovered, Term } from "../consensus.ts";
 import { adoptMembership, type Core } from "../core.ts";
 import { createMachine } from "../machine.ts";
 import type { Policy } from "../policy.ts";
@@ -42,6 +42,8 @@ interface PaxosState {
   phase: PhaseOne | undefined;
   /** What candidacies of this node fetched since it last knew a leader. */
   readonly fetched: Map<Index, Entry>;
+  /** The latest ballot of a command that this node ever fetched. */
+  foundTerm: Term;
   /** Where the leader's phase 1 ended; not known before its first accept. */
   openedIndex: Index;
   /** The chosen index that was written last. */
@@ -52,6 +54,7 @@ function createPolicy(): Policy {
   const state: PaxosState = {
     phase: undefined,
     fetched: new Map(),
+    foundTerm: 0,
     openedIndex: Number.POSITIVE_INFINITY,
     chosenWritten: 0,
   };
@@ -151,8 +154,10 @@ function onAnswer(
 ): void {
   if (message.type === "promise") onPromise(core, phase, from, message);
   if (message.type === "refusal") core.candidacy!.votes.set(from, false);
-  if (message.type === "values" && !onValues(core, phase, from, message)) {
-    return becomeFollower(core, core.term, undefined);
+  if (message.type === "values") {
+    if (!onValues(core, phase, from, message)) return becomeFollower(core, core.term, undefined);
+    for (const { kind, term } of message.entries)
+      if (kind === "command") state.foundTerm = Math.max(state.foundTerm, term);
   }
   proceed(core, state);
 }
@@ -162,7 +167,7 @@ function proceed(core: Core, state: PaxosState): void {
   if (opening === undefined) return;
   state.phase = undefined;
   state.fetched.clear();
-  lead(core, opening);
+  lead(core, opening, state.foundTerm);
 }
 
 /**

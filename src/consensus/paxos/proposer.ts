@@ -3,7 +3,7 @@
  * then anything new ("Paxos Made Simple", section 3).
  */
 import { NO_BYTES } from "../../runtime/bytes.ts";
-import type { Entry, Index } from "../consensus.ts";
+import type { Entry, Index, Term } from "../consensus.ts";
 import { noteMembership, openWrite, type Core } from "../core.ts";
 import type { Progress } from "../progress.ts";
 import { becomeLeader } from "../roles.ts";
@@ -11,14 +11,14 @@ import type { Accept, Gap } from "./message.ts";
 import type { Opening } from "./phase-one.ts";
 
 /** Leads with everything in its own ballot that may have been chosen in an earlier one. */
-export function lead(core: Core, { entries, reports }: Opening): void {
+export function lead(core: Core, { entries, reports }: Opening, foundTerm: Term): void {
   const start = core.commitIndex + 1;
   const skipping = core.options.mutant === "skip-noop";
   const hole = skipping ? entries.indexOf(undefined) : -1; // mutant
   if (hole >= 0) core.log.truncateFrom(start + hole); // mutant
   const found = hole >= 0 ? entries.slice(0, hole) : entries;
   found.forEach((value, at) => propose(core, start + at, value));
-  const leadership = becomeLeader(core, start - 1 + found.length, start);
+  const leadership = becomeLeader(core, start - 1 + found.length, start, foundTerm);
   for (const peer of leadership.peers.values()) {
     const report = reports.get(peer.id);
     if (report === undefined) continue;

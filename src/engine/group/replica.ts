@@ -104,6 +104,8 @@ export class Replica<Command, Reply, Message> {
   private role: Role = "follower";
   private term: Term = 0;
   private leader: NodeId | undefined;
+  /** Of the leader, this node or another, on which log time was measured; 0: on none since this process began. */
+  private measuredTerm: Term = 0;
   private pumpScheduled = false;
   private stopped = false;
   private quarantined = false;
@@ -415,7 +417,7 @@ export class Replica<Command, Reply, Message> {
       case "readFailed":
         return this.barriers.failed(effect.id);
       case "role":
-        return this.onRole(effect.role, effect.term, effect.leader);
+        return this.onRole(effect);
       case "membership":
         return this.options.onMembership(effect.membership);
       case "membershipChange": {
@@ -434,9 +436,13 @@ export class Replica<Command, Reply, Message> {
 
   private write(effect: Extract<Effect<Message>, { type: "write" }>): void {
     this.sealer.writing(effect.write.entries?.at(-1)?.index);
-    for (const entry of effect.write.entries ?? []) {
-      if (entry.kind === "command" && this.role !== "leader")
+    // Only what a leader sends is fresh: a candidate stores what it found of earlier leaders.
+    if (this.role === "follower" || this.role === "learner") {
+      for (const entry of effect.write.entries ?? []) {
+        if (entry.kind !== "command") continue;
         this.logClock.observe(sealedTimeMs(entry.payload));
+        this.measuredTerm = this.term;
+      }
     }
     this.options.storage.append(effect.write, () => {
       if (this.stopped) return;
@@ -502,7 +508,7 @@ export class Replica<Command, Reply, Message> {
     this.toLeader({ kind: "register", node: this.options.id, session: 0, abandonedFrom: 0, seq: 0, body });
   }
 
-  private onRole(role: Role, term: Term, leader: NodeId | undefined): void {
+  private onRole({ role, term, leader, found = 0 }: Extract<Effect<Message>, { type: "role" }>): void {
     const changed = leader !== this.leader || term !== this.term;
     this.role = role;
     this.term = term;
@@ -510,26 +516,30 @@ export class Replica<Command, Reply, Message> {
     if (changed) {
       this.sealer.restart(role === "leader");
       this.logClock.leaderChanged();
-      if (role === "leader") this.recoverLogTime();
+      if (role === "leader") this.recoverLogTime(found);
       if (leader !== undefined) this.submitAll();
     }
     this.options.onRole(role, term, leader);
     if (this.quarantined && role === "leader") this.transferLeadership();
   }
 
-  /** A new leader's stamps continue from the newest stamp in its log, applied or not. */
-  private recoverLogTime(): void {
+  /**
+   * A new leader's stamps continue from the newest stamp in its log, applied or not. If it holds commands of a later leader
+   * than it heard, that one's deadlines were not measured here: how old its newest stamp is nobody knows, and it counts as new.
+   */
+  private recoverLogTime(foundTerm: Term): void {
+    let newestMs = this.applier.timeMs;
     for (
       let index = this.options.consensus.status(this.now()).lastIndex;
       index > this.applier.appliedIndex;
       index--
     ) {
       const entry = this.options.consensus.entry(index);
-      if (entry?.kind !== "command") continue;
-      this.logClock.recover(sealedTimeMs(entry.payload));
-      break;
+      if (entry?.kind === "command") newestMs = Math.max(newestMs, sealedTimeMs(entry.payload));
     }
-    this.logClock.recover(this.applier.timeMs);
+    this.logClock.recover(newestMs);
+    if (this.measuredTerm > 0 && foundTerm > this.measuredTerm) this.logClock.observe(newestMs);
+    this.measuredTerm = this.term;
   }
 
   private appliedSeq(node: NodeId, session: number): number {
