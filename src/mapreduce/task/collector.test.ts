@@ -29,7 +29,7 @@ function collectorIn(
     fold: undefined,
     compress: "none",
     bufferBytes: 8 * KIB,
-    mergeMax: 3,
+    mergeBytes: 0,
     counters,
     tick: () => undefined,
     ...change,

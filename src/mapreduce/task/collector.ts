@@ -14,7 +14,7 @@ import { integerBytes } from "../codec/numbers.ts";
 import { foldCombine, numberCodec, pour } from "./combine.ts";
 import { CombineTable, INLINE_MAX_BYTES } from "./combine-table.ts";
 import type { TaskCounters } from "./counters.ts";
-import { nextMerge } from "./merge-runs.ts";
+import { mergeMax, nextMerge } from "./merge-runs.ts";
 import type { Emission } from "./emission.ts";
 import { asFault } from "./failure.ts";
 import { publishMapOutput } from "./map-output.ts";
@@ -38,8 +38,8 @@ export interface CollectorSettings {
   readonly compress: "none" | "gzip";
   /** Memory for records, bytes. */
   readonly bufferBytes: number;
-  /** Files that are merged at a time. */
-  readonly mergeMax: number;
+  /** Memory for blocks of spills that are merged, bytes. */
+  readonly mergeBytes: number;
   readonly counters: TaskCounters;
   /** Called now and then while records are sorted, written and merged. */
   readonly tick: () => void;
@@ -123,10 +123,9 @@ export class Collector implements Emission {
     const { spills } = this;
     // What is still in memory takes part in the last merge from there.
     const inMemory = this.buffer.records > 0 || spills.length === 0 ? this.sort() : undefined;
-    const most = this.settings.mergeMax - (inMemory === undefined ? 0 : 1);
-    for (let next = nextMerge(spills.map(lengthOf), most); next !== undefined;) {
-      spills.splice(next.at, next.many, this.merge(spills.slice(next.at, next.at + next.many), undefined));
-      next = nextMerge(spills.map(lengthOf), most);
+    for (let next = this.nextMerge(inMemory); next !== undefined; next = this.nextMerge(inMemory)) {
+      const { at, many } = next;
+      spills.splice(at, many, this.merge(spills.slice(at, at + many), undefined));
     }
     const [first] = spills;
     const isMerged = spills.length === 1 && inMemory === undefined;
@@ -135,6 +134,14 @@ export class Collector implements Emission {
     for (const length of output.partitions)
       this.settings.counters.system.MAP_OUTPUT_MATERIALIZED_BYTES += length;
     return output;
+  }
+
+  /** Which spills are merged before the last merge reads all that are left. */
+  private nextMerge(inMemory: SortedRecords | undefined): ReturnType<typeof nextMerge> {
+    const { spills, settings } = this;
+    const longest = Math.max(0, ...spills.flatMap(({ runs }) => runs.map(({ blockMax }) => blockMax)));
+    const most = mergeMax(longest, settings.mergeBytes) - (inMemory === undefined ? 0 : 1);
+    return nextMerge(spills.map(lengthOf), most);
   }
 
   private putNumber(bytes: Uint8Array, start: number, end: number, value: number): void {

@@ -31,9 +31,10 @@ export interface MergeSettings {
 /** More at a time would gain nothing: each record takes a comparison for each doubling. */
 const AT_A_TIME_MAX = 64;
 
-/** How many runs of usual blocks are merged at a time in so much memory. */
-export function mergeMax(memoryBytes: number): number {
-  return Math.max(2, Math.min(AT_A_TIME_MAX, Math.floor(memoryBytes / (2 * BLOCK_BYTES))));
+/** How many runs are merged at a time in so much memory, when their longest block has `blockMax` bytes. Three always are. */
+export function mergeMax(blockMax: number, memoryBytes: number): number {
+  const each = 2 * Math.max(BLOCK_BYTES, blockMax);
+  return Math.max(3, Math.min(AT_A_TIME_MAX, Math.floor(memoryBytes / each)));
 }
 
 /** All records of the runs in order; runs are read as far as the records are. */
@@ -41,7 +42,8 @@ export function mergeRuns(runs: readonly NamedRun[], settings: MergeSettings): R
   const left = [...runs];
   for (let made = 0; ; made++) {
     const lengths = left.map(({ place }) => place.extent.length);
-    const next = nextMerge(lengths, fitting(left, settings.memoryBytes));
+    const longest = Math.max(0, ...left.map(({ place }) => place.extent.blockMax));
+    const next = nextMerge(lengths, mergeMax(longest, settings.memoryBytes));
     if (next === undefined) break;
     const { at, many } = next;
     left.splice(at, many, mergeToFile(left.slice(at, at + many), `merged-${made}`, settings));
@@ -50,12 +52,6 @@ export function mergeRuns(runs: readonly NamedRun[], settings: MergeSettings): R
     left.map(({ place, name }) => new RunReader(place, name)),
     settings.compare,
   );
-}
-
-/** How many of these runs, whatever they are, are merged at a time. Two always are. */
-function fitting(runs: readonly NamedRun[], memoryBytes: number): number {
-  const largest = Math.max(BLOCK_BYTES, ...runs.map(({ place }) => place.extent.blockMax));
-  return Math.max(2, Math.min(AT_A_TIME_MAX, Math.floor(memoryBytes / (2 * largest))));
 }
 
 /**

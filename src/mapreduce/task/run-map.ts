@@ -6,7 +6,6 @@ import { Collector } from "./collector.ts";
 import { StagedEmission } from "./emission.ts";
 import { BadRecord, TaskFault, recordText } from "./failure.ts";
 import { memoryPlan } from "./memory-plan.ts";
-import { mergeMax } from "./merge-runs.ts";
 import type { MapOrder, Report } from "./orders.ts";
 import type { MapStage, TaskProgram } from "./program.ts";
 import { Skipping } from "./skipping.ts";
@@ -85,7 +84,7 @@ function collectorOf(order: MapOrder, program: TaskProgram, task: TaskState): Co
     fold: program.fold,
     compress: settings.compress,
     bufferBytes: plan.sortBytes,
-    mergeMax: mergeMax(plan.mergeBytes),
+    mergeBytes: plan.mergeBytes,
     counters: task.counters,
     tick: () => task.tick(),
   });

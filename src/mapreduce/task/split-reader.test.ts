@@ -195,3 +195,25 @@ test("records are given to the mapper one after the other, however long it takes
   });
   expect(log).toEqual(["begin a", "end a", "begin b", "end b", "begin c", "end c"]);
 });
+
+test("a split asks for its own bytes and little more, and for as much more as its last line takes", async () => {
+  const content = Buffer.from(`${"a line\n".repeat(20_000)}${"x".repeat(300_000)}\n${"b\n".repeat(500_000)}`);
+  const asked: { readonly offset: number; readonly length: number }[] = [];
+  const { driver } = filesWith(content, [4096]);
+  const files = {
+    driver: {
+      ...driver,
+      read(path: string, options: { offset: number; length: number }) {
+        asked.push(options);
+        return driver.read(path, options);
+      },
+    },
+  } as unknown as Files;
+  const lines: Framing = { ...LINES, maxBytes: 1_000_000 };
+  expect(await read(files, { start: 0, length: 70_000 }, lines)).toHaveLength(10_000);
+  expect(asked).toEqual([{ offset: 0, length: 70_000 + 64 * 1024 }]);
+  asked.length = 0;
+  const last = await read(files, { start: 133_000, length: 10_000 }, lines);
+  expect(last.at(-1)?.record).toHaveLength(300_000);
+  expect(asked.map(({ offset }) => offset)).toEqual([132_999, 132_999 + 10_001 + 64 * 1024]);
+});

@@ -15,6 +15,9 @@ import type { SplitPiece } from "../job-spec.ts";
 const LINE_END = 10;
 const RETURN = 13;
 const QUOTE = 34;
+/** Most last lines of a split end so near behind it. */
+const BEHIND_BYTES = 64 * 1024;
+const MORE_BYTES = 1024 * 1024;
 /** Grows for longer records. */
 const WINDOW_BYTES = 512 * 1024;
 
@@ -48,7 +51,9 @@ export async function readSplit(reading: SplitReading): Promise<void> {
   const { framing, split, place, files } = reading;
   switch (framing.type) {
     case "lines":
-      if (framing.header) place.header = await readHeader(files, split.path, framing.maxBytes);
+      place.header = undefined;
+      if (framing.header && !isFromBeginning(split))
+        place.header = await readHeader(files, split.path, framing.maxBytes);
       await new LineReader(reading, framing).read();
       return;
     case "fixed":
@@ -59,11 +64,32 @@ export async function readSplit(reading: SplitReading): Promise<void> {
   }
 }
 
-/** The bytes of the file from `start`; those of a compressed one decompressed. */
-function chunksOf({ files, split }: SplitReading, start: number, length?: number): Chunks {
-  const options = length === undefined ? { offset: start } : { offset: start, length };
-  if (!isGzip(split.path)) return files.driver.read(split.path, options);
-  return gunzip(files.driver.read(split.path, {}), split.path);
+/** All bytes of the file; those of a compressed one decompressed. */
+function wholeFile({ files, split }: SplitReading): Chunks {
+  const chunks = files.driver.read(split.path, {});
+  return isGzip(split.path) ? gunzip(chunks, split.path) : chunks;
+}
+
+/** From `start` to a little behind `end`, and on as long as more is asked for: a file system begins to send what it is asked for. */
+async function* onward({ files, split }: SplitReading, start: number, end: number): Chunks {
+  let length = end - start + BEHIND_BYTES;
+  for (let at = start; ; length = MORE_BYTES) {
+    let came = 0;
+    for await (const chunk of files.driver.read(split.path, { offset: at, length })) {
+      came += chunk.length;
+      yield chunk;
+    }
+    if (came < length) return;
+    at += came;
+  }
+}
+
+function isWhole({ whole, path }: SplitPiece): boolean {
+  return whole || isGzip(path);
+}
+
+function isFromBeginning(split: SplitPiece): boolean {
+  return isWhole(split) || split.start === 0;
 }
 
 async function* gunzip(chunks: Chunks, path: string): Chunks {
@@ -85,10 +111,9 @@ async function* gunzip(chunks: Chunks, path: string): Chunks {
 }
 
 async function readHeader(files: Files, path: string, maxBytes: number): Promise<string> {
-  const chunks = isGzip(path) ? gunzip(files.driver.read(path, {}), path) : files.driver.read(path, {});
   const parts: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of chunks) {
+  for await (const chunk of files.driver.read(path, {})) {
     const end = chunk.indexOf(LINE_END);
     parts.push(end < 0 ? chunk : chunk.subarray(0, end));
     if (end >= 0) break;
@@ -122,14 +147,14 @@ class LineReader {
 
   async read(): Promise<void> {
     const { split, place, pause } = this.reading;
-    const isWhole = split.whole || isGzip(split.path);
-    const until = isWhole ? Infinity : split.start + split.length;
+    const until = isWhole(split) ? Infinity : split.start + split.length;
+    if (split.length === 0 && until < Infinity) return;
     // The byte before the split tells whether a line begins with it: it is read as one more line, which is left out.
-    let skips = !isWhole && split.start > 0;
+    let skips = !isFromBeginning(split);
     this.position = skips ? split.start - 1 : 0;
-    if (!isWhole && split.length === 0) return;
     let skipsHeader = this.hasHeader && !skips;
-    const chunks = chunksOf(this.reading, this.position)[Symbol.asyncIterator]();
+    const bytes = until < Infinity ? onward(this.reading, this.position, until) : wholeFile(this.reading);
+    const chunks = bytes[Symbol.asyncIterator]();
     try {
       for (;;) {
         const { done, value: chunk } = await chunks.next();
@@ -142,9 +167,13 @@ class LineReader {
           this.start = line + 1;
           this.position += this.start - from;
           this.searched = 0;
-          if (skips || skipsHeader) {
-            if (skips) skips = false;
-            else skipsHeader = false;
+          if (skips) {
+            skips = false;
+            continue;
+          }
+          if (skipsHeader) {
+            skipsHeader = false;
+            place.header = this.window.toString("utf8", from, this.stop(from, line));
             continue;
           }
           if (position >= until) return;
@@ -165,8 +194,13 @@ class LineReader {
     }
   }
 
+  /** The end of a line without a carriage return. */
+  private stop(from: number, end: number): number {
+    return end > from && this.window[end - 1] === RETURN ? end - 1 : end;
+  }
+
   private give(from: number, end: number): void | Promise<void> {
-    const stop = end > from && this.window[end - 1] === RETURN ? end - 1 : end;
+    const stop = this.stop(from, end);
     if (stop - from > this.maxBytes) this.refuse(this.reading.place.position);
     return this.reading.take(this.window, from, stop);
   }
@@ -217,11 +251,9 @@ class LineReader {
 
 async function readFixed(reading: SplitReading, size: number): Promise<void> {
   const { split, place, take, pause } = reading;
-  const isWhole = split.whole || isGzip(split.path);
-  const until = isWhole ? Infinity : split.start + split.length;
-  let position = isWhole ? 0 : Math.ceil(split.start / size) * size;
+  const until = isWhole(split) ? Infinity : split.start + split.length;
+  let position = isWhole(split) ? 0 : Math.ceil(split.start / size) * size;
   if (position >= until) return;
-  const length = isWhole ? undefined : Math.ceil((until - position) / size) * size;
   const rest = Buffer.allocUnsafeSlow(size);
   let held = 0;
   const give = async (bytes: Buffer, at: number): Promise<void> => {
@@ -230,9 +262,7 @@ async function readFixed(reading: SplitReading, size: number): Promise<void> {
     const waits = take(bytes, at, at + size);
     if (waits !== undefined) await waits;
   };
-  const { length: fileLength } = await reading.files.driver.describe(split.path, { followLast: true });
-  const available = length === undefined ? undefined : Math.min(length, fileLength - position);
-  for await (const chunk of chunksOf(reading, isWhole ? 0 : position, available)) {
+  for await (const chunk of await fixedChunks(reading, position, until, size)) {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
     let at = 0;
     if (held > 0) {
@@ -264,6 +294,20 @@ async function readFixed(reading: SplitReading, size: number): Promise<void> {
     );
 }
 
+/** Up to the end of the last record that begins before `until`, or of the file. */
+async function fixedChunks(
+  reading: SplitReading,
+  from: number,
+  until: number,
+  size: number,
+): Promise<Chunks> {
+  if (until === Infinity) return wholeFile(reading);
+  const { files, split } = reading;
+  const { length: fileLength } = await files.driver.describe(split.path, { followLast: true });
+  const length = Math.min(Math.ceil((until - from) / size) * size, fileLength - from);
+  return files.driver.read(split.path, { offset: from, length });
+}
+
 async function readWhole(reading: SplitReading, maxBytes: number): Promise<void> {
   const { split, place, take, pause } = reading;
   const refuse = (): never => {
@@ -276,7 +320,7 @@ async function readWhole(reading: SplitReading, maxBytes: number): Promise<void>
   // Of a compressed file it is a guess.
   let bytes = Buffer.allocUnsafeSlow(split.length);
   let length = 0;
-  for await (const chunk of chunksOf(reading, 0)) {
+  for await (const chunk of wholeFile(reading)) {
     if (length + chunk.length > maxBytes) refuse();
     if (length + chunk.length > bytes.length) {
       const more = Buffer.allocUnsafeSlow(Math.min(maxBytes, 2 * (length + chunk.length)));
