@@ -43,7 +43,6 @@ function report(change: Partial<JobReport> = {}): JobReport {
     killed: undefined,
     cleaned: true,
     spec: SPEC,
-    cleaned: false,
     cursor: "1",
     nowMs: 11_000,
     progress: { map: 0.62, shuffle: 0.3, reduce: 0 },
