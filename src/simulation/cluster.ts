@@ -72,9 +72,10 @@ export class SimulatedCluster {
       onUncaught: (node, error) => this.onUncaught(node, error),
       onEnd: (node) => this.onEnd(node),
     });
-    this.invariants = new Invariants(this.world.scheduler, protocolOf(algorithm));
     this.furtherGroups = furtherGroups(this.world.scheduler, protocolOf(algorithm));
     const voters = this.nodes.slice(0, swarm.nodes - swarm.learners);
+    const fixed = swarm.faults.membershipChange === undefined ? voters : undefined;
+    this.invariants = new Invariants(this.world.scheduler, protocolOf(algorithm), fixed);
     this.founding = {
       voters,
       outgoing: [],

@@ -144,6 +144,30 @@ const FAULTS: Readonly<Record<keyof FaultIntervals, Fault>> = {
     });
   },
 
+  // One leader after the other falls with values that only a few have accepted, and that nobody may know to be chosen: whoever
+  // leads next must find them, and of two in one slot take the right one.
+  fallingLeaders: (random, { world, nodes, leader }) => {
+    const { network, scheduler } = world;
+    const first = leader();
+    if (first === undefined) return;
+    // What is under way arrives and is answered; what that makes chosen nobody hears.
+    const fall = (next: NodeId): void => {
+      for (const node of nodes) if (node !== next) network.block(next, node, "drop");
+      scheduler.after(random.between(5, 60), () => {
+        world.machine(next).kill();
+        network.heal();
+      });
+    };
+    const watch = (untilMs: number): void => {
+      const next = leader();
+      if (next !== undefined && next !== first) scheduler.after(random.exponential(20), () => fall(next));
+      else if (scheduler.nowMs < untilMs) scheduler.after(2, () => watch(untilMs));
+      else network.heal();
+    };
+    network.partition([first]);
+    watch(scheduler.nowMs + 4000);
+  },
+
   // What a lease must survive: the followers' answers come late, when they may have elected somebody else.
   lateAnswers: (random, { world, nodes, leader }) => {
     const late = leader();

@@ -7,6 +7,8 @@
  *   one leader        at most one leader a term (Raft section 5.2, Election Safety)
  *   complete leaders  a leader holds every entry that was committed in an earlier term (Leader Completeness)
  *   one value         an entry that any node takes for committed is the same at every node, for ever (State Machine Safety)
+ *   one decree        in a log of slots, what a majority accepted in one ballot is never followed by another (`decrees.ts`)
+ *   same members      the membership at an index is the same at every node that has committed so far
  *   durable first     an entry is committed only while a majority says that it is on its disk
  *   durable promises  a vote and an acknowledgement leave a node only when what they promise is on its disk
  *   own term          a leader takes entries for committed only through one of its own term (section 5.4.2; not where
@@ -37,6 +39,7 @@ import type { KeyspaceMachine } from "../engine/keyspace/machine.ts";
 import type { Scheduler } from "../runtime/simulated/scheduler.ts";
 import type { Clock, Logger, NodeId } from "../runtime/world.ts";
 import { crc32 } from "node:zlib";
+import { Decrees } from "./decrees.ts";
 
 /** An entry that a node took for committed. */
 interface Chosen {
@@ -45,6 +48,8 @@ interface Chosen {
   readonly kind: Entry["kind"];
   /** The term in which it was first seen committed. */
   readonly committedInTerm: Term;
+  /** In force from here on. */
+  readonly members: string;
 }
 
 /** What a node's log has called durable. */
@@ -78,10 +83,13 @@ export class Invariants {
   private latestTerm: Term = 0;
   private readonly scheduler: Scheduler;
   private readonly protocol: Protocol;
+  private readonly decrees: Decrees | undefined;
 
-  constructor(scheduler: Scheduler, protocol: Protocol) {
+  /** `voters`: undefined when they may change. */
+  constructor(scheduler: Scheduler, protocol: Protocol, voters?: readonly NodeId[]) {
     this.scheduler = scheduler;
     this.protocol = protocol;
+    this.decrees = voters && new Decrees(voters);
   }
 
   /** The highest index that any node took for committed. */
@@ -142,6 +150,7 @@ export class Invariants {
         storage.append(write, () => {
           mine.underWay.delete(write);
           applyWrite(mine, write);
+          this.checkDecrees(node, write);
           done();
         });
       },
@@ -337,10 +346,16 @@ export class Invariants {
     if (entry === undefined) return; // Known by a snapshot.
     const known = this.chosen.get(index);
     const checksum = crc32(entry.payload);
+    const members = describeMembers(core.membershipAt(index));
+    // Below its snapshot a node does not know any more where each membership began.
+    const isAlike =
+      known === undefined || known.members === members || index <= this.view(node).snapshotIndex;
+    if (!isAlike)
+      this.fail(`${node} has the members ${members} at ${index}, where others have ${known?.members}`);
     if (known === undefined) {
       const status = core.status(0);
-      const { kind } = entry;
-      this.chosen.set(index, { term: entry.term, checksum, kind, committedInTerm: status.term });
+      const { kind, term } = entry;
+      this.chosen.set(index, { term, checksum, kind, committedInTerm: status.term, members });
       this.checkDurableFirst(node, entry, [status.membership, core.membershipAt(index)]);
     } else if (!this.isChosen(entry, known)) {
       this.fail(
@@ -348,6 +363,13 @@ export class Invariants {
           `term ${entry.term} ${entry.kind} instead of term ${known.term} ${known.kind}`,
       );
     }
+  }
+
+  private checkDecrees(node: NodeId, { slots, entries }: DurableWrite): void {
+    if (slots !== true || entries === undefined) return;
+    const index = this.decrees?.accepted(node, entries);
+    if (index !== undefined)
+      this.fail(`a second value was chosen in slot ${index}, accepted last by ${node}`);
   }
 
   /** Whether this is the entry that was chosen for its place. */
@@ -453,6 +475,10 @@ export class Invariants {
     }
     return view;
   }
+}
+
+function describeMembers({ voters, outgoing, learners }: Membership): string {
+  return [voters, outgoing, learners].map((ids) => ids.join()).join("/");
 }
 
 function hasVoted(view: DurableView, term: Term): boolean {

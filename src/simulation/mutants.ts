@@ -5,6 +5,7 @@
 import type { Algorithm } from "../consensus/algorithms.ts";
 import type { ConsensusMutant } from "../consensus/mutants.ts";
 import type { Disk, World } from "../runtime/world.ts";
+import type { FaultIntervals } from "./swarm.ts";
 
 export type Mutant =
   // The searches of the cores alone find the others, with losses aimed at them (consensus/mutants.test.ts).
@@ -13,7 +14,6 @@ export type Mutant =
       | "ignore-floor"
       | "newcomer-votes"
       | "keep-progress-of-replaced"
-      | "take-lower-ballot"
       | "skip-noop"
       | "forget-members-behind-snapshot"
     >
@@ -29,6 +29,8 @@ export interface MutantDescription {
   readonly algorithms?: readonly Algorithm[];
   /** The number of nodes on which it can strike, when it takes a certain one. Default drawn. */
   readonly nodes?: number;
+  /** The faults that provoke it, where it takes certain ones. Default drawn. */
+  readonly faults?: FaultIntervals;
   /** What goes wrong, in a sentence. */
   readonly mistake: string;
   /** Who made it. */
@@ -91,10 +93,18 @@ export const MUTANTS: Readonly<Record<Mutant, MutantDescription>> = {
     known: "phxpaxos with iSyncInterval; acceptors that keep the promise in memory",
   },
   "accept-below-promise": {
-    foundWithin: 200,
+    foundWithin: 100,
     algorithms: ["paxos"],
+    faults: { deposedLeader: 500, slowLink: 300 },
     mistake: "An acceptor takes a value of a lower ballot than it promised.",
     known: "the rule that single-decree Paxos rests on (Paxos Made Simple, P1a)",
+  },
+  "take-lower-ballot": {
+    foundWithin: 100,
+    algorithms: ["paxos"],
+    faults: { fallingLeaders: 700 },
+    mistake: "Of two values that were accepted in a slot, a new leader takes that of the lower ballot.",
+    known: "proposers that take the first value that a promise reports (Paxos Made Simple, P2c)",
   },
   "apply-over-hole": {
     foundWithin: 100,

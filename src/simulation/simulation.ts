@@ -21,6 +21,7 @@ import { Faults } from "./faults.ts";
 import { checkLinearizability } from "./linearizability.ts";
 import type { Verdict } from "./linearizability.ts";
 import { Invariants } from "./invariants.ts";
+import { MUTANTS } from "./mutants.ts";
 import type { Mutant } from "./mutants.ts";
 import type { SimulatedGroup, StorageKind } from "./node-program.ts";
 import { storeModel } from "./store-model.ts";
@@ -100,8 +101,9 @@ class Run {
     this.seed = seed;
     this.algorithm = options.consensus ?? DEFAULT_ALGORITHM;
     this.random = SeededRandom.fromSeed(seed);
-    const swarm = drawSwarm(this.random.split("swarm"), options);
     const { mutant } = options;
+    const faults = options.faults ?? (mutant && MUTANTS[mutant].faults);
+    const swarm = drawSwarm(this.random.split("swarm"), { ...options, faults });
     let companion: Companion | undefined;
     const storage = options.storage ?? "disk";
     const cluster = new SimulatedCluster(

@@ -26,6 +26,7 @@ export interface FaultIntervals {
   membershipChange?: number;
   deposedLeader?: number;
   lateAnswers?: number;
+  fallingLeaders?: number;
 }
 
 export interface WorkloadOptions {
@@ -69,6 +70,8 @@ export interface Swarm {
 export interface SwarmLimits {
   /** Number of nodes; default drawn, 1 to 5. */
   readonly nodes?: number | undefined;
+  /** In place of the faults that are drawn. */
+  readonly faults?: FaultIntervals | undefined;
 }
 
 /** The options of one seed. Anything added here must draw from a stream of its own, or old seeds change their meaning. */
@@ -90,7 +93,10 @@ export function drawSwarm(root: SeededRandom, limits: SwarmLimits = {}): Swarm {
     wallErrorMs: root.split("wall").pick([0, 10, 1000, 60_000]),
     timerLatenessMs: root.split("lateness").pick([0.05, 0.2, 0.2, 2, 10]),
     restartMs: root.split("restart").pick([50, 300, 1000, 3000]),
-    faults: drawFaults(root.split("faults"), decaying > 0, nodes),
+    faults: limits.faults ?? {
+      ...drawFaults(root.split("faults"), decaying > 0, nodes),
+      ...drawFallingLeaders(root.split("falling leaders"), nodes),
+    },
     workload: drawWorkload(root.split("workload options")),
     readMode: root.split("reads").chance(0.4) ? "lease" : "barrier",
     electionTimeoutMs: root.split("election timeout").pick([
@@ -159,6 +165,10 @@ function drawFaults(random: SeededRandom, decaying: boolean, nodes: number): Fau
   maybe("lateAnswers", nodes >= 3 ? 0.25 : 0, [500, 1500]);
   maybe("deposedLeader", nodes >= 3 ? 0.35 : 0, [800, 2000, 5000]);
   return faults;
+}
+
+function drawFallingLeaders(random: SeededRandom, nodes: number): FaultIntervals {
+  return nodes >= 3 && random.chance(0.15) ? { fallingLeaders: random.pick([1000, 3000]) } : {};
 }
 
 function drawWorkload(random: SeededRandom): WorkloadOptions {

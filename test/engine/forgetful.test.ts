@@ -30,9 +30,14 @@ async function until(what: string, look: () => boolean): Promise<void> {
   }
 }
 
+/** In every group: who is one in the keyspace alone is not back yet. */
 const isVoter = (node: EngineNode): boolean => {
-  const consensus = node.status()?.consensus;
-  return consensus?.newcomer !== true && consensus?.membership.voters.includes(node.id) === true;
+  const status = node.status();
+  if (status === undefined) return false;
+  return [status, ...(status.furtherGroups ?? [])].every(
+    ({ consensus: { newcomer, membership } }) =>
+      newcomer !== true && membership.voters.includes(node.id) && membership.outgoing.length === 0,
+  );
 };
 
 test.each(ALGORITHMS)(

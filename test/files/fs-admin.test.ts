@@ -22,7 +22,7 @@ beforeEach(async () => {
 afterEach(() => served.close());
 
 function fs(args: readonly string[], options: Options = {}): Promise<Ended> {
-  const address = `webhdfs://${served.addresses.join(",")}`;
+  const address = `webhdfs://quorate@${served.addresses.join(",")}`;
   return runProgram(process.execPath, [MAIN, "fs", "--fs", address, ...args], {
     ...options,
     environment: { TZ: "UTC", ...options.environment },

@@ -1,6 +1,7 @@
 /** What operators see and do, on three real processes: one dies, one is emptied, and both are told truly at every node. */
 import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
+import { userName } from "../../src/runtime/node/user-name.ts";
 import type { HealthLine, ReportJson } from "../../src/wire/files-admin.ts";
 import type { Ended } from "../cli/program.ts";
 import { cleanUp, run, scratch, startCluster, statusOf, until } from "../cli/program.ts";
@@ -47,7 +48,7 @@ test("a node that is decommissioned is emptied; one that is killed is missed by 
   const put = await run(["fs", "--fs", `webhdfs://${https[1] ?? ""}`, "mkdir", "/d"]);
   expect(put.code).toBe(0);
   const upload = await fetch(
-    `http://${https[0] ?? ""}/webhdfs/v1/d/f?op=CREATE&replication=2&data=true&user.name=quorate`,
+    `http://${https[0] ?? ""}/webhdfs/v1/d/f?op=CREATE&replication=2&data=true&user.name=${userName()}`,
     {
       method: "PUT",
       body: Buffer.alloc(3 * MIB, 7),

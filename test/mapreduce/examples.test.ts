@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
 import { lacks } from "../engines.ts";
 import { hadoopCommand, localMode, quorate, STREAMING } from "./hadoop.ts";
@@ -18,11 +19,18 @@ const linesOf = (path: string): readonly string[] =>
     .split("\n")
     .filter((_, at, all) => at < all.length - 1 || all[at] !== "");
 
+const MAPS_ONLY = `import { input, mapOnly, output } from "quorate/mapreduce";
+export default mapOnly({
+  input: input.textLines(),
+  map(line, out) { if (line.length > 100) out.emit(line); },
+  output: output.text({ compress: "gzip" }),
+});`;
+
 async function run(name: string, inputs: readonly string[], ...flags: readonly string[]): Promise<void> {
   const words = [
     "mr",
     "run",
-    join(ROOT, "examples", name),
+    resolve(ROOT, "examples", name),
     ...inputs.flatMap((path) => ["--input", path]),
     ...flags,
   ];
@@ -201,6 +209,20 @@ describe.skipIf(lacks("hadoop mapreduce"))(
         expect(textOf(join(folder, `hadoop-${name}`, file)), file).toBe(
           textOf(join(folder, `here-${name}`, file)),
         );
+    });
+
+    test("of maps only, compressed", async () => {
+      const path = join(folder, "long.ts");
+      writeFileSync(path, MAPS_ONLY);
+      const command = [...hadoopCommand(STREAMING), ...localMode(folder)].join(" ");
+      const inputs = TEXTS.slice(0, 1);
+      await run(path, inputs, "--output", "long-here", "--local");
+      await run(path, inputs, "--output", "long-hadoop", "--on", "hadoop", "--hadoop", command);
+      const [here, there] = ["long-here", "long-hadoop"].map((output) =>
+        gunzipSync(readFileSync(join(folder, output, "part-00000.gz"))).toString(),
+      );
+      expect(there).toBe(here);
+      expect(here?.split("\n").length).toBeGreaterThan(10);
     });
 
     test("what Hadoop Streaming cannot do is refused, with the reason", async () => {

@@ -3,6 +3,9 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { quorateLeader, startQuorate } from "../engines.ts";
+import { until } from "../processes.ts";
+import { withEngines } from "../suites.ts";
 
 export interface Work {
   readonly input: string;
@@ -24,6 +27,7 @@ const CLIENTS =
   resolve(import.meta.dirname, "../../../node_modules/.cache/quorate-clients");
 const HADOOP = join(CLIENTS, "hadoop-mapreduce-3.4.2");
 const PYSPARK = join(CLIENTS, "pyspark");
+const READY_MS = 30_000;
 /** What a sort in memory may take, as two of our tasks may. */
 const SORT_MEMORY = "512M";
 
@@ -64,12 +68,63 @@ export function quorate(label: string, name: JobName, flags: readonly string[]):
       writeFileSync(path, JOBS[name]);
       const words = ["mr", "run", path, "--input", input, "--output", output, "--local", "--json", ...flags];
       const said = await finish(process.execPath, [MAIN, ...words], { TMPDIR: temporary });
-      const end = JSON.parse(said.trimEnd().split("\n").at(-1) ?? "{}") as {
-        readonly counters?: Readonly<Record<string, Readonly<Record<string, number>>>>;
-      };
-      return end.counters?.["Task"] ?? {};
+      return endOf(said).counters?.["Task"] ?? {};
     },
   };
+}
+
+export interface Start {
+  readonly toTaskMs: number;
+  readonly toEndMs: number;
+}
+
+/** Small jobs one after the other on a cluster of three, by its own clock. The first does not count. */
+export async function startsOnCluster(
+  folder: string,
+  input: string,
+  runs: number,
+): Promise<readonly Start[]> {
+  return withEngines(async (_, own) => {
+    const engine = await own(startQuorate(join(folder, "cluster"), 3));
+    const leader = await until("a leader", READY_MS, () => quorateLeader(engine.port));
+    const fs = `webhdfs://${leader.http}`;
+    await until("files", READY_MS, () =>
+      finish(process.execPath, [MAIN, "fs", "--fs", fs, "-put", "-f", input, "/small.txt"]),
+    );
+    const path = join(folder, "start.ts");
+    writeFileSync(path, JOBS.strings);
+    const starts: Start[] = [];
+    for (let run = 0; run < runs; run++) {
+      const words = [
+        "mr",
+        "run",
+        path,
+        "--fs",
+        fs,
+        "--input",
+        "/small.txt",
+        "--output",
+        `/out-${run}`,
+        "--json",
+      ];
+      const said = await finish(process.execPath, [MAIN, ...words]);
+      const { submittedMs, startedMs, endedMs } = endOf(said);
+      if (run > 0) starts.push({ toTaskMs: startedMs - submittedMs, toEndMs: endedMs - submittedMs });
+    }
+    return starts;
+  });
+}
+
+interface End {
+  readonly counters?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly submittedMs: number;
+  readonly startedMs: number;
+  readonly endedMs: number;
+}
+
+/** The last line of JSON. */
+function endOf(said: string): End {
+  return JSON.parse(said.trimEnd().split("\n").at(-1) ?? "{}") as End;
 }
 
 /** A line of shell, in the C locale; \`$IN\`, \`$OUT\` (a file) and \`$TMPDIR\` are there. */

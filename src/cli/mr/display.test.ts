@@ -41,7 +41,6 @@ function report(change: Partial<JobReport> = {}): JobReport {
     },
     failure: undefined,
     killed: undefined,
-    cleaned: true,
     spec: SPEC,
     cursor: "1",
     nowMs: 11_000,

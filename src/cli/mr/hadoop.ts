@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { bundleCalling } from "../../mapreduce/bundle/bundle.ts";
 import type { HadoopJob } from "../../mapreduce/hadoop/hadoop-job.ts";
 import { NAME_END } from "../../mapreduce/hadoop/partition-names.ts";
@@ -59,8 +59,9 @@ export async function runHadoop(
   };
   const directory = mkdtempSync(join(tmpdir(), "quorate-hadoop-"));
   try {
-    const { code } = await bundleCalling(call.positionals[0] ?? "", DOOR, "runOnHadoop", about);
-    const bundle = join(directory, "job.mjs");
+    const { code, sha256 } = await bundleCalling(call.positionals[0] ?? "", DOOR, "runOnHadoop", about);
+    // By its content: in local mode Hadoop would take a file of the same name that lies about.
+    const bundle = join(directory, `job-${sha256.slice(0, 12)}.mjs`);
     writeFileSync(bundle, code);
     const words = hadoopWords(
       job,
@@ -109,7 +110,7 @@ async function rangesOf(
 
 function hadoopWords(job: Job, spec: JobSpec, files: readonly string[], node: string): readonly string[] {
   const { settings } = spec;
-  const run = (role: string): string => `${node} job.mjs ${role}`;
+  const run = (role: string): string => `${node} ${basename(files[0] ?? "")} ${role}`;
   // Hadoop takes the output of a combiner as it takes that of the reducer. Where lines always have a tab, both are keys and values;
   // elsewhere a line must stay one thing, and then there is no combiner but the maps' own folds.
   const hasTabs = job.output.separator === "\t";
@@ -143,9 +144,7 @@ function hadoopWords(job: Job, spec: JobSpec, files: readonly string[], node: st
   return [
     ...defined,
     "-files",
-    files
-      .map((file) => (file.includes("#") ? file : `${file}#${file.slice(file.lastIndexOf("/") + 1)}`))
-      .join(","),
+    files.map((file) => (file.includes("#") ? file : `${file}#${basename(file)}`)).join(","),
     ...spec.inputs.flatMap(({ paths }) => paths.flatMap((path) => ["-input", path])),
     "-output",
     spec.output,

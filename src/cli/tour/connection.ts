@@ -165,6 +165,16 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
+/** As the promise; rejects as soon as the signal is given. */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    if (signal.aborted) return stop();
+    signal.addEventListener("abort", stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
+
 /** All replies of one pipeline, or the first error when any failed; none is left unhandled. */
 export async function pipeline<T>(calls: readonly Promise<T>[]): Promise<readonly T[]> {
   const settled = await Promise.allSettled(calls);

@@ -12,6 +12,7 @@ import type { JobReport } from "../../mapreduce/job-api.ts";
 import { openJobModule } from "../mr/job-module.ts";
 import { formatBytes, formatCount, formatDuration } from "../style.ts";
 import type { Act, Finding, Stage } from "./act.ts";
+import { unlessAborted } from "./connection.ts";
 import { untilStored } from "./retry.ts";
 
 const COUNTS = "/tour/counts";
@@ -80,8 +81,8 @@ export function jobsAct(stage: Stage): Act {
         store(files, jobs, "word-count"),
         store(files, jobs, "top-words"),
       ]);
-      const input = await stage.whole.reached;
-      await stage.faultsOver;
+      const input = await unlessAborted(stage.whole.reached, stage.signal);
+      await unlessAborted(stage.faultsOver, stage.signal);
       const startedMs = performance.now();
       const disturbances: Promise<void>[] = [];
       const disturb = (report: JobReport): void => {

@@ -41,13 +41,23 @@ test("of what was accepted the value of the highest ballot is taken, in whatever
   expect(highestAccepted([undefined])).toBeUndefined();
 });
 
+test("a proposer that restarts neither runs a ballot of its earlier life again nor counts the answers to it", () => {
+  const ids = ["n1", "n2", "n3"];
+  const first = new Proposer(1, ids, "x");
+  const { ballot } = first.begin() as { readonly ballot: number };
+  const next = new Proposer(1, ids, "y", first.started);
+  const promise = { type: "promise", ballot, accepted: undefined } as const;
+  expect(ids.map((id) => next.receive(id, promise))).toEqual([undefined, undefined, undefined]);
+  expect(next.begin()).toEqual({ type: "prepare", ballot: ballotOf(2, 1) });
+});
+
 interface Packet {
   readonly from: string;
   readonly to: string;
   readonly message: DecreeMessage<string>;
 }
 
-/** Messages are lost, repeated and overtaken, proposers begin anew and acceptors restart, as `draws` say. */
+/** Messages are lost, repeated and overtaken, proposers begin anew, and either kind restarts, as `draws` say. */
 function chosenValues(draws: readonly number[]): Set<string> {
   const ids = ["n1", "n2", "n3", "n4", "n5"];
   const acceptors = new Map(ids.map((id) => [id, new Acceptor<string>()]));
@@ -60,7 +70,13 @@ function chosenValues(draws: readonly number[]): Set<string> {
   };
   for (const draw of draws) {
     const id = ids[draw % 3]!;
-    if (network.length === 0 || draw % 29 === 0) send(id, ids, proposers.get(id)!.begin());
+    // A proposer keeps over a restart which ballot it began last, and may want something else now.
+    const restarts = draw % 31 === 0;
+    if (restarts) {
+      const { started } = proposers.get(id)!;
+      proposers.set(id, new Proposer((draw % 3) + 1, ids, `of ${id} at ${draw}`, started));
+    }
+    if (network.length === 0 || draw % 29 === 0 || restarts) send(id, ids, proposers.get(id)!.begin());
     const packet = network[draw % network.length]!;
     if (draw % 5 !== 0) network = network.filter((each) => each !== packet);
     if (draw % 7 === 0) continue;

@@ -11,7 +11,8 @@
  * highest ballot instead of its own. For a majority that chose v and a majority that promised have a node in common: so the
  * proposer of every higher ballot finds v, and proposes nothing else.
  *
- * Everything here is pure. What `prepare` and `accept` return may leave the acceptor only once its new state is on the disk.
+ * Everything here is pure. What `prepare` and `accept` return may leave the acceptor only once its new state is on the disk, and
+ * what `begin` returns the proposer only once the ballot is: one that forgot it would run it again with another value.
  */
 import type { NodeId } from "../../runtime/world.ts";
 import type { Term } from "../consensus.ts";
@@ -83,23 +84,32 @@ export class Proposer<Value> {
   private readonly seat: number;
   private readonly acceptors: readonly NodeId[];
   private readonly own: Value;
+  /** That it runs now: not one of an earlier life, whose answers may still come. */
   private ballot: Term = 0;
+  private last: Term;
   private readonly promises = new Map<NodeId, Accepted<Value> | undefined>();
   private readonly acceptances = new Set<NodeId>();
   /** The value of this ballot, once a majority promised. */
   private proposed: { readonly value: Value } | undefined;
   private highestSeen: Term = 0;
 
-  /** `seat`: no other proposer has it. */
-  constructor(seat: number, acceptors: readonly NodeId[], own: Value) {
+  /** `seat`: no other proposer has it. `started`: what an earlier life of this one began last. Default: it had none. */
+  constructor(seat: number, acceptors: readonly NodeId[], own: Value, started: Term = 0) {
     this.seat = seat;
     this.acceptors = acceptors;
     this.own = own;
+    this.last = started;
+  }
+
+  /** The ballot that it began last: what a proposer must not forget ("Paxos Made Simple", section 2.5). */
+  get started(): Term {
+    return this.last;
   }
 
   /** Begins a ballot above every one that it knows of: what to send to all acceptors. */
   begin(): DecreeMessage<Value> {
-    this.ballot = ballotAbove(Math.max(this.ballot, this.highestSeen), this.seat);
+    this.ballot = ballotAbove(Math.max(this.last, this.highestSeen), this.seat);
+    this.last = this.ballot;
     this.promises.clear();
     this.acceptances.clear();
     this.proposed = undefined;

@@ -42,11 +42,17 @@ export const integer: Codec<number> = {
   },
 };
 
+/** How many bytes an integer takes. */
+export function integerBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = Math.abs(value); rest >= 1; rest /= 256) bytes++;
+  return bytes;
+}
+
 function writeInteger(value: number, to: ByteSink): void {
   to.reserve(1 + MAGNITUDE_MAX);
   let magnitude = Math.abs(value);
-  let length = 0;
-  for (let rest = magnitude; rest >= 1; rest /= 256) length++;
+  const length = integerBytes(value) - 1;
   const mask = value < 0 ? 0xff : 0;
   to.bytes[to.length] = value < 0 ? NEGATIVE - length : NOT_NEGATIVE + length;
   for (let at = to.length + length; at > to.length; at--) {

@@ -11,7 +11,7 @@ import type { Job } from "../job.ts";
 import { hashBytes, partitionOfHash } from "../key-order.ts";
 import type { AttemptId, Counters, JobSpec } from "../job-spec.ts";
 import { foldCombine, numberCodec } from "../task/combine.ts";
-import { CombineTable } from "../task/combine-table.ts";
+import { CombineTable, INLINE_MAX_BYTES } from "../task/combine-table.ts";
 import type { Emission } from "../task/emission.ts";
 import { moduleProgram } from "../task/module-program.ts";
 import type { MapOrder, ReduceOrder } from "../task/orders.ts";
@@ -249,10 +249,14 @@ class LineEmission implements Emission {
 
   fold(bytes: Buffer, start: number, end: number, value: number): void {
     const { table } = this;
-    if (table === undefined || end - start > table.keyMax) return this.putNumber(bytes, start, end, value);
-    if (table.add(bytes, start, end, value)) return;
-    this.end();
-    table.add(bytes, start, end, value);
+    if (table === undefined) this.putNumber(bytes, start, end, value);
+    else if (end - start <= INLINE_MAX_BYTES) {
+      if (!table.add(bytes, start, end, value)) this.end();
+    } else if (!table.addLong(bytes, start, end, value)) {
+      this.end();
+      // It may be too long for any table.
+      if (!table.addLong(bytes, start, end, value)) this.putNumber(bytes, start, end, value);
+    }
   }
 
   /** What was folded goes on its way. */

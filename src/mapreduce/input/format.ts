@@ -2,8 +2,8 @@
 
 /** A record longer than this is an error unless its format was told otherwise: 8 MiB. */
 export const RECORD_MAX_BYTES: number = 8 * 1024 * 1024;
-/** A file that is read whole may be as long as this unless its format was told otherwise: 64 MiB. */
-export const WHOLE_MAX_BYTES: number = 64 * 1024 * 1024;
+/** A file that is read whole may be as long as this unless its format was told otherwise: 16 MiB. */
+export const WHOLE_MAX_BYTES: number = 16 * 1024 * 1024;
 
 export type Framing =
   | {

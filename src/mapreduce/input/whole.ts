@@ -8,7 +8,7 @@ export interface WholeFile {
   readonly text: string;
 }
 
-/** Each file is one record: its path and its text in UTF-8. A file above `maxBytes` (default 64 MiB) is TOO_LARGE. */
+/** Each file is one record: its path and its text in UTF-8. A file above `maxBytes` (default 16 MiB) is TOO_LARGE. */
 export function wholeFiles(options: { readonly maxBytes?: number } = {}): InputFormat<WholeFile> {
   return {
     name: "wholeFiles",

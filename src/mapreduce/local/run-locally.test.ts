@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -215,9 +216,10 @@ describe("a job on this machine", () => {
     write("b", "2\n");
     writeFileSync(
       join(folder, "map.sh"),
-      '#!/bin/sh\nsed "s|^|$(basename $mapreduce_map_input_file) $(cat words) |"\n',
+      '#!/bin/sh\nsed "s|^|$(basename $mapreduce_map_input_file) $(cat words pack/words.txt) |"\n',
     );
     writeFileSync(join(folder, "words.txt"), "hello");
+    execFileSync("tar", ["-czf", join(folder, "pack.tgz"), "-C", folder, "words.txt"]);
     const { spec } = await specOf(WORD_COUNT);
     const report = await runLocally(
       {
@@ -228,11 +230,12 @@ describe("a job on this machine", () => {
         cacheFiles: [
           { path: join(folder, "map.sh"), link: "map.sh" },
           { path: join(folder, "words.txt"), link: "words" },
+          { path: join(folder, "pack.tgz"), link: "pack", archive: true },
         ],
       },
       { bundle: undefined },
     );
     expect(report).toMatchObject({ state: "succeeded", maps: { total: 2 } });
-    expect(outputLines()).toEqual(["a hello 1\t", "b hello 2\t"]);
+    expect(outputLines()).toEqual(["a hellohello 1\t", "b hellohello 2\t"]);
   });
 });

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { ByteSink } from "../codec/byte-sink.ts";
 import type { Fold } from "../job.ts";
 import { BY_BYTES } from "../key-order.ts";
 import { Collector } from "./collector.ts";
@@ -103,6 +104,12 @@ test.each<Fold["fold"]>(["sum", "count", "min", "max"])(
           expect(new Map(found)).toEqual(expected);
           expect(found).toHaveLength(expected.size);
           expect(counters.system.MAP_OUTPUT_RECORDS).toBe(given.length);
+          const sink = new ByteSink();
+          for (const [key, number] of given) {
+            sink.raw(key);
+            numberCodec(codec).write(fold === "count" ? 1 : number, sink);
+          }
+          expect(counters.system.MAP_OUTPUT_BYTES).toBe(sink.length);
         },
       ),
     );

@@ -10,8 +10,9 @@ import { QuorateError } from "../../runtime/errors.ts";
 import type { KeyOrder } from "../key-order.ts";
 import { hashBytes, partitionOfHash } from "../key-order.ts";
 import type { Combine, NumericFold } from "./combine.ts";
+import { integerBytes } from "../codec/numbers.ts";
 import { foldCombine, numberCodec, pour } from "./combine.ts";
-import { CombineTable } from "./combine-table.ts";
+import { CombineTable, INLINE_MAX_BYTES } from "./combine-table.ts";
 import type { TaskCounters } from "./counters.ts";
 import { nextMerge } from "./merge-runs.ts";
 import type { Emission } from "./emission.ts";
@@ -50,7 +51,7 @@ interface Spill {
 }
 
 /** Of the memory for records, for those that are folded as they come. What is frequent comes early, and stays in the cache. */
-const TABLE_SHARE = 0.2;
+const TABLE_SHARE = 0.35;
 /** When so many of a full table's records had a key of their own, folding them is not worth the look-up. */
 const FOLD_MIN_GAIN = 0.9;
 
@@ -64,17 +65,18 @@ export class Collector implements Emission {
   private readonly combine: Combine | undefined;
   private table: CombineTable | undefined;
   private readonly codec: Codec<number>;
+  /** Bytes that a number will have. */
+  private readonly sizeOf: (value: number) => number;
   private readonly scratch = new ByteSink(64);
   private readonly spills: Spill[] = [];
   private files = 0;
-  /** Records that went into the table since it was empty. */
-  private folded = 0;
 
   constructor(settings: CollectorSettings) {
     const { fold } = settings;
     this.settings = settings;
     this.combine = fold === undefined ? settings.combine : foldCombine(fold);
     this.codec = numberCodec(fold?.codec ?? "number");
+    this.sizeOf = fold?.codec === "integer" ? integerBytes : () => 8;
     const tableBytes = fold === undefined ? 0 : Math.floor(settings.bufferBytes * TABLE_SHARE);
     if (fold !== undefined) this.table = new CombineTable(fold.fold, tableBytes);
     this.buffer = new RecordBuffer(settings.bufferBytes - tableBytes);
@@ -99,14 +101,15 @@ export class Collector implements Emission {
   fold(bytes: Uint8Array, start: number, end: number, value: number): void {
     const { system } = this.settings.counters;
     system.MAP_OUTPUT_RECORDS++;
+    system.MAP_OUTPUT_BYTES += end - start + this.sizeOf(value);
     const { table } = this;
-    if (table?.add(bytes, start, end, value) === true) this.folded++;
-    else if (table === undefined || end - start > table.keyMax) this.putNumber(bytes, start, end, value);
-    else {
+    if (table === undefined) this.putNumber(bytes, start, end, value);
+    else if (end - start <= INLINE_MAX_BYTES) {
+      if (!table.add(bytes, start, end, value)) this.emptyTable(table);
+    } else if (!table.addLong(bytes, start, end, value)) {
       this.emptyTable(table);
-      // It may have been given up.
-      if (this.table?.add(bytes, start, end, value) === true) this.folded++;
-      else this.putNumber(bytes, start, end, value);
+      // It may have been given up, or the key be too long for any.
+      if (this.table?.addLong(bytes, start, end, value) !== true) this.putNumber(bytes, start, end, value);
     }
   }
 
@@ -173,11 +176,10 @@ export class Collector implements Emission {
   private emptyTable(table: CombineTable): void {
     table.forEach((bytes, start, end, value) => this.putNumber(bytes, start, end, value));
     const { system } = this.settings.counters;
-    system.COMBINE_INPUT_RECORDS += this.folded;
+    system.COMBINE_INPUT_RECORDS += table.added;
     system.COMBINE_OUTPUT_RECORDS += table.entries;
     // Keys hardly come twice: from here on they are sorted as they come.
-    if (table.entries > this.folded * FOLD_MIN_GAIN) this.table = undefined;
-    this.folded = 0;
+    if (table.entries > table.added * FOLD_MIN_GAIN) this.table = undefined;
     table.clear();
   }
 

@@ -1,6 +1,7 @@
 /** Why an attempt failed, for who reads it: which record of which split, and where in the program's source. */
 import { isQuorateError } from "../../runtime/errors.ts";
 import type { ErrorCode } from "../../runtime/errors.ts";
+import { attemptName } from "../job-spec.ts";
 import type { Report, TaskOrder } from "./orders.ts";
 import { mappedStack } from "./source-positions.ts";
 
@@ -67,7 +68,7 @@ export function failureOf(error: unknown, order: TaskOrder): Failed {
   const what = `${cause instanceof Error && cause.name !== "Error" ? `${cause.name}: ` : ""}${messageOf(cause)}`;
   return {
     type: "failed",
-    message: `${describeOrder(order)}: ${describePlace(error, order)}${oneLine(what)}`,
+    message: `${attemptName(order.attempt)}: ${describeOrder(order)}: ${describePlace(error, order)}${oneLine(what)}`,
     stack: cause instanceof Error ? mappedStack(cause) : undefined,
     record: record === undefined ? undefined : { index: record.index, text: record.text },
     retryable: isRetryable(error, cause),

@@ -4,29 +4,29 @@ import type { Codec } from "../codec/codec.ts";
 import type { KeyOrder } from "../key-order.ts";
 import { equalBytes } from "../key-order.ts";
 import type { Records } from "./records.ts";
-import type { TaskState } from "./task-state.ts";
 
-/** Records between two looks at the clock. */
-const TICK_RECORDS = 4096;
+const TURN_RECORDS = 4096;
 
 export class Groups {
   /** The key of the group's first record. */
   readonly first: ByteSink = new ByteSink();
-  /** Records that were given. */
+  /** Groups that were begun, and records that were given or passed over. */
+  groups = 0;
   records = 0;
   /** Reading the records failed: what ended the group is not the program's fault. */
   hasFailed = false;
   private readonly source: Records;
   private readonly isSameGroup: NonNullable<KeyOrder["isSameGroup"]>;
-  private readonly task: TaskState;
+  private readonly onTurn: () => void;
   /** Whether a record is at hand that was not given yet, and whether it is of the group. */
   private isThere: boolean | undefined;
   private isInside = false;
 
-  constructor(source: Records, isSameGroup: KeyOrder["isSameGroup"], task: TaskState) {
+  /** `onTurn`: called every few thousand records. */
+  constructor(source: Records, isSameGroup: KeyOrder["isSameGroup"], onTurn: () => void) {
     this.source = source;
     this.isSameGroup = isSameGroup ?? equalBytes;
-    this.task = task;
+    this.onTurn = onTurn;
   }
 
   /** Goes to the next group, when the one before was left. */
@@ -36,7 +36,7 @@ export class Groups {
     const { bytes, keyStart, keyEnd } = this.source;
     this.first.clear().raw(bytes, keyStart, keyEnd);
     this.isInside = true;
-    this.task.counters.system.REDUCE_INPUT_GROUPS++;
+    this.groups++;
     return true;
   }
 
@@ -44,12 +44,10 @@ export class Groups {
   nextRecord(): boolean {
     const { source, first } = this;
     if (!source.next()) return false;
-    const { system } = this.task.counters;
-    system.REDUCE_INPUT_RECORDS++;
-    if (++this.records % TICK_RECORDS === 0) this.task.tick();
+    if (++this.records % TURN_RECORDS === 0) this.onTurn();
     const { bytes, keyStart, keyEnd } = source;
     if (this.isInside && this.isSameGroup(first.bytes, 0, first.length, bytes, keyStart, keyEnd)) return true;
-    system.REDUCE_INPUT_GROUPS++;
+    this.groups++;
     this.isInside = true;
     first.clear().raw(bytes, keyStart, keyEnd);
     return true;
@@ -80,8 +78,7 @@ export class Groups {
 
   private advance(): void {
     const { source, first } = this;
-    this.task.counters.system.REDUCE_INPUT_RECORDS++;
-    if (++this.records % TICK_RECORDS === 0) this.task.tick();
+    if (++this.records % TURN_RECORDS === 0) this.onTurn();
     try {
       this.isThere = source.next();
     } catch (error) {

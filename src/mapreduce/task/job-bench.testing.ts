@@ -42,6 +42,8 @@ export class JobBench {
   readonly spec: JobSpec;
   readonly definition: string;
   private readonly bundle: string;
+  /** Where input and output are. */
+  fileSystem = "file:///";
   private attempts = 0;
 
   /** `definition`: the text of a job's module, with its import or with `input`, `output`, `codec`, `job`, … there. */
@@ -169,7 +171,7 @@ export class JobBench {
       spec: this.spec,
       attempt: { job: "job_20261125_0001", kind, task, attempt: 0 },
       directory: this.attemptDirectory(this.attempts++),
-      fileSystem: "file:///",
+      fileSystem: this.fileSystem,
       bundle: this.bundle,
       cache: {},
       skip: [],

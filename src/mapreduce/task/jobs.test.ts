@@ -138,9 +138,14 @@ test("partitioner, comparator, grouping and combiner of the program's are used",
       value: codec.integer,
       map: (line, out) => out.emit(line, 1),
       combine(key, values, out) {
-        let all = 0;
-        for (const value of values) all += value;
-        out.emit(all);
+        // One that stops in the middle, and goes on.
+        for (const value of values) {
+          out.emit(value);
+          break;
+        }
+        let rest = 0;
+        for (const value of values) rest += value;
+        if (rest > 0) out.emit(rest);
       },
       partition: (key, partitions) => (key.toLowerCase() < "m" ? 0 : partitions - 1),
       sort: (left, right) => -left.toLowerCase().localeCompare(right.toLowerCase()),
@@ -234,4 +239,20 @@ test("a task has its cache files in its working directory, and its properties", 
   const end = await bench.map(bench.wholeSplit(path), 0, {}, { cache: { "words/list": list } });
   assertDone(end);
   expect(readFileSync(`${bench.spec.output}/part-00000`, "utf8")).toBe("a and words!\n");
+});
+
+test("a value that the codec does not hold fails its record, also where it is folded", async () => {
+  const bench = new JobBench(`export default job({
+    input: input.textLines(),
+    key: codec.text,
+    value: codec.integer,
+    map: (line, out) => out.emit(line, line === "b" ? "1" : 1),
+    reduce: sum,
+    output: output.keyValue(),
+  });`);
+  const path = bench.write("input", "a\nb\n");
+  expect(await bench.map(bench.wholeSplit(path))).toMatchObject({
+    type: "failed",
+    message: `attempt_20261125_0001_m_000000_0: ${path}:0+4: record 1: QuorateError: "1" is not a value of the codec "integer"`,
+  });
 });

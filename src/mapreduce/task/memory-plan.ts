@@ -24,8 +24,8 @@ export function memoryPlan(limitBytes: number): MemoryPlan {
   return {
     heapMiB: Math.floor((free * 0.45) / MIB),
     semiSpaceMiB: limitBytes >= 256 * MIB ? 8 : 2,
-    sortBytes: Math.floor(free * 0.38),
+    sortBytes: Math.floor(free * 0.34),
     shuffleBytes: Math.floor(free * 0.3),
-    mergeBytes: Math.floor(free * 0.15),
+    mergeBytes: Math.floor(free * 0.13),
   };
 }

@@ -2,7 +2,8 @@
 import { ByteSink } from "../codec/byte-sink.ts";
 import type { Codec } from "../codec/codec.ts";
 import { QuorateError } from "../../runtime/errors.ts";
-import type { Job, Mapped, Shuffle } from "../job.ts";
+import { cannotEncode } from "../codec/codec.ts";
+import type { Fold, Job, Mapped, Shuffle } from "../job.ts";
 import type { Emission } from "./emission.ts";
 import { emitterOf, namedOutputs } from "./module-output.ts";
 import type { MapStage, MapStageOptions } from "./program.ts";
@@ -56,10 +57,10 @@ type Emit = (key: never, value: never) => void;
 function emitTo({ key, value, combine }: Shuffle, collector: Emission): Emit {
   const keySink = new ByteSink();
   if (combine !== undefined && "fold" in combine) {
-    const isCount = combine.fold === "count";
-    return ((one: unknown, amount: number) => {
+    const amountOf = amounts(combine, value);
+    return ((one: unknown, amount: unknown) => {
       key.write(one, keySink.clear());
-      collector.fold(keySink.bytes, 0, keySink.length, isCount ? 1 : amount);
+      collector.fold(keySink.bytes, 0, keySink.length, amountOf(amount));
     }) as Emit;
   }
   const valueSink = new ByteSink();
@@ -77,13 +78,11 @@ interface ByteEmitters {
 
 function byteEmitters({ value, combine }: Shuffle, collector: Emission): ByteEmitters {
   if (combine !== undefined && "fold" in combine) {
-    const isCount = combine.fold === "count";
-    const numbers = value as Codec<number>;
+    const amountOf = amounts(combine, value);
     return {
-      emit: (bytes, start, end, amount) =>
-        collector.fold(bytes, start, end, isCount ? 1 : (amount as number)),
+      emit: (bytes, start, end, amount) => collector.fold(bytes, start, end, amountOf(amount)),
       emitBytes: (bytes, keyStart, keyEnd, valueStart, valueEnd) =>
-        collector.fold(bytes, keyStart, keyEnd, isCount ? 1 : numbers.read(bytes, valueStart, valueEnd)),
+        collector.fold(bytes, keyStart, keyEnd, amountOf(value.read(bytes, valueStart, valueEnd))),
     };
   }
   const valueSink = new ByteSink();
@@ -95,4 +94,18 @@ function byteEmitters({ value, combine }: Shuffle, collector: Emission): ByteEmi
     emitBytes: (bytes, keyStart, keyEnd, valueStart, valueEnd) =>
       collector.add(bytes, keyStart, keyEnd, bytes, valueStart, valueEnd),
   };
+}
+
+/** What a value adds to a fold: 1 when values are counted, else itself, if it is one of the codec's. */
+function amounts({ fold }: Fold, { name }: Codec<unknown>): (value: unknown) => number {
+  if (fold === "count") return () => 1;
+  const isOne = name === "integer" ? Number.isSafeInteger : isNumber;
+  return (value) => {
+    if (!isOne(value)) throw cannotEncode(name, value);
+    return value as number;
+  };
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === "number";
 }

@@ -8,6 +8,7 @@ import { jobOf } from "../job-outline.ts";
 import type { CompareBytes, KeyOrder, PartitionBytes } from "../key-order.ts";
 import { BY_BYTES, equalBytes, hashBytes, partitionOfHash, rangePartition } from "../key-order.ts";
 import type { Combine, NumericFold } from "./combine.ts";
+import { Groups } from "./groups.ts";
 import { openModuleMap } from "./module-map.ts";
 import { reduceModule } from "./module-reduce.ts";
 import type { TaskProgram } from "./program.ts";
@@ -102,32 +103,19 @@ function partitioning(
 /** The program's combiner over sorted records: called once for each key, with its values. */
 function combineOf({ key, value, combine }: Shuffle): Combine | undefined {
   if (combine === undefined || "fold" in combine) return undefined;
+  const encoded = new ByteSink();
   return (records, target) => {
-    const held = new ByteSink();
-    const encoded = new ByteSink();
-    let keyLength = 0;
+    const groups = new Groups(records, undefined, () => undefined);
+    const { first } = groups;
     const out = {
       emit(one: unknown): void {
         value.write(one, encoded.clear());
-        target.add(held.bytes, 0, keyLength, encoded.bytes, 0, encoded.length);
+        target.add(first.bytes, 0, first.length, encoded.bytes, 0, encoded.length);
       },
     };
-    let isThere = records.next();
-    while (isThere) {
-      held.clear().raw(records.bytes, records.keyStart, records.keyEnd);
-      keyLength = held.length;
-      const values = (function* (): Generator<unknown> {
-        do {
-          yield value.read(records.bytes, records.valueStart, records.valueEnd);
-          isThere = records.next();
-        } while (
-          isThere &&
-          equalBytes(held.bytes, 0, keyLength, records.bytes, records.keyStart, records.keyEnd)
-        );
-      })();
-      combine(key.read(held.bytes, 0, keyLength), values, out);
-      // What the combiner did not ask for is not left for the next key.
-      while (values.next().done !== true);
+    while (groups.next()) {
+      combine(groups.key(key), groups.values(value), out);
+      groups.leave();
     }
   };
 }

@@ -29,29 +29,40 @@ export async function reduceModule(
     ...namedOutputs(job, outputs),
   };
   await shuffle.reduceStart?.(task);
-  const groups = new Groups(records, isSameGroup, task);
+  const { system } = task.counters;
+  const groups = new Groups(records, isSameGroup, () => {
+    system.REDUCE_INPUT_RECORDS = groups.records;
+    task.tick();
+  });
   if (skipping === undefined && isPlainIdentity(job, shuffle)) {
-    await writeThrough(
-      outputs.writer("part", job.output.compress),
-      job.output.separator ?? "",
-      groups,
-      records,
-    );
-    await shuffle.reduceEnd?.(out, task);
-    return;
-  }
-  const values = (): Iterable<unknown> => groups.values(shuffle.value);
-  const reduce = reducerOf(shuffle, out, task);
-  for (let index = 0, settledAt = 0; groups.next(); index++) {
+    const writer = outputs.writer("part", job.output.compress);
+    await writeThrough(writer, job.output.separator ?? "", groups, records);
+  } else await reduceGroups(groups, reducerOf(shuffle, out, task), shuffle, options);
+  system.REDUCE_INPUT_RECORDS = groups.records;
+  system.REDUCE_INPUT_GROUPS = groups.groups;
+  await shuffle.reduceEnd?.(out, task);
+  skipping?.good();
+}
+
+async function reduceGroups(
+  groups: Groups,
+  reduce: Reduce,
+  { key, value }: Shuffle,
+  { outputs, skipping }: ReduceStageOptions,
+): Promise<void> {
+  for (let settledAt = 0; groups.next();) {
     const { bytes, length } = groups.first;
+    const index = groups.groups - 1;
     if (skipping?.passesOver(index, bytes, 0, length) !== true)
       try {
-        const waits = reduce(groups.key(shuffle.key), values());
+        const waits = reduce(groups.key(key), groups.values(value));
         if (waits !== undefined) await waits;
       } catch (error) {
+        // Not the program's: what it was reading from, or where it was writing to.
+        if (groups.hasFailed || error instanceof TaskFault) throw error;
         const text = recordText(bytes, 0, length);
-        if (skipping !== undefined && !groups.hasFailed) skipping.bad(index, text, error);
-        else throw error instanceof TaskFault || groups.hasFailed ? error : new BadRecord(index, text, error);
+        if (skipping === undefined) throw new BadRecord(index, text, error);
+        skipping.bad(index, text, error);
       }
     groups.leave();
     skipping?.good();
@@ -60,8 +71,6 @@ export async function reduceModule(
     const waits = outputs.settle();
     if (waits !== undefined) await waits;
   }
-  await shuffle.reduceEnd?.(out, task);
-  skipping?.good();
 }
 
 function reducerOf(shuffle: Shuffle, out: { readonly emit: EmitRecord }, task: Task): Reduce {

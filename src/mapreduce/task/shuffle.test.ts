@@ -177,7 +177,9 @@ test("a map output that is damaged on disk fails the reduce, names its map and w
   });
   expect(end).toMatchObject({
     type: "failed",
-    message: "partition 0: QuorateError: the output of map 1 is damaged: a block does not fit its checksum",
+    message:
+      "attempt_20261125_0001_r_000000_0: partition 0: QuorateError: " +
+      "the output of map 1 is damaged: a block does not fit its checksum",
     retryable: true,
   });
   expect(reports).toContainEqual({
@@ -190,14 +192,14 @@ test("a map output that is damaged on disk fails the reduce, names its map and w
 });
 
 test("a reduce begins when the last map output is told of, and is no failure while it waits", async () => {
-  const test = new JobBench(COUNT, { progressTimeoutMs: 2500 });
+  const test = new JobBench(COUNT, { progressTimeoutMs: 5000 });
   const split = test.wholeSplit(test.write("input", "a\nb\na\n"));
   assertDone(await test.map(split));
   const order = { ...test.reduceOrder(0, []), maps: 1 };
   const reports: Report[] = [];
   const task = startTask(order, { onReport: (report) => reports.push(report) });
   // One each second.
-  await expect.poll(() => reports.length, { timeout: 20_000 }).toBeGreaterThan(3);
+  await expect.poll(() => reports.length, { timeout: 20_000 }).toBeGreaterThan(6);
   task.send([test.source(0, 0)]);
   assertDone(await task.ended);
   expect(readFileSync(`${test.spec.output}/part-00000`, "utf8")).toBe("a\t2\nb\t1\n");

@@ -266,19 +266,28 @@ async function readFixed(reading: SplitReading, size: number): Promise<void> {
 
 async function readWhole(reading: SplitReading, maxBytes: number): Promise<void> {
   const { split, place, take, pause } = reading;
-  const parts: Uint8Array[] = [];
+  const refuse = (): never => {
+    throw new QuorateError(
+      "TOO_LARGE",
+      `${split.path} is longer than ${maxBytes} bytes (maxBytes of the format)`,
+    );
+  };
+  if (split.length > maxBytes) refuse();
+  // Of a compressed file it is a guess.
+  let bytes = Buffer.allocUnsafeSlow(split.length);
   let length = 0;
   for await (const chunk of chunksOf(reading, 0)) {
+    if (length + chunk.length > maxBytes) refuse();
+    if (length + chunk.length > bytes.length) {
+      const more = Buffer.allocUnsafeSlow(Math.min(maxBytes, 2 * (length + chunk.length)));
+      bytes.copy(more, 0, 0, length);
+      bytes = more;
+    }
+    bytes.set(chunk, length);
     length += chunk.length;
-    if (length > maxBytes)
-      throw new QuorateError(
-        "TOO_LARGE",
-        `${split.path} is longer than ${maxBytes} bytes (maxBytes of the format)`,
-      );
-    parts.push(chunk);
     await pause(chunk.length);
   }
-  const bytes = Buffer.concat(parts);
-  place.isAscii = isAscii(bytes);
+  place.position = 0;
+  place.isAscii = isAscii(bytes.subarray(0, length));
   await take(bytes, 0, length);
 }

@@ -7,6 +7,8 @@ import type { TaskEnd, TaskOptions } from "./task-process.ts";
 import { startTask } from "./task-process.ts";
 
 const MIB = 1024 * 1024;
+/** The attempt, as errors name it. */
+const MAP = "attempt_20261125_0001_m_000000_0";
 
 /** A job of maps only, whose mapper is this text of code over `line`, `out` and `task`. */
 function mapper(code: string): string {
@@ -50,7 +52,7 @@ test("an error of the program names split and record, with its text and the plac
   const end = await bench.map(bench.wholeSplit(path));
   expect(end).toMatchObject({
     type: "failed",
-    message: `${path}:0+308: record 1: TypeError: not this`,
+    message: `${MAP}: ${path}:0+308: record 1: TypeError: not this`,
     record: { index: 1, text: `bad \u{fffd}${"x".repeat(195)}` },
     retryable: true,
   });
@@ -87,7 +89,7 @@ test("a program that fills its heap, or memory beside it, ends alone and is told
   expect(await beside.ended).toMatchObject({
     type: "failed",
     message: expect.stringMatching(
-      /^it holds \d+ MiB, more than the 128 MiB of the job \(memory\)$/,
+      /: it holds \d+ MiB, more than the 128 MiB of the job \(memory\)$/,
     ) as string,
   });
 });
@@ -97,11 +99,11 @@ test("a program that never comes back is ended, and one that says that it lives 
   const silent = runMap("for (;;);", "a", settings);
   const waiting = runMap("await new Promise(() => setInterval(() => undefined, 1000));", "a", settings);
   const busy = runMap(
-    "const end = Date.now() + 5000; while (Date.now() < end) task.progress(); out.emit(line);",
+    "const end = Date.now() + 9000; while (Date.now() < end) task.progress(); out.emit(line);",
     "a",
-    settings,
+    { progressTimeoutMs: 6000 },
   );
-  const message = "no progress for 3000 ms";
+  const message = `${MAP}: no progress for 3000 ms`;
   expect(await silent.ended).toMatchObject({ type: "failed", message, retryable: true });
   expect(await waiting.ended).toMatchObject({ type: "failed", message });
   assertDone(await busy.ended);
@@ -116,9 +118,12 @@ test("a process that ends without a word has failed", async () => {
   );
   expect(await exits.ended).toMatchObject({
     type: "failed",
-    message: "the process ended with exit code 3 before it was done",
+    message: `${MAP}: the process ended with exit code 3 before it was done`,
   });
-  expect(await dies.ended).toMatchObject({ type: "failed", message: "the process was ended by SIGKILL" });
+  expect(await dies.ended).toMatchObject({
+    type: "failed",
+    message: `${MAP}: the process was ended by SIGKILL`,
+  });
   expect(await floats.ended).toMatchObject({
     type: "failed",
     message: expect.stringMatching(/input:0\+1: RangeError: late$/) as string,
@@ -126,9 +131,14 @@ test("a process that ends without a word has failed", async () => {
 });
 
 test("an attempt that is killed says so, and its log has what it wrote", async () => {
-  const bench = new JobBench(mapper("console.log(line); console.error('and'); await new Promise(() => 1);"), {
-    reduces: 0,
-  });
+  const bench = new JobBench(
+    mapper(
+      "console.log(line); console.error('and'); await new Promise((resolve) => setTimeout(resolve, 1e6));",
+    ),
+    {
+      reduces: 0,
+    },
+  );
   const log = join(bench.directory, "log");
   const reports: Report[] = [];
   const order = bench.mapOrder(bench.wholeSplit(bench.write("input", "to the log")));
@@ -203,13 +213,13 @@ test("an attempt that died without a word names the record at hand, when it was 
   const loop = runMap(
     "if (line === 'b') for (;;);",
     "a\nb\nc\n",
-    { progressTimeoutMs: 3000 },
+    { progressTimeoutMs: 6000 },
     {},
     { trace: true },
   );
   expect(await loop.ended).toMatchObject({
     type: "failed",
-    message: "at record 1: no progress for 3000 ms",
+    message: `${MAP}: at record 1: no progress for 6000 ms`,
     record: { index: 1, text: "b" },
   });
 });

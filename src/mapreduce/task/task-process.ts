@@ -7,6 +7,7 @@ import { fork } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { attemptName } from "../job-spec.ts";
 import { notePid } from "./leftover.ts";
 import { memoryPlan } from "./memory-plan.ts";
 import type { MapOutputSource, Order, Report, TaskOrder } from "./orders.ts";
@@ -173,7 +174,14 @@ class Watch {
   private failed(message: string): TaskEnd {
     const record = this.recordAtHand();
     const where = record === undefined ? "" : `at record ${record.index}: `;
-    return { type: "failed", message: where + message, stack: undefined, record, retryable: true };
+    const name = attemptName(this.order.attempt);
+    return {
+      type: "failed",
+      message: `${name}: ${where}${message}`,
+      stack: undefined,
+      record,
+      retryable: true,
+    };
   }
 
   private recordAtHand(): { readonly index: number; readonly text: string } | undefined {

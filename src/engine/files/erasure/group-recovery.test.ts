@@ -3,8 +3,8 @@ import type { NodeId } from "../../../runtime/world.ts";
 import { BlockCluster } from "../blocks/block-cluster.testing.ts";
 import { streamBytes } from "../blocks/block-store.testing.ts";
 import type { RecoveryReport } from "../blocks/protocol.ts";
-import type { HeldShard } from "./group-recovery.ts";
-import { chooseGroupRecovery } from "./group-recovery.ts";
+import type { HeldShard } from "./choose-group-recovery.ts";
+import { chooseGroupRecovery } from "./choose-group-recovery.ts";
 import { GROUP, groupWriterAt, rangeOf, readAt, shardsOf, SMALL_RS32 } from "./group.testing.ts";
 
 const IDS = ["n1", "n2", "n3", "n4", "n5", "n6"] as const;
