@@ -42,6 +42,7 @@ function report(change: Partial<JobReport> = {}): JobReport {
     failure: undefined,
     killed: undefined,
     spec: SPEC,
+    cleaned: false,
     cursor: "1",
     nowMs: 11_000,
     progress: { map: 0.62, shuffle: 0.3, reduce: 0 },
