@@ -10,6 +10,7 @@ import { QuorateError } from "../runtime/errors.ts";
 import type { TcpNetwork } from "../runtime/node/network.ts";
 import type { Network, NodeId, World } from "../runtime/world.ts";
 import type { GroupDoor } from "./cluster/hosted-group.ts";
+import type { Metrics } from "./cluster/metrics.ts";
 import type { AttemptId, JobId } from "../mapreduce/job-spec.ts";
 import type { FileSystem } from "./files/file-system.ts";
 import type { SchedulingSettings } from "./mapreduce/assignments.ts";
@@ -17,6 +18,7 @@ import type { JobLink } from "./mapreduce/doors.ts";
 import { JobPlanner } from "./mapreduce/job-planner.ts";
 import { JobService } from "./mapreduce/job-service.ts";
 import type { JobsCommand } from "./mapreduce/jobs/commands.ts";
+import type { JobsMachine } from "./mapreduce/jobs/machine.ts";
 import { createJobs } from "./mapreduce/jobs/machine.ts";
 import type { JobsReply } from "./mapreduce/jobs/replies.ts";
 import { JobsEngine } from "./mapreduce/jobs-engine.ts";
@@ -60,11 +62,26 @@ export interface NodeJobsParts {
   readonly http: () => string | undefined;
   /** What clients must give at present; empty: none. */
   readonly password: () => string;
+  readonly metrics: Metrics;
 }
 
 export interface RunningJobs {
   readonly door: JobsDoor;
   close(): void;
+}
+
+/** What the machine and the worker of this node tell of themselves under /metrics. */
+function registerMetrics(metrics: Metrics, machine: JobsMachine, self: NodeId, slots: number): void {
+  const states = ["running", "committing", "succeeded", "failed", "killed"] as const;
+  metrics.gauge("quorate_jobs", "Jobs that are kept, by state.", () => {
+    const counts = new Map<string, number>(states.map((state) => [state, 0]));
+    for (const { head } of machine.jobs()) counts.set(head.state, (counts.get(head.state) ?? 0) + 1);
+    return states.map((state) => [{ state }, counts.get(state)]);
+  });
+  metrics.gauge("quorate_jobs_attempts_running", "Attempts of jobs that run on this node.", () =>
+    machine.countOn(self),
+  );
+  metrics.gauge("quorate_jobs_slots", "Attempts of jobs that this node takes at a time.", () => slots);
 }
 
 /** What runs jobs when the node's groups are there. */
@@ -83,7 +100,7 @@ export class NodeJobs {
   }
 
   /** Throws DATA_DIRECTORY_UNUSABLE. */
-  open({ world, files, http, password }: NodeJobsParts): RunningJobs {
+  open({ world, files, http, password, metrics }: NodeJobsParts): RunningJobs {
     const { machine, options } = this;
     const { slots = availableParallelism(), scheduling = {} } = options.jobs;
     const log = this.log();
@@ -118,6 +135,7 @@ export class NodeJobs {
       settings: scheduling,
     });
     engine.onChange(() => programs.forget((job) => machine.job(job)?.live === true));
+    registerMetrics(metrics, machine, options.id, slots);
     const planner = new JobPlanner({ files, programs, directory, fileSystem });
     const superuser = (): string => files.settings().superuser;
     const service = new JobService({ engine, log, planner, refusing, superuser, nodes });

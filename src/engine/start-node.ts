@@ -202,6 +202,7 @@ async function open(
       files: filesNode.files,
       http: () => served.http,
       password,
+      metrics,
     });
   if (running !== undefined) closers.push(() => running.close());
   const doors = { files: filesNode, jobs: running };

@@ -111,6 +111,9 @@ test("a job is submitted, followed and looked at over HTTP alone", async () => {
     id: job.id,
     state: "succeeded",
   });
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  expect(metrics).toMatch(/^quorate_jobs\{state="succeeded"\} [1-9]/m);
+  expect(metrics).toMatch(/^quorate_jobs_slots 2$/m);
   expect(await refused("POST", "/jobs", submission("/out"))).toBe("409 PATH_EXISTS");
   expect(await refused("POST", `/jobs/${job.id}/kill`, { user: userName() })).toBe("409 JOB_ENDED");
   const { body: list } = await ask("GET", "/history?limit=1");

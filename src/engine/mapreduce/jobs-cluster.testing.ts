@@ -2,7 +2,7 @@
 import type { NetworkOptions } from "../../runtime/simulated/network.ts";
 import { SimulatedWorld } from "../../runtime/simulated/world.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
-import type { NodeId } from "../../runtime/world.ts";
+import type { Network, NodeId, World } from "../../runtime/world.ts";
 import type { JobSettings, JobSpec, Split } from "../../mapreduce/job-spec.ts";
 import { attemptName } from "../../mapreduce/job-spec.ts";
 import type { SchedulingSettings } from "./assignments.ts";
@@ -25,7 +25,26 @@ import { ModelLog } from "./model-log.testing.ts";
 import type { Input, TaskFaults } from "./model-tasks.testing.ts";
 import { attemptOf, ModelTasks } from "./model-tasks.testing.ts";
 
+/** What keeps the log of all nodes. */
+export interface JobsKeeper {
+  /** At each start of a node: gives it the way into the log, and the network for beats; `machine` is kept up to date. */
+  host(
+    id: NodeId,
+    world: World,
+    machine: JobsMachine,
+    hosted: (log: JobsLog, network: Network) => void,
+  ): void;
+  /** What every replica comes to hold. */
+  readonly reference: JobsMachine;
+  readonly leader: NodeId | undefined;
+  readonly term: number;
+  /** From now on nothing goes wrong by itself. */
+  heal(): void;
+}
+
 export interface JobsClusterOptions {
+  /** Default: a model of the log. */
+  readonly keeper?: (world: SimulatedWorld, ids: readonly NodeId[]) => JobsKeeper;
   readonly nodes?: number;
   readonly slots?: number;
   readonly network?: Partial<NetworkOptions>;
@@ -58,7 +77,7 @@ interface Life {
 export class JobsCluster {
   readonly world: SimulatedWorld;
   readonly ids: readonly NodeId[];
-  readonly log: ModelLog;
+  readonly log: JobsKeeper;
   readonly files: ModelFiles;
   readonly areas: Map<NodeId, ModelArea> = new Map();
   readonly lives: Map<NodeId, Life> = new Map();
@@ -78,6 +97,7 @@ export class JobsCluster {
     this.ids = Array.from({ length: options.nodes ?? 3 }, (_, at) => `n${at + 1}`);
     this.world = new SimulatedWorld(seed, options.network, {
       onEnd: (node) => this.onEnd(node),
+      onFatal: (node, error) => this.uncaught.push(`${node} ended itself: ${error.message}`),
       onUncaught: (node, error) =>
         this.uncaught.push(
           `${node}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
@@ -87,9 +107,7 @@ export class JobsCluster {
       this.world.addMachine(id);
       this.areas.set(id, new ModelArea(this.world.random.split(`area/${id}`)));
     }
-    const logFaults = { unknown: 0, lagMs: 2, changeMs: 0, ...options.log };
-    this.log = new ModelLog(this.world, this.ids, logFaults, options.history);
-    options.planted?.machine?.(this.log.reference);
+    this.log = options.keeper?.(this.world, this.ids) ?? this.modelLog();
     const fileFaults = { unknown: 0, latencyMs: 2, ...options.files };
     this.files = new ModelFiles(this.world, fileFaults, (node) => this.isCutOff(node));
     for (const id of this.ids) this.start(id);
@@ -100,43 +118,61 @@ export class JobsCluster {
     if (machine.running) return;
     machine.start((world) => {
       const life = machine.starts;
-      const deliver = (run: () => void): void => {
-        if (machine.starts === life) machine.input(run);
-      };
-      const later = (run: () => void): void => void world.clock.setTimer(0.1, run);
       const state = createJobs(this.options.history);
-      const { planted = {} } = this.options;
-      planted.machine?.(state);
-      const attached = this.log.attach(id, state);
-      const log = planted.log?.(attached) ?? attached;
+      this.options.planted?.machine?.(state);
       world.network.setPeers(new Map(this.ids.map((peer) => [peer, peer])));
-      const link: JobLink = {
-        self: id,
-        nodes: () => this.ids,
-        send: (to, frame) => world.network.send(to, [frame]),
-        onFrame: (receive: (from: NodeId, frame: Bytes) => void) => world.network.onFrame(receive),
-      };
-      const area = this.areas.get(id)!;
-      const tasks = new ModelTasks(id, this.taskWorld(), area, deliver, `${id}/${life}`);
-      const given = this.files.at(id, deliver);
-      const engine = new JobsEngine({
-        machine: state,
-        log,
-        link,
-        clock: world.clock,
-        logger: world.logger,
-        files: planted.files?.(given, this.files) ?? given,
-        area: area.open(later),
-        programs: { ready: (_, done) => later(() => done(undefined, { bundle: undefined, cache: {} })) },
-        tasks,
-        slots: this.options.slots ?? 2,
-        refusing: () => undefined,
-        http: () => id,
-        fileSystem: () => "file:///",
-        settings: this.options.scheduling ?? {},
-      });
-      this.lives.set(id, { engine, tasks, log, machine: state });
+      this.log.host(id, world, state, (log, network) => this.begin(id, life, world, state, log, network));
     });
+  }
+
+  private begin(
+    id: NodeId,
+    life: number,
+    world: World,
+    state: JobsMachine,
+    attached: JobsLog,
+    network: Network,
+  ): void {
+    const machine = this.world.machine(id);
+    const deliver = (run: () => void): void => {
+      if (machine.starts === life) machine.input(run);
+    };
+    const later = (run: () => void): void => void world.clock.setTimer(0.1, run);
+    const { planted = {} } = this.options;
+    const log = planted.log?.(attached) ?? attached;
+    const link: JobLink = {
+      self: id,
+      nodes: () => this.ids,
+      send: (to, frame) => network.send(to, [frame]),
+      onFrame: (receive: (from: NodeId, frame: Bytes) => void) => network.onFrame(receive),
+    };
+    const area = this.areas.get(id)!;
+    const tasks = new ModelTasks(id, this.taskWorld(), area, deliver, `${id}/${life}`);
+    const given = this.files.at(id, deliver);
+    const engine = new JobsEngine({
+      machine: state,
+      log,
+      link,
+      clock: world.clock,
+      logger: world.logger,
+      files: planted.files?.(given, this.files) ?? given,
+      area: area.open(later),
+      programs: { ready: (_, done) => later(() => done(undefined, { bundle: undefined, cache: {} })) },
+      tasks,
+      slots: this.options.slots ?? 2,
+      refusing: () => undefined,
+      http: () => id,
+      fileSystem: () => "file:///",
+      settings: this.options.scheduling ?? {},
+    });
+    this.lives.set(id, { engine, tasks, log, machine: state });
+  }
+
+  private modelLog(): ModelLog {
+    const faults = { unknown: 0, lagMs: 2, changeMs: 0, ...this.options.log };
+    const log = new ModelLog(this.world, this.ids, faults, this.options.history);
+    this.options.planted?.machine?.(log.reference);
+    return log;
   }
 
   kill(id: NodeId): void {

@@ -8,8 +8,9 @@ import { copyBytes } from "../../runtime/bytes.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { SeededRandom } from "../../runtime/simulated/random.ts";
 import type { SimulatedWorld } from "../../runtime/simulated/world.ts";
-import type { NodeId } from "../../runtime/world.ts";
+import type { NodeId, World } from "../../runtime/world.ts";
 import type { JobsLog } from "./doors.ts";
+import type { JobsKeeper } from "./jobs-cluster.testing.ts";
 import type { JobsMachine } from "./jobs/machine.ts";
 import { createJobs } from "./jobs/machine.ts";
 import type { JobsReply } from "./jobs/replies.ts";
@@ -51,7 +52,7 @@ const SNAPSHOT_EVERY = 15;
 /** A replica that is so far behind gets a snapshot. */
 const SNAPSHOT_LAG = 25;
 
-export class ModelLog {
+export class ModelLog implements JobsKeeper {
   /** What every replica comes to hold. */
   readonly reference: JobsMachine;
   term = 0;
@@ -60,7 +61,6 @@ export class ModelLog {
   private readonly random: SeededRandom;
   private readonly nodes: readonly NodeId[];
   private readonly faults: LogFaults;
-  private readonly history: Partial<HistorySettings>;
   private readonly entries: Entry[] = [];
   private snapshot: { readonly index: number; readonly chunks: readonly Bytes[] } | undefined;
   private readonly attachments = new Map<NodeId, Attachment>();
@@ -76,7 +76,6 @@ export class ModelLog {
     this.world = world;
     this.nodes = nodes;
     this.faults = faults;
-    this.history = history;
     this.random = world.random.split("model log");
     this.reference = createJobs(history);
     this.tick();
@@ -87,13 +86,12 @@ export class ModelLog {
     this.calm = true;
   }
 
-  /** Commands committed so far. */
-  get length(): number {
-    return this.entries.length;
+  host(id: NodeId, world: World, machine: JobsMachine, hosted: Parameters<JobsKeeper["host"]>[3]): void {
+    hosted(this.attach(id, machine), world.network);
   }
 
   /** The way into the log for one life of a node, whose machine is then kept up to date. */
-  attach(node: NodeId, machine: JobsMachine): JobsLog {
+  private attach(node: NodeId, machine: JobsMachine): JobsLog {
     const before = this.attachments.get(node);
     if (before !== undefined) before.dead = true;
     // A process that starts again leads nothing.
@@ -118,12 +116,6 @@ export class ModelLog {
       leadingTerm: () => attachment.leads,
       logTimeMs: () => this.timeMs(),
     };
-  }
-
-  /** A replica's state equals the reference. */
-  isCurrent(node: NodeId): boolean {
-    const attachment = this.attachments.get(node);
-    return attachment?.dead === false && attachment.applied === this.entries.length;
   }
 
   private timeMs(): number {

@@ -10,8 +10,13 @@ test.each(Object.entries(MUTANTS))(
   { timeout: 600_000 },
   (_name, { foundWithin, known, planted }) => {
     const seeds = [known, ...Array.from({ length: foundWithin }, (_, seed) => seed)];
-    const found = seeds.find((seed) => runSwarm(seed, planted, BOUND_MS).violation !== undefined);
+    const found = seeds.find(
+      (seed) => runSwarm(seed, { planted, boundMs: BOUND_MS }).violation !== undefined,
+    );
     expect(found).toBeDefined();
-    expect(runSwarm(found!, undefined, BOUND_MS).violation, "what was found is the mistake").toBeUndefined();
+    expect(
+      runSwarm(found!, { boundMs: BOUND_MS }).violation,
+      "what was found is the mistake",
+    ).toBeUndefined();
   },
 );

@@ -6,7 +6,7 @@
 import type { SeededRandom } from "../../runtime/simulated/random.ts";
 import { SeededRandom as Random } from "../../runtime/simulated/random.ts";
 import { booksOf, JobsCluster } from "./jobs-cluster.testing.ts";
-import type { Planted } from "./jobs-cluster.testing.ts";
+import type { JobsClusterOptions, Planted } from "./jobs-cluster.testing.ts";
 import { judgeJob, judgeLeftovers } from "./judge.testing.ts";
 
 export interface SwarmResult {
@@ -22,9 +22,18 @@ export interface SwarmResult {
 /** Virtual time in which a healed cluster must bring every job to its end. */
 const END_BOUND_MS = 600_000;
 
-export function runSwarm(seed: number, planted?: Planted, boundMs: number = END_BOUND_MS): SwarmResult {
+export interface SwarmOptions {
+  readonly planted?: Planted;
+  /** Default 600,000. */
+  readonly boundMs?: number;
+  /** Default: a model of the log. */
+  readonly keeper?: JobsClusterOptions["keeper"];
+}
+
+export function runSwarm(seed: number, options: SwarmOptions = {}): SwarmResult {
+  const { boundMs = END_BOUND_MS } = options;
   const random = Random.fromSeed(seed).split("swarm");
-  const cluster = drawCluster(seed, random, planted);
+  const cluster = drawCluster(seed, random, options);
   let ids: readonly string[] = [];
   let violation: string | undefined;
   try {
@@ -51,7 +60,7 @@ export function runSwarm(seed: number, planted?: Planted, boundMs: number = END_
   };
 }
 
-function drawCluster(seed: number, random: SeededRandom, planted: Planted | undefined): JobsCluster {
+function drawCluster(seed: number, random: SeededRandom, { planted, keeper }: SwarmOptions): JobsCluster {
   const sometimes = (probability: number, values: readonly number[]): number => {
     const value = random.pick(values);
     return random.chance(probability) ? value : 0;
@@ -82,6 +91,7 @@ function drawCluster(seed: number, random: SeededRandom, planted: Planted | unde
     input: booksOf(random.integer(0, 5), random.integer(1, 20)),
     scheduling: { backupAfterMs: random.pick([200, 2_000, 5_000]) },
     ...(planted === undefined ? {} : { planted }),
+    ...(keeper === undefined ? {} : { keeper }),
   });
 }
 
