@@ -95,6 +95,8 @@ export interface ReplicaJson {
   readonly rack: string;
   readonly standing: NodeStandingName;
   readonly state: "good" | "quiet" | "silent" | "stale" | "corrupt" | "writing" | "recovering";
+  /** Which shard of its block group it is, from 0. */
+  readonly shard?: number;
 }
 
 export type BlockProblem =
@@ -126,6 +128,8 @@ export interface PathHealthJson {
   readonly kind: "file" | "directory" | "link";
   readonly length: number;
   readonly replication: number;
+  /** The erasure coding policy of a file, whose blocks are block groups; null: it is replicated. */
+  readonly erasureCoding: string | null;
   /** Being written. */
   readonly open: boolean;
   /** Bytes that are kept in the namespace. */
@@ -136,22 +140,12 @@ export interface PathHealthJson {
   readonly blocks: readonly BlockHealthJson[];
 }
 
-/** Over everything below a path. Files that are being written count only in the `open…` figures, unless they were asked for. */
-export interface HealthSummaryJson {
-  readonly type: "summary";
-  readonly path: string;
-  readonly healthy: boolean;
-  readonly directories: number;
-  readonly links: number;
+/** Of files, and of their blocks or block groups. */
+export interface BlockSumsJson {
   readonly files: number;
   readonly length: number;
-  /** Files that are kept in the namespace whole. */
-  readonly inlineFiles: number;
-  readonly openFiles: number;
-  readonly openLength: number;
-  readonly openBlocks: number;
   readonly blocks: number;
-  /** With at least one good replica. */
+  /** That can be read: a block with a good replica, a group with as many good shards as data needs. */
   readonly minimal: number;
   readonly overReplicated: number;
   readonly underReplicated: number;
@@ -162,11 +156,28 @@ export interface HealthSummaryJson {
   readonly corruptLength: number;
   /** Files with a block that cannot be read. */
   readonly damagedFiles: number;
+  /** Shards count as replicas. */
   readonly goodReplicas: number;
   readonly wantedReplicas: number;
   readonly missingReplicas: number;
   /** Blocks of which a replica is being made. */
   readonly making: number;
+}
+
+/** Over everything below a path. Files that are being written count only in the `open…` figures, unless they were asked for. */
+export interface HealthSummaryJson extends BlockSumsJson {
+  readonly type: "summary";
+  readonly path: string;
+  readonly healthy: boolean;
+  readonly directories: number;
+  readonly links: number;
+  /** Files that are kept in the namespace whole. */
+  readonly inlineFiles: number;
+  readonly openFiles: number;
+  readonly openLength: number;
+  readonly openBlocks: number;
+  /** Of coded files; all else is of replicated ones. */
+  readonly coded: BlockSumsJson;
   /** Nodes that live, and the racks that they are on. */
   readonly nodes: number;
   readonly racks: number;

@@ -255,6 +255,9 @@ test("a directory is given an erasure coding policy in the words of hdfs ec", as
     "Warning: files that are below /d already stay as they are, and will not be replicated\n",
   );
   expect(await done(["ec", "-getPolicy", "-path", "/d/f"])).toBe("RS-6-3-1024k\n");
+  expect(await done(["setrep", "2", "/d/f"])).toBe(
+    "Did not set replication for: /d/f, because it's an erasure coded file.\n",
+  );
   expect(await fs(["ec", "-setPolicy", "-path", "/d", "-policy", "RS-1-1"])).toMatchObject({ code: 1 });
   expect(await fs(["ec", "-setPolicy", "-policy", "RS-3-2-1024k"])).toMatchObject({ code: 255 });
   expect(await fs(["ec", "-getPolicy", "-listPolicies"])).toMatchObject({ code: 255 });

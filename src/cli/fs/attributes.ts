@@ -109,6 +109,10 @@ export const setrep: FsCommand = {
     for await (const item of shell.items(words)) {
       for await (const one of shell.tree(item)) {
         if (!one.stats.isFile()) continue;
+        if (one.stats.erasureCoding !== undefined) {
+          await shell.print(`Did not set replication for: ${one.shown}, because it's an erasure coded file.`);
+          continue;
+        }
         await shell.attempt(one.shown, async () => {
           await shell.files.setReplication(one.path, replication, { signal: shell.signal });
           await shell.print(`Replication ${replication} set: ${one.shown}`);

@@ -1,6 +1,7 @@
 /** What `hdfs fsck` prints, line for line, and below each lacking block why it lacks something and what becomes of it. */
 import type {
   BlockHealthJson,
+  BlockSumsJson,
   HealthSummaryJson,
   PathHealthJson,
   ReplicaJson,
@@ -52,9 +53,14 @@ export function pathText(entry: PathHealthJson, shown: FsckShown): string {
   return text;
 }
 
-function head({ path, length, replication, blockCount, open, inlineBytes }: PathHealthJson): string {
-  const kept = blockCount === 0 && inlineBytes > 0 ? ", kept in the namespace" : "";
-  return `${path} ${length} bytes, replicated: replication=${replication}, ${blockCount} block(s)${kept}${open ? ", OPENFORWRITE" : ""}: `;
+function head(entry: PathHealthJson): string {
+  const { path, length, replication, erasureCoding, blockCount, open, inlineBytes } = entry;
+  const inline = blockCount === 0 && inlineBytes > 0 ? ", kept in the namespace" : "";
+  const kept =
+    erasureCoding === null
+      ? `replicated: replication=${replication}`
+      : `erasure-coded: policy=${erasureCoding}`;
+  return `${path} ${length} bytes, ${kept}, ${blockCount} block(s)${inline}${open ? ", OPENFORWRITE" : ""}: `;
 }
 
 function lackText(block: BlockHealthJson): string {
@@ -81,15 +87,21 @@ function blockText(block: BlockHealthJson, where: FsckShown["where"]): string {
   return `${text}${where === undefined ? "" : `  [${placesOf(block, where)}]`}\n`;
 }
 
-function placesOf({ replicas, making }: BlockHealthJson, where: NonNullable<FsckShown["where"]>): string {
+function placesOf(
+  { block, replicas, making }: BlockHealthJson,
+  where: NonNullable<FsckShown["where"]>,
+): string {
   const places = replicas.map((replica) => {
-    if (where === "racks") return `${replica.rack}/${replica.node}`;
-    return where === "locations" ? replica.node : `${replica.node}(${detailOf(replica)})`;
+    const { node, rack, shard } = replica;
+    const number = shard === undefined ? "" : `blk_${block + shard}:`;
+    if (where === "racks") return `${number}${rack}/${node}`;
+    return where === "locations" ? `${number}${node}` : `${number}${node}(${detailOf(replica)})`;
   });
-  const made = making.filter((node) => !replicas.some((replica) => replica.node === node));
-  return [...places, ...(where === "replicaDetails" ? made.map((node) => `${node}(BEING_MADE)`) : [])].join(
-    ", ",
-  );
+  // Of a group, a node that holds another shard may be making one.
+  const isKnown = (node: string): boolean =>
+    replicas.some((replica) => replica.node === node && replica.shard === undefined);
+  const made = where === "replicaDetails" ? making.filter((node) => !isKnown(node)) : [];
+  return [...places, ...made.map((node) => `${node}(BEING_MADE)`)].join(", ");
 }
 
 const DETAILS = {
@@ -110,10 +122,7 @@ function detailOf({ state, standing }: ReplicaJson): string {
 
 export function summaryText(sums: HealthSummaryJson): string {
   const open = sums.openFiles > 0;
-  const share = (part: number, of: number): string =>
-    of === 0 ? "" : ` (${javaFloat((part * 100) / of)} %)`;
-  const ofBlocks = (part: number): string => `${part}${share(part, sums.blocks)}`;
-  const average = sums.blocks === 0 ? "" : ` (avg. block size ${Math.floor(sums.length / sums.blocks)} B)`;
+  const { coded } = sums;
   const lines = [
     `\nStatus: ${sums.healthy ? "HEALTHY" : "CORRUPT"}`,
     ` Number of data-nodes:\t${sums.nodes}`,
@@ -125,26 +134,63 @@ export function summaryText(sums: HealthSummaryJson): string {
     ` Total size:\t${sums.length} B${open ? ` (Total open files size: ${sums.openLength} B)` : ""}`,
     ` Total files:\t${sums.files}${open ? ` (Files currently being written: ${sums.openFiles})` : ""}`,
     ` Files kept in the namespace:\t${sums.inlineFiles}`,
-    ` Total blocks (validated):\t${sums.blocks}${average}${open ? ` (Total open file blocks (not validated): ${sums.openBlocks})` : ""}`,
-    ...(sums.healthy ? [] : lossLines(sums, ofBlocks)),
-    ` Minimally replicated blocks:\t${ofBlocks(sums.minimal)}`,
-    ` Over-replicated blocks:\t${ofBlocks(sums.overReplicated)}`,
-    ` Under-replicated blocks:\t${ofBlocks(sums.underReplicated)}`,
-    ` Mis-replicated blocks:\t\t${ofBlocks(sums.misplaced)}`,
+    ` Total blocks (validated):\t${sums.blocks}${average(sums, "block")}${open ? ` (Total open file blocks (not validated): ${sums.openBlocks})` : ""}`,
+    ...(isLossless(sums) ? [] : lossLines(sums)),
+    ` Minimally replicated blocks:\t${ofBlocks(sums, sums.minimal)}`,
+    ` Over-replicated blocks:\t${ofBlocks(sums, sums.overReplicated)}`,
+    ` Under-replicated blocks:\t${ofBlocks(sums, sums.underReplicated)}`,
+    ` Mis-replicated blocks:\t\t${ofBlocks(sums, sums.misplaced)}`,
     ` Default replication factor:\t${sums.defaultReplication}`,
-    ` Average block replication:\t${javaFloat(sums.blocks === 0 ? 0 : sums.goodReplicas / sums.blocks)}`,
+    ` Average block replication:\t${meanReplicas(sums)}`,
     ` Missing blocks:\t\t${sums.missing}`,
     ` Corrupt blocks:\t\t${sums.corrupt}`,
     ` Missing replicas:\t\t${sums.missingReplicas}${share(sums.missingReplicas, sums.wantedReplicas)}`,
     ` Blocks queued for replication:\t${sums.making}`,
+    "",
+    "Erasure Coded Block Groups:",
+    ` Total size:\t${coded.length} B`,
+    ` Total files:\t${coded.files}`,
+    ` Total block groups (validated):\t${coded.blocks}${average(coded, "block group")}`,
+    ...(isLossless(coded) ? [] : groupLossLines(coded)),
+    ` Minimally erasure-coded block groups:\t${ofBlocks(coded, coded.minimal)}`,
+    ` Over-erasure-coded block groups:\t${ofBlocks(coded, coded.overReplicated)}`,
+    ` Under-erasure-coded block groups:\t${ofBlocks(coded, coded.underReplicated)}`,
+    ` Unsatisfactory placement block groups:\t${ofBlocks(coded, coded.misplaced)}`,
+    ` Average block group size:\t${meanReplicas(coded)}`,
+    ` Missing block groups:\t\t${coded.missing}`,
+    ` Corrupt block groups:\t\t${coded.corrupt}`,
+    ` Missing internal blocks:\t${coded.missingReplicas}${share(coded.missingReplicas, coded.wantedReplicas)}`,
+    ` Blocks queued for replication:\t${coded.making}`,
   ];
   return `${lines.join("\n")}\n`;
 }
 
-function lossLines(sums: HealthSummaryJson, ofBlocks: (part: number) => string): readonly string[] {
+function share(part: number, of: number): string {
+  return of === 0 ? "" : ` (${javaFloat((part * 100) / of)} %)`;
+}
+
+function ofBlocks({ blocks }: BlockSumsJson, part: number): string {
+  return `${part}${share(part, blocks)}`;
+}
+
+function average({ length, blocks }: BlockSumsJson, what: string): string {
+  return blocks === 0 ? "" : ` (avg. ${what} size ${Math.floor(length / blocks)} B)`;
+}
+
+function meanReplicas({ goodReplicas, blocks }: BlockSumsJson): string {
+  return javaFloat(blocks === 0 ? 0 : goodReplicas / blocks);
+}
+
+function isLossless({ missing, corrupt }: BlockSumsJson): boolean {
+  return missing === 0 && corrupt === 0;
+}
+
+const STARS = "  ********************************";
+
+function lossLines(sums: BlockSumsJson): readonly string[] {
   return [
-    "  ********************************",
-    `  UNDER MIN REPL'D BLOCKS:\t${ofBlocks(sums.blocks - sums.minimal)}`,
+    STARS,
+    `  UNDER MIN REPL'D BLOCKS:\t${ofBlocks(sums, sums.blocks - sums.minimal)}`,
     "  MINIMAL BLOCK REPLICATION:\t1",
     `  CORRUPT FILES:\t${sums.damagedFiles}`,
     ...(sums.missing === 0
@@ -153,7 +199,22 @@ function lossLines(sums: HealthSummaryJson, ofBlocks: (part: number) => string):
     ...(sums.corrupt === 0
       ? []
       : [`  CORRUPT BLOCKS: \t${sums.corrupt}`, `  CORRUPT SIZE:\t\t${sums.corruptLength} B`]),
-    "  ********************************",
+    STARS,
+  ];
+}
+
+function groupLossLines(sums: BlockSumsJson): readonly string[] {
+  return [
+    STARS,
+    `  UNDER MIN ERASURE-CODED BLOCK GROUPS:\t${ofBlocks(sums, sums.blocks - sums.minimal)}`,
+    `  CORRUPT FILES:\t${sums.damagedFiles}`,
+    ...(sums.missing === 0
+      ? []
+      : [`  MISSING BLOCK GROUPS:\t${sums.missing}`, `  MISSING SIZE:\t\t${sums.missingLength} B`]),
+    ...(sums.corrupt === 0
+      ? []
+      : [`  CORRUPT BLOCK GROUPS: \t${sums.corrupt}`, `  CORRUPT SIZE:\t\t${sums.corruptLength} B`]),
+    STARS,
   ];
 }
 

@@ -149,8 +149,9 @@ export interface BlockHealth {
   readonly block: BlockId;
   readonly stamp: GenerationStamp;
   readonly length: number;
-  /** All that were reported, and what each is worth. */
+  /** All that were reported, and what each is worth; of a block group its shards. */
   readonly replicas: readonly ReplicaHealth[];
+  /** Replicas, or shards, that there should be. */
   readonly wanted: number;
   /** Nodes on which a replica is being made. */
   readonly making: readonly NodeId[];
@@ -172,6 +173,8 @@ export interface ReplicaHealth {
   readonly standing: NodeStanding;
   /** `silent`: its node is gone. `stale`: of an older generation, or of another length. `quiet`: good, of a node silent for seconds. */
   readonly state: "good" | "quiet" | "silent" | "stale" | "corrupt" | "writing" | "recovering";
+  /** Which shard of its block group it is; undefined: the block is replicated. */
+  readonly shard?: number;
 }
 
 /** How all blocks are, and the nodes that keep them. */

@@ -7,7 +7,7 @@
  * leader can still remove another one; and what was done under earlier terms was told before.
  */
 import type { Random, NodeId, Timer } from "../../../runtime/world.ts";
-import type { BlockId, GenerationStamp } from "../namespace/model.ts";
+import type { BlockId } from "../namespace/model.ts";
 import type { NamespaceObserver, NamespaceQueries, StoredBlock } from "../namespace/queries.ts";
 import { GroupUpkeep, isGroup, isGroupPlan, replicaLength } from "../erasure/group-upkeep.ts";
 import type { Movable } from "./balancer.ts";
@@ -19,7 +19,9 @@ import { LocationTable } from "./location-table.ts";
 import type { BlockNode } from "./locations.ts";
 import { DEAD_AFTER_MS } from "./locations.ts";
 import type { BalanceMoves, RecoveryReport } from "./protocol.ts";
+import { OrderedCopies } from "./ordered-copies.ts";
 import { RecentChanges } from "./recent-changes.ts";
+import { RecoveryOrders } from "./recovery-orders.ts";
 import type { RepairPlan } from "./repair-plan.ts";
 import { planRepair } from "./repair-plan.ts";
 
@@ -43,23 +45,12 @@ export interface BlockUpkeepOptions {
 }
 
 const TICK_MS = 500;
-/** Copies to one node that are ordered and not yet reported. */
-const COPIES_PER_NODE = 4;
 /** Blocks that are looked at in one tick. */
 const BLOCKS_PER_TICK = 2_000;
 /** A block is left alone for so long after a change: the log and the reports of its nodes come by different ways. */
 const SETTLE_MS = 1_000;
-/** A copy that was ordered counts for so long, and for the time that its bytes take. */
-const COPY_PATIENCE_MS = 15_000;
-const RECOVERY_PATIENCE_MS = 12_000;
 /** A removal that was ordered is expected to be reported by then. */
 const REMOVAL_PATIENCE_MS = 4_000;
-
-const NOBODY: ReadonlySet<NodeId> = new Set();
-
-interface Copy {
-  readonly untilMs: number;
-}
 
 export class BlockUpkeep {
   readonly locations: LocationTable;
@@ -71,12 +62,8 @@ export class BlockUpkeep {
   private readonly groups: GroupUpkeep;
   /** Blocks to look at, and since when. */
   private readonly dirty = new Map<BlockId, number>();
-  private readonly copies = new Map<BlockId, Map<NodeId, Copy>>();
-  /** Recoveries that were ordered: under which stamp, and until when they are waited for. */
-  private readonly recoveries = new Map<
-    BlockId,
-    { readonly stamp: GenerationStamp; readonly untilMs: number }
-  >();
+  private readonly copies: OrderedCopies;
+  private readonly recoveries: RecoveryOrders;
   private readonly standings = new Map<NodeId, string>();
   private readonly beganMs: number;
   private term: number | undefined;
@@ -89,6 +76,7 @@ export class BlockUpkeep {
     this.link = link;
     this.options = options;
     this.bandwidth = options.copyBandwidth ?? 32 * 1024 * 1024;
+    this.copies = new OrderedCopies(this.bandwidth);
     this.beganMs = link.clock.monotonicMs();
     this.locations = new LocationTable(() => link.clock.monotonicMs(), options.address, {
       changed: (block) => this.mark(block),
@@ -97,13 +85,15 @@ export class BlockUpkeep {
       locations: this.locations,
       random: options.random,
       pending: (id) => this.pending(id),
-      busy: () => this.busyNodes(),
+      busy: () => this.copies.busy(),
       order: (to, id, bytes, frame) => {
         const { term, bandwidth } = this;
-        this.expect(id, to, bytes);
+        this.copies.add(id, to, bytes, link.clock.monotonicMs());
         if (term !== undefined) link.send(to, { ...frame, term, bandwidth });
       },
     });
+    const { groups, locations } = this;
+    this.recoveries = new RecoveryOrders(link, { ...options, groups, locations });
     this.recent = new RecentChanges(() => link.clock.monotonicMs());
     this.observer = {
       blockChanged: ({ id }) => {
@@ -170,10 +160,10 @@ export class BlockUpkeep {
     if (term === undefined) return undefined;
     const { namespace } = this.options;
     let [pending, pendingBytes] = [0, 0];
-    for (const [id, { size }] of this.copies) {
+    for (const [id, copies] of this.copies.counts()) {
       const block = namespace.block(id);
-      pending += size;
-      pendingBytes += size * (block === undefined ? 0 : replicaLength(block, id));
+      pending += copies;
+      pendingBytes += copies * (block === undefined ? 0 : replicaLength(block, id));
     }
     if (pending > 0 || this.isPaused()) return { ordered: 0, orderedBytes: 0, pending, pendingBytes };
     const { locations, groups } = this;
@@ -226,9 +216,9 @@ export class BlockUpkeep {
     const nodes = this.nodes();
     for (const node of nodes.values()) this.noticeStanding(term, node);
     this.lookOn();
-    this.forgetCopies(nowMs);
+    for (const block of this.copies.forget(nowMs)) this.mark(block);
     if (!this.isPaused()) this.repair(term, nodes);
-    this.recover(term, nowMs, nodes);
+    this.recoveries.order(term, nowMs, nodes);
   }
 
   /** Who does not lead has nothing to do about it, and looks at all blocks when he begins to. */
@@ -272,17 +262,6 @@ export class BlockUpkeep {
     }
   }
 
-  private forgetCopies(nowMs: number): void {
-    for (const [block, targets] of this.copies) {
-      for (const [node, { untilMs }] of targets) {
-        if (nowMs > untilMs) targets.delete(node);
-      }
-      if (targets.size > 0) continue;
-      this.copies.delete(block);
-      this.mark(block);
-    }
-  }
-
   private plan(
     block: StoredBlock,
     nodes: ReadonlyMap<NodeId, BlockNode>,
@@ -300,21 +279,12 @@ export class BlockUpkeep {
 
   /** Nodes that were told to make a replica of this number, and have not reported it. */
   private pending(id: BlockId): ReadonlySet<NodeId> {
-    const targets = this.copies.get(id);
-    if (targets === undefined) return NOBODY;
-    const stampNow = this.options.namespace.block(id)?.stamp ?? 0;
-    for (const { node, stamp, state } of this.locations.all(id)) {
-      if (stamp >= stampNow && state === "finished") targets.delete(node);
-    }
-    return new Set(targets.keys());
-  }
-
-  private busyNodes(): NodeId[] {
-    const busy = new Map<NodeId, number>();
-    for (const targets of this.copies.values()) {
-      for (const node of targets.keys()) busy.set(node, (busy.get(node) ?? 0) + 1);
-    }
-    return [...busy].flatMap(([node, count]) => (count >= COPIES_PER_NODE ? [node] : []));
+    return this.copies.pending(id, (target) => {
+      const stampNow = this.options.namespace.block(id)?.stamp ?? 0;
+      return this.locations
+        .all(id)
+        .some(({ node, stamp, state }) => node === target && stamp >= stampNow && state === "finished");
+    });
   }
 
   private repair(term: number, nodes: ReadonlyMap<NodeId, BlockNode>): void {
@@ -357,7 +327,7 @@ export class BlockUpkeep {
     { missing, present, sources }: RepairPlan,
     nodes: ReadonlyMap<NodeId, BlockNode>,
   ): boolean {
-    const exclude = this.busyNodes();
+    const exclude = this.copies.busy();
     // A node that holds a bad one may take a good one in its place, when no other is there.
     const holders = this.locations.all(block.id).map(({ node }) => node);
     const ask = (without: ReadonlySet<NodeId>, replicas: number): readonly NodeId[] =>
@@ -380,17 +350,8 @@ export class BlockUpkeep {
     to: NodeId,
   ): void {
     const { bandwidth } = this;
-    this.expect(id, to, length);
+    this.copies.add(id, to, length, this.link.clock.monotonicMs());
     this.link.send(to, { type: "replicate", term, block: id, stamp, length, from, bandwidth });
-  }
-
-  /** A replica that a node was told to make, out of so many bytes. */
-  private expect(id: BlockId, to: NodeId, bytes: number): void {
-    const untilMs =
-      this.link.clock.monotonicMs() + COPY_PATIENCE_MS + (2000 * COPIES_PER_NODE * bytes) / this.bandwidth;
-    let targets = this.copies.get(id);
-    if (targets === undefined) this.copies.set(id, (targets = new Map<NodeId, Copy>()));
-    targets.set(to, { untilMs });
   }
 
   private removeAfterBarrier(term: number, blocks: readonly BlockId[]): void {
@@ -443,45 +404,5 @@ export class BlockUpkeep {
     if (plan.problem !== "over-replicated" || everyoneHeard) return plan.remove.map((node) => [node, id]);
     this.mark(id);
     return [];
-  }
-
-  private recover(term: number, nowMs: number, nodes: ReadonlyMap<NodeId, BlockNode>): void {
-    const wanted = new Set<BlockId>();
-    for (const { id: file, recovery, pipeline } of this.options.namespace.openFiles()) {
-      if (recovery === undefined) continue;
-      const { block, stamp: recoveryStamp, truncateTo, copyTo } = recovery;
-      wanted.add(block.id);
-      const ordered = this.recoveries.get(block.id);
-      if (ordered?.stamp === recoveryStamp && nowMs < ordered.untilMs) continue;
-      this.recoveries.set(block.id, { stamp: recoveryStamp, untilMs: nowMs + RECOVERY_PATIENCE_MS });
-      const group = this.options.namespace.block(block.id);
-      if (group !== undefined && isGroup(group)) {
-        const shards = this.groups.writtenShards(group, pipeline, nodes);
-        const first = shards[Math.floor(this.options.random.float() * shards.length)];
-        if (first === undefined) continue;
-        const { id, stamp, coding: geometry } = group;
-        const frame = { file, block: id, stamp, recoveryStamp, geometry, shards } as const;
-        this.link.send(first.node, { type: "recoverGroup", term, ...frame });
-        continue;
-      }
-      const holders = this.locations.all(block.id).map(({ node }) => node);
-      // One that is gone would be waited for until the attempt is over.
-      const live = [...new Set([...pipeline, ...holders])].filter((node) => nodes.get(node)?.live === true);
-      const leader = live[Math.floor(this.options.random.float() * live.length)];
-      if (leader === undefined) continue;
-      this.link.send(leader, {
-        type: "recover",
-        term,
-        file,
-        block: block.id,
-        stamp: block.stamp,
-        recoveryStamp,
-        length: block.length,
-        truncateTo,
-        copyTo,
-        nodes: live,
-      });
-    }
-    for (const block of this.recoveries.keys()) if (!wanted.has(block)) this.recoveries.delete(block);
   }
 }

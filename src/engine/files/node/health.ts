@@ -106,7 +106,8 @@ function blockHealth(segment: BlockSegment, plan: RepairPlan, locations: Locatio
     return locations.all(number).map((replica): ReplicaHealth => {
       const node = nodes.get(replica.node);
       const { rack = "", standing = "inService" } = node ?? {};
-      return { node: replica.node, rack, standing, state: stateOf(replica, stamp, wanted, node) };
+      const health = { node: replica.node, rack, standing, state: stateOf(replica, stamp, wanted, node) };
+      return coded === undefined ? health : { ...health, shard: unit };
     });
   });
   const wanted = coded === undefined ? replication : shardUnits(coded.policy, coded.groupLength).length;

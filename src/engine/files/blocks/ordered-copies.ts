@@ -1,0 +1,67 @@
+/** Replicas that nodes were told to make and have not reported: each counts as on its way for a while, so none is ordered twice. */
+import type { NodeId } from "../../../runtime/world.ts";
+import type { BlockId } from "../namespace/model.ts";
+
+/** Copies to one node that are ordered and not yet reported. */
+const COPIES_PER_NODE = 4;
+/** A copy that was ordered counts for so long, and for the time that its bytes take. */
+const PATIENCE_MS = 15_000;
+
+const NOBODY: ReadonlySet<NodeId> = new Set();
+
+export class OrderedCopies {
+  private readonly bandwidth: number;
+  /** By the replica's number and its node: until when it counts. */
+  private readonly copies = new Map<BlockId, Map<NodeId, number>>();
+
+  /** Bytes a second of one copy. */
+  constructor(bandwidth: number) {
+    this.bandwidth = bandwidth;
+  }
+
+  /** Of which so many bytes are read. */
+  add(id: BlockId, to: NodeId, bytes: number, nowMs: number): void {
+    const untilMs = nowMs + PATIENCE_MS + (2000 * COPIES_PER_NODE * bytes) / this.bandwidth;
+    let targets = this.copies.get(id);
+    if (targets === undefined) this.copies.set(id, (targets = new Map<NodeId, number>()));
+    targets.set(to, untilMs);
+  }
+
+  /** Who makes it, without those that have made it. */
+  pending(id: BlockId, isMade: (node: NodeId) => boolean): ReadonlySet<NodeId> {
+    const targets = this.copies.get(id);
+    if (targets === undefined) return NOBODY;
+    for (const node of targets.keys()) if (isMade(node)) targets.delete(node);
+    return new Set(targets.keys());
+  }
+
+  /** How many of each. */
+  *counts(): Iterable<readonly [id: BlockId, copies: number]> {
+    for (const [id, { size }] of this.copies) yield [id, size];
+  }
+
+  /** Nodes that make as many as they may. */
+  busy(): readonly NodeId[] {
+    const counts = new Map<NodeId, number>();
+    for (const targets of this.copies.values()) {
+      for (const node of targets.keys()) counts.set(node, (counts.get(node) ?? 0) + 1);
+    }
+    return [...counts].flatMap(([node, count]) => (count >= COPIES_PER_NODE ? [node] : []));
+  }
+
+  /** Forgets those that did not come; gives the numbers of which none is on its way any more. */
+  forget(nowMs: number): readonly BlockId[] {
+    const over: BlockId[] = [];
+    for (const [id, targets] of this.copies) {
+      for (const [node, untilMs] of targets) if (nowMs > untilMs) targets.delete(node);
+      if (targets.size > 0) continue;
+      this.copies.delete(id);
+      over.push(id);
+    }
+    return over;
+  }
+
+  clear(): void {
+    this.copies.clear();
+  }
+}
