@@ -2,13 +2,14 @@
  * bench: Quorate beside the engines it stands in for, and its algorithms beside each other, on this machine, alternating in
  * one run. Prints a table for each comparison; `--write` puts them into `docs/benchmarks.md` with their plots.
  *
- *   npm run bench -- [--only durable,memory,failover,restart,modes,consensus,mapreduce] [--rounds 5] [--scale 1] [--write]
+ *   npm run bench -- [--only durable,memory,failover,restart,modes,consensus,mapreduce,files] [--rounds 5] [--scale 1] [--write]
  */
 import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { failOverGaps, laggingReplica, simulated, steadyPath } from "./algorithms.ts";
+import { files } from "./files/suite.ts";
 import type { Finding, Result, Section } from "./page.ts";
 import { tableOf, textOf, writePage } from "./page.ts";
 import { mapReduce } from "./mapreduce/suite.ts";
@@ -29,6 +30,7 @@ const SUITES = [
   "consensus-lagging",
   "consensus-simulated",
   "mapreduce",
+  "files",
 ] as const;
 type Suite = (typeof SUITES)[number];
 /** Of the simulator, and with how many seeds: a slow disk is a long run. */
@@ -54,7 +56,7 @@ if (values.help) {
 
   --only LIST    which comparisons; default all
   --rounds N     how often each engine takes its turn; default 5 (and four kills of the leader for each)
-  --scale X      multiplies the number of requests; default 1
+  --scale X      multiplies the number of requests, and the sizes of files (1 GiB, 10 GiB); default 1
   --write        write these sections of docs/benchmarks.md and their plots`);
   process.exit(0);
 }
@@ -62,8 +64,8 @@ if (values.help) {
 const asked = values.only.split(",");
 const isChosen = (suite: string): boolean =>
   asked.some((name) => suite === name || suite.startsWith(`${name}-`));
-/** Beside jobs stand other programs, each where it is there. */
-const peers = SUITES.some((suite) => suite !== "mapreduce" && isChosen(suite))
+/** Beside jobs and files stand other programs, each where it is there. */
+const peers = SUITES.some((suite) => suite !== "mapreduce" && suite !== "files" && isChosen(suite))
   ? ["redis-server", "redis-benchmark", "etcd"]
   : [];
 for (const engine of peers) {
@@ -94,6 +96,7 @@ const HEADINGS: Readonly<Record<Suite, string>> = {
   "consensus-lagging": "The algorithms and a lagging replica",
   "consensus-simulated": "The algorithms on bad networks and disks",
   mapreduce: "MapReduce on one machine",
+  files: "Files on one machine",
 };
 
 for (const suite of SUITES.filter(isChosen)) {
@@ -139,6 +142,12 @@ async function measure(suite: Suite, report: (result: Result) => void): Promise<
     case "mapreduce":
       return mapReduce(extent, {
         measurement: (each) => report({ type: "measurement", measurement: each }),
+        finding: find,
+      });
+    case "files":
+      return files(extent, {
+        measurement: (each) => report({ type: "measurement", measurement: each }),
+        comparison: compare,
         finding: find,
       });
   }

@@ -106,7 +106,9 @@ export class FrameReader {
     this.headerSeen = 0;
     if (length === 0) return;
     this.headerSeen = FRAME_HEADER_BYTES;
-    this.body = Buffer.allocUnsafeSlow(length);
+    // What is large stands at the end of a frame: so that it is read in words, the end is at a multiple of eight.
+    const before = -length & 7;
+    this.body = Buffer.allocUnsafeSlow(before + length).subarray(before);
     this.bodySeen = 0;
   }
 

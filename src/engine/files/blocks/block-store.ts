@@ -41,10 +41,11 @@ export interface ReplicaWriter {
   readonly length: number;
   /**
    * Writes `bytes` at the end; `checksums` are those of their chunks, where the first goes on in a chunk that has begun: its
-   * checksum then covers the whole chunk. Verified before written: CHECKSUM_MISMATCH. DISK_FULL leaves the replica as it
-   * was. `done` comes when the bytes are written, not when they are durable; several may be under way, in order.
+   * checksum then covers the whole chunk. Verified before written: CHECKSUM_MISMATCH; unless `isOwn`, for bytes whose checksums
+   * were made in this process, of the same memory. DISK_FULL leaves the replica as it was. `done` comes when the bytes are
+   * written, not when they are durable; several may be under way, in order.
    */
-  write(bytes: Bytes, checksums: Bytes, done: Outcome): void;
+  write(bytes: Bytes, checksums: Bytes, done: Outcome, isOwn?: boolean): void;
   /** Everything written so far is durable. Calls that wait share one sync. */
   sync(done: Outcome): void;
   /** Syncs (unless durability is `memory`) and makes it `finished`. */

@@ -1,8 +1,9 @@
 /** CRC-32Cs of bytes that come in pieces of any size: a chunk that one piece begins and another ends has one checksum. */
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { allocateOwnedBytes, NO_BYTES } from "../../../runtime/bytes.ts";
-import { crc32c, crc32cPieces } from "../../../wire/crc32.ts";
+import { crc32c } from "../../../wire/crc32.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
+import { checksumChunks } from "./chunk-crc.ts";
 
 export class ChunkChecksums {
   /** Bytes in the chunk that has begun. */
@@ -36,7 +37,7 @@ export class ChunkChecksums {
       put(sums, 0, crc32c(bytes.subarray(0, from), this.sum));
       at = 4;
     }
-    if (from < bytes.length) crc32cPieces(bytes, from, bytes.length, CHUNK_BYTES, sums, at);
+    if (from < bytes.length) checksumChunks(bytes, from, bytes.length, sums, at);
     return sums;
   }
 

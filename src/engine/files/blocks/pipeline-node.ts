@@ -169,9 +169,10 @@ export class PipelineNode {
     };
     const { content, checksums } = frame;
     const isWhole = !frame.last && !frame.sync;
-    writer.write(asBytes(content), asBytes(checksums), (error) => {
+    const written = (error: QuorateError | undefined): void => {
       if (error !== undefined || isWhole) done(error);
-    });
+    };
+    writer.write(asBytes(content), asBytes(checksums), written, from === this.link.self);
     // Asked for at once: what comes later must not be waited for.
     if (frame.last) {
       pipeline.lastSequence = sequence;

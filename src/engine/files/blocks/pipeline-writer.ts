@@ -16,7 +16,13 @@ import type { Outcome, ReplicaDurability } from "./block-store.ts";
 import type { BlockWriter } from "./block-writer.ts";
 import { ChunkChecksums } from "./chunk-checksums.ts";
 import type { StreamFailure, StreamId } from "./protocol.ts";
-import { PACKET_BYTES, PACKET_MAX_BYTES, PIPELINE_WINDOW_BYTES, STREAM_SILENCE_MS } from "./protocol.ts";
+import {
+  PACKET_BYTES,
+  PACKET_MIN_BYTES,
+  PACKET_MAX_BYTES,
+  PIPELINE_WINDOW_BYTES,
+  STREAM_SILENCE_MS,
+} from "./protocol.ts";
 
 /** What the writer needs of the namespace when a node fails. */
 export interface PipelineAuthority {
@@ -167,7 +173,9 @@ export class PipelineWriter implements BlockWriter {
   }
 
   private pack(all: boolean): void {
-    while (this.pendingBytes >= PACKET_BYTES || (all && this.pendingBytes > 0)) {
+    const isEnough = (): boolean =>
+      this.pendingBytes >= (this.packets.length === 0 ? PACKET_MIN_BYTES : PACKET_BYTES);
+    while (isEnough() || (all && this.pendingBytes > 0)) {
       const parts: Bytes[] = [];
       let size = 0;
       while (size < PACKET_BYTES && this.pending.length > 0) {
@@ -267,6 +275,7 @@ export class PipelineWriter implements BlockWriter {
     }
     if (done.at(-1)?.last === true) this.endWith(undefined);
     for (const packet of done) for (const each of packet.done) each(undefined, this.written);
+    if (this.packets.length === 0 && this.ended === undefined) this.pack(false);
     if (failure !== undefined) this.recover(failure);
     this.giveRoom();
   }

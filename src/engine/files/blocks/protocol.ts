@@ -37,7 +37,9 @@ import type { Replica, ReplicaDurability } from "./block-store.ts";
 /** Bytes of one pipeline that may be without an acknowledgement. */
 export const PIPELINE_WINDOW_BYTES: number = 8 * 1024 * 1024;
 /** A packet is sent when so many bytes are there, or when the writer asks for it. */
-export const PACKET_BYTES: number = 64 * 1024;
+export const PACKET_BYTES: number = 256 * 1024;
+/** So many are enough when no other packet is under way: then nothing is won by waiting. */
+export const PACKET_MIN_BYTES: number = 64 * 1024;
 /** Bytes of one packet, at most. */
 export const PACKET_MAX_BYTES: number = 1 << 20;
 /** Bytes that a reader may be behind. */

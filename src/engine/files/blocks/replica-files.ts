@@ -6,9 +6,10 @@ import type { Bytes } from "../../../runtime/bytes.ts";
 import { allocateBytes, concatBytes, NO_BYTES } from "../../../runtime/bytes.ts";
 import { assert } from "../../../runtime/errors.ts";
 import type { Disk, DiskCallback, DiskFile } from "../../../runtime/world.ts";
-import { crc32c, crc32cPieces } from "../../../wire/crc32.ts";
+import { crc32c } from "../../../wire/crc32.ts";
 import type { BlockId } from "../namespace/model.ts";
 import { CHUNK_BYTES, READ_BYTES } from "./block-store.ts";
+import { checksumChunks } from "./chunk-crc.ts";
 import type { ReplicaRecord } from "./replica-record.ts";
 import { encodeRecord, fullChunks, recordPosition, sumPosition } from "./replica-record.ts";
 
@@ -197,7 +198,7 @@ function readOnce(
 /** The first chunk whose checksum is another, if any. `content` begins with a chunk. */
 export function firstBadChunk(content: Bytes, checksums: Bytes): number | undefined {
   const computed = allocateBytes(4 * Math.ceil(content.length / CHUNK_BYTES));
-  crc32cPieces(content, 0, content.length, CHUNK_BYTES, computed, 0);
+  checksumChunks(content, 0, content.length, computed, 0);
   if (computed.equals(checksums)) return undefined;
   for (let at = 0; at < computed.length; at += 4) {
     if (!computed.subarray(at, at + 4).equals(checksums.subarray(at, at + 4))) return at / 4;

@@ -15,6 +15,7 @@ import {
   TABLE_BYTES,
   TABLES_AT,
 } from "./simd-module.ts";
+import { instantiate } from "../web-assembly-code.ts";
 
 /**
  * For each output i: its bytes become the sum over the inputs j of `coefficients[i * inputs.length + j]` times the bytes of
@@ -26,16 +27,9 @@ export type Combine = (
   outputs: readonly Uint8Array[],
 ) => void;
 
-/** WebAssembly as far as it is used here; neither the language's types nor those of Node.js 20 name it. */
-interface WebAssemblyApi {
-  validate(bytes: Uint8Array): boolean;
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => {
-    readonly exports: { readonly memory: { readonly buffer: ArrayBuffer } } & Readonly<
-      Record<`combine${number}`, (inputs: number, bytes: number) => void>
-    >;
-  };
-}
+type KernelExports = { readonly memory: { readonly buffer: ArrayBuffer } } & Readonly<
+  Record<`combine${number}`, (inputs: number, bytes: number) => void>
+>;
 
 /** The fastest that runs here. Made at its first use. */
 export function columnKernel(): Combine {
@@ -47,10 +41,8 @@ let kernel: Combine | undefined;
 
 /** Undefined where WebAssembly, or its vector instructions, are missing. */
 export function simdKernel(): Combine | undefined {
-  const api = (globalThis as { readonly WebAssembly?: WebAssemblyApi }).WebAssembly;
-  const bytes = simdModule();
-  if (api?.validate(bytes) !== true) return undefined;
-  const { exports } = new api.Instance(new api.Module(bytes));
+  const exports = instantiate<KernelExports>(simdModule());
+  if (exports === undefined) return undefined;
   const memory = new Uint8Array(exports.memory.buffer);
   return (coefficients, inputs, outputs) => {
     // More outputs than one function makes: as often as it takes.

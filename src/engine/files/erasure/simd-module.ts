@@ -6,6 +6,36 @@
  * The module has one function for each number of outputs, `combine1` to `combine4`, of (inputs, bytes): it reads `bytes`
  * bytes, a multiple of 16, of each input and writes as many of each output. All of it is in its memory, laid out below.
  */
+import type { Code } from "../web-assembly-code.ts";
+import {
+  branchIf,
+  code,
+  END,
+  get,
+  I32,
+  i32,
+  I32_ADD,
+  I32_LESS,
+  I32_SUB,
+  I8X16_SHIFT_RIGHT,
+  LANES,
+  load,
+  LOOP,
+  MODULE,
+  PAGE_BYTES,
+  section,
+  set,
+  sized,
+  splat,
+  store,
+  SWIZZLE,
+  tee,
+  text,
+  unsigned,
+  V128,
+  V128_AND,
+  V128_XOR,
+} from "../web-assembly-code.ts";
 
 /** Bytes of each input and output that fit into the memory: together they stay in a processor's second cache. */
 export const COLUMN_BYTES: number = 16 * 1024;
@@ -18,8 +48,6 @@ export const TABLES_AT = 0;
 export const TABLE_BYTES = 32;
 const INPUTS_AT = TABLES_AT + INPUTS_MAX * OUTPUTS_MAX * TABLE_BYTES;
 const OUTPUTS_AT: number = INPUTS_AT + INPUTS_MAX * COLUMN_BYTES;
-const PAGE_BYTES = 64 * 1024;
-const LANES = 16;
 
 export function inputAt(input: number): number {
   return INPUTS_AT + input * COLUMN_BYTES;
@@ -29,29 +57,6 @@ export function outputAt(output: number): number {
   return OUTPUTS_AT + output * COLUMN_BYTES;
 }
 
-type Code = readonly number[];
-
-// The instructions that are used, by their names in the WebAssembly specification (core 2.0, section 5.4).
-const I32 = 0x7f;
-const V128 = 0x7b;
-const END: Code = [0x0b];
-const LOOP: Code = [0x03, 0x40];
-const REPEAT_IF: Code = [0x0d, 0x00];
-const I32_ADD: Code = [0x6a];
-const I32_SUB: Code = [0x6b];
-const I32_LESS: Code = [0x49];
-const SWIZZLE: Code = [0xfd, 0x0e];
-const V128_AND: Code = [0xfd, 0x4e];
-const V128_XOR: Code = [0xfd, 0x51];
-const I8X16_SHIFT_RIGHT: Code = [0xfd, 0x6d];
-const get = (local: number): Code => [0x20, ...unsigned(local)];
-const set = (local: number): Code => [0x21, ...unsigned(local)];
-const tee = (local: number): Code => [0x22, ...unsigned(local)];
-const i32 = (value: number): Code => [0x41, ...signed(value)];
-const load = (offset: number): Code => [0xfd, 0x00, 0x00, ...unsigned(offset)];
-const store = (offset: number): Code => [0xfd, 0x0b, 0x00, ...unsigned(offset)];
-const splat = (byte: number): Code => [0xfd, 0x0c, ...Array<number>(LANES).fill(byte)];
-
 /** The bytes of the module. It exports `memory` and `combine1`…`combine4`. */
 export function simdModule(): Uint8Array<ArrayBuffer> {
   const counts = Array.from({ length: OUTPUTS_MAX }, (_, at) => at + 1);
@@ -59,7 +64,7 @@ export function simdModule(): Uint8Array<ArrayBuffer> {
   const functions = counts.map((count) => code(text(`combine${count}`), [0, count - 1]));
   return Uint8Array.from(
     code(
-      [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+      MODULE,
       section(1, [1, 0x60, 2, I32, I32, 0]),
       section(3, code([OUTPUTS_MAX], ...counts.map(() => [0]))),
       section(5, code([1, 0x00], unsigned(pages))),
@@ -92,42 +97,9 @@ function combine(outputs: number): Code {
     forEach(addProduct),
     code(get(input), i32(COLUMN_BYTES), I32_ADD, set(input)),
     code(get(table), i32(TABLE_BYTES * outputs), I32_ADD, set(table)),
-    code(get(left), i32(1), I32_SUB, tee(left), REPEAT_IF, END),
+    code(get(left), i32(1), I32_SUB, tee(left), branchIf(0), END),
     forEach((output) => code(get(at), get(sum(output)), store(outputAt(output)))),
-    code(get(at), i32(LANES), I32_ADD, tee(at), get(bytes), I32_LESS, REPEAT_IF, END),
+    code(get(at), i32(LANES), I32_ADD, tee(at), get(bytes), I32_LESS, branchIf(0), END),
     END,
   );
-}
-
-function code(...parts: readonly Code[]): Code {
-  return parts.flat();
-}
-
-function section(id: number, content: Code): Code {
-  return [id, ...sized(content)];
-}
-
-function sized(content: Code): Code {
-  return [...unsigned(content.length), ...content];
-}
-
-function text(name: string): Code {
-  return sized(Array.from(name, (character) => character.charCodeAt(0)));
-}
-
-/** LEB128. */
-function unsigned(value: number): Code {
-  const bytes: number[] = [];
-  for (let rest = value; ; rest >>>= 7) {
-    if (rest < 0x80) return [...bytes, rest];
-    bytes.push((rest & 0x7f) | 0x80);
-  }
-}
-
-function signed(value: number): Code {
-  const bytes: number[] = [];
-  for (let rest = value; ; rest >>= 7) {
-    if (rest >= -0x40 && rest < 0x40) return [...bytes, rest & 0x7f];
-    bytes.push((rest & 0x7f) | 0x80);
-  }
 }

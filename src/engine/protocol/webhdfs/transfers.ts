@@ -9,6 +9,7 @@ import { parentOf } from "./ancestors.ts";
 import { byteRange } from "./byte-range.ts";
 import type { Exchange } from "./exchange.ts";
 import { sendEmpty, sendJson } from "./exchange.ts";
+import { batches } from "./batches.ts";
 import { drained, withinIdle } from "./pace.ts";
 import type { LocatedOperation, LocationSigner } from "./locations.ts";
 import { excludedNodes, hostOf, ownAuthority, readTarget, writeTarget } from "./locations.ts";
@@ -198,12 +199,7 @@ export class Transfers {
   private async receive({ request, response, expectsContinue }: Exchange, writer: FileWriter): Promise<void> {
     try {
       if (expectsContinue) response.writeContinue();
-      const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
-      for (;;) {
-        const { done, value } = await withinIdle(chunks.next(), this.idleMs, () => request.destroy());
-        if (done === true) break;
-        await writer.write(value);
-      }
+      for await (const bytes of batches(request, this.idleMs)) await writer.write(bytes);
       refuseHalves(request);
       await writer.close();
     } catch (error) {

@@ -289,6 +289,26 @@ test("a transfer in which nothing moves is ended, and leaves nothing behind", as
   expect((await ask("GET", "/idle?op=GETFILESTATUS")).status).toBe(404);
 });
 
+test("a writer that is slower than the idle limit is not the client's silence", async () => {
+  await served.close();
+  served = await serveMemory({ door: { idleTimeoutMs: 50 } });
+  const { files } = served;
+  const create = files.create.bind(files);
+  files.create = async (...args) => {
+    const writer = await create(...args);
+    const write = writer.write.bind(writer);
+    writer.write = async (bytes) => {
+      // Virtual time is no use to a socket: the one wait of this test is what it is about.
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return write(bytes);
+    };
+    return writer;
+  };
+  const content = Buffer.alloc(3_000_000, "slow");
+  expect((await put("/slow", content)).status).toBe(201);
+  expect((await files.status("/slow", { user: "quorate", groups: [] })).length).toBe(content.length);
+});
+
 test("a reader that goes away ends the read", async () => {
   const { location = "" } = await (async () => {
     await put("/big", Buffer.alloc(20_000_000, "x"));

@@ -1,0 +1,34 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { crc32c, crc32cPieces } from "../../../wire/crc32.ts";
+import { checksumChunks, usesVectors } from "./chunk-crc.ts";
+
+test("chunks have the checksums that each has alone, wherever they lie and however many there are", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 0, max: 300_000 }),
+      fc.nat({ max: 9 }),
+      fc.nat({ max: 2 ** 31 - 1 }),
+      (length, skipped, seed) => {
+        const bytes = new Uint8Array(skipped + length + 3);
+        for (let at = 0, state = seed | 1; at < bytes.length; at++) {
+          state = (Math.imul(state, 1_103_515_245) + 12_345) | 0;
+          bytes[at] = state >>> 16;
+        }
+        const chunks = Math.ceil(length / 512);
+        const sums = Buffer.alloc(4 * chunks + 8);
+        checksumChunks(bytes, skipped, skipped + length, sums, 4);
+        const plain = Buffer.alloc(4 * chunks + 8);
+        crc32cPieces(bytes, skipped, skipped + length, 512, plain, 4);
+        expect(sums.equals(plain)).toBe(true);
+        if (chunks > 0)
+          expect(sums.readUInt32BE(4)).toBe(crc32c(bytes.subarray(skipped, skipped + Math.min(512, length))));
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test("every engine that this runs on takes the module, so that the checksums do not silently become slow", () => {
+  expect(usesVectors).toBe(true);
+});
