@@ -222,22 +222,33 @@ async function alternate(
 ): Promise<readonly Timed[]> {
   const runs = contenders.map((): number[] => []);
   const counters: Readonly<Record<string, number>>[] = [];
+  const broken = new Set<Contender>();
+  const [temporary, output] = [join(folder, "tmp"), join(folder, "out")];
   for (let round = 0; round < rounds; round++)
     for (const [at, contender] of contenders.entries()) {
-      const temporary = join(folder, "tmp");
-      const output = join(folder, "out");
+      if (broken.has(contender)) continue;
       mkdirSync(temporary);
-      const startedMs = performance.now();
-      counters[at] = await contender.run({ input, output, temporary });
-      runs[at]?.push((performance.now() - startedMs) / 1000);
-      await check(output);
+      try {
+        const startedMs = performance.now();
+        counters[at] = await contender.run({ input, output, temporary });
+        const seconds = (performance.now() - startedMs) / 1000;
+        await check(output);
+        runs[at]?.push(seconds);
+        console.error(`  ${contender.label}: ${seconds.toFixed(2)} s`);
+      } catch (error) {
+        if (contender.optional !== true) throw error;
+        broken.add(contender);
+        console.error(
+          `  ${contender.label} is left out: ${error instanceof Error ? error.message : String(error)}`,
+        );
+      }
       for (const each of [temporary, output]) rmSync(each, { recursive: true, force: true });
     }
-  return contenders.map(({ label }, at) => ({
-    label,
-    seconds: runs[at] ?? [],
-    counters: counters[at] ?? {},
-  }));
+  return contenders.flatMap((contender, at) =>
+    broken.has(contender)
+      ? []
+      : [{ label: contender.label, seconds: runs[at] ?? [], counters: counters[at] ?? {} }],
+  );
 }
 
 /** How many times longer the first took than the second, round by round: the median. */
