@@ -45,6 +45,8 @@ export interface BlockUpkeepOptions {
 }
 
 const TICK_MS = 500;
+/** While many blocks wait to be looked at. */
+const BUSY_TICK_MS = 50;
 /** Blocks that are looked at in one tick. */
 const BLOCKS_PER_TICK = 2_000;
 /** A block is left alone for so long after a change: the log and the reports of its nodes come by different ways. */
@@ -67,8 +69,8 @@ export class BlockUpkeep {
   private readonly standings = new Map<NodeId, string>();
   private readonly beganMs: number;
   private term: number | undefined;
-  /** What is left of a look at all blocks of the namespace. */
-  private unseen: Iterator<StoredBlock> | undefined;
+  /** Many blocks to look at, of which some are taken at a time: those of a node that has gone, all at a new term. */
+  private readonly unseen: Iterator<BlockId>[] = [];
   private removing = false;
   private timer: Timer | undefined;
 
@@ -129,7 +131,7 @@ export class BlockUpkeep {
       const moves = this.balance(maxBytes, threshold);
       link.send(from, { type: "balanced", stream, moves });
     });
-    this.tick();
+    this.timer = link.clock.setTimer(TICK_MS, () => this.tick());
   }
 
   close(): void {
@@ -202,7 +204,12 @@ export class BlockUpkeep {
   }
 
   private tick(): void {
-    this.timer = this.link.clock.setTimer(TICK_MS, () => this.tick());
+    this.lookAfter();
+    const isBusy = !this.isPaused() && (this.unseen.length > 0 || this.dirty.size > BLOCKS_PER_TICK);
+    this.timer = this.link.clock.setTimer(isBusy ? BUSY_TICK_MS : TICK_MS, () => this.tick());
+  }
+
+  private lookAfter(): void {
     this.recent.forget();
     const nowMs = this.link.clock.monotonicMs();
     const term = this.options.leading();
@@ -215,9 +222,11 @@ export class BlockUpkeep {
     if (term === undefined || nowMs - this.beganMs < DEAD_AFTER_MS) return;
     const nodes = this.nodes();
     for (const node of nodes.values()) this.noticeStanding(term, node);
-    this.lookOn();
     for (const block of this.copies.forget(nowMs)) this.mark(block);
-    if (!this.isPaused()) this.repair(term, nodes);
+    if (!this.isPaused()) {
+      this.lookOn();
+      this.repair(term, nodes);
+    }
     this.recoveries.order(term, nowMs, nodes);
   }
 
@@ -235,30 +244,27 @@ export class BlockUpkeep {
     const standing = `${node.live}/${node.standing}`;
     if (this.standings.get(node.id) !== standing) {
       this.standings.set(node.id, standing);
-      for (const block of this.locations.blocksOf(node.id)) this.mark(block);
+      this.unseen.push(this.locations.blocksOf(node.id)[Symbol.iterator]());
     }
     if (node.live && node.term < term) this.link.send(node.id, { type: "delete", term, blocks: [] });
   }
 
   private lookAtAll(): void {
     this.dirty.clear();
-    if (this.term === undefined) {
-      this.unseen = undefined;
-      return;
-    }
-    this.unseen = this.options.namespace.blocks();
+    this.unseen.length = 0;
+    if (this.term === undefined) return;
+    this.unseen.push(everyBlock(this.options.namespace, this.locations));
     this.standings.clear();
     this.copies.clear();
     this.recoveries.clear();
-    for (const block of this.locations.blocks()) this.mark(block);
   }
 
-  /** A slice of all blocks of the namespace, so that those of which nothing is reported are seen too. */
+  /** A slice of the blocks to look at, those of what was noticed last first. */
   private lookOn(): void {
-    for (let looked = 0; this.unseen !== undefined && looked < BLOCKS_PER_TICK; looked++) {
-      const next = this.unseen.next();
-      if (next.done === true) this.unseen = undefined;
-      else this.mark(next.value.id);
+    for (let looked = 0; this.unseen.length > 0 && looked < BLOCKS_PER_TICK; looked++) {
+      const next = this.unseen.at(-1)?.next();
+      if (next === undefined || next.done === true) this.unseen.pop();
+      else this.mark(next.value);
     }
   }
 
@@ -405,4 +411,13 @@ export class BlockUpkeep {
     this.mark(id);
     return [];
   }
+}
+
+/** Those of the namespace, of which perhaps nothing is reported, and those that are reported, which perhaps no file names. */
+function* everyBlock(
+  namespace: Pick<NamespaceQueries, "blocks">,
+  locations: Pick<LocationTable, "blocks">,
+): Generator<BlockId> {
+  for (const { id } of namespace.blocks()) yield id;
+  yield* locations.blocks();
 }

@@ -29,7 +29,6 @@ export class LocationTable implements Locations {
   private readonly address: (node: NodeId) => string | undefined;
   private readonly observer: LocationObserver;
   private readonly reporting = new Map<NodeId, Reporting>();
-  private readonly holders = new Map<BlockId, Set<NodeId>>();
   /** Replicas that readers complained of, by block: stamps under which they are not believed. */
   private readonly complaints = new Map<BlockId, Map<NodeId, GenerationStamp>>();
 
@@ -113,13 +112,16 @@ export class LocationTable implements Locations {
   }
 
   all(block: BlockId): readonly ReplicaLocation[] {
-    return [...(this.holders.get(block) ?? [])].flatMap((node) => {
-      const replica = this.reporting.get(node)?.replicas.get(block);
-      if (replica === undefined) return [];
+    // Each node is asked: a list of holders for each of a million blocks would take as much memory as their names.
+    const found: ReplicaLocation[] = [];
+    for (const { id: node, replicas } of this.reporting.values()) {
+      const replica = replicas.get(block);
+      if (replica === undefined) continue;
       const isAccused = (this.complaints.get(block)?.get(node) ?? -1) >= replica.stamp;
       const { stamp, length } = replica;
-      return [{ node, stamp, length, state: isAccused ? ("corrupt" as const) : replica.state }];
-    });
+      found.push({ node, stamp, length, state: isAccused ? "corrupt" : replica.state });
+    }
+    return found;
   }
 
   /** Whether every live node's replicas are known: before, a block without replicas may only be unreported. */
@@ -133,9 +135,9 @@ export class LocationTable implements Locations {
     return this.reporting.get(node)?.replicas.keys() ?? [];
   }
 
-  /** All blocks of which a replica was reported. */
-  blocks(): Iterable<BlockId> {
-    return this.holders.keys();
+  /** All blocks of which a replica was reported, each once for every node that did. */
+  *blocks(): Iterable<BlockId> {
+    for (const { replicas } of this.reporting.values()) yield* replicas.keys();
   }
 
   private isLive(node: NodeId, nowMs: number): boolean {
@@ -232,18 +234,12 @@ export class LocationTable implements Locations {
     node.replicas.set(replica.id, replica);
     // The node itself says so after it was told of the complaint: it has looked.
     this.forgetDamage(replica.id, node.id);
-    const holders = this.holders.get(replica.id);
-    if (holders === undefined) this.holders.set(replica.id, new Set([node.id]));
-    else holders.add(node.id);
     this.observer.changed(replica.id);
   }
 
   private remove(node: Reporting, block: BlockId): void {
     node.replicas.delete(block);
     this.forgetDamage(block, node.id);
-    const holders = this.holders.get(block);
-    holders?.delete(node.id);
-    if (holders?.size === 0) this.holders.delete(block);
     this.observer.changed(block);
   }
 }

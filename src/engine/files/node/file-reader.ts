@@ -35,7 +35,7 @@ export interface FileRange {
 type BlockSegment = Extract<Segment, { readonly type: "block" }>;
 
 /** How long after each other the nodes of a block are looked up again when none could give the next byte. */
-const RETRY_MS = [200, 500, 1_000, 2_000] as const;
+const RETRY_MS = [20, 200, 500, 1_000, 2_000] as const;
 
 export function fileReader(means: ReadingMeans, range: FileRange): FileReader {
   const { status, length } = range;
