@@ -30,7 +30,9 @@ export class ByteReader {
     const at = this.advance(8);
     const high = this.buffer.readUInt32LE(at + 4);
     if (high > 0x1f_ffff) throw new QuorateError("PROTOCOL", "integer above 2^53");
-    return high * 0x1_0000_0000 + this.buffer.readUInt32LE(at);
+    const low = this.buffer.readUInt32LE(at);
+    // A sum with a product is kept as a box of a double, which is twice as much memory as a small integer, and for ever.
+    return high === 0 ? low : high * 0x1_0000_0000 + low;
   }
 
   double(): number {

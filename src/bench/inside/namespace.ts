@@ -5,13 +5,17 @@
  *   npm run build && node --expose-gc dist/bench/inside/namespace.js [--names 1000000]
  */
 import { parseArgs } from "node:util";
+import { LocationTable } from "../../engine/files/blocks/location-table.ts";
+import { BLOCK_FRAME } from "../../engine/files/blocks/protocol.ts";
 import { encodeCommand } from "../../engine/files/namespace/command-codec.ts";
 import type { NamespaceCommand } from "../../engine/files/namespace/commands.ts";
 import type { NamespaceMachine } from "../../engine/files/namespace/machine.ts";
 import { createNamespace } from "../../engine/files/namespace/machine.ts";
+import { FIRST_BLOCK_ID, FIRST_STAMP } from "../../engine/files/namespace/state.ts";
 import type { AddedBlock, Opened } from "../../engine/files/namespace/replies.ts";
 import { Refusal } from "../../engine/files/namespace/replies.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
+import { decode, encode } from "../../wire/record.ts";
 
 const { values } = parseArgs({ options: { names: { type: "string", default: "1000000" } } });
 const NAMES = Number(values.names);
@@ -54,6 +58,28 @@ function createFile(machine: NamespaceMachine, path: string): void {
     pipeline,
   }) as AddedBlock;
   apply(machine, { type: "complete", ...command, last: { ...block, length: 1_000_000 } });
+}
+
+/** As a node that holds a replica of every block reports them. */
+function reportAll(table: LocationTable, node: string, { nextBlockId }: NamespaceMachine): void {
+  const part = 10_000;
+  const parts = Math.ceil((nextBlockId - FIRST_BLOCK_ID) / part);
+  for (let at = 0; at < parts; at++) {
+    const first = FIRST_BLOCK_ID + at * part;
+    const count = Math.min(part, nextBlockId - first);
+    const replicas = Array.from({ length: count }, (_, n) => {
+      return {
+        id: first + n,
+        stamp: FIRST_STAMP + at * part + n,
+        length: 1_000_000,
+        state: "finished" as const,
+      };
+    });
+    const full = { part: at, last: at === parts - 1 };
+    const frame = { type: "report", life: 1, sequence: 0, full, replicas, removed: [] } as const;
+    const received = decode(BLOCK_FRAME, encode(BLOCK_FRAME, frame));
+    if (received.type === "report") table.onReport(node, received, 0);
+  }
 }
 
 /** How long each of many took. */
@@ -102,7 +128,16 @@ let machine = createNamespace();
 timed(`${NAMES.toLocaleString("en")} files of one block (3 commands each)`, NAMES * 3, () => {
   for (let n = 0; n < NAMES; n++) createFile(machine, pathOf(n));
 });
-print("heap for them", mib(heapMiB() - baseMiB));
+const namesMiB = heapMiB();
+print("heap for them", mib(namesMiB - baseMiB));
+let locations: LocationTable | undefined = new LocationTable(
+  () => 0,
+  () => undefined,
+);
+for (const node of ["n1", "n2", "n3"]) reportAll(locations, node, machine);
+print("heap for where three replicas of each are", mib(heapMiB() - namesMiB));
+print("  replicas of the first", String(locations.all(FIRST_BLOCK_ID).length));
+locations = undefined;
 
 timed("status of one path", 300_000, () => {
   for (let n = 0; n < 300_000; n++) machine.status(pathOf((n * 7919) % NAMES), caller);

@@ -24,8 +24,8 @@ import { lookUp } from "./chunk.ts";
 import { overQuota, Tree } from "./tree.ts";
 
 export const ROOT_ID = 16_385;
-/** As HDFS's: tools tell blocks by it. */
-export const FIRST_BLOCK_ID: number = 2 ** 30 + 1;
+/** As HDFS's, 2^30 + 1: tools tell blocks by it. Written out, so that it is a small integer, and all that are counted from it. */
+export const FIRST_BLOCK_ID: number = 1_073_741_825;
 export const FIRST_STAMP = 1001;
 
 /** Numbers that only grow. */
