@@ -29,12 +29,14 @@ export const simulateCommand: RunVerb = async (call) => {
   if (call.has("mutants")) return scoreAll(algorithms, call.integer("seeds", { min: 1, max: 1e9 }));
   const options = optionsOf(call);
   const seed = call.integer("seed", { min: 0, max: Number.MAX_SAFE_INTEGER });
-  if (seed !== undefined && !call.has("minutes")) {
+  const seeds = call.integer("seeds", { min: 1, max: 1e9 });
+  if (seed !== undefined && seeds === undefined && !call.has("minutes")) {
     const consensus = algorithms.includes(DEFAULT_ALGORITHM) ? DEFAULT_ALGORITHM : algorithms[0];
     return runOne(seed, { ...options, consensus });
   }
-  const minutes = call.integer("minutes", { min: 1, max: 1e6 }) ?? 1;
-  return runMany(seed ?? Math.floor(Math.random() * 2 ** 32), minutes, options, algorithms);
+  const minutes = call.integer("minutes", { min: 1, max: 1e6 }) ?? (seeds === undefined ? 1 : Infinity);
+  const first = seed ?? Math.floor(Math.random() * 2 ** 32);
+  return runMany({ first, seeds: seeds ?? Infinity, minutes }, options, algorithms);
 };
 
 /** All that the planted bug can be planted in, unless one is chosen. */
@@ -69,8 +71,7 @@ function runOne(seed: number, options: SimulationOptions): number {
 
 /** Every seed with each of the algorithms: the same faults, the same load, the same judges. */
 function runMany(
-  first: number,
-  minutes: number,
+  { first, seeds, minutes }: { first: number; seeds: number; minutes: number },
   given: SimulationOptions,
   algorithms: readonly Algorithm[],
 ): number {
@@ -78,7 +79,7 @@ function runMany(
   let steps = 0;
   let answered = 0;
   let seed = first;
-  for (; performance.now() < endMs; seed++) {
+  for (; seed < first + seeds && performance.now() < endMs; seed++) {
     for (const consensus of algorithms) {
       const options = { ...given, consensus };
       const result = simulate(seed, options);

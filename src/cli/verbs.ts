@@ -169,7 +169,7 @@ export const VERBS: readonly Verb[] = [
     name: "simulate",
     summary: "run simulated clusters under every fault at once, or one seed again",
     usage: [
-      "simulate [--minutes 1]",
+      "simulate [--minutes 1] [--seed N --seeds 100]",
       "simulate --seed N [--trace]",
       "simulate --mutants [--seeds 100]",
       "simulate --experiment election-under-loss|slow-disk|catch-up|timeouts [--seeds 20] [--json]",
@@ -179,7 +179,7 @@ export const VERBS: readonly Verb[] = [
       {
         name: "seed",
         value: "N",
-        help: "this seed, the same to the last step; with --minutes the first of many",
+        help: "this seed, the same to the last step; with --minutes or --seeds the first of many",
       },
       { name: "minutes", value: "M", help: "how long to run; ends at the first failure; default 1" },
       {
@@ -198,7 +198,7 @@ export const VERBS: readonly Verb[] = [
       {
         name: "seeds",
         value: "COUNT",
-        help: "seeds to try for each mutant, default as many as it is allowed; or for each setting, default 20",
+        help: "how many seeds; for each mutant, default as many as it is allowed; for each setting, default 20",
       },
       {
         name: "experiment",
