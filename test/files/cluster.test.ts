@@ -286,9 +286,20 @@ test("a coded directory takes half of what replicas would, and bears a killed no
     );
   };
   await until("all shards are there again", 90_000, isWhole);
-  const fsck = await run(["fs", "--fs", `webhdfs://${second ?? ""}`, "fsck", "/ec", "-files", "-blocks"]);
-  expect(fsck.stdout).toContain("erasure-coded: policy=RS-6-3-1024k, 1 block(s):  OK\n");
-  expect(fsck.stdout).toContain("Live_repl=9\n");
+  // The last shard is on the disk a moment before its node tells of it.
+  await until("fsck finds all shards", 30_000, async () => {
+    const { stdout } = await run([
+      "fs",
+      "--fs",
+      `webhdfs://${second ?? ""}`,
+      "fsck",
+      "/ec",
+      "-files",
+      "-blocks",
+    ]);
+    const isWell = stdout.includes("erasure-coded: policy=RS-6-3-1024k, 1 block(s):  OK\n");
+    return (isWell && stdout.includes("Live_repl=9\n")) || undefined;
+  });
   const third = await pidOf("n3", second);
   process.kill(third, "SIGKILL");
   await expectPieces(atSecond, "/ec/f", 40);
