@@ -171,6 +171,26 @@ test("a node is killed while a file is written, and while it is read: the writer
   await expectPieces(files, "/written", 40);
 });
 
+test("the node that takes an upload is killed: the file goes up anew, and nothing half-written is left", async () => {
+  const { https, files } = await three();
+  const local = join(scratch(), "f");
+  const large = fs.openSync(local, "w");
+  for (let number = 0; number < 200; number++) fs.writeSync(large, piece(number));
+  fs.closeSync(large);
+  // The shell is told of one node only, and has it killed when a block is there.
+  const victim = await pidOf("n1", https[1]);
+  const put = run(["fs", "--fs", `webhdfs://${https[0] ?? ""}`, "put", local, "/f"]);
+  await until(
+    "the upload to be under way",
+    30_000,
+    async () => (await files.exists("/f._COPYING_")) || undefined,
+  );
+  process.kill(victim, "SIGKILL");
+  expect(await put).toMatchObject({ code: 0, stderr: "" });
+  await expectPieces(files, "/f", 200);
+  expect(await files.readdir("/")).toEqual(["f"]);
+});
+
 test("a byte that changed on a disk is never read: the replica is told of, and replaced", async () => {
   const { data, https, files } = await three();
   await files.writeFile(

@@ -109,8 +109,11 @@ export interface FilesDriver {
   /** What is in a directory, in pages, by the bytes of the names. PARENT_NOT_DIRECTORY: it is none. */
   list(path: string, options: CallOptions): AsyncIterable<readonly FileDescription[]>;
   read(path: string, options: ReadOptions): Chunks;
-  /** The file is there when it is whole; one that is not finished is not seen, or removed. */
-  write(path: string, chunks: Chunks, options: WriteOptions): Promise<void>;
+  /**
+   * The file is there when it is whole; one that is not finished is not seen, or removed. With `again`, which gives the bytes once
+   * more, a write that may overwrite is made anew when it broke off with the node that took it.
+   */
+  write(path: string, chunks: Chunks, options: WriteOptions, again?: () => Chunks): Promise<void>;
   append(path: string, chunks: Chunks, options: CallOptions): Promise<void>;
   /** With the directories above. No error when it is there; PATH_EXISTS when it is a file. */
   makeDirectories(path: string, options: CallOptions & { readonly mode?: number }): Promise<void>;

@@ -9,7 +9,7 @@ import { Readable, Writable } from "node:stream";
 import { ReadableStream, WritableStream } from "node:stream/web";
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import type { Content } from "./content.ts";
-import { bytesOf, linesOf } from "./content.ts";
+import { againOf, bytesOf, linesOf } from "./content.ts";
 import type {
   CallOptions,
   Checksum,
@@ -61,9 +61,12 @@ export class Files {
     return options.encoding === undefined ? bytes : bytes.toString("utf8");
   }
 
-  /** The file is there when it is whole. PATH_EXISTS (a directory; or with `overwrite: false`). */
+  /**
+   * The file is there when it is whole. PATH_EXISTS (a directory; or with `overwrite: false`). When the node that takes it dies, it
+   * goes on at another one from the beginning, unless the content is a stream, which is had only once: NO_QUORUM.
+   */
   async writeFile(path: string, content: Content, options: WriteOptions = {}): Promise<void> {
-    await this.driver.write(checkPath(path), bytesOf(content), options);
+    await this.driver.write(checkPath(path), bytesOf(content), options, againOf(content));
   }
 
   /** Makes the file when it is not there. BEING_WRITTEN, LEASE_RECOVERING. */
@@ -373,7 +376,8 @@ export class Files {
   }
 
   private async copy(from: string, to: string, options: WriteOptions): Promise<void> {
-    await this.driver.write(to, this.driver.read(checkPath(from), callOf(options)), options);
+    const source = checkPath(from);
+    await this.writeFile(to, () => this.driver.read(source, callOf(options)), options);
   }
 }
 

@@ -3,10 +3,11 @@ import { QuorateError } from "../../../runtime/errors.ts";
 import { renderAction } from "../../../wire/webhdfs/acl-text.ts";
 import type { Operation } from "../../../wire/webhdfs/operations.ts";
 import type { FileStatusJson, OperationAnswers } from "../../../wire/webhdfs/shapes.ts";
-import type { CallOptions, Checksum, Chunks, FileDescription, FilesDriver, WriteOptions } from "../driver.ts";
+import type { CallOptions, Checksum, FileDescription, FilesDriver } from "../driver.ts";
 import { errorOf, readJson } from "./connections.ts";
 import { Endpoint } from "./endpoint.ts";
 import { readFrom } from "./reading.ts";
+import { callOf, write } from "./writing.ts";
 
 const TYPES = { FILE: "file", DIRECTORY: "directory", SYMLINK: "link" } as const;
 const HERE = { noredirect: false, excludedatanodes: [], data: false, buffersize: undefined } as const;
@@ -46,7 +47,7 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
         options,
         async () => (await ask(path, { op: "GETFILESTATUS" }, {})).FileStatus.length,
       ),
-    write: (path, chunks, options) => write(endpoint, path, chunks, options),
+    write: (path, chunks, options, again) => write(endpoint, path, chunks, options, again),
     async append(path, chunks, options) {
       const found = await endpoint.locate(path, { op: "APPEND", ...HERE }, callOf(options));
       if ("answer" in found)
@@ -173,25 +174,6 @@ function describe(path: string, json: FileStatusJson): FileDescription {
   };
 }
 
-async function write(endpoint: Endpoint, path: string, chunks: Chunks, options: WriteOptions): Promise<void> {
-  const { overwrite = true, mode, replication, blockSize, createParents = true } = options;
-  const operation: Operation<"CREATE"> = {
-    op: "CREATE",
-    ...HERE,
-    overwrite,
-    permission: mode,
-    unmaskedpermission: undefined,
-    replication,
-    blocksize: blockSize,
-    createflag: undefined,
-    createparent: createParents,
-  };
-  const found = await endpoint.locate(path, operation, callOf(options));
-  if ("answer" in found)
-    throw new QuorateError("PROTOCOL", "CREATE was answered without a place for the bytes");
-  await endpoint.upload("PUT", found.location, chunks, options);
-}
-
 async function checksum(endpoint: Endpoint, path: string, options: CallOptions): Promise<Checksum> {
   const found = await endpoint.locate(path, { op: "GETFILECHECKSUM", noredirect: false }, options);
   const idleMs = options.timeoutMs ?? 60_000;
@@ -204,9 +186,4 @@ async function checksum(endpoint: Endpoint, path: string, options: CallOptions):
   // HDFS writes out a buffer that is longer than what is in it.
   const { algorithm, bytes, length } = FileChecksum;
   return { algorithm, bytes: bytes.slice(0, length * 2) };
-}
-
-/** The timeout of a stream is one of silence; asking where the bytes go has the usual deadline. */
-function callOf({ signal }: CallOptions): CallOptions {
-  return signal === undefined ? {} : { signal };
 }
