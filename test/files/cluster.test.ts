@@ -142,6 +142,10 @@ test("the words of the shell work on a cluster: what is put is listed, read at a
   expect((await run([...third, "get", "/f", back])).code).toBe(0);
   expect(fs.readFileSync(back).equals(content)).toBe(true);
   expect((await run([...second, "cat", "/f"])).stdout.endsWith("end")).toBe(true);
+  // What -w has waited for can be written on at once.
+  expect(await run([...second, "truncate", "-w", "1000", "/f"])).toMatchObject({ code: 0, stderr: "" });
+  expect(await run([...third, "append", local, "/f"])).toMatchObject({ code: 0, stderr: "" });
+  expect((await run([...first, "stat", "%b", "/f"])).stdout).toBe(`${1000 + content.length}\n`);
   expect((await run([...first, "rm", "-skipTrash", "/f"])).code).toBe(0);
   expect((await run([...third, "test", "-e", "/f"])).code).toBe(1);
 });

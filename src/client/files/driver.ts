@@ -134,6 +134,8 @@ export interface FilesDriver {
   setTimes(path: string, accessedMs: number, modifiedMs: number, options: CallOptions): Promise<void>;
   /** False: it is a directory. UNSUPPORTED where files have no replicas. */
   setReplication(path: string, replication: number, options: CallOptions): Promise<boolean>;
+  /** Somebody writes the file, or its end is being cut or closed: nobody else can write it. False where files know no writers. */
+  isOpen(path: string, options: CallOptions): Promise<boolean>;
   /** How many replicas the part of a file has that has the fewest; Infinity when it has no parts. UNSUPPORTED. */
   fewestReplicas(path: string, options: CallOptions): Promise<number>;
   /** Of a directory; undefined takes it away. UNSUPPORTED where there is none. */

@@ -311,6 +311,11 @@ export class Files {
     return this.driver.setReplication(checkPath(path), replication, options);
   }
 
+  /** Somebody writes the file, or its end is being cut: nobody else can write it as long as that lasts. */
+  isOpen(path: string, options: CallOptions = {}): Promise<boolean> {
+    return this.driver.isOpen(checkPath(path), options);
+  }
+
   /** Whether every part of the file has at least so many replicas. UNSUPPORTED where files have none. */
   async isReplicated(path: string, replication: number, options: CallOptions = {}): Promise<boolean> {
     return (await this.driver.fewestReplicas(checkPath(path), options)) >= replication;

@@ -133,6 +133,7 @@ export function localDriver(url: string): FilesDriver {
       );
     },
     setReplication: unsupported,
+    isOpen: async () => false,
     fewestReplicas: unsupported,
     setErasureCoding: unsupported,
     erasureCodings: unsupported,

@@ -32,6 +32,12 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
   const refuse = (what: string): never => {
     throw new QuorateError("FILE_OPERATION_REFUSED", what);
   };
+  /** Every server has this one; the newer operation of the same meaning came with Hadoop 3.4. */
+  const blocksOf = async (
+    path: string,
+    options: CallOptions,
+  ): Promise<OperationAnswers["GET_BLOCK_LOCATIONS"]["LocatedBlocks"]> =>
+    (await ask(path, { op: "GET_BLOCK_LOCATIONS", offset: 0, length: undefined }, options)).LocatedBlocks;
   return {
     url: `webhdfs://${authorities.join(",")}`,
     user,
@@ -81,14 +87,10 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
       silently(path, { op: "SETTIMES", accesstime, modificationtime }, options),
     setReplication: async (path, replication, options) =>
       (await ask(path, { op: "SETREPLICATION", replication }, options)).boolean,
+    isOpen: async (path, options) => (await blocksOf(path, options)).isUnderConstruction,
     async fewestReplicas(path, options) {
-      // Every server has this one; the newer operation of the same meaning came with Hadoop 3.4.
-      const { LocatedBlocks } = await ask(
-        path,
-        { op: "GET_BLOCK_LOCATIONS", offset: 0, length: undefined },
-        options,
-      );
-      return Math.min(...LocatedBlocks.locatedBlocks.map(({ locations }) => locations.length));
+      const { locatedBlocks } = await blocksOf(path, options);
+      return Math.min(...locatedBlocks.map(({ locations }) => locations.length));
     },
     setErasureCoding: (path, policy, options) =>
       policy === undefined
