@@ -97,6 +97,32 @@ export interface ErasureCoding {
   readonly id: number;
 }
 
+/** One state of what is at a path: it is another one after every change of its content, names or attributes. */
+export interface FileVersion {
+  readonly id: number;
+  readonly revision: number;
+}
+
+export interface Move {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** `version` undefined: nothing may be there. */
+export interface Expectation {
+  readonly path: string;
+  readonly version: FileVersion | undefined;
+}
+
+export interface PublishOptions extends CallOptions {
+  /** What must be so, or nothing is renamed. Default: nothing. */
+  readonly expected?: readonly Expectation[];
+  /** Files at the targets are replaced. Default false: PATH_EXISTS. */
+  readonly overwrite?: boolean;
+  /** Directories above the targets are made where they are missing. Default false. */
+  readonly createParents?: boolean;
+}
+
 export type Chunks = AsyncIterable<Uint8Array>;
 
 /** Paths are absolute and checked. Every call rejects with a QuorateError of the error table, or the signal's reason. */
@@ -121,6 +147,10 @@ export interface FilesDriver {
   remove(path: string, options: CallOptions & { readonly recursive: boolean }): Promise<boolean>;
   /** One step. `overwrite` takes the place of a file or an empty directory. */
   rename(from: string, to: string, options: CallOptions & { readonly overwrite: boolean }): Promise<void>;
+  /** Undefined: nothing is there. UNSUPPORTED but at Quorate, as `publish`. */
+  version(path: string, options: CallOptions): Promise<FileVersion | undefined>;
+  /** Many renames in one step, all or none. */
+  publish(moves: readonly Move[], options: PublishOptions): Promise<void>;
   /** False: it is at this length in a moment. */
   truncate(path: string, length: number, options: CallOptions): Promise<boolean>;
   link(path: string, target: string, options: CallOptions): Promise<void>;

@@ -16,7 +16,10 @@ import type {
   Defaults,
   ErasureCoding,
   FileDescription,
+  FileVersion,
   FilesDriver,
+  Move,
+  PublishOptions,
   ReadOptions,
   Space,
   Summary,
@@ -219,6 +222,23 @@ export class Files {
   ): Promise<void> {
     const { overwrite = true, ...call } = options;
     return this.driver.rename(checkPath(from), checkPath(to), { ...call, overwrite });
+  }
+
+  /** Undefined: nothing is there. UNSUPPORTED but at Quorate, as `publish`. */
+  version(path: string, options: CallOptions = {}): Promise<FileVersion | undefined> {
+    return this.driver.version(checkPath(path), options);
+  }
+
+  /**
+   * Renames many in one step: all of them, if everything is as expected, else none (CHANGED_MEANWHILE). Up to 10,000.
+   *
+   *     const version = await files.version("/index/current");
+   *     await files.publish([{ from: "/index/new", to: "/index/current" }], {
+   *       expected: [{ path: "/index/current", version }], overwrite: true });
+   */
+  publish(moves: readonly Move[], options: PublishOptions = {}): Promise<void> {
+    for (const { from, to } of moves) for (const path of [from, to]) checkPath(path);
+    return this.driver.publish(moves, options);
   }
 
   /** The bytes go through this program. With `recursive` directories too; `overwrite: false` keeps to what is not there. */

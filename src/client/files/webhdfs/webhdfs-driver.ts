@@ -6,6 +6,7 @@ import type { FileStatusJson, OperationAnswers } from "../../../wire/webhdfs/sha
 import type { CallOptions, Checksum, FileDescription, FilesDriver } from "../driver.ts";
 import { errorOf, readJson } from "./connections.ts";
 import { Endpoint } from "./endpoint.ts";
+import { publish, version } from "./publishing.ts";
 import { readFrom } from "./reading.ts";
 import { callOf, write } from "./writing.ts";
 
@@ -77,6 +78,8 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
       if ((answer as { readonly boolean?: boolean } | undefined)?.boolean === false)
         refuse(`${from} cannot be renamed to ${to}`);
     },
+    version: (path, options) => version(endpoint, path, options),
+    publish: (moves, options) => publish(endpoint, moves, options),
     truncate: async (path, newlength, options) =>
       (await ask(path, { op: "TRUNCATE", newlength }, options)).boolean,
     link: (path, destination, options) =>
