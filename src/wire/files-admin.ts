@@ -8,6 +8,10 @@
  * | `GET /files/v1/safemode`, `PUT` with `{"on":true}` | `SafeModeJson` |
  * | `PUT /files/v1/nodes/NODE` with `{"standing":"decommissioning"}` | `{"node":"n1","standing":"decommissioning"}` |
  * | `POST /files/v1/balance` with `{"threshold":0.1,"maxBytes":…}` | `BalanceJson` |
+ * | `GET /files/v1/settings`, `PUT` with some of them | `SettingsJson` |
+ * | `POST /files/v1/expunge` with `{"olderThanMs":0}` | `ExpungeJson`: of the trash of who asks |
+ * | `GET /files/v1/version?path=/f` | `VersionJson` |
+ * | `POST /files/v1/publish` with a `PublishJson` | `{"moved":2}` |
  *
  * Who asks says so with `user.name`, as in WebHDFS. Everything that is refused is an `ErrorJson`; bodies are JSON.
  */
@@ -193,6 +197,55 @@ export interface BalanceJson {
   /** Copies that are not done, for whatever reason they were ordered; while there are any, none is ordered. */
   readonly pending: number;
   readonly pendingBytes: number;
+}
+
+/** What an operator may set of the file system. Sizes are bytes, times milliseconds. */
+export interface SettingsJson {
+  readonly superuser: string;
+  readonly supergroup: string;
+  readonly permissions: boolean;
+  /** Replicas of a file that does not say how many. */
+  readonly replication: number;
+  readonly maxReplication: number;
+  readonly blockSize: number;
+  readonly minBlockSize: number;
+  /** A file up to this size is kept in the namespace. */
+  readonly inlineMaxBytes: number;
+  readonly leaseSoftMs: number;
+  readonly leaseHardMs: number;
+  /** How long what is removed stays in the trash; 0: there is no trash. */
+  readonly trashIntervalMs: number;
+  readonly maxDirectoryEntries: number;
+  readonly maxSnapshots: number;
+  readonly maxAttributes: number;
+  readonly maxAttributeBytes: number;
+}
+
+export interface ExpungeJson {
+  /** Checkpoints that were older, and are gone. */
+  readonly removed: readonly string[];
+}
+
+/** One state of what is at a path: it has another revision after every change of its content, names or attributes. */
+export interface FileVersionJson {
+  readonly id: number;
+  readonly revision: number;
+}
+
+export interface VersionJson {
+  /** Null: nothing is there. */
+  readonly version: FileVersionJson | null;
+}
+
+/** Many renames in one step: all, if everything is as expected, else none. */
+export interface PublishJson {
+  readonly moves: readonly { readonly from: string; readonly to: string }[];
+  /** `version` null: nothing may be there. Default: nothing is expected. */
+  readonly expected?: readonly { readonly path: string; readonly version: FileVersionJson | null }[];
+  /** Files at the targets are replaced. Default false. */
+  readonly overwrite?: boolean;
+  /** Directories above the targets are made where they are missing. Default false. */
+  readonly createParents?: boolean;
 }
 
 export function renderErrorJson(error: QuorateError): ErrorJson {

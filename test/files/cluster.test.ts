@@ -142,6 +142,10 @@ test("the words of the shell work on a cluster: what is put is listed, read at a
   expect((await run([...third, "get", "/f", back])).code).toBe(0);
   expect(fs.readFileSync(back).equals(content)).toBe(true);
   expect((await run([...second, "cat", "/f"])).stdout.endsWith("end")).toBe(true);
+  // What -w has waited for can be written on at once.
+  expect(await run([...second, "truncate", "-w", "1000", "/f"])).toMatchObject({ code: 0, stderr: "" });
+  expect(await run([...third, "append", local, "/f"])).toMatchObject({ code: 0, stderr: "" });
+  expect((await run([...first, "stat", "%b", "/f"])).stdout).toBe(`${1000 + content.length}\n`);
   expect((await run([...first, "rm", "-skipTrash", "/f"])).code).toBe(0);
   expect((await run([...third, "test", "-e", "/f"])).code).toBe(1);
 });
@@ -169,6 +173,26 @@ test("a node is killed while a file is written, and while it is read: the writer
   expect(isKilled).toBe(true);
   await wellKept(second, "/written", 3);
   await expectPieces(files, "/written", 40);
+});
+
+test("the node that takes an upload is killed: the file goes up anew, and nothing half-written is left", async () => {
+  const { https, files } = await three();
+  const local = join(scratch(), "f");
+  const large = fs.openSync(local, "w");
+  for (let number = 0; number < 200; number++) fs.writeSync(large, piece(number));
+  fs.closeSync(large);
+  // The shell is told of one node only, and has it killed when a block is there.
+  const victim = await pidOf("n1", https[1]);
+  const put = run(["fs", "--fs", `webhdfs://${https[0] ?? ""}`, "put", local, "/f"]);
+  await until(
+    "the upload to be under way",
+    30_000,
+    async () => (await files.exists("/f._COPYING_")) || undefined,
+  );
+  process.kill(victim, "SIGKILL");
+  expect(await put).toMatchObject({ code: 0, stderr: "" });
+  await expectPieces(files, "/f", 200);
+  expect(await files.readdir("/")).toEqual(["f"]);
 });
 
 test("a byte that changed on a disk is never read: the replica is told of, and replaced", async () => {

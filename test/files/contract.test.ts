@@ -21,6 +21,7 @@ filesContract("WebHDFS, three nodes of Quorate's server", async () => {
   return {
     files: connectFiles(`webhdfs://quorate@${served.addresses.join(",")}`),
     hasReplicas: true,
+    publishes: true,
     close: () => served.close(),
   };
 });
@@ -30,6 +31,7 @@ filesContract("WebHDFS, a node of Quorate with a disk of its own", async () => {
   return {
     files: connectFiles(`webhdfs://quorate@${served.address}`),
     hasReplicas: true,
+    publishes: true,
     close: () => served.close(),
   };
 });

@@ -16,6 +16,8 @@ export interface World {
   readonly followsLinks?: boolean;
   /** A write that fails leaves the part that was written. Default false. */
   readonly leavesParts?: boolean;
+  /** Many can be renamed in one step. Default false. */
+  readonly publishes?: boolean;
   close(): Promise<void>;
 }
 
@@ -91,6 +93,33 @@ export function filesContract(name: string, open: () => Promise<World>): void {
     test("appends come behind each other, and make the file when it is not there", async () => {
       for (const part of ["a", "bc", "", "def"]) await files.appendFile(at("f"), part);
       expect(await files.readFile(at("f"), { encoding: "utf8" })).toBe("abcdef");
+    });
+
+    test("many are renamed in one step: all, or none when one of them is not as expected", async () => {
+      for (const name of ["new1", "new2", "old2"]) await files.writeFile(at(name), name);
+      const moves = [
+        { from: at("new1"), to: at("old1") },
+        { from: at("new2"), to: at("old2") },
+      ];
+      if (world.publishes !== true) {
+        await expect(files.publish(moves)).rejects.toMatchObject(refusal("UNSUPPORTED"));
+        return;
+      }
+      const version = await files.version(at("old2"));
+      const expected = [
+        { path: at("old1"), version: await files.version(at("old1")) },
+        { path: at("old2"), version },
+      ];
+      expect(expected[0]?.version).toBe(undefined);
+      await files.appendFile(at("old2"), ", and more");
+      const publish = (): Promise<void> => files.publish(moves, { expected, overwrite: true });
+      await expect(publish()).rejects.toMatchObject(refusal("CHANGED_MEANWHILE"));
+      await expect(files.publish(moves)).rejects.toMatchObject(refusal("PATH_EXISTS"));
+      expect(await files.readdir(directory)).toEqual(["new1", "new2", "old2"]);
+      expected[1] = { path: at("old2"), version: await files.version(at("old2")) };
+      await publish();
+      expect(await files.readdir(directory)).toEqual(["old1", "old2"]);
+      expect(await files.readFile(at("old2"), { encoding: "utf8" })).toBe("new2");
     });
 
     test("a file is cut where it is told, and never grows by it", async () => {

@@ -137,6 +137,44 @@ test("rm moves into the trash where there is one, and never over what is in it",
   expect(await done(["rm", "-f", "/none"])).toBe("");
 });
 
+test("an operator gives rm a trash, and expunge empties it", async () => {
+  expect(await done(["settings"])).toContain("\ntrashIntervalMs=0\n");
+  expect(await done(["settings", "trashIntervalMs=3600000", "blockSize=1048576"])).toBe(
+    "blockSize=1048576\ntrashIntervalMs=3600000\n",
+  );
+  await done(["put", "-", "/f"], { input: "kept" });
+  expect((await fs(["rm", "/f"])).stderr).toContain("Moved: '/f' to trash");
+  // Checkpoints that are younger than the interval stay.
+  await done(["expunge"]);
+  const [checkpoint = ""] = await names("/user/quorate/.Trash");
+  expect(checkpoint).toMatch(/^\/user\/quorate\/\.Trash\/\d+$/);
+  expect((await fs(["expunge", "-immediate"])).stderr).toBe(`Deleted trash checkpoint: ${checkpoint}\n`);
+  expect(await names("/user/quorate/.Trash")).toEqual([]);
+});
+
+test("settings that do not exist, do not fit, or are not one's own to change are refused", async () => {
+  const refused = async (...words: readonly string[]): Promise<unknown> => {
+    const { code, stderr } = await fs(words);
+    return [code, stderr.split("\n", 1)[0]];
+  };
+  expect(await refused("settings", "nothing")).toEqual([
+    255,
+    '-settings: a setting is name=value, not "nothing"',
+  ]);
+  expect(await refused("settings", "safeMode=true")).toEqual([
+    1,
+    expect.stringContaining('settings: no setting is called "safeMode"; there are superuser,'),
+  ]);
+  expect(await refused("settings", "blockSize=large")).toEqual([
+    1,
+    "settings: the setting blockSize is a number",
+  ]);
+  expect(await refused("--user", "ann", "settings", "replication=1")).toEqual([
+    1,
+    expect.stringContaining("settings: Superuser privilege is required"),
+  ]);
+});
+
 test("rm -safely asks before many files go, and takes silence for a no", async () => {
   await done(["mkdir", "/few", "/many"]);
   const change = { caller: QUORATE, mode: 0o755, unmaskedMode: undefined, createParents: true } as const;
@@ -153,18 +191,34 @@ test("rm -safely asks before many files go, and takes silence for a no", async (
   expect((await fs(["rm", "-r", "-safely", "/many"], { input: "y\n" })).stdout).toBe("Deleted /many\n");
 });
 
+test("text unpacks gzip, and says of one that is not whole that it is not", async () => {
+  const packed = gzipSync("packed\n");
+  writeFileSync(join(local, "whole.gz"), packed);
+  writeFileSync(join(local, "half.gz"), packed.subarray(0, -10));
+  await done(["put", "whole.gz", "half.gz", "/"]);
+  expect(await done(["text", "/whole.gz"])).toBe("packed\n");
+  expect(await fs(["text", "/half.gz"])).toMatchObject({
+    code: 1,
+    stderr: "text: `/half.gz': Not a whole gzip file (unexpected end of file)\n",
+  });
+});
+
 test("tail -f goes on as the file grows", async () => {
   await done(["put", "-", "/log"], { input: "first\n" });
   const address = `webhdfs://quorate@${served.addresses[0] ?? ""}`;
   const child = spawn(process.execPath, [MAIN, "fs", "--fs", address, "tail", "-f", "-s", "10", "/log"]);
   let seen = "";
+  let complaints = "";
   child.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (complaints += chunk.toString()));
   await until(() => seen === "first\n");
   await done(["append", "-", "/log"], { input: "second\n" });
   await until(() => seen === "first\nsecond\n");
   const ended = new Promise((resolve) => child.once("close", resolve));
   child.kill("SIGINT");
   await ended;
+  // It has looked dozens of times by then, and Node.js complains of listeners that pile up.
+  expect(complaints).toBe("");
 });
 
 test("users are those who ask, and relative paths are in their homes", async () => {

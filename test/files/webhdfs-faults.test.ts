@@ -152,6 +152,44 @@ test("a reader goes on at another node from where the first one broke off", asyn
   expect(excluded).toEqual([breaking]);
 });
 
+test("a write whose node dies in the middle is made anew at another one, when its bytes can be had again", async () => {
+  const served = await serveMemory();
+  closers.push(() => served.close());
+  const real = served.addresses[0] ?? "";
+  // Names a place for the bytes, and dies with the first of them; from then on the others are asked.
+  const uploads: string[] = [];
+  const dying: string = await scripted((request, response) => {
+    if (!(request.url ?? "").includes("second=1"))
+      return void response.writeHead(307, { Location: `http://${dying}${request.url ?? ""}&second=1` }).end();
+    uploads.push(/v1([^?]*)/.exec(request.url ?? "")?.[1] ?? "");
+    request.once("data", () => request.socket.destroy());
+  });
+  let asked = 0;
+  const front = await scripted((request, response) => {
+    const isFirst = ++asked === 1;
+    const to = isFirst ? `${dying}${request.url ?? ""}&second=1` : `${real}${request.url ?? ""}&data=true`;
+    response.writeHead(307, { Location: `http://${to}` }).end();
+  });
+  const bytes = randomBytes(24_000_000);
+  async function* once(): AsyncGenerator<Uint8Array> {
+    yield bytes;
+  }
+  const reader = filesAt(real);
+  await filesAt(front).writeFile("/kept", bytes);
+  expect((await reader.readFile("/kept")).equals(bytes)).toBe(true);
+  asked = 0;
+  await filesAt(front).writeFile("/function", once);
+  expect((await reader.readFile("/function")).equals(bytes)).toBe(true);
+  asked = 0;
+  // A stream is had only once, and what must not overwrite might meet what its own first attempt left.
+  await expect(filesAt(front).writeFile("/stream", once())).rejects.toMatchObject({ code: "NO_QUORUM" });
+  asked = 0;
+  await expect(filesAt(front).writeFile("/new", bytes, { overwrite: false })).rejects.toMatchObject({
+    code: "NO_QUORUM",
+  });
+  expect(uploads).toEqual(["/kept", "/function", "/stream", "/new"]);
+});
+
 test("a file that was replaced while it was read is not mixed of two", async () => {
   let answers = 0;
   const changing: string = await scripted((request, response) => {

@@ -125,8 +125,7 @@ export const setrep: FsCommand = {
       await shell.write(`Waiting for ${shown} ...`);
       while (!(await shell.files.isReplicated(path, replication, { signal: shell.signal }))) {
         await shell.write(".");
-        await new Promise((resolve) => setTimeout(resolve, WAIT_INTERVAL_MS));
-        shell.signal.throwIfAborted();
+        await shell.pause(WAIT_INTERVAL_MS);
       }
       await shell.print(" done");
     }

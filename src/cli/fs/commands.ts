@@ -9,6 +9,7 @@ import { mkdir, mv, rm, rmdir, touch, touchz, truncate } from "./naming.ts";
 import { balance, commission, decommission, maintenance, recommission, safemode } from "./operating.ts";
 import { cat, checksum, head, tail, text } from "./reading.ts";
 import { report } from "./report.ts";
+import { expunge, settings } from "./settings.ts";
 import {
   appendToFile,
   copyFromLocal,
@@ -32,6 +33,7 @@ export const FS_COMMANDS: readonly FsCommand[] = [
   rm,
   mkdir,
   rmdir,
+  expunge,
   append,
   appendToFile,
   head,
@@ -64,4 +66,5 @@ export const FS_COMMANDS: readonly FsCommand[] = [
   recommission,
   commission,
   balance,
+  settings,
 ];

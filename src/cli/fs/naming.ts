@@ -215,10 +215,8 @@ export const truncate: FsCommand = {
         if (stats.isDirectory()) return shell.refuse(shown, "Is a directory");
         const { files, signal } = shell;
         const isDone = await files.truncate(path, length, { signal });
-        while (args.has("w") && !isDone && (await files.stat(path, { signal })).size !== length) {
-          await new Promise((resolve) => setTimeout(resolve, TRUNCATE_WAIT_MS));
-          signal.throwIfAborted();
-        }
+        while (args.has("w") && !isDone && (await files.isOpen(path, { signal })))
+          await shell.pause(TRUNCATE_WAIT_MS);
         if (isDone || args.has("w")) await shell.print(`Truncated ${shown} to length: ${length}`);
         else
           await shell.print(

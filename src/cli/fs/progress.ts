@@ -25,6 +25,7 @@ export class Progress {
     this.totalFiles++;
   }
 
+  /** Fewer than none: a file is begun anew. */
   moved(bytes: number): void {
     this.doneBytes += bytes;
   }

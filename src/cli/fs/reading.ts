@@ -1,6 +1,7 @@
 /** What shows bytes: `cat`, `text`, `head`, `tail`, `checksum`. */
 import { createGunzip } from "node:zlib";
-import { once } from "node:events";
+import { pipeline } from "node:stream/promises";
+import { isQuorateError } from "../../runtime/errors.ts";
 import type { FsCommand } from "./command.ts";
 import type { Item, Shell } from "./shell.ts";
 
@@ -37,14 +38,23 @@ export const text: FsCommand = {
   summary: "print files as text, unpacked when they are gzip",
   switches: ["ignoreCrc"],
   run: (shell, args) =>
-    eachFile(shell, args.words, async ({ path, stats }) => {
+    eachFile(shell, args.words, async ({ path, shown, stats }) => {
       const magic =
         stats.size < 2
           ? Buffer.alloc(0)
           : await shell.files.readFile(path, { length: 2, signal: shell.signal });
       if (magic.toString("hex") !== "1f8b") return pour(shell, path);
-      const unpacked = shell.files.createReadStream(path, { signal: shell.signal }).pipe(createGunzip());
-      for await (const chunk of unpacked as AsyncIterable<Buffer>) await shell.write(chunk);
+      const unpacked = createGunzip();
+      const print = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
+        for await (const chunk of chunks) await shell.write(chunk);
+      };
+      try {
+        await pipeline(shell.files.createReadStream(path, { signal: shell.signal }), unpacked, print);
+      } catch (error) {
+        // The reader's failures come through as they are.
+        if (unpacked.errored === null || unpacked.errored !== error || isQuorateError(error)) throw error;
+        shell.refuse(shown, `Not a whole gzip file (${unpacked.errored.message})`);
+      }
     }),
 };
 
@@ -74,7 +84,8 @@ export const tail: FsCommand = {
         if (size > at) await pour(shell, path, at, size - at);
         at = size;
         if (!args.has("f")) return;
-        await sleep(sleepMs, shell.signal);
+        // Whoever ends it has seen what he wanted: that is no failure.
+        await shell.pause(sleepMs).catch(() => undefined);
         if (shell.signal.aborted) return;
         ({ size } = await shell.files.stat(path, { signal: shell.signal }));
         // It was cut, or is another one: what is there now is new.
@@ -83,13 +94,6 @@ export const tail: FsCommand = {
     });
   },
 };
-
-async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  const timer = new AbortController();
-  const timeout = setTimeout(() => timer.abort(), ms);
-  await Promise.race([once(timer.signal, "abort"), signal.aborted ? undefined : once(signal, "abort")]);
-  clearTimeout(timeout);
-}
 
 export const checksum: FsCommand = {
   name: "checksum",

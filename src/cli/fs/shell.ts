@@ -78,11 +78,13 @@ export class Shell {
   /** Ends early with the signal's reason. */
   async pause(ms: number): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.signal.addEventListener("abort", () => {
+      const done = (): void => {
         clearTimeout(timer);
+        this.signal.removeEventListener("abort", done);
         resolve();
-      });
+      };
+      const timer = setTimeout(done, ms);
+      this.signal.addEventListener("abort", done);
     });
     this.signal.throwIfAborted();
   }

@@ -123,13 +123,17 @@ async function copyFile(
   how: Transfer,
   progress: Progress,
 ): Promise<void> {
+  let counts = 0;
   const counted = async function* (): Chunks {
+    progress.moved(-counts);
+    counts = 0;
     for await (const chunk of how.from.driver.read(source.path, { signal: shell.signal })) {
       progress.moved(chunk.length);
+      counts += chunk.length;
       yield chunk;
     }
   };
-  await writeWhole(shell, how, target, shown, counted());
+  await writeWhole(shell, how, target, shown, counted);
   if (how.preserve) await preserve(shell, how.to, source, target);
   progress.finished();
 }
@@ -139,7 +143,7 @@ async function writeWhole(
   how: Transfer,
   target: string,
   shown: string,
-  chunks: Chunks,
+  content: Chunks | (() => Chunks),
 ): Promise<void> {
   const { to, overwrite } = how;
   const { signal } = shell;
@@ -149,17 +153,30 @@ async function writeWhole(
   if (there && !overwrite) return shell.refuse(shown, "File exists");
   if (how.direct || to === shell.local) {
     // Local files are moved into place by the driver itself.
-    return to.writeFile(target, chunks, { overwrite, createParents: false, signal });
+    return to.writeFile(target, content, { overwrite, createParents: false, signal });
   }
   const beside = `${target}${UNFINISHED}`;
   try {
-    await to.writeFile(beside, chunks, { overwrite: true, createParents: false, signal });
-    await to.rename(beside, target, { overwrite, signal });
+    await to.writeFile(beside, content, { overwrite: true, createParents: false, signal }).catch((error) => {
+      // Nobody else writes this name: twice is the same as once.
+      if (!isUnknown(error) || typeof content !== "function") throw error;
+      return to.writeFile(beside, content, { overwrite: true, createParents: false, signal });
+    });
+    await to.rename(beside, target, { overwrite, signal }).catch(async (error) => {
+      // What was written is at one name or the other.
+      if (!isUnknown(error)) throw error;
+      if (await to.exists(beside, { signal })) await to.rename(beside, target, { overwrite, signal });
+    });
   } catch (error) {
     // What cannot be removed now is seen to be unfinished by its name.
     await to.rm(beside, { force: true, timeoutMs: 5000 }).catch(() => undefined);
     throw error;
   }
+}
+
+/** The node died before it answered, and may have done it. */
+function isUnknown(error: unknown): boolean {
+  return isQuorateError(error) && error.code === "OUTCOME_UNKNOWN";
 }
 
 async function preserve(shell: Shell, to: Files, source: FileStats, target: string): Promise<void> {

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import type {
   BalanceJson,
+  ExpungeJson,
   HealthLine,
   HealthShow,
   HealthSummaryJson,
@@ -10,6 +11,7 @@ import type {
   PathHealthJson,
   ReportJson,
   SafeModeJson,
+  SettingsJson,
 } from "../../wire/files-admin.ts";
 import { FILES_ADMIN_PREFIX, parseErrorJson } from "../../wire/files-admin.ts";
 import { webHdfsPlace } from "./connect.ts";
@@ -38,6 +40,11 @@ export interface FilesAdministration {
     order: { readonly threshold?: number; readonly maxBytes?: number },
     options?: CallOptions,
   ): Promise<BalanceJson>;
+  settings(options?: CallOptions): Promise<SettingsJson>;
+  /** Those that are given; ARGUMENT_INVALID when they do not fit each other. For the superuser. */
+  changeSettings(change: Readonly<Record<string, unknown>>, options?: CallOptions): Promise<SettingsJson>;
+  /** Closes the current trash of the user, and removes what has been in it for longer. */
+  expunge(olderThanMs: number, options?: CallOptions): Promise<ExpungeJson>;
   close(): void;
 }
 
@@ -80,6 +87,11 @@ export function connectAdministration(url: string, user: string): FilesAdministr
       await call("PUT", `/nodes/${encodeURIComponent(node)}`, options, json, { json: { standing } });
     },
     balance: (order, options = {}) => call("POST", "/balance", options, json<BalanceJson>, { json: order }),
+    settings: (options = {}) => call("GET", "/settings", options, json<SettingsJson>),
+    changeSettings: (change, options = {}) =>
+      call("PUT", "/settings", options, json<SettingsJson>, { json: change }),
+    expunge: (olderThanMs, options = {}) =>
+      call("POST", "/expunge", options, json<ExpungeJson>, { json: { olderThanMs }, repeatable: true }),
     close: () => endpoint.connections.close(),
   };
 }

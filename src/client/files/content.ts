@@ -2,12 +2,16 @@
 import { QuorateError } from "../../runtime/errors.ts";
 import type { Chunks } from "./driver.ts";
 
-/** Texts are written in UTF-8. Streams of Node.js and of the web are both iterable. */
+/**
+ * Texts are written in UTF-8. Streams of Node.js and of the web are both iterable. A function gives the content from its beginning
+ * whenever it is called: what breaks off because a node died is then begun anew at another one, as texts and bytes are.
+ */
 export type Content =
   | string
   | Uint8Array
   | AsyncIterable<string | Uint8Array>
-  | Iterable<string | Uint8Array>;
+  | Iterable<string | Uint8Array>
+  | (() => AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>);
 
 /** A line is not kept in memory beyond this. */
 const LINE_MAX_BYTES = 64 * 1024 * 1024;
@@ -18,8 +22,15 @@ export async function* bytesOf(content: Content): Chunks {
   if (typeof content === "string") yield* piecesOf(Buffer.from(content, "utf8"));
   else if (content instanceof Uint8Array) yield* piecesOf(content);
   else
-    for await (const part of content)
+    for await (const part of typeof content === "function" ? content() : content)
       yield* piecesOf(typeof part === "string" ? Buffer.from(part, "utf8") : part);
+}
+
+/** The bytes from their beginning once more; undefined: a stream gives them only once. */
+export function againOf(content: Content): (() => Chunks) | undefined {
+  const isKept =
+    typeof content === "string" || content instanceof Uint8Array || typeof content === "function";
+  return isKept ? () => bytesOf(content) : undefined;
 }
 
 function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {

@@ -97,6 +97,32 @@ export interface ErasureCoding {
   readonly id: number;
 }
 
+/** One state of what is at a path: it is another one after every change of its content, names or attributes. */
+export interface FileVersion {
+  readonly id: number;
+  readonly revision: number;
+}
+
+export interface Move {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** `version` undefined: nothing may be there. */
+export interface Expectation {
+  readonly path: string;
+  readonly version: FileVersion | undefined;
+}
+
+export interface PublishOptions extends CallOptions {
+  /** What must be so, or nothing is renamed. Default: nothing. */
+  readonly expected?: readonly Expectation[];
+  /** Files at the targets are replaced. Default false: PATH_EXISTS. */
+  readonly overwrite?: boolean;
+  /** Directories above the targets are made where they are missing. Default false. */
+  readonly createParents?: boolean;
+}
+
 export type Chunks = AsyncIterable<Uint8Array>;
 
 /** Paths are absolute and checked. Every call rejects with a QuorateError of the error table, or the signal's reason. */
@@ -109,8 +135,11 @@ export interface FilesDriver {
   /** What is in a directory, in pages, by the bytes of the names. PARENT_NOT_DIRECTORY: it is none. */
   list(path: string, options: CallOptions): AsyncIterable<readonly FileDescription[]>;
   read(path: string, options: ReadOptions): Chunks;
-  /** The file is there when it is whole; one that is not finished is not seen, or removed. */
-  write(path: string, chunks: Chunks, options: WriteOptions): Promise<void>;
+  /**
+   * The file is there when it is whole; one that is not finished is not seen, or removed. With `again`, which gives the bytes once
+   * more, a write that may overwrite is made anew when it broke off with the node that took it.
+   */
+  write(path: string, chunks: Chunks, options: WriteOptions, again?: () => Chunks): Promise<void>;
   append(path: string, chunks: Chunks, options: CallOptions): Promise<void>;
   /** With the directories above. No error when it is there; PATH_EXISTS when it is a file. */
   makeDirectories(path: string, options: CallOptions & { readonly mode?: number }): Promise<void>;
@@ -118,6 +147,10 @@ export interface FilesDriver {
   remove(path: string, options: CallOptions & { readonly recursive: boolean }): Promise<boolean>;
   /** One step. `overwrite` takes the place of a file or an empty directory. */
   rename(from: string, to: string, options: CallOptions & { readonly overwrite: boolean }): Promise<void>;
+  /** Undefined: nothing is there. UNSUPPORTED but at Quorate, as `publish`. */
+  version(path: string, options: CallOptions): Promise<FileVersion | undefined>;
+  /** Many renames in one step, all or none. */
+  publish(moves: readonly Move[], options: PublishOptions): Promise<void>;
   /** False: it is at this length in a moment. */
   truncate(path: string, length: number, options: CallOptions): Promise<boolean>;
   link(path: string, target: string, options: CallOptions): Promise<void>;
@@ -131,6 +164,8 @@ export interface FilesDriver {
   setTimes(path: string, accessedMs: number, modifiedMs: number, options: CallOptions): Promise<void>;
   /** False: it is a directory. UNSUPPORTED where files have no replicas. */
   setReplication(path: string, replication: number, options: CallOptions): Promise<boolean>;
+  /** Somebody writes the file, or its end is being cut or closed: nobody else can write it. False where files know no writers. */
+  isOpen(path: string, options: CallOptions): Promise<boolean>;
   /** How many replicas the part of a file has that has the fewest; Infinity when it has no parts. UNSUPPORTED. */
   fewestReplicas(path: string, options: CallOptions): Promise<number>;
   /** Of a directory; undefined takes it away. UNSUPPORTED where there is none. */

@@ -9,14 +9,17 @@ import { Readable, Writable } from "node:stream";
 import { ReadableStream, WritableStream } from "node:stream/web";
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import type { Content } from "./content.ts";
-import { bytesOf, linesOf } from "./content.ts";
+import { againOf, bytesOf, linesOf } from "./content.ts";
 import type {
   CallOptions,
   Checksum,
   Defaults,
   ErasureCoding,
   FileDescription,
+  FileVersion,
   FilesDriver,
+  Move,
+  PublishOptions,
   ReadOptions,
   Space,
   Summary,
@@ -61,9 +64,12 @@ export class Files {
     return options.encoding === undefined ? bytes : bytes.toString("utf8");
   }
 
-  /** The file is there when it is whole. PATH_EXISTS (a directory; or with `overwrite: false`). */
+  /**
+   * The file is there when it is whole. PATH_EXISTS (a directory; or with `overwrite: false`). When the node that takes it dies, it
+   * goes on at another one from the beginning, unless the content is a stream, which is had only once: NO_QUORUM.
+   */
   async writeFile(path: string, content: Content, options: WriteOptions = {}): Promise<void> {
-    await this.driver.write(checkPath(path), bytesOf(content), options);
+    await this.driver.write(checkPath(path), bytesOf(content), options, againOf(content));
   }
 
   /** Makes the file when it is not there. BEING_WRITTEN, LEASE_RECOVERING. */
@@ -218,6 +224,23 @@ export class Files {
     return this.driver.rename(checkPath(from), checkPath(to), { ...call, overwrite });
   }
 
+  /** Undefined: nothing is there. UNSUPPORTED but at Quorate, as `publish`. */
+  version(path: string, options: CallOptions = {}): Promise<FileVersion | undefined> {
+    return this.driver.version(checkPath(path), options);
+  }
+
+  /**
+   * Renames many in one step: all of them, if everything is as expected, else none (CHANGED_MEANWHILE). Up to 10,000.
+   *
+   *     const version = await files.version("/index/current");
+   *     await files.publish([{ from: "/index/new", to: "/index/current" }], {
+   *       expected: [{ path: "/index/current", version }], overwrite: true });
+   */
+  publish(moves: readonly Move[], options: PublishOptions = {}): Promise<void> {
+    for (const { from, to } of moves) for (const path of [from, to]) checkPath(path);
+    return this.driver.publish(moves, options);
+  }
+
   /** The bytes go through this program. With `recursive` directories too; `overwrite: false` keeps to what is not there. */
   async cp(
     from: string,
@@ -308,6 +331,11 @@ export class Files {
     return this.driver.setReplication(checkPath(path), replication, options);
   }
 
+  /** Somebody writes the file, or its end is being cut: nobody else can write it as long as that lasts. */
+  isOpen(path: string, options: CallOptions = {}): Promise<boolean> {
+    return this.driver.isOpen(checkPath(path), options);
+  }
+
   /** Whether every part of the file has at least so many replicas. UNSUPPORTED where files have none. */
   async isReplicated(path: string, replication: number, options: CallOptions = {}): Promise<boolean> {
     return (await this.driver.fewestReplicas(checkPath(path), options)) >= replication;
@@ -373,7 +401,8 @@ export class Files {
   }
 
   private async copy(from: string, to: string, options: WriteOptions): Promise<void> {
-    await this.driver.write(to, this.driver.read(checkPath(from), callOf(options)), options);
+    const source = checkPath(from);
+    await this.writeFile(to, () => this.driver.read(source, callOf(options)), options);
   }
 }
 

@@ -133,6 +133,9 @@ export function localDriver(url: string): FilesDriver {
       );
     },
     setReplication: unsupported,
+    version: unsupported,
+    publish: unsupported,
+    isOpen: async () => false,
     fewestReplicas: unsupported,
     setErasureCoding: unsupported,
     erasureCodings: unsupported,

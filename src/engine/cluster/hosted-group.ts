@@ -137,6 +137,7 @@ export class HostedGroup<
   Message,
 > implements GroupDoor<Command, Reply> {
   readonly id: GroupId;
+  readonly name: string;
   readonly machine: Machine;
   readonly commandMaxBytes: number;
   readonly replica: Replica<Command, Reply, Message>;
@@ -154,6 +155,7 @@ export class HostedGroup<
     this.options = options;
     this.host = host;
     this.id = options.id;
+    this.name = options.name;
     this.commandMaxBytes = options.tuning.commandMaxBytes;
     this.machine = options.machine;
     const { world } = host;
@@ -301,7 +303,7 @@ export class HostedGroup<
     const consensus = this.consensus();
     return {
       id: this.id,
-      name: this.options.name,
+      name: this.name,
       consensus,
       algorithm: this.options.algorithm,
       appliedIndex: this.replica.appliedIndex,

@@ -11,7 +11,7 @@ import type { StateMachine } from "../group/state-machine.ts";
 import type { Reply } from "../keyspace/reply.ts";
 import { ReplyError } from "../keyspace/reply.ts";
 import type { GroupOptions, HostedGroup } from "./hosted-group.ts";
-import type { LocalNode, MemberView, NodeStatus } from "./local-node.ts";
+import type { GroupBarrier, LocalNode, MemberView, NodeStatus } from "./local-node.ts";
 import type { ClusterNode } from "./node.ts";
 
 export class KeyspaceNode<
@@ -45,6 +45,10 @@ export class KeyspaceNode<
 
   barrier(done: (error: ReplyError | undefined) => void): void {
     this.group.barrier((error) => done(error === undefined ? undefined : replyErrorOf(error)));
+  }
+
+  furtherBarriers(): readonly GroupBarrier[] {
+    return this.cluster.furtherBarriers();
   }
 
   readStillValid(): boolean {

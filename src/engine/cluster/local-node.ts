@@ -33,11 +33,20 @@ export interface LocalNode<Command, Machine> {
   publish(channel: string, message: string, done: (receivers: number) => void): void;
   /** Sets who delivers a message to this node's subscribers and returns how many there were. */
   onPublish(deliver: (channel: string, message: string) => number): void;
+  /** The barriers of the groups beside the keyspace's. Default: there are none. */
+  furtherBarriers?(): readonly GroupBarrier[];
   status(): NodeStatus;
   /** All members as this node knows them; addresses of the client ports come from each node's greeting. */
   members(): readonly MemberView[];
   /** Nodes in sight that are no members, and wait to be admitted. Default: none. */
   strangers?(): readonly MemberView[];
+}
+
+export interface GroupBarrier {
+  /** What people call the group. */
+  readonly name: string;
+  /** As that of the keyspace; an error says why this node cannot serve the group. */
+  barrier(done: (error: Error | undefined) => void): void;
 }
 
 export interface MemberView {

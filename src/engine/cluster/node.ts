@@ -20,7 +20,7 @@ import type { Greeting, PeerFrameKind } from "./frames.ts";
 import { directoryTagOf, encodeGreeting, encodeJson, frameHeader } from "./frames.ts";
 import type { AnyGroup, GroupHost, GroupOptions } from "./hosted-group.ts";
 import { HostedGroup, KEYSPACE_GROUP } from "./hosted-group.ts";
-import type { FilesStatus, MemberView, NodeStatus } from "./local-node.ts";
+import type { FilesStatus, GroupBarrier, MemberView, NodeStatus } from "./local-node.ts";
 import type { MemberOrder, MemberOutcome } from "./member-changes.ts";
 import { MemberChanges } from "./member-changes.ts";
 import { MemberOrders } from "./member-orders.ts";
@@ -216,6 +216,10 @@ export class ClusterNode {
       });
     }
     this.orders.give(order, done);
+  }
+
+  furtherBarriers(): readonly GroupBarrier[] {
+    return this.groups.slice(1);
   }
 
   status(): NodeStatus {

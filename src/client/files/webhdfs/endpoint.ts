@@ -183,7 +183,8 @@ function deadline({ signal, timeoutMs = CALL_TIMEOUT_MS }: CallOptions): AbortSi
   return signal === undefined ? late : AbortSignal.any([signal, late]);
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+/** Ends early when the signal fires. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);

@@ -3,10 +3,12 @@ import { QuorateError } from "../../../runtime/errors.ts";
 import { renderAction } from "../../../wire/webhdfs/acl-text.ts";
 import type { Operation } from "../../../wire/webhdfs/operations.ts";
 import type { FileStatusJson, OperationAnswers } from "../../../wire/webhdfs/shapes.ts";
-import type { CallOptions, Checksum, Chunks, FileDescription, FilesDriver, WriteOptions } from "../driver.ts";
+import type { CallOptions, Checksum, FileDescription, FilesDriver } from "../driver.ts";
 import { errorOf, readJson } from "./connections.ts";
 import { Endpoint } from "./endpoint.ts";
+import { publish, version } from "./publishing.ts";
 import { readFrom } from "./reading.ts";
+import { callOf, write } from "./writing.ts";
 
 const TYPES = { FILE: "file", DIRECTORY: "directory", SYMLINK: "link" } as const;
 const HERE = { noredirect: false, excludedatanodes: [], data: false, buffersize: undefined } as const;
@@ -31,6 +33,12 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
   const refuse = (what: string): never => {
     throw new QuorateError("FILE_OPERATION_REFUSED", what);
   };
+  /** Every server has this one; the newer operation of the same meaning came with Hadoop 3.4. */
+  const blocksOf = async (
+    path: string,
+    options: CallOptions,
+  ): Promise<OperationAnswers["GET_BLOCK_LOCATIONS"]["LocatedBlocks"]> =>
+    (await ask(path, { op: "GET_BLOCK_LOCATIONS", offset: 0, length: undefined }, options)).LocatedBlocks;
   return {
     url: `webhdfs://${authorities.join(",")}`,
     user,
@@ -46,7 +54,7 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
         options,
         async () => (await ask(path, { op: "GETFILESTATUS" }, {})).FileStatus.length,
       ),
-    write: (path, chunks, options) => write(endpoint, path, chunks, options),
+    write: (path, chunks, options, again) => write(endpoint, path, chunks, options, again),
     async append(path, chunks, options) {
       const found = await endpoint.locate(path, { op: "APPEND", ...HERE }, callOf(options));
       if ("answer" in found)
@@ -70,6 +78,8 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
       if ((answer as { readonly boolean?: boolean } | undefined)?.boolean === false)
         refuse(`${from} cannot be renamed to ${to}`);
     },
+    version: (path, options) => version(endpoint, path, options),
+    publish: (moves, options) => publish(endpoint, moves, options),
     truncate: async (path, newlength, options) =>
       (await ask(path, { op: "TRUNCATE", newlength }, options)).boolean,
     link: (path, destination, options) =>
@@ -80,14 +90,10 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
       silently(path, { op: "SETTIMES", accesstime, modificationtime }, options),
     setReplication: async (path, replication, options) =>
       (await ask(path, { op: "SETREPLICATION", replication }, options)).boolean,
+    isOpen: async (path, options) => (await blocksOf(path, options)).isUnderConstruction,
     async fewestReplicas(path, options) {
-      // Every server has this one; the newer operation of the same meaning came with Hadoop 3.4.
-      const { LocatedBlocks } = await ask(
-        path,
-        { op: "GET_BLOCK_LOCATIONS", offset: 0, length: undefined },
-        options,
-      );
-      return Math.min(...LocatedBlocks.locatedBlocks.map(({ locations }) => locations.length));
+      const { locatedBlocks } = await blocksOf(path, options);
+      return Math.min(...locatedBlocks.map(({ locations }) => locations.length));
     },
     setErasureCoding: (path, policy, options) =>
       policy === undefined
@@ -173,25 +179,6 @@ function describe(path: string, json: FileStatusJson): FileDescription {
   };
 }
 
-async function write(endpoint: Endpoint, path: string, chunks: Chunks, options: WriteOptions): Promise<void> {
-  const { overwrite = true, mode, replication, blockSize, createParents = true } = options;
-  const operation: Operation<"CREATE"> = {
-    op: "CREATE",
-    ...HERE,
-    overwrite,
-    permission: mode,
-    unmaskedpermission: undefined,
-    replication,
-    blocksize: blockSize,
-    createflag: undefined,
-    createparent: createParents,
-  };
-  const found = await endpoint.locate(path, operation, callOf(options));
-  if ("answer" in found)
-    throw new QuorateError("PROTOCOL", "CREATE was answered without a place for the bytes");
-  await endpoint.upload("PUT", found.location, chunks, options);
-}
-
 async function checksum(endpoint: Endpoint, path: string, options: CallOptions): Promise<Checksum> {
   const found = await endpoint.locate(path, { op: "GETFILECHECKSUM", noredirect: false }, options);
   const idleMs = options.timeoutMs ?? 60_000;
@@ -204,9 +191,4 @@ async function checksum(endpoint: Endpoint, path: string, options: CallOptions):
   // HDFS writes out a buffer that is longer than what is in it.
   const { algorithm, bytes, length } = FileChecksum;
   return { algorithm, bytes: bytes.slice(0, length * 2) };
-}
-
-/** The timeout of a stream is one of silence; asking where the bytes go has the usual deadline. */
-function callOf({ signal }: CallOptions): CallOptions {
-  return signal === undefined ? {} : { signal };
 }

@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { ReplyError } from "../../keyspace/reply.ts";
-import type { MemberView, NodeStatus } from "../../cluster/local-node.ts";
+import type { FilesStatus, GroupBarrier, MemberView, NodeStatus } from "../../cluster/local-node.ts";
 import { createMetrics } from "../../cluster/metrics.ts";
 import { MemoryFileSystem } from "../../files/memory/file-system.testing.ts";
 import { createFilesAdminDoor } from "../files-admin/files-admin-door.ts";
@@ -29,7 +29,7 @@ function member(id: string, view: Partial<MemberView>): MemberView {
 }
 
 /** Node n1 leads at commit 40, n2 is two entries behind, n3 was never heard. */
-function exampleNode(barrier: Barrier): ObservedNode {
+function exampleNode(barrier: Barrier, more: Partial<ObservedNode> = {}): ObservedNode {
   const status: NodeStatus = {
     consensus: {
       role: "leader",
@@ -55,7 +55,8 @@ function exampleNode(barrier: Barrier): ObservedNode {
     id: "n1",
     clusterId: "c",
     barrier,
-    status: () => status,
+    ...more,
+    status: () => ({ ...status, ...more.status?.() }),
     members: () => [
       member("n1", { role: "leader", pid: 1, resp: "127.0.0.1:6379", appliedIndex: 40, commitIndex: 40 }),
       member("n2", { role: "follower", pid: 2, appliedIndex: 38, commitIndex: 39, dataDir: "/data/n2" }),
@@ -68,12 +69,13 @@ const servers: AdminServer[] = [];
 async function serve(
   barrier: Barrier = (done) => done(undefined),
   more: Pick<AdminServerOptions, "files" | "filesAdmin"> = {},
+  node: Partial<ObservedNode> = {},
 ): Promise<string> {
   const server = await startAdminServer({
     ...more,
     host: "127.0.0.1",
     port: 0,
-    node: exampleNode(barrier),
+    node: exampleNode(barrier, node),
     metrics: createMetrics(),
   });
   servers.push(server);
@@ -101,7 +103,40 @@ test("a node that cannot serve says why, also when the barrier never answers", a
   });
   const silent = await fetch(`${await serve(() => undefined)}/healthz`);
   expect(silent.status).toBe(503);
-  expect(((await silent.json()) as { cause: string }).cause).toMatch(/no read barrier within/);
+  expect(((await silent.json()) as { cause: string }).cause).toBe(
+    "no read barrier of keyspace within 1000 ms",
+  );
+});
+
+test("a node that cannot serve one of its groups is not healthy, and says which", async () => {
+  const fine: Barrier = (done) => done(undefined);
+  const healthOf = async (files: (done: (error: Error | undefined) => void) => void): Promise<unknown> => {
+    const furtherBarriers = (): readonly GroupBarrier[] => [
+      { name: "files", barrier: files },
+      { name: "jobs", barrier: (done) => done(undefined) },
+    ];
+    const response = await fetch(`${await serve(fine, {}, { furtherBarriers })}/healthz`);
+    return [response.status, await response.json()];
+  };
+  expect(await healthOf((done) => done(undefined))).toEqual([200, { status: "ok", node: "n1" }]);
+  expect(await healthOf((done) => done(new Error("no leader")))).toEqual([
+    503,
+    { status: "unavailable", node: "n1", cause: "files: no leader" },
+  ]);
+  expect(await healthOf(() => undefined)).toEqual([
+    503,
+    { status: "unavailable", node: "n1", cause: "no read barrier of files within 1000 ms" },
+  ]);
+});
+
+test("files in safe mode are no illness, but are told of", async () => {
+  const files = { safeMode: "an operator turned it on" } as FilesStatus;
+  const status = (): NodeStatus => ({ files }) as NodeStatus;
+  const response = await fetch(`${await serve((done) => done(undefined), {}, { status })}/healthz`);
+  expect([response.status, await response.json()]).toEqual([
+    200,
+    { status: "ok", node: "n1", safeMode: "an operator turned it on" },
+  ]);
 });
 
 test("the status names every node and group, with null for what is not known", async () => {

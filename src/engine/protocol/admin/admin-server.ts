@@ -8,8 +8,8 @@ import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { QuorateError } from "../../../runtime/errors.ts";
-import type { NodeStatus } from "../../cluster/local-node.ts";
 import type { Metrics } from "../../cluster/metrics.ts";
+import { askHealth } from "./health.ts";
 import { registerNodeMetrics } from "./node-metrics.ts";
 import type { MembersDoor } from "./members-door.ts";
 import { takeOrder } from "./members-door.ts";
@@ -30,8 +30,6 @@ const FILES_HEADER_MAX_BYTES = 64 * 1024;
 const FILES_CONNECTIONS_MAX = 4096;
 /** A request that has not arrived whole by then is ended. */
 const REQUEST_TIMEOUT_MS = 5000;
-/** How long `/healthz` waits for the read barrier before it calls the node unhealthy. */
-const HEALTH_TIMEOUT_MS = 1000;
 /** How long requests under way may take to end when the server closes. */
 const CLOSE_TIMEOUT_MS = 500;
 
@@ -156,7 +154,9 @@ function answer(request: IncomingMessage, response: ServerResponse, options: Adm
   }
   switch (route) {
     case "/healthz":
-      return answerHealth(response, options.node);
+      return askHealth(options.node, (health) =>
+        sendJson(response, health.status === "ok" ? 200 : 503, health),
+      );
     case "/metrics":
       return send(response, 200, "text/plain; version=0.0.4; charset=utf-8", options.metrics.render());
     case "/status":
@@ -176,32 +176,6 @@ function answerMembers(request: IncomingMessage, response: ServerResponse, door:
     if (!request.complete) response.setHeader("Connection", "close");
     sendJson(response, status, body);
   });
-}
-
-/**
- * Healthy is who can serve a linearizable read now, which proves a majority, not only that this process is alive, and takes
- * writes: one whose disk is full is no place to send clients to.
- */
-function answerHealth(response: ServerResponse, node: ObservedNode): void {
-  let answered = false;
-  const finish = (cause: string | undefined): void => {
-    if (answered) return;
-    answered = true;
-    clearTimeout(timer);
-    const body = { status: cause === undefined ? "ok" : "unavailable", node: node.id };
-    sendJson(response, cause === undefined ? 200 : 503, cause === undefined ? body : { ...body, cause });
-  };
-  const timer = setTimeout(
-    () => finish(node.status().refusing ?? `no read barrier within ${HEALTH_TIMEOUT_MS} ms`),
-    HEALTH_TIMEOUT_MS,
-  );
-  node.barrier((error) => finish(error?.message ?? whyNot(node.status())));
-}
-
-/** What keeps a node from serving keys, or files, or whatever else it hosts. */
-function whyNot({ refusing, furtherGroups = [] }: NodeStatus): string | undefined {
-  const group = furtherGroups.find((each) => each.refusing !== undefined);
-  return refusing ?? (group && `${group.name}: ${group.refusing ?? ""}`);
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {

@@ -11,7 +11,7 @@ import type {
 /** The part of a node that tells about it. */
 export type ObservedNode = Pick<
   LocalNode<never, unknown>,
-  "id" | "clusterId" | "barrier" | "status" | "members" | "strangers"
+  "id" | "clusterId" | "barrier" | "furtherBarriers" | "status" | "members" | "strangers"
 >;
 
 export interface StatusDocument {

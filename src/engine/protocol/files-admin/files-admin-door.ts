@@ -1,6 +1,6 @@
 /**
  * files-admin: the door through which operators look after the files of a cluster, at any node: `quorate fs fsck`, `report`,
- * `safemode`, `decommission`, `balance`, or whoever else speaks HTTP. Addresses and shapes are in `wire/files-admin.ts`. Anyone
+ * `safemode`, `decommission`, `balance`, `settings`, or whoever else speaks HTTP. Addresses and shapes are in `wire/files-admin.ts`. Anyone
  * may look as far as his permissions reach; what changes something takes the superuser, which the namespace itself sees to.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -20,11 +20,15 @@ import { callerOf, refusePages, refuseStrangers, sendJson } from "../webhdfs/exc
 import { drained, withinIdle } from "../webhdfs/pace.ts";
 import type { HealthQuestion } from "./health-summary.ts";
 import { HealthSummary } from "./health-summary.ts";
-import { readOrder } from "./order.ts";
+import { BODY_MAX_BYTES, readObject, readOrder } from "./order.ts";
+import { publishOf } from "./publish.ts";
 import { balanceJson, reportJson, safeModeJson } from "./report.ts";
+import { settingsChange, settingsJson } from "./settings.ts";
 
 const DEFAULT_IDLE_TIMEOUT_MS = 60_000;
 const SIGN_OF_LIFE_MS = 5_000;
+/** As many moves and expectations as one publish takes, with paths of a usual length. */
+const PUBLISH_MAX_BYTES = 4 * 1024 * 1024;
 
 export interface FilesAdminOptions {
   readonly files: FileSystem;
@@ -107,6 +111,44 @@ const ROUTES: Readonly<Record<string, Readonly<Partial<Record<"GET" | "PUT" | "P
     async POST({ files, caller, request, response, signal }) {
       const order = await readOrder(request, { threshold: "number?", maxBytes: "number?" });
       sendJson(response, balanceJson(await files.balance(caller, { ...balanceOptions(order), signal })));
+    },
+  },
+  "/settings": {
+    async GET({ files, response }) {
+      sendJson(response, settingsJson(files.settings()));
+    },
+    async PUT({ files, caller, request, response }) {
+      const order = await readObject(request, BODY_MAX_BYTES);
+      const settings = settingsChange(files.settings(), order);
+      await files.change({ type: "configure", caller, settings });
+      sendJson(response, settingsJson(files.settings()));
+    },
+  },
+  "/expunge": {
+    async POST({ files, caller, request, response }) {
+      const { olderThanMs = 0 } = await readOrder(request, { olderThanMs: "number?" });
+      if (!(olderThanMs >= 0)) throw new QuorateError("PROTOCOL", "olderThanMs is 0 or more");
+      sendJson(response, { removed: await files.change({ type: "expunge", caller, olderThanMs }) });
+    },
+  },
+  "/version": {
+    async GET({ files, caller, query, response, signal }) {
+      const found = await files
+        .status(query.get("path") ?? "/", caller, { signal, followLast: false })
+        .catch((error: unknown) => {
+          if (isQuorateError(error) && error.code === "PATH_NOT_FOUND") return undefined;
+          throw error;
+        });
+      sendJson(response, {
+        version: found === undefined ? null : { id: found.id, revision: found.revision },
+      });
+    },
+  },
+  "/publish": {
+    async POST({ files, caller, request, response }) {
+      const publish = publishOf(await readObject(request, PUBLISH_MAX_BYTES), caller);
+      await files.change(publish);
+      sendJson(response, { moved: publish.moves.length });
     },
   },
 };

@@ -11,6 +11,7 @@ import type { NamespaceSettings } from "../../files/namespace/model.ts";
 import type { FilesNode } from "../../files/node/files-node.ts";
 import { openFilesNode } from "../../files/node/files-node.ts";
 import { loneGroup } from "../../files/node/namespace-group.testing.ts";
+import { createFilesAdminDoor, isFilesAdmin } from "../files-admin/files-admin-door.ts";
 import { createWebHdfsDoor } from "./webhdfs-door.ts";
 
 export interface ServedNode {
@@ -44,7 +45,11 @@ export async function serveNode(settings: Partial<NamespaceSettings> = {}): Prom
   });
   const door = createWebHdfsDoor({ files: node.files, key: () => node.key(), now: Date.now });
   server.requestTimeout = 0;
-  server.on("request", (request, response) => door.take(request, response, false));
+  const admin = createFilesAdminDoor({ files: node.files });
+  server.on("request", (request, response) => {
+    if (isFilesAdmin(request.url ?? "")) admin.take(request, response);
+    else door.take(request, response, false);
+  });
   server.on("checkContinue", (request, response) => door.take(request, response, true));
   return {
     node,
