@@ -7,7 +7,6 @@ import { fork } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { attemptName } from "../job-spec.ts";
 import { notePid } from "./leftover.ts";
 import { memoryPlan } from "./memory-plan.ts";
 import type { MapOutputSource, Order, Report, TaskOrder } from "./orders.ts";
@@ -172,16 +171,7 @@ class Watch {
 
   /** With the record that was at hand, when it is known. */
   private failed(message: string): TaskEnd {
-    const record = this.recordAtHand();
-    const where = record === undefined ? "" : `at record ${record.index}: `;
-    const name = attemptName(this.order.attempt);
-    return {
-      type: "failed",
-      message: `${name}: ${where}${message}`,
-      stack: undefined,
-      record,
-      retryable: true,
-    };
+    return { type: "failed", message, stack: undefined, record: this.recordAtHand(), retryable: true };
   }
 
   private recordAtHand(): { readonly index: number; readonly text: string } | undefined {
