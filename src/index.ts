@@ -34,6 +34,7 @@ export { connectJobs } from "./client/mapreduce/connect.ts";
 export type { ConnectJobsOptions } from "./client/mapreduce/connect.ts";
 export { JobFailedError } from "./client/mapreduce/job-run.ts";
 export type { JobResult, JobRun } from "./client/mapreduce/job-run.ts";
+export type { JobOptions } from "./client/mapreduce/shipped-job.ts";
 export type { Jobs, ListOptions, LogOptions, OwnSubmission } from "./client/mapreduce/jobs.ts";
 export type {
   JobFailure,

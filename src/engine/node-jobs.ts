@@ -12,6 +12,7 @@ import type { Network, NodeId, World } from "../runtime/world.ts";
 import type { GroupDoor } from "./cluster/hosted-group.ts";
 import type { Metrics } from "./cluster/metrics.ts";
 import type { AttemptId, JobId } from "../mapreduce/job-spec.ts";
+import { SpareTasks } from "../mapreduce/task/spare-tasks.ts";
 import type { FileSystem } from "./files/file-system.ts";
 import type { SchedulingSettings } from "./mapreduce/assignments.ts";
 import type { JobLink } from "./mapreduce/doors.ts";
@@ -111,6 +112,7 @@ export class NodeJobs {
       : join(options.dataDir, JOBS_DIRECTORY);
     const area = new NodeWorkArea({ directory, logger: world.logger });
     const programs = new NodePrograms({ files, area });
+    const spares = new SpareTasks(join(directory, "spare"));
     const refusing = (): string | undefined => refusal(options.host);
     let engine: JobsEngine | undefined;
     const fileSystem = (user: string): string => {
@@ -127,7 +129,7 @@ export class NodeJobs {
       files: nodeJobFiles(files),
       area,
       programs,
-      tasks: nodeTasks(area),
+      tasks: nodeTasks(area, spares),
       slots,
       refusing: () => refusing() ?? (http() === undefined ? "the node is starting" : undefined),
       http,
@@ -149,6 +151,7 @@ export class NodeJobs {
       door,
       close() {
         engine.close();
+        spares.close();
         if (isMemory) rmSync(directory, { recursive: true, force: true });
       },
     };

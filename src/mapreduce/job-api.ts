@@ -96,6 +96,11 @@ export interface JobFailure {
   readonly record: { readonly index: number; readonly text: string } | undefined;
 }
 
+/** What the program of a map is given one after the other is a record; that of a reduce gets groups. */
+export function recordWord({ attempt }: Pick<JobFailure, "attempt">): "record" | "group" {
+  return attempt?.includes("_r_") === true ? "group" : "record";
+}
+
 export interface JobSummary {
   readonly id: JobId;
   readonly name: string;

@@ -1,6 +1,7 @@
 /** What must be known of a job's module before it is submitted, and the submission made of it. */
 import { QuorateError } from "../runtime/errors.ts";
 import { isSplittable } from "./input/format.ts";
+import type { JobSubmission } from "./job-api.ts";
 import type { Job } from "./job.ts";
 import { JOB_VERSION } from "./job.ts";
 import { jobSettings } from "./job-settings.ts";
@@ -60,5 +61,21 @@ export function specOf(job: Job, submission: Submission): JobSpec {
     properties: { ...job.properties, ...submission.properties },
     cacheFiles,
     ...(job.shuffle?.totalOrder === true && { totalOrder: true }),
+  };
+}
+
+/** The same as a cluster is asked for it: what nobody said is for the cluster to choose. Throws as `specOf` does. */
+export function moduleSubmission(job: Job, submission: Submission): JobSubmission {
+  const { name, user, program, inputs, output, properties, cacheFiles, totalOrder } = specOf(job, submission);
+  return {
+    name,
+    user,
+    program,
+    inputs,
+    output,
+    settings: { ...job.settings, ...submission.settings, ...(job.shuffle === undefined && { reduces: 0 }) },
+    properties,
+    cacheFiles,
+    ...(totalOrder === true && { totalOrder }),
   };
 }

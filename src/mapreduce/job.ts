@@ -9,6 +9,7 @@ import { QuorateError } from "../runtime/errors.ts";
 import type { Codec } from "./codec/codec.ts";
 import type { TupleCodec } from "./codec/composite.ts";
 import type { InputFormat } from "./input/format.ts";
+import { notePlace } from "./job-place.ts";
 import type { JobSettings } from "./job-spec.ts";
 import type { OutputFormat } from "./output/format.ts";
 
@@ -224,7 +225,7 @@ export function job<R, K, V, A extends readonly unknown[], N extends Formats>(
     refuse("totalOrder makes the partitions: it takes no partition");
   if (shuffle.totalOrder && shuffle.sort === undefined && !shuffle.key.ordered)
     refuse(`the codec "${shuffle.key.name}" has no order for totalOrder`);
-  return {
+  const made: Job = {
     ...submissionOf(definition),
     quorateJob: JOB_VERSION,
     inputs: inputs as unknown as readonly Mapped<unknown, unknown>[],
@@ -242,19 +243,23 @@ export function job<R, K, V, A extends readonly unknown[], N extends Formats>(
     },
     ...outputsOf(definition),
   };
+  notePlace(made, job);
+  return made;
 }
 
 /** Throws ARGUMENT_INVALID when the definition contradicts itself. */
 export function mapOnly<R, A extends readonly unknown[], N extends Formats = Record<never, never>>(
   definition: MapOnlyDefinition<R, A, N>,
 ): Job {
-  return {
+  const made: Job = {
     ...submissionOf(definition),
     quorateJob: JOB_VERSION,
     inputs: [definition as unknown as Mapped<unknown, unknown>],
     shuffle: undefined,
     ...outputsOf(definition),
   };
+  notePlace(made, mapOnly);
+  return made;
 }
 
 function refuse(why: string): never {

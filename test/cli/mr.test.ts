@@ -28,6 +28,11 @@ function write(name: string, text: string): string {
   return join(folder, name);
 }
 
+const PICKY = `import { codec, input, job, output, sum } from "quorate/mapreduce";
+export default job({ input: input.textLines(), key: codec.text, value: codec.integer,
+  map(line, out) { if (line === "bad") throw new Error("not this one"); out.emit(line, 1); },
+  reduce: sum, output: output.keyValue() });`;
+
 const inputs = TEXTS.flatMap((path) => ["--input", path]);
 
 describe("on this machine", { timeout: TIMEOUT_MS }, () => {
@@ -176,10 +181,25 @@ export default job({ input: input.textLines(), key: codec.text, value: codec.int
     }
   });
 
+  test("records that were skipped are listed at the end, with what is wrong with each", async () => {
+    const job = write("picky.ts", PICKY);
+    const output = join(folder, "picky");
+    const text = write("picky.txt", "good\nbad\ngood\n");
+    const words = [job, "--input", text, "--output", output, "--local"];
+    const stdout = await done("run", ...words, "--skip-records", "1");
+    expect(stdout).toContain("  skipped  1 records\n");
+    expect(stdout).toMatch(/^ {4}skipped record 1 \(bad\): Error: not this one$/m);
+    expect(fs.readFileSync(join(output, "part-00000"), "utf8")).toBe("good\t2\n");
+  });
+
   test("help tells of every command and flag", async () => {
     expect(await done("help")).toMatch(/quorate mr run[^]*quorate mr ls[^]*quorate mr streaming/);
     expect(await done("run", "--help")).toContain("--dry-run");
     expect(await done("streaming", "-help")).toContain("-mapper CMD");
+    for (const command of ["run", "ls", "show", "logs", "kill", "history"]) {
+      const flags = (await done(command, "--help")).match(/^ {2}--[\w-]+/gm) ?? [];
+      expect(flags, "each flag once").toEqual([...new Set(flags)]);
+    }
   });
 });
 
@@ -265,6 +285,50 @@ describe("on a cluster of three", { timeout: TIMEOUT_MS }, () => {
     expect(stdout.match(/no such luck\n/g)?.length).toBeGreaterThanOrEqual(4);
   });
 
+  test("a typed job that fails names attempt, split and record once each, its log, and the source's line", async () => {
+    await run(["fs", "--fs", fsUrl, "-put", write("picky.txt", "good\nbad\ngood\n"), "/picky.txt"]);
+    const words = [write("picky.ts", PICKY), "--input", "/picky.txt", "--output", "/picky"];
+    const { code, stderr } = await ask("run", ...words, "--attempts", "1");
+    expect(code).toBe(1);
+    const id = /job_\d+_\d+/.exec(stderr)?.[0] ?? "";
+    const attempt = id.replace("job", "attempt") + "_m_000000_0";
+    const told = stderr
+      .slice(stderr.indexOf("failed"))
+      .replace(/ in .*/, "")
+      .replace(/n\d\n/, "n1\n");
+    expect(told).toBe(
+      [
+        `failed  picky  ${id} `,
+        `  JOB_FAILED: map 0 failed 1 times, at last as ${attempt}: not this one`,
+        `  attempt  ${attempt} on n1`,
+        "  split    /picky.txt:0+14",
+        '  record   1: "bad"',
+        "    at map (picky.ts:3:46)",
+        `  log      quorate mr logs ${id} ${attempt}`,
+        "",
+      ].join("\n"),
+    );
+    const skipping = await ask("run", ...words, "--skip-records", "1");
+    const later =
+      /skipped {2}1 records; each is in the log: quorate mr logs (job_\S+) --all/.exec(
+        skipping.stdout,
+      )?.[1] ?? "";
+    expect((await ask("show", later, "--tasks")).stdout).toMatch(/skipped 1$/m);
+    expect((await ask("logs", later, "--all")).stdout).toContain(
+      "skipped record 1 (bad): Error: not this one",
+    );
+  });
+
+  test("a typed job in the background is submitted and left, and nothing of it stays on this machine", async () => {
+    const temporary = scratch();
+    const words = ["run", WORD_COUNT, "--input", "/books", "--output", "/behind", "--background"];
+    const { code, stdout } = await run(["mr", ...words], { QUORATE_FS: fsUrl, TMPDIR: temporary });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^job_\d+_\d+\n$/);
+    expect(fs.readdirSync(temporary)).toEqual([]);
+    expect((await ask("show", stdout.trim(), "--follow")).stdout).toMatch(/^succeeded {2}word-count /);
+  });
+
   test("a job in the background is shown with what it waits for, and killed", async () => {
     const { stdout } = await ask(
       "streaming",
@@ -293,6 +357,22 @@ describe("on a cluster of three", { timeout: TIMEOUT_MS }, () => {
     const late = await ask("kill", /job_\d+_\d+/.exec((await ask("streaming", ...words)).stdout)?.[0] ?? "");
     expect(late.stderr).toMatch(/job_\d+_\d+ cannot be/);
     expect(late.code).toBe(1);
+  });
+
+  test("Ctrl-C leaves a typed job to the cluster, and nothing of it on this machine", async () => {
+    const temporary = scratch();
+    const source = PICKY.replace('if (line === "bad") throw new Error("not this one")', "for (;;);");
+    const program = launch(
+      ["mr", "run", write("endless.ts", source), "--input", "/books", "--output", "/endless"],
+      { QUORATE_FS: fsUrl, TMPDIR: temporary },
+    );
+    const id = await until("the job's first line", 20_000, () =>
+      Promise.resolve(/job_\d+_\d+/.exec(program.stderr())?.[0]),
+    );
+    program.kill("SIGINT");
+    expect((await program.ended).code).toBe(130);
+    expect(fs.readdirSync(temporary)).toEqual([]);
+    expect((await ask("kill", id)).code).toBe(0);
   });
 
   test("Ctrl-C leaves the job to the cluster, and says how to find it", async () => {

@@ -89,7 +89,11 @@ export const importRules: Readonly<
   "bench/inside": { rooms: ["runtime", "wire", "engine"], pure: false },
   client: { rooms: ["runtime", "wire", "client"], pure: false },
   "client/files": { rooms: ["runtime", "wire", "client/files"], pure: false },
-  "client/mapreduce": { rooms: ["runtime", "wire", "client/mapreduce", "mapreduce"], pure: false },
+  "client/mapreduce": {
+    // What a job takes along is stored as files.
+    rooms: ["runtime", "wire", "client", "client/files", "client/mapreduce", "mapreduce"],
+    pure: false,
+  },
   "mapreduce/task": {
     rooms: [
       "runtime",

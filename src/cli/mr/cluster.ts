@@ -1,15 +1,13 @@
 /** Jobs on a cluster, as the command line submits and follows them. */
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { basename, resolve } from "node:path";
 import { connectFiles } from "../../client/files/connect.ts";
 import type { Files } from "../../client/files/files.ts";
 import { connectJobs } from "../../client/mapreduce/connect.ts";
 import type { JobRun } from "../../client/mapreduce/job-run.ts";
 import type { Jobs, OwnSubmission } from "../../client/mapreduce/jobs.ts";
+import { StagedFiles } from "../../client/mapreduce/staged-files.ts";
 import type { JobReport } from "../../mapreduce/job-api.ts";
 import type { CacheFile } from "../../mapreduce/job-spec.ts";
-import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
+import { QuorateError } from "../../runtime/errors.ts";
 import { userName } from "../../runtime/node/user-name.ts";
 import { DEFAULT_FS } from "../fs/fs.ts";
 import type { Call } from "../verb.ts";
@@ -48,12 +46,14 @@ export class Cluster {
   readonly place: ClusterPlace;
   readonly jobs: Jobs;
   private readonly files: Files;
+  private readonly staged: StagedFiles;
 
   constructor(place: ClusterPlace) {
     const { url, user, password } = place;
     this.place = place;
     this.jobs = connectJobs(url, { user, ...(password !== undefined && { password }) });
     this.files = connectFiles(url.replace(/^http:/, "webhdfs:"), { user });
+    this.staged = new StagedFiles(this.files, user);
   }
 
   /** A path of the cluster; relative ones are below the user's own directory. */
@@ -65,20 +65,13 @@ export class Cluster {
   }
 
   /** Stores a bundle by its content, once. */
-  async storeBundle(code: Uint8Array, sha256: string): Promise<string> {
-    const path = this.staged(`${sha256}.mjs`);
-    if (!(await this.isThere(path))) await this.files.writeFile(path, code);
-    return path;
+  storeBundle(code: Uint8Array, sha256: string): Promise<string> {
+    return this.staged.bundle(code, sha256);
   }
 
   /** A file of this machine, stored by its content; one of the cluster stays where it is. */
   async ship({ source, link, archive }: Shipped): Promise<CacheFile> {
-    if (source.includes("://")) return { path: this.path(source), link, archive };
-    const local = resolve(source);
-    const hash = createHash("sha256");
-    for await (const chunk of createReadStream(local)) hash.update(chunk as Buffer);
-    const path = this.staged(`${hash.digest("hex")}-${basename(local)}`);
-    if (!(await this.isThere(path))) await this.files.writeFile(path, createReadStream(local));
+    const path = source.includes("://") ? this.path(source) : await this.staged.file(source);
     return { path, link, archive };
   }
 
@@ -125,19 +118,5 @@ export class Cluster {
 
   close(): void {
     this.files.close();
-  }
-
-  private staged(name: string): string {
-    return `/user/${this.place.user}/.staging/${name}`;
-  }
-
-  private async isThere(path: string): Promise<boolean> {
-    try {
-      await this.files.stat(path);
-      return true;
-    } catch (error) {
-      if (isQuorateError(error) && error.code === "PATH_NOT_FOUND") return false;
-      throw error;
-    }
   }
 }

@@ -165,8 +165,8 @@ describe("a job that has ended", () => {
       "failed  words  job_20261125_0001  in 3.00 s",
       "  JOB_FAILED: boom",
       '  attempt  attempt_20261125_0001_m_000004_3 on n2\n  split    /in/a:0+9\n  record   3: "a\\tb"',
-      "    Error: boom",
       "    at map (words.ts:7:3)",
+      "  log      quorate mr logs job_20261125_0001 attempt_20261125_0001_m_000004_3",
     ]);
   });
 

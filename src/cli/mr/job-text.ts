@@ -1,5 +1,6 @@
 /** Jobs as text: what a live display, `mr show` and the end of a run have in common. */
 import type { JobFailure, JobReport, JobState, JobSummary, TaskTally } from "../../mapreduce/job-api.ts";
+import { recordWord } from "../../mapreduce/job-api.ts";
 import type { Counters } from "../../mapreduce/job-spec.ts";
 import type { Colour, Paint } from "../style.ts";
 import { formatBytes, formatCount, formatDuration, formatTable } from "../style.ts";
@@ -57,10 +58,37 @@ export function progressLine({ id, progress, maps, reduces, spec }: JobReport): 
 export function endLines(report: JobReport, outputUrl: string, paint: Paint): readonly string[] {
   const took = formatDuration((report.endedMs ?? report.nowMs) - report.submittedMs);
   const head = `${paint(COLOURS[report.state], report.state)}  ${report.name}  ${report.id}  in ${took}`;
-  if (report.failure !== undefined) return [head, ...failureLines(report.failure)];
+  if (report.failure !== undefined) return [head, ...failureLines(report.failure), ...logLines(report)];
   if (report.killed !== undefined) return [head, `  ${report.killed}`];
   const counters = countersText(report.counters);
-  return [head, `  output   ${outputUrl}  ${outputText(report)}`, ...attemptsLines(report), ...counters];
+  return [
+    head,
+    `  output   ${outputUrl}  ${outputText(report)}`,
+    ...attemptsLines(report),
+    ...skippedLines(report),
+    ...counters,
+  ];
+}
+
+/** What an attempt printed is kept by a cluster; a job on this machine leaves nothing. */
+function logLines({ id, failure }: JobReport): readonly string[] {
+  const { attempt } = failure ?? {};
+  return attempt === undefined || isLocal(id) ? [] : [`  log      quorate mr logs ${id} ${attempt}`];
+}
+
+/** Records and groups that the program failed on; on this machine the explanation has them, one by one. */
+function skippedLines({ id, counters, explanation }: JobReport): readonly string[] {
+  const words = (["MAP_SKIPPED_RECORDS", "REDUCE_SKIPPED_GROUPS"] as const).flatMap((name) => {
+    const count = counterOf(counters, name);
+    return count === 0 ? [] : [`${formatCount(count)} ${name.replace(/^.*_/, "").toLowerCase()}`];
+  });
+  if (words.length === 0) return [];
+  const where = isLocal(id) ? "" : `; each is in the log: quorate mr logs ${id} --all`;
+  return [`  skipped  ${words.join(", ")}${where}`, ...explanation.map((each) => `    ${each}`)];
+}
+
+function isLocal(id: string): boolean {
+  return id.startsWith("job_local");
 }
 
 function outputText({ counters }: JobReport): string {
@@ -82,20 +110,24 @@ export function failureLines(failure: JobFailure): readonly string[] {
   const rows = [
     ["attempt", attempt === undefined ? undefined : `${attempt}${node === undefined ? "" : ` on ${node}`}`],
     ["split", split],
-    ["record", record === undefined ? undefined : `${record.index}: ${JSON.stringify(record.text)}`],
+    [
+      recordWord(failure),
+      record === undefined ? undefined : `${record.index}: ${JSON.stringify(record.text)}`,
+    ],
   ];
   const known = rows.flatMap(([what = "", text]) => (text === undefined ? [] : [[`  ${what}`, text]]));
   const lines = [`  ${code}: ${message}`];
   if (known.length > 0) lines.push(formatTable(known));
-  if (stack !== undefined) lines.push(...programLines(stack).map((line) => `    ${line.trim()}`));
+  if (stack !== undefined) lines.push(...programLines(stack, message).map((line) => `    ${line.trim()}`));
   return lines;
 }
 
-/** Of a stack, what is the program's and not of what called it. */
-function programLines(stack: string): readonly string[] {
+/** Of a stack, what is the program's and not of what called it, nor in the message already. */
+function programLines(stack: string, message: string): readonly string[] {
   const lines = stack
     .split("\n")
-    .filter((line) => !/^\s*at .*(mapreduce\/(task|streaming)\/|node:internal)/.test(line));
+    .filter((line) => !/^\s*at .*(mapreduce\/(task|streaming)\/|node:internal)/.test(line))
+    .filter((line) => !message.endsWith(line.trim().replace(/^(QuorateError|Error): /, "")));
   return lines.slice(0, STACK_LINES_MAX);
 }
 

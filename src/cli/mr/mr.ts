@@ -13,13 +13,13 @@ interface MrCommand extends Omit<Verb, "load" | "ownArguments"> {
   readonly load: () => Promise<(call: Call, repeated: Repeated) => Promise<number>>;
 }
 
-const CLUSTER_FLAGS: readonly Flag[] = [
-  {
-    name: "fs",
-    value: "URL",
-    environment: "QUORATE_FS",
-    help: "any node of the cluster; default webhdfs://localhost:9870",
-  },
+const FS_FLAG: Flag = {
+  name: "fs",
+  value: "URL",
+  environment: "QUORATE_FS",
+  help: "any node of the cluster; default webhdfs://localhost:9870",
+};
+const WHO_FLAGS: readonly Flag[] = [
   {
     name: "user",
     value: "NAME",
@@ -28,6 +28,7 @@ const CLUSTER_FLAGS: readonly Flag[] = [
   },
   { name: "password", value: "PASSWORD", environment: "QUORATE_PASSWORD", help: "the cluster's password" },
 ];
+const CLUSTER_FLAGS: readonly Flag[] = [FS_FLAG, ...WHO_FLAGS];
 const JSON_FLAG: Flag = { name: "json", help: "for programs: lines of JSON" };
 
 const RUN: MrCommand = {
@@ -61,12 +62,6 @@ const RUN: MrCommand = {
       help: "what runs Hadoop Streaming; default by $HADOOP_HOME",
     },
     { name: "hadoop-node", value: "PATH", help: "Node.js on Hadoop's machines; default node" },
-    {
-      name: "fs",
-      value: "URL",
-      environment: "QUORATE_FS",
-      help: "of the files: webhdfs://host:port, file:///",
-    },
     { name: "reduces", value: "N", help: "reduce tasks; default 1" },
     { name: "define", value: "NAME=VALUE", help: "a property of the job (or -D NAME=VALUE); again for more" },
     { name: "file", value: "FILE[#LINK]", help: "a file for the directory of every task; again for more" },
@@ -92,7 +87,12 @@ const RUN: MrCommand = {
       value: "N",
       help: "with --local: tasks at a time; default as many as there are processors",
     },
-    ...CLUSTER_FLAGS,
+    {
+      ...FS_FLAG,
+      help: `${FS_FLAG.help}; with --on hadoop, where a total order is sampled: webhdfs://host:port, file:///`,
+    },
+    ...WHO_FLAGS,
+    { name: "background", help: "submit, print the job's name, and do not wait" },
     { name: "dry-run", help: "tell what would be done" },
     JSON_FLAG,
   ],

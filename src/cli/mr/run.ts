@@ -1,8 +1,9 @@
 /** `quorate mr run JOB.ts`: a typed job, on a cluster, on this machine alone, or on a real Hadoop. */
 import { resolve } from "node:path";
-import { specOf } from "../../mapreduce/job-outline.ts";
+import type { Submission } from "../../mapreduce/job-outline.ts";
+import { moduleSubmission, specOf } from "../../mapreduce/job-outline.ts";
 import type { Job } from "../../mapreduce/job.ts";
-import type { CacheFile, JobSettings, JobSpec } from "../../mapreduce/job-spec.ts";
+import type { CacheFile, JobSettings } from "../../mapreduce/job-spec.ts";
 import { withCurrentNames } from "../../mapreduce/streaming/property-names.ts";
 import { settingsOfProperties } from "../../mapreduce/streaming/property-settings.ts";
 import { QuorateError } from "../../runtime/errors.ts";
@@ -45,7 +46,8 @@ async function runLocalJob(
   output: string,
 ): Promise<number> {
   const cacheFiles = shippedIn(repeated).map(({ source, link }) => ({ path: resolve(source), link }));
-  const spec = specFrom(call, repeated, module, output, userName(), (path) => resolve(path), cacheFiles);
+  const about = aboutFrom(call, repeated, module, output, userName(), (path) => resolve(path), cacheFiles);
+  const spec = specOf(module.job, about);
   const slots = call.integer("slots", { min: 1, max: 1024 });
   const options = { bundle: module.path, ...(slots !== undefined && { slots }) };
   const shown = { json: call.has("json") };
@@ -64,37 +66,26 @@ async function runClusterJob(
     const { bundle, job } = module;
     const path = (text: string): string => cluster.path(text);
     if (call.has("dry-run")) {
-      const spec = specFrom(call, repeated, module, output, user, path, []);
+      const spec = specOf(job, aboutFrom(call, repeated, module, output, user, path, []));
       return planOnly(
         spec,
         { bundle: module.path, fileSystem: url.replace(/^http:/, "webhdfs:") },
         { json: call.has("json") },
       );
     }
+    // What is wrong with the words is said before anything is stored.
+    const about = aboutFrom(call, repeated, module, output, user, path, []);
     const cacheFiles: CacheFile[] = [];
     for (const each of shippedIn(repeated)) cacheFiles.push(await cluster.ship(each));
-    const spec = specFrom(call, repeated, module, output, user, path, cacheFiles);
     const stored = await cluster.storeBundle(bundle.code, bundle.sha256);
-    const submission = {
-      name: spec.name,
-      program: { type: "module", bundle: stored, sha256: bundle.sha256 } as const,
-      inputs: spec.inputs,
-      output: spec.output,
-      // What nobody said is for the cluster to choose.
-      settings: {
-        ...job.settings,
-        ...settingsOf(call, spec.properties),
-        ...(job.shuffle === undefined && { reduces: 0 }),
-      },
-      properties: spec.properties,
-      cacheFiles: spec.cacheFiles,
-      ...(spec.totalOrder === true && { totalOrder: true }),
-    };
+    const submission = moduleSubmission(job, { ...about, bundle: stored, cacheFiles });
+    // Nothing on this machine is needed any more, however this process ends.
+    module.remove();
     return cluster.run(submission, { json: call.has("json"), background: call.has("background") });
   });
 }
 
-function specFrom(
+function aboutFrom(
   call: Call,
   repeated: Repeated,
   { job, bundle, path }: JobModule,
@@ -102,10 +93,10 @@ function specFrom(
   user: string,
   place: (path: string) => string,
   cacheFiles: readonly CacheFile[],
-): JobSpec {
+): Submission {
   const properties = pairsOf("-D", repeated.get("define") ?? []);
   const name = call.text("name");
-  return specOf(job, {
+  return {
     moduleName: bundle.name,
     user: call.text("user") ?? user,
     bundle: path,
@@ -116,7 +107,7 @@ function specFrom(
     properties,
     cacheFiles,
     ...(name !== undefined && { name }),
-  });
+  };
 }
 
 /**

@@ -1,5 +1,6 @@
 /** `quorate mr show JOB`: what it is, how far it is, and what it waits for; `--tasks` with every attempt; `--follow` until its end. */
 import type { AttemptReport, JobReport, TaskReport } from "../../mapreduce/job-api.ts";
+import { recordWord } from "../../mapreduce/job-api.ts";
 import type { Paint } from "../style.ts";
 import { formatBytes, formatCount, formatDuration, formatTable, paintFor } from "../style.ts";
 import type { Call } from "../verb.ts";
@@ -11,6 +12,7 @@ import { Rates } from "./rates.ts";
 /** The largest partition, in medians, that is worth a word. */
 const SKEWED = 2;
 const RUNNING_SHOWN = 10;
+const NUMBERS_SHOWN = 10;
 const REASON_MAX_LENGTH = 80;
 
 export async function show(call: Call): Promise<number> {
@@ -106,8 +108,18 @@ function taskLines(tasks: readonly TaskReport[], nowMs: number): readonly string
   return [formatTable([["  task", "attempt", "node", "took", "records", "split", ""], ...rows], [3, 4])];
 }
 
+/** The first of them, and how many more. */
+function numbersText(numbers: readonly number[]): string {
+  const shown = numbers.slice(0, NUMBERS_SHOWN).join(", ");
+  return numbers.length > NUMBERS_SHOWN ? `${shown} and ${numbers.length - NUMBERS_SHOWN} more` : shown;
+}
+
 function attemptRow(name: string, attempt: AttemptReport, split: string, nowMs: number): readonly string[] {
-  const { number, state, winner, node, startedMs, endedMs, outputRecords, reason = "" } = attempt;
+  const { number, state, winner, node, startedMs, endedMs, outputRecords, skipped } = attempt;
+  const told = attempt.record === undefined ? [] : [`${recordWord(attempt)} ${attempt.record.index}`];
+  if (attempt.reason !== undefined) told.push(attempt.reason);
+  if (skipped.length > 0) told.push(`skipped ${numbersText(skipped)}`);
+  const reason = told.join(": ");
   return [
     `  ${name}`,
     `${number}: ${state}${winner ? ", the winner" : ""}${attempt.backup ? ", a backup" : ""}`,

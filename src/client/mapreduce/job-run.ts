@@ -1,6 +1,7 @@
 /** One job as a program follows it: progress as it comes, and the result. */
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import type { JobFailure, JobReport } from "../../mapreduce/job-api.ts";
+import { recordWord } from "../../mapreduce/job-api.ts";
 import type { Counters, JobId } from "../../mapreduce/job-spec.ts";
 import type { JobNodes } from "./job-nodes.ts";
 
@@ -32,9 +33,10 @@ export class JobFailedError extends QuorateError {
   }
 }
 
-function describe({ id }: JobReport, { message, split, record }: JobFailure): string {
+function describe({ id }: JobReport, failure: JobFailure): string {
+  const { message, split, record } = failure;
   const where = split === undefined ? "" : ` (split ${split})`;
-  const what = record === undefined ? "" : `; record ${record.index}: ${record.text}`;
+  const what = record === undefined ? "" : `; ${recordWord(failure)} ${record.index}: ${record.text}`;
   return `${id} failed: ${message}${where}${what}`;
 }
 

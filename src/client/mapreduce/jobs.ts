@@ -2,9 +2,11 @@
  * mapreduce: jobs as a program sees them: submit, follow, look at, kill, over HTTP, at any node of a cluster.
  *
  *     const jobs = connectJobs("http://localhost:9870");
- *     const run = await jobs.run({ program, inputs, output }, { signal });
+ *     const run = await jobs.run(wordCount, { input: "/books", output: "/counts", signal });
  *     for await (const { progress } of run) console.log(progress);
  *     const { counters } = await run.result;
+ *
+ * where `wordCount` is the default export of a module, which is bundled and stored with the first run.
  *
  * A change of the leader, or the death of the node that it talks to, is not noticed.
  */
@@ -22,13 +24,19 @@ import type {
   TaskReport,
 } from "../../mapreduce/job-api.ts";
 import type { JobId, TaskKind } from "../../mapreduce/job-spec.ts";
+import type { Job } from "../../mapreduce/job.ts";
+import { connectFiles } from "../files/connect.ts";
 import type { CallOptions, JobNodes } from "./job-nodes.ts";
 import { JobRun } from "./job-run.ts";
+import type { JobOptions } from "./shipped-job.ts";
+import { shippedJob } from "./shipped-job.ts";
+import { StagedFiles } from "./staged-files.ts";
 
 /** Splits of many files are planned, and a total order is sampled, before a submission is answered. */
 const SUBMIT_PATIENCE_MS = 120_000;
 const SUBMIT_TIMEOUT_MS = 300_000;
 const PAGE = 1_000;
+const GIVEN_UP = "whoever submitted it gave it up";
 
 export interface ListOptions extends CallOptions {
   /** Default: all. */
@@ -59,12 +67,20 @@ export class Jobs {
   }
 
   /**
-   * Submits a job, and gives what follows it. When the signal fires the job is killed. ARGUMENT_INVALID, PATH_NOT_FOUND (input),
-   * PATH_EXISTS (output), JOBS_REFUSED, ACCESS_DENIED, NO_QUORUM.
+   * Bundles the job's module, stores it, submits it, and gives what follows the job. When the signal fires the job is killed.
+   * JOB_INVALID: the module cannot be found or bundled; ARGUMENT_INVALID, PATH_NOT_FOUND (input), PATH_EXISTS (output),
+   * JOBS_REFUSED, ACCESS_DENIED, NO_QUORUM.
    */
-  async run(submission: OwnSubmission, options: CallOptions = {}): Promise<JobRun> {
-    const { job } = await this.submit(submission, options);
-    return new JobRun(job.id, this.nodes, submission.user ?? this.user, options.signal);
+  run(job: Job, options: JobOptions): Promise<JobRun>;
+  /** The same of a program that is stored already, or of executables. */
+  run(submission: OwnSubmission, options?: CallOptions): Promise<JobRun>;
+  async run(given: Job | OwnSubmission, options: JobOptions | CallOptions = {}): Promise<JobRun> {
+    const submission = "quorateJob" in given ? await this.ship(given, options as JobOptions) : given;
+    const { signal, timeoutMs } = options;
+    signal?.throwIfAborted();
+    const submitted = this.submit(submission, timeoutMs === undefined ? {} : { timeoutMs });
+    const { job } = await (signal === undefined ? submitted : this.unlessGivenUp(submitted, signal));
+    return new JobRun(job.id, this.nodes, submission.user ?? this.user, signal);
   }
 
   /** The same, without following it. A submission whose answer was lost is sent again, and is one job none the less. */
@@ -142,6 +158,34 @@ export class Jobs {
     const list = await this.nodes.ask<NodeList>({ method: "GET", path: "/nodes" }, options);
     this.nodes.learn(list.nodes.flatMap(({ http }) => (http === undefined ? [] : [http])));
     return list;
+  }
+
+  private async ship(job: Job, options: JobOptions): Promise<OwnSubmission> {
+    const files = connectFiles(`webhdfs://${this.nodes.urls.join(",")}`, { user: this.user });
+    try {
+      return await shippedJob(job, options, this.user, new StagedFiles(files, this.user));
+    } finally {
+      files.close();
+    }
+  }
+
+  /** A submission that is given up before its answer has come may be a job all the same: that is killed when it is known. */
+  private async unlessGivenUp(submitted: Promise<JobAccepted>, signal: AbortSignal): Promise<JobAccepted> {
+    let giveUp = (): void => undefined;
+    const givenUp = new Promise<never>((_, reject) => {
+      giveUp = () => reject(signal.reason as Error);
+      signal.addEventListener("abort", giveUp, { once: true });
+    });
+    try {
+      return await Promise.race([submitted, givenUp]);
+    } catch (error) {
+      if (signal.aborted)
+        // Refused, or ended by itself: nothing runs.
+        submitted.then(({ job }) => this.kill(job.id, GIVEN_UP)).catch(() => undefined);
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
   }
 }
 

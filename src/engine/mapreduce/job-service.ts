@@ -281,9 +281,10 @@ export class JobService {
         resolve();
       };
       const look = (job: JobId): void => {
-        if ((job !== id && job !== "") || isSame() || timers.length > 1) return;
+        if ((job !== id && job !== "") || isSame()) return;
         // What has ended is told at once; the rest with what comes right behind it.
-        timers.push(setTimeout(end, this.machine.job(id)?.live === true ? GATHER_MS : 0));
+        if (this.machine.job(id)?.live !== true) end();
+        else if (timers.length === 1) timers.push(setTimeout(end, GATHER_MS));
       };
       timers.push(setTimeout(end, waitMs));
       signal.addEventListener("abort", end, { once: true });

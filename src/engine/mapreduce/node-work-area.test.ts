@@ -72,9 +72,12 @@ test("what a killed process leaves is looked through: whole outputs are held, ha
 test("an attempt that outlived its node is ended before its directory is given to nobody", async () => {
   const area = open();
   const path = await begin(area, id(4));
-  const orphan = spawn(process.execPath, ["-e", "for (;;);", path], { stdio: "ignore" });
+  const orphan = spawn(process.execPath, ["-e", "for (;;);", "this-one"], {
+    stdio: "ignore",
+    detached: true,
+  });
   const ended = new Promise<string | null>((resolve) => orphan.once("exit", (_, signal) => resolve(signal)));
-  notePid(path, orphan.pid!);
+  notePid(path, orphan.pid!, "this-one");
   open();
   expect(await ended).toBe("SIGKILL");
   expect(existsSync(path)).toBe(false);

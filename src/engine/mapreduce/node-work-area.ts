@@ -5,6 +5,7 @@
  *   logs/JOB/ATTEMPT.log what the process wrote to standard output and error, until the job is forgotten
  *   cache/JOB/…          local copies of the job's cache files
  *   programs/SHA256.mjs  bundles
+ *   spare/               what processes printed that wait for an attempt (mapreduce/task/spare-tasks.ts)
  *
  * What a process that was killed left behind is looked through at the next start: map outputs that are whole are kept.
  */

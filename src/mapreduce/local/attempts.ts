@@ -121,6 +121,7 @@ export class Attempts {
       if (end.type === "done") {
         await task.accept(name, own, end);
         board.succeeded(running, end.counters, end.mapOutput);
+        if (end.skipped.length > 0) board.noteSkipped(skippedIn(log));
         return;
       }
       board.unsuccessful(running, end.type);
@@ -174,6 +175,13 @@ export class Attempts {
     this.broken = true;
     for (const process of this.alive) process.kill("the job has ended");
   };
+}
+
+/** What a task says of each record that it skipped. */
+function skippedIn(log: string): readonly string[] {
+  return readFileSync(log, "utf8")
+    .split("\n")
+    .filter((line) => /^skipped (record|group) \d+ /.test(line));
 }
 
 function tailOf(log: string): string | undefined {

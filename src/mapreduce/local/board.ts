@@ -25,6 +25,7 @@ const SLOW_TIMES = 2;
 const SLOW_MIN_MS = 2_000;
 const SLOW_AFTER_TASKS = 2;
 const RUNNING_MAX = 100;
+const SKIPPED_TOLD = 100;
 const LARGEST_MAX = 10;
 /** Of a job with reduces, the share of the maps in its time: a rule of thumb for the estimate. */
 const MAP_SHARE = 0.6;
@@ -46,6 +47,7 @@ export class Board {
   private winners: Counters = {};
   private partitionBytes: number[] = [];
   private changes = 0;
+  private readonly skipped: string[] = [];
 
   constructor(id: JobId, spec: JobSpec, maps: number, reduces: number) {
     const tally = (total: number): Tally => ({ total, waiting: total, finished: 0, failed: 0, killed: 0 });
@@ -70,6 +72,11 @@ export class Board {
     this.winners = sumOf(this.winners, counters);
     for (const [partition, bytes] of (output?.partitions ?? []).entries())
       this.partitionBytes[partition] = (this.partitionBytes[partition] ?? 0) + bytes;
+  }
+
+  /** Of a job on this machine no log is kept: what was skipped is told at its end. */
+  noteSkipped(lines: readonly string[]): void {
+    this.skipped.push(...lines.slice(0, SKIPPED_TOLD - this.skipped.length));
   }
 
   /** Of its task another attempt may follow. */
@@ -117,7 +124,7 @@ export class Board {
       liveCounters: live.reduce((sum, { progress: said }) => sumOf(sum, said?.counters ?? {}), this.winners),
       running: this.runningAttempts(live, nowMs),
       remainingMs: !isOver && done > ESTIMATE_FROM ? (elapsedMs * (1 - done)) / done : undefined,
-      explanation: [],
+      explanation: this.skipped,
       skew: this.skew(),
       nodes: [],
     };

@@ -1,7 +1,6 @@
 /** Why an attempt failed, for who reads it: which record of which split, and where in the program's source. */
 import { isQuorateError } from "../../runtime/errors.ts";
 import type { ErrorCode } from "../../runtime/errors.ts";
-import { attemptName } from "../job-spec.ts";
 import type { Report, TaskOrder } from "./orders.ts";
 import { mappedStack } from "./source-positions.ts";
 
@@ -65,20 +64,22 @@ export function failureOf(error: unknown, order: TaskOrder): Failed {
   const isWrapped =
     error instanceof BadRecord || error instanceof TaskFault || error instanceof ProgramUnloadable;
   const cause: unknown = isWrapped ? error.cause : error;
-  const what = `${cause instanceof Error && cause.name !== "Error" ? `${cause.name}: ` : ""}${messageOf(cause)}`;
+  // Ours say what is wrong without a name.
+  const isNamed = cause instanceof Error && cause.name !== "Error" && !isQuorateError(cause);
+  const what = `${isNamed ? `${cause.name}: ` : ""}${messageOf(cause)}`;
   return {
     type: "failed",
-    message: `${attemptName(order.attempt)}: ${describeOrder(order)}: ${describePlace(error, order)}${oneLine(what)}`,
+    message: describePlace(error, order) + oneLine(what),
     stack: cause instanceof Error ? mappedStack(cause) : undefined,
     record: record === undefined ? undefined : { index: record.index, text: record.text },
     retryable: isRetryable(error, cause),
   };
 }
 
+/** What an attempt's report does not tell beside the message: attempt, split and record stand by themselves. */
 function describePlace(error: unknown, { type }: TaskOrder): string {
   if (error instanceof ProgramUnloadable) return "the program cannot be loaded: ";
-  if (!(error instanceof BadRecord)) return "";
-  return `${type === "reduce" ? "group" : "record"} ${error.index}: `;
+  return type === "sample" && error instanceof BadRecord ? `record ${error.index}: ` : "";
 }
 
 function isRetryable(error: unknown, cause: unknown): boolean {
@@ -92,19 +93,6 @@ function isRetryable(error: unknown, cause: unknown): boolean {
 function isMachineError(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return typeof code === "string" && /^E[A-Z]+$/.test(code);
-}
-
-function describeOrder(order: TaskOrder): string {
-  switch (order.type) {
-    case "map": {
-      const { path, start, length } = order.split;
-      return `${path}:${start}+${length}`;
-    }
-    case "reduce":
-      return `partition ${order.partition}`;
-    case "sample":
-      return "sampling the input";
-  }
 }
 
 function messageOf(error: unknown): string {

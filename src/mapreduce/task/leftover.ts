@@ -1,6 +1,6 @@
 /**
- * Attempts that outlived who started them. A process ends when its starter is gone, but one whose program never comes back does
- * not see that: whoever finds its directory ends it.
+ * Attempts that outlived who started them, and its reaper: whoever finds their directory ends them. The process is known by its
+ * number, and by a word among its arguments, because the number may be that of another process by now.
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -9,29 +9,30 @@ import { join } from "node:path";
 /** In the attempt's directory. */
 const PID_NAME = "pid";
 
-export function notePid(directory: string, pid: number): void {
-  writeFileSync(join(directory, PID_NAME), String(pid));
+/** `word`: an argument of the process that no other has. */
+export function notePid(directory: string, pid: number, word: string): void {
+  writeFileSync(join(directory, PID_NAME), `${pid} ${word}`);
 }
 
-/** Ends the process of an attempt that is still there; false: there is none. Before its directory is removed. */
+/** Ends the processes of an attempt that is still there; false: there are none. Before its directory is removed. */
 export function endLeftover(directory: string): boolean {
-  const pid = pidIn(directory);
-  // A number may be that of another process by now; ours have their directory as an argument.
-  if (pid === undefined || !argumentsOf(pid).includes(directory)) return false;
+  const [pid, word] = noted(directory);
+  if (pid === undefined || !argumentsOf(pid).includes(word)) return false;
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(-pid, "SIGKILL");
     return true;
   } catch {
     return false;
   }
 }
 
-function pidIn(directory: string): number | undefined {
+function noted(directory: string): readonly [number | undefined, string] {
   try {
-    const pid = Number(readFileSync(join(directory, PID_NAME), "utf8"));
-    return Number.isSafeInteger(pid) && pid > 1 ? pid : undefined;
+    const [number, word = ""] = readFileSync(join(directory, PID_NAME), "utf8").split(" ");
+    const pid = Number(number);
+    return [Number.isSafeInteger(pid) && pid > 1 && word !== "" ? pid : undefined, word];
   } catch {
-    return undefined;
+    return [undefined, ""];
   }
 }
 

@@ -5,6 +5,9 @@
  */
 import type { AttemptId, Counters, JobSpec, Split } from "../job-spec.ts";
 
+/** The last argument of a process that is to load what it needs before it has an order. */
+export const EARLY = "early";
+
 interface OrderBase {
   readonly spec: JobSpec;
   readonly attempt: AttemptId;

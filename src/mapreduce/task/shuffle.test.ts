@@ -177,9 +177,7 @@ test("a map output that is damaged on disk fails the reduce, names its map and w
   });
   expect(end).toMatchObject({
     type: "failed",
-    message:
-      "attempt_20261125_0001_r_000000_0: partition 0: QuorateError: " +
-      "the output of map 1 is damaged: a block does not fit its checksum",
+    message: "the output of map 1 is damaged: a block does not fit its checksum",
     retryable: true,
   });
   expect(reports).toContainEqual({

@@ -37,7 +37,7 @@ export class Skipping {
   /** Whether the record is one that earlier attempts died of. Else it is noted as the one at hand. */
   passesOver(index: number, bytes: Uint8Array, start: number, end: number): boolean {
     if (this.known.has(index)) {
-      this.skipped.push(index);
+      this.note(index, recordText(bytes, start, end), "earlier attempts ended at it");
       return true;
     }
     this.trace?.note(index, recordText(bytes, start, end));
@@ -59,7 +59,12 @@ export class Skipping {
     this.staged?.drop();
     this.outputs.drop();
     this.task.counters.takeBack();
+    this.note(index, text, error);
+  }
+
+  /** Its number is in the attempt's report, the rest in its log. */
+  private note(index: number, text: string, why: unknown): void {
     this.skipped.push(index);
-    console.error(`skipped ${this.task.kind === "map" ? "record" : "group"} ${index} (${text}):`, error);
+    console.error(`skipped ${this.task.kind === "map" ? "record" : "group"} ${index} (${text}):`, why);
   }
 }

@@ -30,7 +30,12 @@ interface Read {
   readonly header: string | undefined;
 }
 
-async function read(files: Files, piece: Partial<SplitPiece>, framing: Framing): Promise<readonly Read[]> {
+async function read(
+  files: Files,
+  piece: Partial<SplitPiece>,
+  framing: Framing,
+  used: (bytes: number) => void = () => undefined,
+): Promise<readonly Read[]> {
   const found: Read[] = [];
   const split = { path: "/f", start: 0, length: 0, whole: false, ...piece };
   const place = new SplitPlace(split.path);
@@ -44,7 +49,7 @@ async function read(files: Files, piece: Partial<SplitPiece>, framing: Framing):
       found.push({ record, position: place.position, header: place.header });
       if (place.isAscii) expect(record).toMatch(/^[\0-\x7f]*$/);
     },
-    pause: () => undefined,
+    pause: used,
   });
   return found;
 }
@@ -105,6 +110,25 @@ test("the first line of a file with a header is told with every record, and is n
       const expected = Buffer.from(header?.record ?? "", "latin1").toString("utf8");
       for (const each of found) expect(each.header).toBe(expected);
     }),
+  );
+});
+
+test("the bytes that splits tell of come to the length of the file, wherever it is cut", async () => {
+  const framings: readonly Framing[] = [LINES, { ...LINES, header: true }, { type: "fixed", bytes: 1 }];
+  await fc.assert(
+    fc.asyncProperty(contents, cutLists, sizeLists, async (content, cuts, sizes) => {
+      for (const framing of framings) {
+        let bytes = 0;
+        for (const piece of piecesAt(content.length, cuts))
+          await read(filesWith(content, sizes), piece, framing, (used) => (bytes += used));
+        expect(bytes).toBe(content.length);
+      }
+      let plain = 0;
+      const packed = { path: "/f.gz", length: content.length };
+      await read(filesWith(gzipSync(content), sizes), packed, LINES, (used) => (plain += used));
+      expect(plain).toBe(content.length);
+    }),
+    { numRuns: 200 },
   );
 });
 

@@ -42,7 +42,10 @@ export interface SplitReading {
   readonly framing: Framing;
   readonly place: SplitPlace;
   readonly take: TakeRecord;
-  /** Between chunks: bytes of the input that were used, and time for others to work. */
+  /**
+   * Between chunks, and at the end: bytes of the records since the last time, and time for others to work. Over all splits of a
+   * file they come to its length (of a compressed one: decompressed).
+   */
   readonly pause: (bytes: number) => void | Promise<void>;
 }
 
@@ -136,6 +139,8 @@ class LineReader {
   private searched = 0;
   /** Of `start`, in the file. */
   private position: number;
+  /** Records before this position have been told of. */
+  private counted = 0;
 
   constructor(reading: SplitReading, framing: Extract<Framing, { type: "lines" }>) {
     this.reading = reading;
@@ -155,6 +160,7 @@ class LineReader {
     let skipsHeader = this.hasHeader && !skips;
     const bytes = until < Infinity ? onward(this.reading, this.position, until) : wholeFile(this.reading);
     const chunks = bytes[Symbol.asyncIterator]();
+    this.counted = this.position;
     try {
       for (;;) {
         const { done, value: chunk } = await chunks.next();
@@ -169,6 +175,7 @@ class LineReader {
           this.searched = 0;
           if (skips) {
             skips = false;
+            this.counted = this.position;
             continue;
           }
           if (skipsHeader) {
@@ -176,19 +183,22 @@ class LineReader {
             place.header = this.window.toString("utf8", from, this.stop(from, line));
             continue;
           }
-          if (position >= until) return;
+          if (position >= until) return await pause(position - this.counted);
           place.position = position;
           const waits = this.give(from, line);
           if (waits !== undefined) await waits;
         }
-        if (this.position >= until && !skips) return;
-        const waits = pause(chunk.length);
+        const waits = pause(skips ? 0 : this.position - this.counted);
         if (waits !== undefined) await waits;
+        if (skips) continue;
+        this.counted = this.position;
+        if (this.position >= until) return;
       }
-      if (this.start === this.end || skips || skipsHeader || this.position >= until) return;
+      if (this.start === this.end || skips || this.position >= until) return;
       place.position = this.position;
       place.isAscii = isAscii(this.window.subarray(this.start, this.end));
-      await this.give(this.start, this.end);
+      if (!skipsHeader) await this.give(this.start, this.end);
+      await pause(this.end - this.start);
     } finally {
       await chunks.return?.();
     }

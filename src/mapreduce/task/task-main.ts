@@ -5,6 +5,7 @@ import { QuorateError } from "../../runtime/errors.ts";
 import { ProgramUnloadable, failureOf } from "./failure.ts";
 import { loadProgram } from "./load-program.ts";
 import { memoryPlan } from "./memory-plan.ts";
+import { EARLY } from "./orders.ts";
 import type { MapOutputSource, Order, Report, TaskOrder } from "./orders.ts";
 import type { TaskProgram } from "./program.ts";
 import type { Shuffle } from "./shuffle.ts";
@@ -86,6 +87,16 @@ function linkCacheFiles({ cache, directory }: TaskOrder): void {
   }
 }
 
+/** What every attempt of a typed job needs; who waits for an order has the time. */
+async function loadEarly(): Promise<void> {
+  await Promise.all([
+    import("./run-map.ts"),
+    import("./shuffle.ts"),
+    import("./run-reduce.ts"),
+    import("./module-program.ts"),
+  ]);
+}
+
 process.on("message", (order: Order) => {
   if (order.type === "sources") {
     if (shuffle === undefined) early.push(...order.sources);
@@ -100,3 +111,4 @@ process.on("uncaughtException", fail);
 process.on("unhandledRejection", fail);
 // Who started the attempt is gone: nobody would take its result.
 process.on("disconnect", () => process.kill(-process.pid, "SIGKILL"));
+if (process.argv.at(-1) === EARLY) await loadEarly();

@@ -3,15 +3,13 @@
  * harms nobody but itself.
  */
 import type { ChildProcess } from "node:child_process";
-import { fork } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { attemptName } from "../job-spec.ts";
+import { forkTask, killGroup } from "./child.ts";
 import { notePid } from "./leftover.ts";
-import { memoryPlan } from "./memory-plan.ts";
 import type { MapOutputSource, Order, Report, TaskOrder } from "./orders.ts";
 import { residentBytes } from "./resident-memory.ts";
+import type { SpareTasks } from "./spare-tasks.ts";
 import { TRACE_NAME } from "./trace.ts";
 
 export interface TaskOptions {
@@ -19,8 +17,8 @@ export interface TaskOptions {
   readonly log?: string;
   /** Called with each report but the last. */
   readonly onReport?: (report: Report) => void;
-  /** Variables for the process, beside those of this one's that say where and how it runs (`INHERITED`). Default: none. */
-  readonly environment?: Readonly<Record<string, string>>;
+  /** Where a process may wait for it already; it needs a log. Default: one is started. */
+  readonly spares?: SpareTasks;
 }
 
 /** How an attempt ended. `killed`: by `kill`. */
@@ -38,13 +36,6 @@ export interface TaskProcess {
   kill(reason: string): void;
 }
 
-/** Beside this file; where this file is run as a source, the compiled one. */
-const MAIN = fileURLToPath(
-  new URL(
-    import.meta.url.endsWith(".ts") ? "../../../dist/mapreduce/task/task-main.js" : "./task-main.js",
-    import.meta.url,
-  ),
-);
 /** Between two looks at how much memory the process has. */
 const MEMORY_EVERY_MS = 250;
 /** From its last report to its end. */
@@ -59,19 +50,16 @@ const MIB = 1024 * 1024;
  */
 export function startTask(order: TaskOrder, options: TaskOptions = {}): TaskProcess {
   const { memory, progressTimeoutMs } = order.spec.settings;
-  const plan = memoryPlan(memory);
-  const log = options.log === undefined ? undefined : openSync(options.log, "a");
-  const output = log ?? "ignore";
-  const child = fork(MAIN, [order.directory], {
-    execArgv: [`--max-old-space-size=${plan.heapMiB}`, `--max-semi-space-size=${plan.semiSpaceMiB}`],
-    // A group of its own, so that what the program started ends with it.
-    detached: true,
-    stdio: ["ignore", output, output, "ipc"],
-    env: { ...inherited(), ...options.environment },
+  const { log, spares, onReport } = options;
+  const spare = log === undefined ? undefined : spares?.take(memory, log);
+  const { process: child, word } = spare ?? forkTask(memory, log);
+  if (child.pid !== undefined) notePid(order.directory, child.pid, word);
+  const watch = new Watch(child, order, (report) => {
+    // It is at work: the next one may be started beside it.
+    spares?.prepare(memory);
+    onReport?.(report);
   });
-  if (log !== undefined) closeSync(log);
-  if (child.pid !== undefined) notePid(order.directory, child.pid);
-  const watch = new Watch(child, order, options.onReport);
+  void watch.ended.then(() => spares?.prepare(memory));
   watch.limitSilence(progressTimeoutMs);
   watch.limitMemory(memory);
   watch.send(order);
@@ -81,14 +69,6 @@ export function startTask(order: TaskOrder, options: TaskOptions = {}): TaskProc
     send: (sources) => watch.send({ type: "sources", sources }),
     kill: (reason) => watch.end({ type: "killed", reason }),
   };
-}
-
-/** What a program may know of the node that runs it: no password or token that the node was started with is among it. */
-const INHERITED = ["PATH", "HOME", "USER", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"];
-
-function inherited(): NodeJS.ProcessEnv {
-  const known = INHERITED.map((name) => [name, process.env[name]] as const);
-  return Object.fromEntries(known.filter(([, value]) => value !== undefined));
 }
 
 class Watch {
@@ -118,7 +98,6 @@ class Watch {
       const gone = (code: number | null, signal: string | null, error?: Error): void => {
         clearTimeout(this.silence);
         clearInterval(this.memory);
-        killGroup(child.pid);
         resolve(this.result ?? this.diedSilently(code, signal, error));
       };
       child.on("error", (error) => {
@@ -172,16 +151,7 @@ class Watch {
 
   /** With the record that was at hand, when it is known. */
   private failed(message: string): TaskEnd {
-    const record = this.recordAtHand();
-    const where = record === undefined ? "" : `at record ${record.index}: `;
-    const name = attemptName(this.order.attempt);
-    return {
-      type: "failed",
-      message: `${name}: ${where}${message}`,
-      stack: undefined,
-      record,
-      retryable: true,
-    };
+    return { type: "failed", message, stack: undefined, record: this.recordAtHand(), retryable: true };
   }
 
   private recordAtHand(): { readonly index: number; readonly text: string } | undefined {
@@ -193,14 +163,5 @@ class Watch {
       // It did not get as far as its first record.
       return undefined;
     }
-  }
-}
-
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // All of it has ended.
   }
 }
