@@ -50,7 +50,7 @@ export async function mapReduce(extent: Extent, report: MapReduceReport): Promis
     const rounds = Math.min(extent.rounds, ROUNDS_MAX);
     const bytes = Math.max(1024 * 1024, Math.round(GIB * extent.scale));
     await generatedText(folder, bytes, rounds, report);
-    await realText(folder, rounds, report);
+    await realText(folder, bytes / 4, rounds, report);
     await sorting(folder, bytes, rounds, report);
     await smallJob(folder, report);
   } finally {
@@ -110,8 +110,16 @@ async function generatedText(
   rmSync(input);
 }
 
-/** What lies about on every machine that runs this: the texts of the packages that it depends on. */
-async function realText(folder: string, rounds: number, report: MapReduceReport): Promise<void> {
+/**
+ * What lies about on every machine that runs this: the texts of the packages that it depends on, as often one after the other
+ * as `bytes` asks for.
+ */
+async function realText(
+  folder: string,
+  bytes: number,
+  rounds: number,
+  report: MapReduceReport,
+): Promise<void> {
   const input = join(folder, "real.txt");
   writeFileSync(input, "");
   const expected = new Map<string, number>();
@@ -127,6 +135,10 @@ async function realText(folder: string, rounds: number, report: MapReduceReport)
     for (const word of words) expected.set(word, (expected.get(word) ?? 0) + 1);
     if (words.length > 0) appendFileSync(input, `${words.join(" ").replaceAll(/(.{60,90}) /g, "$1\n")}\n`);
   }
+  const text = readFileSync(input);
+  const times = Math.max(1, Math.ceil(bytes / text.length));
+  for (let more = 1; more < times; more++) appendFileSync(input, text);
+  for (const [word, count] of expected) expected.set(word, count * times);
   const size = statSync(input).size;
   const contenders = [
     quorate("Quorate, bytes", "bytes", ["--reduces", "2"]),
@@ -140,7 +152,7 @@ async function realText(folder: string, rounds: number, report: MapReduceReport)
   report.measurement(
     measurementOf(
       `Word count, ${mebibytes(size)} of real text`,
-      `Words of letters in the Markdown, types and code of this project's dependencies, ${expected.size.toLocaleString("en-US")} distinct.`,
+      `Words of letters in the Markdown, types and code of this project's dependencies, ${expected.size.toLocaleString("en-US")} distinct, ${times} times over.`,
       size,
       timed,
     ),
