@@ -27,6 +27,7 @@ import { nodeJobFiles } from "./mapreduce/node-job-files.ts";
 import { NodePrograms } from "./mapreduce/node-programs.ts";
 import { nodeTasks } from "./mapreduce/node-tasks.ts";
 import { NodeWorkArea } from "./mapreduce/node-work-area.ts";
+import { Staging } from "./mapreduce/staging.ts";
 import type { FurtherGroup } from "./node-groups.ts";
 import { furtherGroup } from "./node-groups.ts";
 import { isLoopback } from "./protocol/loopback.ts";
@@ -137,6 +138,13 @@ export class NodeJobs {
       settings: scheduling,
     });
     engine.onChange(() => programs.forget((job) => machine.job(job)?.live === true));
+    const staging = new Staging({
+      files,
+      clock: world.clock,
+      logger: world.logger,
+      jobs: () => machine.jobs(),
+      leads: () => engine.scheduler.leads,
+    });
     registerMetrics(metrics, machine, options.id, slots);
     const planner = new JobPlanner({ files, programs, directory, fileSystem });
     const superuser = (): string => files.settings().superuser;
@@ -152,6 +160,7 @@ export class NodeJobs {
       close() {
         engine.close();
         spares.close();
+        staging.close();
         if (isMemory) rmSync(directory, { recursive: true, force: true });
       },
     };

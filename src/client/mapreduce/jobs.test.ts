@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import type { JobReport } from "../../mapreduce/job-api.ts";
+import { connectJobs } from "./connect.ts";
 import { JobNodes } from "./job-nodes.ts";
 import { JobFailedError, JobRun } from "./job-run.ts";
 
@@ -108,6 +109,25 @@ const report = (given: Partial<JobReport>): object => ({
   running: [],
   explanation: [],
   ...given,
+});
+
+test("a job that is given up before its submission is answered is killed when it is known", async () => {
+  const asked: string[] = [];
+  const giveUp = new AbortController();
+  const authority = await node((request, response) => {
+    asked.push(request.url ?? "");
+    if (request.url !== "/mapreduce/v1/jobs") return json({})(request, response);
+    giveUp.abort(new Error("no longer wanted"));
+    setImmediate(() => json({ job: { id: "job_7" }, nodes: [] }, 201)(request, response));
+  });
+  const submission = {
+    program: { type: "streaming", mapper: "cat", environment: {} },
+    inputs: [{ paths: ["/in"], mapper: 0 }],
+    output: "/out",
+  } as const;
+  const run = connectJobs(`http://${authority}`).run(submission, { signal: giveUp.signal });
+  await expect(run).rejects.toThrow("no longer wanted");
+  await expect.poll(() => asked).toEqual(["/mapreduce/v1/jobs", "/mapreduce/v1/jobs/job_7/kill"]);
 });
 
 test("a job is followed from change to change; all who follow it see its end, also those who come later", async () => {
