@@ -128,12 +128,17 @@ export const VERBS: readonly Verb[] = [
     summary: "files of a cluster, or of any other WebHDFS server (HDFS), with the words of hdfs dfs",
     usage: [
       "fs [--fs webhdfs://host:port] [--user NAME] COMMAND ...",
-      "fs help [COMMAND]",
+      "fs help [COMMAND]     lists the commands: ls put get cat cp mv rm mkdir du df stat fsck report and more",
       "fs put ./books /books    fs ls -R -h /books    fs get /books/a.txt -    fs rm -r /books",
     ],
     flags: [
-      { name: "fs", value: "URL", environment: "QUORATE_FS", help: "default webhdfs://localhost:9870" },
-      { name: "user", value: "NAME", environment: "HADOOP_USER_NAME", help: "who asks; default quorate" },
+      {
+        name: "fs",
+        value: "URL",
+        environment: "QUORATE_FS",
+        help: "default webhdfs://localhost:9870; more nodes behind commas: host:port,host:port",
+      },
+      { name: "user", value: "NAME", environment: "HADOOP_USER_NAME", help: "who asks; default: you" },
     ],
     positionals: { min: 1, max: Infinity },
     ownArguments: true,

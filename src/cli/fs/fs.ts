@@ -16,7 +16,7 @@ import type { ShellPlace } from "./shell.ts";
 import { Shell } from "./shell.ts";
 
 export const DEFAULT_FS = "webhdfs://localhost:9870";
-/** The superuser's name unless an operator chose another. */
+/** As `hdfs dfs` ends when its words are wrong. */
 const USAGE_EXIT = 255;
 const INTERRUPTED_EXIT = 130;
 

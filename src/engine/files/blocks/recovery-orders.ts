@@ -63,7 +63,9 @@ export class RecoveryOrders {
     nodes: Nodes,
   ): readonly [FrameOf<"recover"> | FrameOf<"recoverGroup">, readonly NodeId[]] {
     const { namespace, locations, groups } = this.options;
-    const { block, stamp: recoveryStamp, truncateTo, copyTo } = recovery;
+    const { block, stamp: recoveryStamp, truncateTo } = recovery;
+    // What is copied is ended first.
+    const copyTo = truncateTo === undefined ? undefined : recovery.copyTo;
     const { id, stamp, length } = block;
     const common = { term, file, block: id, stamp, recoveryStamp } as const;
     const group = namespace.block(id);

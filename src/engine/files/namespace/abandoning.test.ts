@@ -85,7 +85,7 @@ test("bytes kept inline that went into a block stay there, cut to what they were
   expect(trial.shape("/f")).toBe(`<${block.id}:10>`);
 });
 
-test("what a snapshot was shown of an append meanwhile is not cut away", () => {
+test("what a snapshot was shown of an append stays there, and the file goes back to what it was", () => {
   const trial = new Trial();
   trial.do("mkdir", { path: "/d", mode: 0o755 });
   trial.do("allowSnapshots", { path: "/d", allowed: true });
@@ -96,11 +96,57 @@ test("what a snapshot was shown of an append meanwhile is not cut away", () => {
   trial.do("updatePipeline", { file: status.id, block: longer, pipeline: ["n1"] });
   trial.do("createSnapshot", { path: "/d", name: "meanwhile" });
   expect(trial.do("abandon", { file: status.id, length: 700 })).toBe(false);
-  const { file, stamp, truncateTo } = recovery(trial);
-  expect(truncateTo).toBeUndefined();
-  trial.do("finishRecovery", { file, block: block!, stamp, length: 950 });
+  expect(trial.machine.status("/d/f", ROOT)).toMatchObject({ length: 700, open: true });
+  // The block is ended, at no less than was shown; then the file's part of it is copied.
+  const ending = recovery(trial);
+  expect(ending.truncateTo).toBeUndefined();
+  const ended = { file: ending.file, block: block! };
+  expect(trial.do("finishRecovery", { ...ended, stamp: ending.stamp, length: 899 })).toBe(false);
+  expect(trial.do("finishRecovery", { ...ended, stamp: ending.stamp, length: 950 })).toBe(true);
+  const { copyTo, truncateTo, stamp } = recovery(trial);
+  expect([truncateTo, stamp > ending.stamp]).toEqual([700, true]);
+  trial.restored();
+  expect(trial.do("finishRecovery", { ...ended, stamp, length: 700 })).toBe(true);
+  expect(trial.shape("/d/f")).toBe(`<${copyTo}:700>`);
+  expect(trial.machine.status("/d/f", ROOT)).toMatchObject({ length: 700, open: false });
   expect(trial.shape("/d/.snapshot/meanwhile/f")).toBe(`<${block}:900>`);
   expect(trial.shape("/d/.snapshot/before/f")).toBe(`<${block}:700>`);
+  trial.do("deleteSnapshot", { path: "/d", name: "before" });
+  trial.do("deleteSnapshot", { path: "/d", name: "meanwhile" });
+  trial.settle();
+  expect(trial.machine.statistics()).toMatchObject({ blocks: 1, openFiles: 0, length: 700 });
+  trial.restored();
+});
+
+test("a full block that a snapshot shows is copied at once, and a file whose replicas are all gone says so", () => {
+  const trial = new Trial();
+  trial.do("mkdir", { path: "/d", mode: 0o755 });
+  trial.do("allowSnapshots", { path: "/d", allowed: true });
+  const [block] = trial.write("/d/f", [700]);
+  const { status, block: open } = trial.do("append", { path: "/d/f" });
+  const full = { ...open!, length: 1024 };
+  trial.do("updatePipeline", { file: status.id, block: full, pipeline: ["n1"] });
+  trial.do("addBlock", { file: status.id, previous: full });
+  trial.do("createSnapshot", { path: "/d", name: "meanwhile" });
+  expect(trial.do("abandon", { file: status.id, length: 700 })).toBe(false);
+  const { file, stamp, truncateTo, copyTo } = recovery(trial);
+  expect([truncateTo, typeof copyTo]).toEqual([700, "number"]);
+  trial.do("finishRecovery", { file, block: block!, stamp, length: 700 });
+  expect(trial.shape("/d/f")).toBe(`<${copyTo}:700>`);
+  expect(trial.shape("/d/.snapshot/meanwhile/f")).toBe(`<${block}:1024>`);
+
+  const [lost] = trial.write("/d/g", [700]);
+  const second = trial.do("append", { path: "/d/g" });
+  const longer = { ...second.block!, length: 900 };
+  trial.do("updatePipeline", { file: second.status.id, block: longer, pipeline: ["n1"] });
+  trial.do("createSnapshot", { path: "/d", name: "later" });
+  trial.do("abandon", { file: second.status.id, length: 700 });
+  const ending = recovery(trial);
+  const gone = { file: ending.file, block: lost!, stamp: ending.stamp, length: undefined };
+  expect(trial.do("finishRecovery", gone)).toBe(true);
+  expect(trial.shape("/d/g")).toBe(`<${lost}:700>`);
+  expect(trial.machine.status("/d/g", ROOT)).toMatchObject({ length: 700, open: false });
+  trial.restored();
 });
 
 test("a file system is founded once, with a secret and the settings that fit its cluster", () => {

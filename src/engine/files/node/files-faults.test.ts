@@ -44,6 +44,46 @@ test("a node that dies while a file is written through another is left out, and 
   }
 });
 
+test("an append that is given up leaves the file as it was, and a snapshot what it was shown meanwhile", async () => {
+  const before = streamBytes(5, 0, 300_000);
+  const added = streamBytes(6, 0, 900_000);
+  // 700,000 bytes are in the open block, of which the log hears when a node of its pipeline dies; 900,000 fill it.
+  for (const [seed, bytes, dies] of [
+    [61, 700_000, true],
+    [62, 900_000, false],
+  ] as const) {
+    const cluster = await new FilesCluster(seed, { settings: { blockSize: 1024 * 1024 } }).ready();
+    const files = cluster.files();
+    const mkdir = { type: "mkdir", path: "/d", mode: 0o755, unmaskedMode: undefined, caller: ROOT } as const;
+    await cluster.of(files.change({ ...mkdir, createParents: true }));
+    await cluster.of(files.change({ type: "allowSnapshots", path: "/d", allowed: true, caller: ROOT }));
+    await cluster.write("/d/f", before);
+    const held = cluster.holders(cluster.blocks("/d/f").at(-1)!).filter((id) => id !== "n3" && id !== "n1");
+    const appender = await cluster.of(cluster.files("n3").append("/d/f", ROOT));
+    await cluster.put(appender, added.subarray(0, 300_000));
+    await cluster.run(1_000);
+    if (dies) cluster.losePower(held[0]!);
+    await cluster.put(appender, added.subarray(300_000, bytes));
+    const seen = (): number => cluster.log.machine("n1").status("/d/f", ROOT).length;
+    await cluster.until(() => seen() > before.length, "the log knows of what was appended");
+    await cluster.of(files.change({ type: "createSnapshot", path: "/d", name: "s", caller: ROOT }));
+    const shown = cluster.log.machine("n1").status("/d/.snapshot/s/f", ROOT).length;
+    expect(shown).toBeGreaterThan(before.length);
+    await cluster.of(appender.abort());
+    const isClosed = (): boolean => !cluster.log.machine("n1").status("/d/f", ROOT).open;
+    await cluster.until(isClosed, "the append is given up");
+    expect((await cluster.read("/d/f")).equals(before)).toBe(true);
+    const snapshot = await cluster.read("/d/.snapshot/s/f");
+    expect(snapshot.equals(Buffer.concat([before, added]).subarray(0, shown))).toBe(true);
+    // And the file can be written on.
+    const again = await cluster.of(cluster.files("n1").append("/d/f", ROOT));
+    await cluster.put(again, added);
+    await cluster.of(again.close());
+    expect((await cluster.read("/d/f")).equals(Buffer.concat([before, added]))).toBe(true);
+    expect((await cluster.read("/d/.snapshot/s/f")).length).toBe(shown);
+  }
+});
+
 test("a writer's node that dies at any step leaves a file that was whole as it was, and of a new one a beginning", async () => {
   // First the steps are counted, then the node dies at each twentieth of them.
   const content = streamBytes(7, 0, 140_000);

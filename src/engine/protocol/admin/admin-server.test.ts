@@ -211,6 +211,67 @@ test("a node with files answers WebHDFS on the same port, and a node without ref
   });
 });
 
+/** What comes back for these bytes until the server closes the connection. */
+async function sent(url: string, text: string, isWhole = true): Promise<string> {
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  let answer = "";
+  socket.setEncoding("latin1");
+  socket.on("data", (part: string) => (answer += part));
+  socket.on("error", () => undefined);
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  if (isWhole) socket.write(text);
+  else socket.end(text);
+  await closed;
+  return answer;
+}
+
+function filesDoor(files: MemoryFileSystem): ReturnType<typeof createWebHdfsDoor> {
+  return createWebHdfsDoor({ files, key: () => new Uint8Array(32), now: Date.now });
+}
+
+test("a request that is broken, or lies about its length, gets the exception and leaves nothing behind", async () => {
+  const files = new MemoryFileSystem();
+  const url = await serve(undefined, { files: filesDoor(files) });
+  const create = "PUT /webhdfs/v1/f?op=CREATE&data=true&user.name=quorate HTTP/1.1\r\nHost: x\r\n";
+  const broken: readonly (readonly [string, boolean, string])[] = [
+    ["no HTTP at all\r\n\r\n", true, "400 Bad Request"],
+    [`${create}Content-Length: 1000\r\n\r\nabc`, false, "400 Bad Request"],
+    [`${create}Content-Length: -3\r\n\r\nabc`, true, "400 Bad Request"],
+    [`${create}Transfer-Encoding: chunked\r\n\r\n10\r\nabc`, false, "400 Bad Request"],
+    [`${create}Transfer-Encoding: chunked\r\n\r\nZZ\r\nabc`, true, "400 Bad Request"],
+    [`${create}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, true, "400 Bad Request"],
+    [`${create}X: ${"x".repeat(70_000)}\r\n\r\n`, true, "431 Request Header Fields Too Large"],
+  ];
+  for (const [request, isWhole, status] of broken) {
+    const answer = await sent(url, request, isWhole);
+    expect(answer.split("\r\n", 1)[0], request.slice(0, 200)).toBe(`HTTP/1.1 ${status}`);
+    const body = JSON.parse(answer.slice(answer.indexOf("\r\n\r\n"))) as unknown;
+    expect(body).toMatchObject({ RemoteException: { exception: "IllegalArgumentException" } });
+  }
+  expect((await files.list("/", { user: "quorate", groups: [] }, "")).entries).toEqual([]);
+});
+
+test("a response that has begun is cut by a broken request behind it, never written into", async () => {
+  const files = new MemoryFileSystem();
+  const url = await serve(undefined, { files: filesDoor(files) });
+  const content = Buffer.alloc(16 * 1024 * 1024, "x");
+  const put = { method: "PUT", body: content };
+  await fetch(`${url}/webhdfs/v1/f?op=CREATE&data=true&user.name=quorate`, put);
+  const open = "GET /webhdfs/v1/f?op=OPEN&data=true&user.name=quorate HTTP/1.1\r\nHost: x\r\n\r\n";
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  socket.on("error", () => undefined);
+  socket.setEncoding("latin1");
+  let answer = "";
+  socket.on("data", (part: string) => {
+    if (answer === "") socket.write("no HTTP at all\r\n\r\n");
+    answer += part;
+  });
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  socket.write(open);
+  await closed;
+  expect(answer.slice(answer.indexOf("\r\n\r\n") + 4)).toMatch(/^x*$/);
+});
+
 test("closing does not wait for a client that holds its connection open", async () => {
   const url = await serve(() => undefined);
   const socket = connect(Number(new URL(url).port), "127.0.0.1");

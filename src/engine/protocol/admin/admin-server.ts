@@ -9,6 +9,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { Metrics } from "../../cluster/metrics.ts";
+import { answerBrokenRequests } from "./broken-requests.ts";
 import { askHealth } from "./health.ts";
 import { registerNodeMetrics } from "./node-metrics.ts";
 import type { MembersDoor } from "./members-door.ts";
@@ -30,6 +31,8 @@ const FILES_HEADER_MAX_BYTES = 64 * 1024;
 const FILES_CONNECTIONS_MAX = 4096;
 /** A request that has not arrived whole by then is ended. */
 const REQUEST_TIMEOUT_MS = 5000;
+/** How often connections are looked at that send nothing, or only half a head. Node.js would let them be for half a minute. */
+const CHECK_INTERVAL_MS = 1000;
 /** How long requests under way may take to end when the server closes. */
 const CLOSE_TIMEOUT_MS = 500;
 
@@ -59,7 +62,7 @@ export interface AdminServer {
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const { files, filesAdmin } = options;
   const maxHeaderSize = files === undefined ? HEADER_MAX_BYTES : FILES_HEADER_MAX_BYTES;
-  const server = createServer({ maxHeaderSize });
+  const server = createServer({ maxHeaderSize, connectionsCheckingInterval: CHECK_INTERVAL_MS });
   const take = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void => {
     if (isWebHdfs(request.url ?? "")) {
       if (files === undefined) return refuseWebHdfs(request, response);
@@ -81,6 +84,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   };
   server.on("request", (request, response) => take(request, response, false));
   server.on("checkContinue", (request, response) => take(request, response, true));
+  answerBrokenRequests(server);
   server.headersTimeout = REQUEST_TIMEOUT_MS;
   // An upload may take as long as it likes; the other requests are timed one by one.
   server.requestTimeout = 0;

@@ -1,12 +1,13 @@
 /** A writer gives up, and its file is as if it had not come: gone, or as long as it was. */
 import type { StoredSegment } from "../inode.ts";
 import type { OpenRecord } from "../leases.ts";
+import { RECOVERING } from "../leases.ts";
+import type { BlockId } from "../model.ts";
 import { pathOf } from "../path.ts";
 import { Refusal } from "../replies.ts";
 import type { NamespaceState } from "../state.ts";
 import { beginCut } from "./content.ts";
 import type { Operations } from "./operation.ts";
-import { recover } from "./recovering.ts";
 import { heldBy } from "./writing.ts";
 
 export const ABANDON_OPERATIONS: Operations<"abandon"> = {
@@ -32,10 +33,6 @@ function goBack(state: NamespaceState, record: OpenRecord, length: number): bool
   const { kept, dropped, last, lastLength } = split(state, file.segments, length);
   const known = last === undefined ? 0 : state.blocks.of(last).length;
   const mustCut = last !== undefined && (last === record.block || known > lastLength);
-  // A snapshot that was taken meanwhile may show what was appended and synced: then that stays.
-  if (mustCut && known > lastLength && state.blocks.of(last).refs > 1) {
-    return recover(state, record).closed;
-  }
   state.editFile(record, (changed) => {
     changed.segments = kept;
     changed.length = length;
@@ -50,9 +47,30 @@ function goBack(state: NamespaceState, record: OpenRecord, length: number): bool
     state.leases.delete(id);
     return true;
   }
+  // A snapshot that was taken meanwhile may show what was appended and synced: that stays, and the file gets a copy of its part.
+  // Whether one shares the block is known only now that the file has changed.
+  const isShown = known > lastLength && state.blocks.of(last).refs > 1;
+  const copyTo = isShown ? copyOf(state, record, lastLength) : undefined;
   const nodes = last === block ? pipeline : [];
-  beginCut(state, names, { file: id, block: last, length: lastLength, copyTo: undefined, pipeline: nodes });
+  if (copyTo !== undefined && last === block) {
+    beginToEnd(state, { ...record, names }, copyTo);
+    return false;
+  }
+  beginCut(state, names, { file: id, block: last, length: lastLength, copyTo, pipeline: nodes });
   return false;
+}
+
+/** The block, empty yet, that is to hold the part of the last one that is the file's. */
+function copyOf(state: NamespaceState, record: OpenRecord, length: number): BlockId {
+  const { replication } = state.openFile(record);
+  return state.newBlock(record.id, { stamp: state.counters.nextStamp, length, replication, policy: 0 });
+}
+
+/** What is copied must be finished: the block is ended first, and `finishRecovery` goes on from there. */
+function beginToEnd(state: NamespaceState, record: OpenRecord, copyTo: BlockId): void {
+  const stamp = state.counters.nextStamp++;
+  const recovery = { stamp, truncateTo: undefined, copyTo, startedMs: state.timeMs };
+  state.leases.set({ ...record, holder: RECOVERING, aside: false, recovery }, state.timeMs);
 }
 
 /** Segments that begin before `length`, and those behind; `last` is the block in which it is. */

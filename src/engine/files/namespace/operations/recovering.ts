@@ -44,6 +44,16 @@ export const RECOVERY_OPERATIONS: Operations<"recoverLease" | "finishRecovery" |
       if (length !== truncateTo) return false;
       if (copyTo === undefined) state.blocks.change(block, { stamp, length });
       else replaceLast(state, record, copyTo);
+    } else if (copyTo !== undefined) {
+      // An append was given up of which a snapshot shows more than the file had: the snapshot's block is ended.
+      if (length !== undefined && length < known.length) return false;
+      if (length !== undefined) {
+        state.blocks.change(block, { stamp, length });
+        copyLast(state, record, copyTo);
+        return true;
+      }
+      // Every replica is gone: file and snapshot keep the block, and say so when they are read.
+      state.blocks.letGo(copyTo);
     } else if (length === undefined || (length === 0 && known.length === 0)) {
       // Of bytes that were acknowledged every replica is gone: the file keeps the block, and says so when it is read.
       if (known.length === 0) dropBlock(state, record);
@@ -134,6 +144,15 @@ function finish(state: NamespaceState, record: OpenRecord, stamp: number, length
   }
   commit(state, record, file, { id: record.block!, stamp, length });
   state.blocks.change(record.block!, { stamp });
+}
+
+/** The part of the ended block that is the file's goes to the copy. */
+function copyLast(state: NamespaceState, record: OpenRecord, copyTo: number): void {
+  const stamp = state.counters.nextStamp++;
+  state.blocks.change(copyTo, { stamp });
+  const truncateTo = state.blocks.of(copyTo).length;
+  const recovery = { stamp, truncateTo, copyTo, startedMs: state.timeMs };
+  state.leases.set({ ...record, recovery }, state.timeMs);
 }
 
 /** The copy takes the place of the block that a snapshot keeps. */
