@@ -30,9 +30,9 @@ async function nodeReport(cluster: FilesCluster, id: NodeId): Promise<NodeReport
 
 /** Asks again and again: what holds is known only by asking. */
 async function asking(cluster: FilesCluster, what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 2_000; tries++) {
     if (await holds()) return;
-    await cluster.run(500);
+    await cluster.run(50);
   }
   throw new Error(`never: ${what}`);
 }
