@@ -10,9 +10,14 @@ export function checkPath(path: string): string {
   if (isOdd || names.some((name) => name === "" || name === "." || name === ".."))
     throw new QuorateError(
       "PATH_INVALID",
-      `not an absolute path without ".", ".." and empty parts: ${path.slice(0, 200)}`,
+      `not an absolute path without ".", "..", empty parts and control characters: ${shown(path)}`,
     );
   return whole;
+}
+
+/** On one line, whatever is in it. */
+function shown(path: string): string {
+  return JSON.stringify(path.slice(0, 200)).slice(1, -1);
 }
 
 export function parentOf(path: string): string {

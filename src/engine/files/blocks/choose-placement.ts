@@ -4,7 +4,7 @@ import type { BlockNode } from "./locations.ts";
 import type { ChoosePlacement } from "./placement.ts";
 
 /** A node must have room for so many blocks to be chosen for one more. */
-const ROOM_BLOCKS = 5;
+export const ROOM_BLOCKS = 5;
 /** Streams above this multiple of the mean make a node busy. */
 const BUSY_FACTOR = 2;
 

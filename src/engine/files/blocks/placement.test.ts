@@ -126,6 +126,18 @@ test("the fewer good replicas are left, the more urgent the repair; what is bein
   expect(plan(SIX, [], [], { open: true })).toMatchObject({ problem: "open", remove: [] });
 });
 
+test("when no node can take a replica the sentence says why: there is none left, or how much room one lacks", () => {
+  const three = [node("n1"), node("n2"), node("n3")];
+  expect(plan(three, ["n1", "n2", "n3"].map(good), [], { replication: 5 }).explanation).toBe(
+    "It has 3 good replicas of 5: no other replica is known of; there are only 3 nodes, and each has one.",
+  );
+  const full = [node("n1"), node("n2"), node("n3", "/a", { freeBytes: 450 })];
+  expect(plan(full, ["n1", "n2"].map(good), [], { length: 100 }).explanation).toBe(
+    "It has 2 good replicas of 3: no other replica is known of; " +
+      "no other node can take one (n3 has only 450 bytes free, and 500 (5 such blocks) must be).",
+  );
+});
+
 test("a silent node's replica is made anew, and the sentence says whose it was", () => {
   const nodes = [...SIX.slice(0, 5), node("c2", "/c", { live: false })];
   const { missing, explanation, sources } = plan(nodes, ["a1", "b1", "c2"].map(good));

@@ -4,7 +4,7 @@
  */
 import type { NodeId } from "../../../runtime/world.ts";
 import type { StoredBlock } from "../namespace/queries.ts";
-import { chooseExcess, isEligible } from "./choose-placement.ts";
+import { chooseExcess, isEligible, ROOM_BLOCKS } from "./choose-placement.ts";
 import type { BlockNode, ReplicaLocation } from "./locations.ts";
 
 /** 0: one good replica on nodes that stay; 1: fewer than a third; 2: any other lack; 3: all on one rack, or a node is leaving. */
@@ -170,7 +170,7 @@ function explainMissing(
     if (known.standing === "inMaintenance" && counted === 0) return [`${node} is in maintenance`];
     return [];
   });
-  const why = causes.length > 0 ? causes.join(", ") : "no more nodes held it";
+  const why = causes.length > 0 ? causes.join(", ") : "no other replica is known of";
   const holders = new Set(locations.flatMap(({ node, stamp }) => (stamp >= block.stamp ? [node] : [])));
   return `It has ${counted} good replicas of ${block.replication}: ${why}; ${whatIsDone(block, holders, nodes, pending)}.`;
 }
@@ -186,13 +186,15 @@ function whatIsDone(
   const others = [...nodes.values()].filter(({ id, live }) => !holders.has(id) || !live);
   const able = others.filter((node) => isEligible(node, length));
   if (able.length > 0) return `one is made on ${able.map(({ id }) => id).join(" or ")} when its turn comes`;
-  const reasons = others.map((node) => `${node.id} ${whyNot(node)}`);
-  return `no other node can take one${reasons.length === 0 ? "" : ` (${reasons.join(", ")})`}`;
+  if (others.length === 0) return `there are only ${nodes.size} nodes, and each has one`;
+  const reasons = others.map((node) => `${node.id} ${whyNot(node, length)}`);
+  return `no other node can take one (${reasons.join(", ")})`;
 }
 
-function whyNot({ live, stale, standing, freeBytes }: BlockNode): string {
+function whyNot({ live, stale, standing, freeBytes }: BlockNode, blockBytes: number): string {
   if (!live || stale) return "is silent";
   if (standing === "decommissioning") return "is being decommissioned";
   if (standing === "inMaintenance") return "is in maintenance";
-  return `has only ${freeBytes} bytes free`;
+  const needed = ROOM_BLOCKS * blockBytes;
+  return `has only ${freeBytes} bytes free, and ${needed} (${ROOM_BLOCKS} such blocks) must be`;
 }
