@@ -63,15 +63,17 @@ export default job({
 
 export type JobName = keyof typeof JOBS;
 
-/** A job on this machine. `flags`: such as `--slots 1`. */
-export function quorate(label: string, name: JobName, flags: readonly string[]): Contender {
+/** A job on this machine. `flags`: such as `--slots 1`. `cores`: which it may use, as `taskset -c` takes them; default all. */
+export function quorate(label: string, name: JobName, flags: readonly string[], cores?: string): Contender {
   return {
     label,
     async run({ input, output, temporary }) {
       const path = join(temporary, `${name}.ts`);
       writeFileSync(path, JOBS[name]);
       const words = ["mr", "run", path, "--input", input, "--output", output, "--local", "--json", ...flags];
-      const said = await finish(process.execPath, [MAIN, ...words], { TMPDIR: temporary });
+      const command = [...(cores === undefined ? [] : ["taskset", "-c", cores]), process.execPath];
+      const [program = "", ...first] = command;
+      const said = await finish(program, [...first, MAIN, ...words], { TMPDIR: temporary });
       return endOf(said).counters?.["Task"] ?? {};
     },
   };
