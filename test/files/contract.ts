@@ -149,6 +149,22 @@ export function filesContract(name: string, open: () => Promise<World>): void {
       expect(await files.readdir(directory)).toEqual(["f"]);
     });
 
+    test("a directory that goes away during a walk is left out from there on; one that was never there is told of", async () => {
+      await files.mkdir(at("a"));
+      await files.mkdir(at("b"));
+      await files.writeFile(at("b/f"), "f");
+      const found: string[] = [];
+      for await (const { name } of files.walk(directory, { recursive: true })) {
+        found.push(name);
+        if (name === "a") await files.rm(at("b"), { recursive: true });
+      }
+      expect(found.slice(0, 1)).toEqual(["a"]);
+      expect(found).not.toContain("f");
+      await expect(files.readdir(at("b"), { recursive: true })).rejects.toMatchObject(
+        refusal("PATH_NOT_FOUND"),
+      );
+    });
+
     test("directories are made, listed in the order of their bytes, walked and removed", async () => {
       await files.mkdir(at("a/b/c"), { recursive: true });
       await files.mkdir(at("a/b/c"), { recursive: true });

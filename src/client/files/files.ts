@@ -163,7 +163,7 @@ export class Files {
     return found.map((entry) => entry.path.slice(where === "/" ? 1 : where.length + 1));
   }
 
-  /** The same one by one, so that a directory may be larger than memory. */
+  /** The same one by one, so that a directory may be larger than memory. What goes away meanwhile is left out, but for `path`. */
   async *walk(
     path: string,
     options: CallOptions & { readonly recursive?: boolean } = {},
@@ -171,8 +171,20 @@ export class Files {
     for await (const page of this.driver.list(checkPath(path), options)) {
       for (const entry of page) {
         yield new FileStats(entry);
-        if (options.recursive === true && entry.type === "directory") yield* this.walk(entry.path, options);
+        if (options.recursive === true && entry.type === "directory")
+          yield* this.walkIfThere(entry.path, options);
       }
+    }
+  }
+
+  private async *walkIfThere(
+    path: string,
+    options: CallOptions & { readonly recursive?: boolean },
+  ): AsyncGenerator<FileStats> {
+    try {
+      yield* this.walk(path, options);
+    } catch (error) {
+      if (!isQuorateError(error) || error.code !== "PATH_NOT_FOUND") throw error;
     }
   }
 
