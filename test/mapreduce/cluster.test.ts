@@ -95,6 +95,30 @@ test("the same job has the same output, byte for byte, whether or not nodes and 
   await nothingIsLeft(cluster);
 });
 
+test("a job goes on by itself after all nodes were killed at once, to the output that it would have had", async () => {
+  const cluster = await withText(await three("--slots", "2"));
+  const { https, files, jobs } = cluster;
+  const calm = await jobs.run(
+    await submissionOf(files, SLOW, { input: "/books", output: "/calm", settings: SETTINGS }),
+  );
+  await calm.result;
+  const run = await jobs.run(
+    await submissionOf(files, SLOW, { input: "/books", output: "/out", settings: SETTINGS }),
+  );
+  const last = await followWith(run, {
+    "a few maps have finished": [
+      ({ maps }) => maps.finished >= 4,
+      async () => {
+        const pids = await Promise.all(["n1", "n2", "n3"].map((id) => pidOf(id, https)));
+        for (const pid of pids) process.kill(pid, "SIGKILL");
+      },
+    ],
+  });
+  expect(last.state, JSON.stringify(last.failure)).toBe("succeeded");
+  expect(await checksumOf(files, "/out")).toBe(await checksumOf(files, "/calm"));
+  await nothingIsLeft(cluster);
+});
+
 test("a node that is stopped for a while is worked around; when it goes on, what it did late leaves nothing", async () => {
   const cluster = await withText(await three("--slots", "2"));
   const { https, files, jobs } = cluster;
