@@ -103,8 +103,12 @@ type Answerable = Exclude<
 >;
 type AnyAnswer = (asked: Asked, operation: Answerable) => Promise<object | null | undefined>;
 
-/** The tables pair each name with what takes its operation; that they are paired right the compiler sees in the tables. */
+/**
+ * Of questions and changes, made once: a table of this size costs more than most answers. The tables pair each name with what
+ * takes its operation; that they are paired right the compiler sees in the tables.
+ */
+const ANSWERS = { ...QUESTIONS, ...CHANGES } as Readonly<Record<Answerable["op"], unknown>>;
+
 function answerOf(asked: Asked, operation: Answerable): Promise<object | null | undefined> {
-  const table = { ...QUESTIONS, ...CHANGES } as Readonly<Record<Answerable["op"], unknown>>;
-  return (table[operation.op] as AnyAnswer)(asked, operation);
+  return (ANSWERS[operation.op] as AnyAnswer)(asked, operation);
 }
