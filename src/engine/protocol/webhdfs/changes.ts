@@ -42,8 +42,8 @@ function acl(change: "replace" | "modify" | "remove" | "removeDefault" | "remove
 }
 
 function policy(kind: "storage" | "erasureCoding", value: string | undefined) {
-  return ({ path, caller, ...asked }: Asked): Promise<undefined> =>
-    silently({ path, caller, ...asked }, { type: "setPolicy", path, caller, policy: kind, value });
+  return (asked: Asked): Promise<undefined> =>
+    silently(asked, { type: "setPolicy", path: asked.path, caller: asked.caller, policy: kind, value });
 }
 
 const NO_TOKENS = "there are no delegation tokens: who asks is believed";
