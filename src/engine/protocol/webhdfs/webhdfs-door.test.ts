@@ -186,9 +186,13 @@ test("errors have the exception, class and status of Hadoop's", async () => {
         status: 403,
         exception: "FileAlreadyExistsException",
         javaClassName: "org.apache.hadoop.fs.FileAlreadyExistsException",
+        message: expect.stringMatching(/^\/f for client \S+ already exists$/) as unknown,
       },
     ],
     ["PUT", "/d?op=CREATE&overwrite=true", { status: 403, exception: "FileAlreadyExistsException" }],
+    // Whatever the second step would say is said at the first one.
+    ["PUT", "/x/y?op=CREATE&createparent=false", { status: 404, exception: "FileNotFoundException" }],
+    ["PUT", "/new?op=CREATE&blocksize=700", { status: 400, exception: "IllegalArgumentException" }],
     ["DELETE", "/d?op=DELETE", { status: 403, exception: "PathIsNotEmptyDirectoryException" }],
     ["PUT", "/a/..%2Fb?op=MKDIRS", { status: 400, exception: "InvalidPathException" }],
     ["PUT", `/${"x".repeat(256)}?op=MKDIRS`, { status: 403, exception: "PathComponentTooLongException" }],
