@@ -42,6 +42,18 @@ test("what a file would be refused with is told without beginning one", async ()
   expect(entries()).toBe(before);
 });
 
+test("a closed writer takes no more, and its file stays as it is", async () => {
+  const cluster = await new FilesCluster(1).ready();
+  const writer = await cluster.of(cluster.files().create("/f", ROOT));
+  await cluster.put(writer, streamBytes(1, 0, 10));
+  await cluster.of(writer.close());
+  const late = cluster.of(writer.write(streamBytes(1, 10, 10)));
+  await expect(late).rejects.toMatchObject({ code: "LEASE_LOST", message: "the file is closed" });
+  await expect(cluster.of(writer.close())).rejects.toMatchObject({ code: "LEASE_LOST" });
+  await cluster.of(writer.abort());
+  expect((await cluster.read("/f", "n2")).equals(streamBytes(1, 0, 10))).toBe(true);
+});
+
 test("an append goes on where the file ends, in the namespace or in the last block", async () => {
   const cluster = await new FilesCluster(2).ready();
   const whole = streamBytes(3, 0, 150_000);
