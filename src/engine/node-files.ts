@@ -13,7 +13,7 @@ import type { TcpNetwork } from "../runtime/node/network.ts";
 import { userName } from "../runtime/node/user-name.ts";
 import type { Disk, Network, NodeId, World } from "../runtime/world.ts";
 import type { GroupDoor } from "./cluster/hosted-group.ts";
-import type { FilesStatus, MemberView, NodeStatus } from "./cluster/local-node.ts";
+import type { FilesStatus, NodeStatus } from "./cluster/local-node.ts";
 import type { BlockNode } from "./files/blocks/locations.ts";
 import type { NamespaceCommand } from "./files/namespace/commands.ts";
 import { createNamespace } from "./files/namespace/machine.ts";
@@ -75,7 +75,7 @@ export class NodeFiles {
   /** Resolves when all replicas on the disk are known. Throws DATA_DIRECTORY_UNUSABLE. */
   open(
     world: Omit<World, "disk" | "fatal">,
-    views: () => readonly MemberView[],
+    address: FilesNodeOptions["address"],
     contain: ((disk: Disk) => Disk) | undefined,
   ): Promise<FilesNode> {
     const { id, durability, files, members: founders } = this.options;
@@ -88,7 +88,7 @@ export class NodeFiles {
       node: id,
       world: { ...world, disk: contain?.(disk) ?? disk },
       group: this.namespaceGroup(),
-      address: (node) => views().find((each) => each.id === node)?.http,
+      address,
       // What the log acknowledges before it is on the disk, blocks do too.
       durability: durability === "always" ? "disk" : "memory",
       // As HDFS: who starts it may do everything.

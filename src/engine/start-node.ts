@@ -180,7 +180,7 @@ async function open(
     blocks &&
     (await files?.open(
       { ...local, network: blocks },
-      () => node.members(),
+      (member) => node.cluster.httpOf(member),
       containment && ((disk) => containment.disk(disk)),
     ));
   node.cluster.start({ pid: process.pid });

@@ -1,9 +1,9 @@
 /** The load: files moved by curl, which costs little itself, and requests of many clients over connections that stay. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { Agent, request } from "node:http";
 import type { LatencySummary } from "../latency.ts";
 import { summarise } from "../latency.ts";
+import { Connection } from "./connection.ts";
 import type { FileServer } from "./servers.ts";
 
 /** Asks where a transfer goes, as the protocol has it; curl does the rest. */
@@ -83,57 +83,62 @@ export async function loadMetadata(
   server: FileServer,
   { operation, clients, requests, folder }: MetadataLoad,
 ): Promise<LatencySummary> {
-  const agent = new Agent({ keepAlive: true, maxSockets: clients, maxFreeSockets: 2 * clients });
   const latencies: number[] = [];
   let next = 0;
   const client = async (): Promise<void> => {
+    const connections = new Connections();
     for (let number = next++; number < requests; number = next++) {
       const startedMs = performance.now();
-      await operate(agent, server, operation, `${folder}/${number}`, folder, number);
+      await operate(connections, server, operation, `${folder}/${number}`, folder, number);
       latencies.push(performance.now() - startedMs);
     }
+    connections.close();
   };
   const startedMs = performance.now();
   await Promise.all(Array.from({ length: clients }, client));
   const elapsedMs = performance.now() - startedMs;
-  agent.destroy();
   return summarise(latencies, elapsedMs);
 }
 
 async function operate(
-  agent: Agent,
+  connections: Connections,
   server: FileServer,
   operation: Operation,
   path: string,
   folder: string,
   number: number,
 ): Promise<void> {
+  const url = (of: string, query: string): string => target(server, of, query);
   switch (operation) {
     case "stat":
-      await send(agent, "GET", target(server, `${folder}/${number % STAT_FILES}`, "op=GETFILESTATUS"), 200);
+      await connections.ask("GET", url(`${folder}/${number % STAT_FILES}`, "op=GETFILESTATUS"), 200);
       return;
     case "mkdir":
-      await send(agent, "PUT", target(server, path, "op=MKDIRS"), 200);
+      await connections.ask("PUT", url(path, "op=MKDIRS"), 200);
       return;
     case "create": {
-      const location = await send(agent, "PUT", target(server, path, "op=CREATE"), 307);
-      await send(agent, "PUT", location, 201);
+      const location = await connections.ask("PUT", url(path, "op=CREATE"), 307);
+      await connections.ask("PUT", location, 201);
     }
   }
 }
 
-/** Resolves with the Location of the answer, when there is one. */
-function send(agent: Agent, method: string, url: string, expected: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const headers = method === "PUT" ? { "Content-Length": "0" } : {};
-    request(url, { method, agent, headers }, (answer) => {
-      answer.resume();
-      answer.once("end", () => {
-        if (answer.statusCode === expected) resolve(answer.headers.location ?? "");
-        else reject(new Error(`${method} ${url} was answered with ${answer.statusCode}`));
-      });
-    })
-      .on("error", reject)
-      .end();
-  });
+/** Those of one client: one to each server that it was sent to. */
+class Connections {
+  private readonly byAuthority = new Map<string, Connection>();
+
+  /** The Location of the answer, "" when there is none. */
+  async ask(method: string, url: string, expected: number): Promise<string> {
+    const pathAt = url.indexOf("/", "http://".length);
+    const authority = url.slice("http://".length, pathAt);
+    let connection = this.byAuthority.get(authority);
+    if (connection === undefined) this.byAuthority.set(authority, (connection = new Connection(authority)));
+    const { status, location = "" } = await connection.ask(method, url.slice(pathAt));
+    if (status !== expected) throw new Error(`${method} ${url} was answered with ${status}`);
+    return location;
+  }
+
+  close(): void {
+    for (const connection of this.byAuthority.values()) connection.close();
+  }
 }

@@ -238,6 +238,12 @@ export class ClusterNode {
     this.filesStatus = status;
   }
 
+  /** "host:port" of a member's HTTP server. Undefined: it has none, or was not heard yet, or is no member. */
+  httpOf(id: NodeId): string | undefined {
+    if (this.keyspace.consensus().membership.addresses[id] === undefined) return undefined;
+    return (id === this.id ? this.advertised : this.peers.greetingOf(id))?.http;
+  }
+
   members(): readonly MemberView[] {
     return viewsOf(this.keyspace.consensus().membership, this.peers, this.id, this.ownGreeting()).members;
   }

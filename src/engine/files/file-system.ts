@@ -286,6 +286,8 @@ export interface FileSystem {
 
   // Streams.
   create(path: string, caller: Caller, options?: CreateOptions): Promise<FileWriter>;
+  /** Raises what `create` would be refused with at this moment, in one round, and begins nothing. */
+  checkCreate(path: string, caller: Caller, options?: CreateOptions): Promise<void>;
   /** At the end of a file that nobody writes. BEING_WRITTEN, LEASE_RECOVERING. */
   append(path: string, caller: Caller, options?: CallOptions): Promise<FileWriter>;
   read(path: string, caller: Caller, options?: ReadOptions): Promise<FileReader>;

@@ -297,18 +297,12 @@ export class MemoryFileSystem implements FileSystem {
 
   async create(path: string, caller: Caller, options: CreateOptions = {}): Promise<FileWriter> {
     const { settings } = this.tree;
-    if (settings.safeMode) refuse("SAFE_MODE", `Cannot create file ${path}. Name node is in safe mode.`);
+    await this.checkCreate(path, caller, options);
     if (options.createParents ?? true) this.tree.makeParents(path, caller, 0o755);
     const place = this.placeOfFile(path, caller, options.overwrite ?? false);
-    const blockSize = options.blockSize ?? settings.blockSize;
-    if (blockSize % 512 !== 0 || blockSize < settings.minBlockSize)
-      refuse(
-        "ARGUMENT_INVALID",
-        `Specified block size ${blockSize} is less than the minimum or no multiple of 512`,
-      );
     const node = this.tree.inode("file", caller.user, place.parent?.group ?? "", options.mode ?? 0o644);
     node.replication = options.replication ?? settings.replication;
-    node.blockSize = blockSize;
+    node.blockSize = options.blockSize ?? settings.blockSize;
     const put = (content: Buffer): Inode => {
       const now = this.placeOfFile(path, caller, options.overwrite ?? false);
       node.content = content;
@@ -317,6 +311,21 @@ export class MemoryFileSystem implements FileSystem {
       return node;
     };
     return this.writer(place.path, Buffer.alloc(0), put);
+  }
+
+  async checkCreate(path: string, caller: Caller, options: CreateOptions = {}): Promise<void> {
+    const { safeMode, minBlockSize, blockSize: usual } = this.tree.settings;
+    if (safeMode) refuse("SAFE_MODE", `Cannot create file ${path}. Name node is in safe mode.`);
+    const { blockSize = usual } = options;
+    if (blockSize % 512 !== 0 || blockSize < minBlockSize)
+      refuse(
+        "ARGUMENT_INVALID",
+        `Specified block size ${blockSize} is less than the minimum or no multiple of 512`,
+      );
+    const place = this.tree.locate(path, caller);
+    const isNested = place.node === undefined && (options.createParents ?? true);
+    if (isNested) this.tree.writable({ ...place, parent: place.above.at(-1) }, caller);
+    else this.placeOfFile(path, caller, options.overwrite ?? false);
   }
 
   async append(path: string, caller: Caller): Promise<FileWriter> {
@@ -385,7 +394,7 @@ export class MemoryFileSystem implements FileSystem {
   private placeOfFile(path: string, caller: Caller, overwrite: boolean): Place {
     const place = this.tree.locate(path, caller);
     if (place.node?.type === "directory") refuse("PATH_EXISTS", `${path} already exists as a directory`);
-    if (place.node !== undefined && !overwrite) refuse("PATH_EXISTS", `${path} for client already exists`);
+    if (place.node !== undefined && !overwrite) refuse("PATH_EXISTS", `${path} already exists`);
     this.tree.writable(place, caller);
     return place;
   }

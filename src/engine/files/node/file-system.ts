@@ -33,7 +33,7 @@ import type {
   SnapshotEntry,
   SnapshottableDirectory,
 } from "../namespace/model.ts";
-import type { NamespaceQueries, NamespaceStatistics } from "../namespace/queries.ts";
+import type { IntendedFile, NamespaceQueries, NamespaceStatistics } from "../namespace/queries.ts";
 import type { Replies } from "../namespace/replies.ts";
 import { orderBalance } from "./balance-order.ts";
 import { appending, creation } from "./beginnings.ts";
@@ -255,13 +255,16 @@ export class NodeFileSystem implements FileSystem {
   }
 
   async create(path: string, caller: Caller, options: CreateOptions = {}): Promise<FileWriter> {
-    const { replication, blockSize, createParents = true, exclude = [] } = options;
-    const existing = options.overwrite === true ? "replace" : "refuse";
-    await this.checkSafeMode("create", options);
-    const intended = { path, caller, replication, blockSize, createParents, existing } as const;
-    await this.ask((namespace) => namespace.checkCreate(intended), options);
-    const command = { ...intended, mode: options.mode ?? 0o644, unmaskedMode: undefined };
+    await this.checkCreate(path, caller, options);
+    const { mode = 0o644, exclude = [] } = options;
+    const command = { ...intendedFile(path, caller, options), mode, unmaskedMode: undefined };
     return this.writer(0, creation(this.parts.writing, command, new Set(exclude)));
+  }
+
+  async checkCreate(path: string, caller: Caller, options: CreateOptions = {}): Promise<void> {
+    await this.checkSafeMode("create", options);
+    const intended = intendedFile(path, caller, options);
+    await this.ask((namespace) => namespace.checkCreate(intended), options);
   }
 
   async append(path: string, caller: Caller, options?: CallOptions): Promise<FileWriter> {
@@ -336,4 +339,9 @@ export class NodeFileSystem implements FileSystem {
       `Access denied for user ${user}. Superuser privilege is required to ${what}`,
     );
   }
+}
+
+function intendedFile(path: string, caller: Caller, options: CreateOptions): IntendedFile {
+  const { replication, blockSize, createParents = true, overwrite = false } = options;
+  return { path, caller, replication, blockSize, createParents, existing: overwrite ? "replace" : "refuse" };
 }

@@ -55,6 +55,8 @@ export class NodeFileWriter implements FileWriter {
   private failure: Error | undefined;
   private turn: Promise<unknown> = Promise.resolve();
   private ended = false;
+  /** Whole, in the namespace: nothing can go wrong any more, and nothing be written. */
+  private isClosed = false;
 
   /** `over` is called once, when it is closed or given up. */
   constructor(
@@ -88,7 +90,8 @@ export class NodeFileWriter implements FileWriter {
 
   async close(): Promise<FileStatus> {
     const status = await this.inTurn(() => this.complete());
-    this.end(new QuorateError("LEASE_LOST", "the file is closed"));
+    this.isClosed = true;
+    this.end();
     return status;
   }
 
@@ -169,6 +172,7 @@ export class NodeFileWriter implements FileWriter {
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     const run = this.turn.then(async () => {
       if (this.failure !== undefined) throw this.failure;
+      if (this.isClosed) throw new QuorateError("LEASE_LOST", "the file is closed");
       try {
         return await work();
       } catch (error) {
@@ -183,7 +187,7 @@ export class NodeFileWriter implements FileWriter {
     return run;
   }
 
-  private end(failure: QuorateError): void {
+  private end(failure?: QuorateError): void {
     this.failure ??= failure;
     this.endLease();
     if (this.ended) return;

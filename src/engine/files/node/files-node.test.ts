@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { QuorateError } from "../../../runtime/errors.ts";
 import { streamBytes } from "../blocks/block-store.testing.ts";
 import type { SimulatedLog } from "./namespace-group.testing.ts";
 import { FilesCluster, ROOT } from "./files-cluster.testing.ts";
@@ -21,6 +22,36 @@ test("a small file is one entry of the log, a large one blocks of as many replic
   }
   const range = await cluster.read("/d/large", "n3", { offset: 65_000, length: 2_000 });
   expect(range.equals(large.subarray(65_000, 67_000))).toBe(true);
+});
+
+test("what a file would be refused with is told without beginning one", async () => {
+  const cluster = await new FilesCluster(1).ready();
+  await cluster.write("/f", streamBytes(1, 0, 10));
+  const entries = (): number => (cluster.log as SimulatedLog).entries.length;
+  const before = entries();
+  const refused = (path: string, options?: object): Promise<unknown> =>
+    cluster.of(cluster.files("n2").checkCreate(path, ROOT, options)).then(
+      () => undefined,
+      (error: unknown) => (error as QuorateError).code,
+    );
+  expect(await refused("/d/new")).toBeUndefined();
+  expect(await refused("/f", { overwrite: true })).toBeUndefined();
+  expect(await refused("/f")).toBe("PATH_EXISTS");
+  expect(await refused("/d/new", { createParents: false })).toBe("PATH_NOT_FOUND");
+  expect(await refused("/new", { blockSize: 100 })).toBe("ARGUMENT_INVALID");
+  expect(entries()).toBe(before);
+});
+
+test("a closed writer takes no more, and its file stays as it is", async () => {
+  const cluster = await new FilesCluster(1).ready();
+  const writer = await cluster.of(cluster.files().create("/f", ROOT));
+  await cluster.put(writer, streamBytes(1, 0, 10));
+  await cluster.of(writer.close());
+  const late = cluster.of(writer.write(streamBytes(1, 10, 10)));
+  await expect(late).rejects.toMatchObject({ code: "LEASE_LOST", message: "the file is closed" });
+  await expect(cluster.of(writer.close())).rejects.toMatchObject({ code: "LEASE_LOST" });
+  await cluster.of(writer.abort());
+  expect((await cluster.read("/f", "n2")).equals(streamBytes(1, 0, 10))).toBe(true);
 });
 
 test("an append goes on where the file ends, in the namespace or in the last block", async () => {

@@ -141,6 +141,15 @@ export function until<T>(signal: AbortSignal | undefined, promise: Promise<T>): 
     const aborted = (): void => reject(signal.reason as Error);
     if (signal.aborted) aborted();
     signal.addEventListener("abort", aborted, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
+    promise.then(
+      (value) => {
+        signal.removeEventListener("abort", aborted);
+        resolve(value);
+      },
+      (error: unknown) => {
+        signal.removeEventListener("abort", aborted);
+        reject(error as Error);
+      },
+    );
   });
 }

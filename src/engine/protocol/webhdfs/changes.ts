@@ -26,9 +26,11 @@ function invalid(message: string): never {
   throw new QuorateError("ARGUMENT_INVALID", message);
 }
 
-/** A change that is answered with nothing. */
-async function silently({ files, signal }: Asked, command: Change): Promise<undefined> {
-  await files.change(command, { signal });
+/**
+ * A change that is answered with nothing. None is given the signal of its client: what is in the log is carried out, whoever waits.
+ */
+async function silently({ files }: Asked, command: Change): Promise<undefined> {
+  await files.change(command);
 }
 
 function acl(change: "replace" | "modify" | "remove" | "removeDefault" | "removeAll") {
@@ -42,33 +44,29 @@ function acl(change: "replace" | "modify" | "remove" | "removeDefault" | "remove
 }
 
 function policy(kind: "storage" | "erasureCoding", value: string | undefined) {
-  return ({ path, caller, ...asked }: Asked): Promise<undefined> =>
-    silently({ path, caller, ...asked }, { type: "setPolicy", path, caller, policy: kind, value });
+  return (asked: Asked): Promise<undefined> =>
+    silently(asked, { type: "setPolicy", path: asked.path, caller: asked.caller, policy: kind, value });
 }
 
 const NO_TOKENS = "there are no delegation tokens: who asks is believed";
 const NO_STORAGE_TYPES = "there is one kind of storage here";
 
 export const CHANGES: Changes = {
-  MKDIRS: async (
-    { files, path, caller, signal },
-    { permission = DEFAULT_DIRECTORY_MODE, unmaskedpermission },
-  ) => {
+  MKDIRS: async ({ files, path, caller }, { permission = DEFAULT_DIRECTORY_MODE, unmaskedpermission }) => {
     const modes = { mode: permission, unmaskedMode: unmaskedpermission };
-    await files.change({ type: "mkdir", path, caller, ...modes, createParents: true }, { signal });
+    await files.change({ type: "mkdir", path, caller, ...modes, createParents: true });
     return { boolean: true };
   },
   /** Hadoop's own server answers a rename with options with nothing, on which other clients than Java's stumble. */
-  async RENAME({ files, path, caller, signal }, { destination, renameoptions }) {
+  async RENAME({ files, path, caller }, { destination, renameoptions }) {
     const names = { caller, from: path, to: destination };
-    if (renameoptions.length === 0)
-      return { boolean: await files.change({ type: "rename", ...names }, { signal }) };
+    if (renameoptions.length === 0) return { boolean: await files.change({ type: "rename", ...names }) };
     const overwrite = renameoptions.some((option) => option.toUpperCase() === "OVERWRITE");
-    await files.change({ type: "renameTo", ...names, overwrite }, { signal });
+    await files.change({ type: "renameTo", ...names, overwrite });
     return { boolean: true };
   },
-  async SETREPLICATION({ files, path, caller, signal }, { replication = files.settings().replication }) {
-    return { boolean: await files.change({ type: "setReplication", path, caller, replication }, { signal }) };
+  async SETREPLICATION({ files, path, caller }, { replication = files.settings().replication }) {
+    return { boolean: await files.change({ type: "setReplication", path, caller, replication }) };
   },
   CREATESYMLINK: (asked, { destination, createParent }) =>
     silently(asked, {
@@ -112,8 +110,8 @@ export const CHANGES: Changes = {
     silently(asked, { type: "allowSnapshots", path: asked.path, caller: asked.caller, allowed: true }),
   DISALLOWSNAPSHOT: (asked) =>
     silently(asked, { type: "allowSnapshots", path: asked.path, caller: asked.caller, allowed: false }),
-  CREATESNAPSHOT: async ({ files, path, caller, signal }, { snapshotname }) => ({
-    Path: await files.change({ type: "createSnapshot", path, caller, name: snapshotname }, { signal }),
+  CREATESNAPSHOT: async ({ files, path, caller }, { snapshotname }) => ({
+    Path: await files.change({ type: "createSnapshot", path, caller, name: snapshotname }),
   }),
   RENAMESNAPSHOT: (asked, { oldsnapshotname: name, snapshotname: to }) =>
     silently(asked, { type: "renameSnapshot", path: asked.path, caller: asked.caller, name, to }),
@@ -130,14 +128,14 @@ export const CHANGES: Changes = {
   SETQUOTABYSTORAGETYPE: unsupported(NO_STORAGE_TYPES),
   CONCAT: (asked, { sources }) =>
     silently(asked, { type: "concat", path: asked.path, caller: asked.caller, sources }),
-  async TRUNCATE({ files, path, caller, signal }, { newlength }) {
+  async TRUNCATE({ files, path, caller }, { newlength }) {
     if (newlength === undefined) return invalid('the parameter "newlength" is required');
-    return { boolean: await files.change({ type: "truncate", path, caller, length: newlength }, { signal }) };
+    return { boolean: await files.change({ type: "truncate", path, caller, length: newlength }) };
   },
   UNSETSTORAGEPOLICY: policy("storage", undefined),
   UNSETECPOLICY: policy("erasureCoding", undefined),
-  async DELETE({ files, path, caller, signal }, { recursive }) {
-    return { boolean: await files.change({ type: "delete", path, caller, recursive }, { signal }) };
+  async DELETE({ files, path, caller }, { recursive }) {
+    return { boolean: await files.change({ type: "delete", path, caller, recursive }) };
   },
   DELETESNAPSHOT: (asked, { snapshotname: name }) =>
     silently(asked, { type: "deleteSnapshot", path: asked.path, caller: asked.caller, name }),

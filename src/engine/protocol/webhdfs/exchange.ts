@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
 import { ERROR_CODE_HEADER, renderError } from "../../../wire/webhdfs/remote-exception.ts";
 import type { WebHdfsRequest } from "../../../wire/webhdfs/request.ts";
+import type { FileSystem } from "../../files/file-system.ts";
 import type { Caller } from "../../files/namespace/model.ts";
 import { isLoopback } from "../loopback.ts";
 
@@ -13,15 +14,54 @@ const USER = /^[A-Za-z_][A-Za-z0-9._-]*\$?$/;
 /** A client that still sends the body of a request which was refused may send so much more to read the answer. */
 const DRAIN_MAX_BYTES = 64 * 1024 * 1024;
 
-export interface Exchange {
+export interface ExchangeParts {
+  readonly files: FileSystem;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** The client waits for "100 Continue" before it sends the body. */
   readonly expectsContinue: boolean;
   readonly parsed: WebHdfsRequest;
   readonly caller: Caller;
-  /** Fires when the client has gone. */
-  readonly signal: AbortSignal;
+}
+
+export class Exchange implements ExchangeParts {
+  readonly files: FileSystem;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly expectsContinue: boolean;
+  readonly parsed: WebHdfsRequest;
+  readonly path: string;
+  readonly caller: Caller;
+  private departure: AbortController | undefined;
+
+  constructor({ files, request, response, expectsContinue, parsed, caller }: ExchangeParts) {
+    this.files = files;
+    this.request = request;
+    this.response = response;
+    this.expectsContinue = expectsContinue;
+    this.parsed = parsed;
+    this.path = parsed.path;
+    this.caller = caller;
+  }
+
+  /**
+   * Fires when the client goes before it has its answer. Made when it is first asked for: it costs a good part of a small
+   * answer. It is not an own property: a copy of the fields has none.
+   */
+  get signal(): AbortSignal {
+    return (this.departure ??= departureOf(this.response)).signal;
+  }
+}
+
+function departureOf(response: ServerResponse): AbortController {
+  const departure = new AbortController();
+  const closed = (): void => {
+    // Who has answered waits for nothing any more.
+    if (!response.writableEnded) departure.abort();
+  };
+  if (response.destroyed) closed();
+  else response.once("close", closed);
+  return departure;
 }
 
 /** Throws PROTOCOL when it is no name of a user, ACCESS_DENIED when there is a delegation token: nobody was given one. */

@@ -145,5 +145,6 @@ function reachable(nodes: readonly BlockNode[], excluded: readonly string[]): re
 
 /** The numbers of nodes by the addresses under which clients know them. */
 export function excludedNodes(files: FileSystem, excluded: readonly string[]): readonly string[] {
+  if (excluded.length === 0) return [];
   return files.nodes().flatMap(({ id, http }) => (http !== undefined && excluded.includes(http) ? [id] : []));
 }

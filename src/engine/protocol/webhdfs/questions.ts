@@ -24,7 +24,7 @@ import {
   quotaUsageJson,
 } from "./statuses.ts";
 
-/** For whom and of what. */
+/** For whom and of what: an `Exchange`, or less. */
 export interface Asked {
   readonly files: FileSystem;
   readonly path: string;
@@ -53,11 +53,12 @@ const BUFFER_BYTES = 4096;
 const CRC32C = 2;
 
 export const QUESTIONS: Questions = {
-  GETFILESTATUS: async ({ files, path, caller, signal }) => ({
-    FileStatus: fileStatusJson(await files.status(path, caller, { signal }), ""),
+  // Nothing waits longer for a client that has gone than for the round that all requests of the turn share: no signal.
+  GETFILESTATUS: async ({ files, path, caller }) => ({
+    FileStatus: fileStatusJson(await files.status(path, caller), ""),
   }),
-  GETFILELINKSTATUS: async ({ files, path, caller, signal }) => ({
-    FileStatus: fileStatusJson(await files.status(path, caller, { signal, followLast: false }), ""),
+  GETFILELINKSTATUS: async ({ files, path, caller }) => ({
+    FileStatus: fileStatusJson(await files.status(path, caller, { followLast: false }), ""),
   }),
   async LISTSTATUS_BATCH(asked, { startAfter = "" }) {
     const { entries, remaining } = await page(asked, startAfter);

@@ -3,9 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
 import type { Operation } from "../../../wire/webhdfs/operations.ts";
 import type { BlockNode } from "../../files/blocks/locations.ts";
-import type { FileReader, FileSystem, FileWriter } from "../../files/file-system.ts";
-import type { FileStatus } from "../../files/namespace/model.ts";
-import { parentOf } from "./ancestors.ts";
+import type { CreateOptions, FileReader, FileSystem, FileWriter } from "../../files/file-system.ts";
 import { byteRange } from "./byte-range.ts";
 import type { Exchange } from "./exchange.ts";
 import { sendEmpty, sendJson } from "./exchange.ts";
@@ -58,19 +56,13 @@ export class Transfers {
 
   /** Says early what the second step would say: many clients read errors of that one only when they have sent everything. */
   private async sendToCreator(exchange: Exchange, operation: Operation<"CREATE">): Promise<void> {
-    const { parsed, caller, signal, request } = exchange;
-    const { path } = parsed;
-    const there = await this.statusOf(path, exchange);
-    if (there?.type === "directory")
-      throw new QuorateError("PATH_EXISTS", `${path} already exists as a directory`);
-    if (there !== undefined && !overwrites(operation))
-      throw new QuorateError(
-        "PATH_EXISTS",
-        `${path} for client ${request.socket.remoteAddress ?? ""} already exists`,
-      );
-    if (there === undefined) {
-      const parent = await parentOf(this.files, path, caller, { signal, mayMiss: operation.createparent });
-      await this.files.checkAccess(parent, caller, 3, { signal });
+    const { path, caller, request } = exchange;
+    try {
+      await this.files.checkCreate(path, caller, creationOf(this.files, operation));
+    } catch (error) {
+      if (!isQuorateError(error) || error.message !== `${path} already exists`) throw error;
+      const client = request.socket.remoteAddress ?? "";
+      throw new QuorateError(error.code, `${path} for client ${client} already exists`, { cause: error });
     }
     const target = writeTarget(this.files, request.socket.remoteAddress, operation.excludedatanodes);
     this.redirect(exchange, operation, target);
@@ -84,15 +76,6 @@ export class Transfers {
     await this.files.checkAccess(parsed.path, caller, 2, { signal });
     const target = writeTarget(this.files, request.socket.remoteAddress, operation.excludedatanodes);
     this.redirect(exchange, operation, target);
-  }
-
-  private async statusOf(path: string, { caller, signal }: Exchange): Promise<FileStatus | undefined> {
-    try {
-      return await this.files.status(path, caller, { signal });
-    } catch (error) {
-      if (isQuorateError(error) && error.code === "PATH_NOT_FOUND") return undefined;
-      throw error;
-    }
   }
 
   private redirect(
@@ -169,21 +152,7 @@ export class Transfers {
 
   private async create(exchange: Exchange, operation: Operation<"CREATE">): Promise<void> {
     const { request, response, parsed, caller } = exchange;
-    const {
-      permission = DEFAULT_FILE_MODE,
-      replication,
-      blocksize,
-      createparent,
-      excludedatanodes,
-    } = operation;
-    const writer = await this.files.create(parsed.path, caller, {
-      mode: permission & 0o777,
-      createParents: createparent,
-      overwrite: overwrites(operation),
-      exclude: excludedNodes(this.files, excludedatanodes),
-      ...(replication === undefined ? {} : { replication }),
-      ...(blocksize === undefined ? {} : { blockSize: blocksize }),
-    });
+    const writer = await this.files.create(parsed.path, caller, creationOf(this.files, operation));
     await this.receive(exchange, writer);
     const place = parsed.path.split("/").map(encodeURIComponent).join("/");
     sendEmpty(response, 201, { Location: `webhdfs://${ownAuthority(request)}${place}` });
@@ -211,6 +180,24 @@ export class Transfers {
 
 function refuseHalves(request: IncomingMessage): void {
   if (!request.complete) throw new QuorateError("PROTOCOL", "the body ended before its time");
+}
+
+function creationOf(files: FileSystem, operation: Operation<"CREATE">): CreateOptions {
+  const {
+    permission = DEFAULT_FILE_MODE,
+    replication,
+    blocksize,
+    createparent,
+    excludedatanodes,
+  } = operation;
+  return {
+    mode: permission & 0o777,
+    createParents: createparent,
+    overwrite: overwrites(operation),
+    exclude: excludedNodes(files, excludedatanodes),
+    ...(replication === undefined ? {} : { replication }),
+    ...(blocksize === undefined ? {} : { blockSize: blocksize }),
+  };
 }
 
 function overwrites({ overwrite, createflag }: Operation<"CREATE">): boolean {

@@ -1,4 +1,5 @@
 import { createServer } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -185,9 +186,13 @@ test("errors have the exception, class and status of Hadoop's", async () => {
         status: 403,
         exception: "FileAlreadyExistsException",
         javaClassName: "org.apache.hadoop.fs.FileAlreadyExistsException",
+        message: expect.stringMatching(/^\/f for client \S+ already exists$/) as unknown,
       },
     ],
     ["PUT", "/d?op=CREATE&overwrite=true", { status: 403, exception: "FileAlreadyExistsException" }],
+    // Whatever the second step would say is said at the first one.
+    ["PUT", "/x/y?op=CREATE&createparent=false", { status: 404, exception: "FileNotFoundException" }],
+    ["PUT", "/new?op=CREATE&blocksize=700", { status: 400, exception: "IllegalArgumentException" }],
     ["DELETE", "/d?op=DELETE", { status: 403, exception: "PathIsNotEmptyDirectoryException" }],
     ["PUT", "/a/..%2Fb?op=MKDIRS", { status: 400, exception: "InvalidPathException" }],
     ["PUT", `/${"x".repeat(256)}?op=MKDIRS`, { status: 403, exception: "PathComponentTooLongException" }],
@@ -320,6 +325,53 @@ test("a reader that goes away ends the read", async () => {
   expect(served.files.openStreams).toBe(1);
   aborter.abort();
   await until(() => served.files.openStreams === 0);
+});
+
+test("a client that goes before its answer ends what was asked for it, and one that has it does not", async () => {
+  const signals: AbortSignal[] = [];
+  let answers = true;
+  const memory = served.files;
+  const files = Object.create(memory) as FileSystem;
+  files.contentSummary = (path, caller, options) => {
+    const { signal } = options as { readonly signal: AbortSignal };
+    signals.push(signal);
+    if (answers) return memory.contentSummary(path, caller);
+    return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+  };
+  await served.close();
+  served = await serveMemory({ door: { files } });
+  expect((await ask("GET", "/?op=GETCONTENTSUMMARY")).status).toBe(200);
+  answers = false;
+  const client = new AbortController();
+  const asked = ask("GET", "/?op=GETCONTENTSUMMARY", { signal: client.signal });
+  await until(() => signals.length === 2);
+  client.abort();
+  await expect(asked).rejects.toThrow();
+  await until(() => signals[1]?.aborted === true);
+  expect(signals[0]?.aborted).toBe(false);
+});
+
+test("an answer that comes when its client has gone harms nobody", async () => {
+  let answer: () => void = () => undefined;
+  let isAsked = false;
+  const status = served.files.status.bind(served.files);
+  served.files.status = async (...args) => {
+    isAsked = true;
+    await new Promise<void>((resolve) => (answer = resolve));
+    return status(...args);
+  };
+  let isGone = false;
+  served.servers[0]?.once("request", (_, response: ServerResponse) =>
+    response.once("close", () => (isGone = true)),
+  );
+  const socket = connect(Number(new URL(served.url).port), "127.0.0.1");
+  socket.write("GET /webhdfs/v1/?op=GETFILESTATUS HTTP/1.1\r\nHost: x\r\n\r\n");
+  await until(() => isAsked);
+  socket.destroy();
+  await until(() => isGone);
+  answer();
+  served.files.status = status;
+  expect((await ask("GET", "/?op=GETFILESTATUS")).status).toBe(200);
 });
 
 test("who expects 100 Continue is redirected before the body, and told to go on at the location", async () => {

@@ -12,8 +12,15 @@ import type { Operation } from "../../../wire/webhdfs/operations.ts";
 import { parseRequest, WEBHDFS_PREFIX } from "../../../wire/webhdfs/request.ts";
 import type { FileSystem } from "../../files/file-system.ts";
 import { CHANGES } from "./changes.ts";
-import type { Exchange } from "./exchange.ts";
-import { callerOf, refusePages, refuseStrangers, sendEmpty, sendError, sendJson } from "./exchange.ts";
+import {
+  callerOf,
+  Exchange,
+  refusePages,
+  refuseStrangers,
+  sendEmpty,
+  sendError,
+  sendJson,
+} from "./exchange.ts";
 import { sendListing } from "./listing.ts";
 import { LocationSigner } from "./locations.ts";
 import type { Asked } from "./questions.ts";
@@ -52,15 +59,13 @@ export function createWebHdfsDoor(options: WebHdfsOptions): WebHdfsDoor {
   const transfers = new Transfers(files, new LocationSigner(key, now), idleTimeoutMs, onlyLocal);
   return {
     take(request, response, expectsContinue) {
-      const gone = new AbortController();
-      response.once("close", () => gone.abort());
       const answering = async (): Promise<void> => {
         if (onlyLocal) refuseStrangers(request);
         refusePages(request);
         const parsed = parseRequest(request.method ?? "", request.url ?? "");
         const caller = callerOf(parsed, groupsOf);
-        const exchange = { request, response, expectsContinue, parsed, caller, signal: gone.signal };
-        await carryOut(exchange, files, transfers, idleTimeoutMs);
+        const exchange = new Exchange({ files, request, response, expectsContinue, parsed, caller });
+        await carryOut(exchange, transfers, idleTimeoutMs);
       };
       answering().catch((error: unknown) => sendError(request, response, error));
     },
@@ -72,15 +77,9 @@ export function refuseWebHdfs(request: IncomingMessage, response: ServerResponse
   sendError(request, response, new QuorateError("UNSUPPORTED", "this node serves no files"));
 }
 
-async function carryOut(
-  exchange: Exchange,
-  files: FileSystem,
-  transfers: Transfers,
-  idleTimeoutMs: number,
-): Promise<void> {
-  const { parsed, response, caller, signal } = exchange;
-  const { operation, path } = parsed;
-  const asked: Asked = { files, path, caller, signal };
+async function carryOut(exchange: Exchange, transfers: Transfers, idleTimeoutMs: number): Promise<void> {
+  const { parsed, response } = exchange;
+  const { operation } = parsed;
   switch (operation.op) {
     case "OPEN":
     case "CREATE":
@@ -88,9 +87,9 @@ async function carryOut(
     case "GETFILECHECKSUM":
       return transfers.take(exchange, operation);
     case "LISTSTATUS":
-      return sendListing(asked, response, idleTimeoutMs);
+      return sendListing(exchange, response, idleTimeoutMs);
     default: {
-      const answer = await answerOf(asked, operation);
+      const answer = await answerOf(exchange, operation);
       if (answer === undefined) sendEmpty(response);
       else sendJson(response, answer);
     }
@@ -103,8 +102,12 @@ type Answerable = Exclude<
 >;
 type AnyAnswer = (asked: Asked, operation: Answerable) => Promise<object | null | undefined>;
 
-/** The tables pair each name with what takes its operation; that they are paired right the compiler sees in the tables. */
+/**
+ * Of questions and changes, made once: a table of this size costs more than most answers. The tables pair each name with what
+ * takes its operation; that they are paired right the compiler sees in the tables.
+ */
+const ANSWERS = { ...QUESTIONS, ...CHANGES } as Readonly<Record<Answerable["op"], unknown>>;
+
 function answerOf(asked: Asked, operation: Answerable): Promise<object | null | undefined> {
-  const table = { ...QUESTIONS, ...CHANGES } as Readonly<Record<Answerable["op"], unknown>>;
-  return (table[operation.op] as AnyAnswer)(asked, operation);
+  return (ANSWERS[operation.op] as AnyAnswer)(asked, operation);
 }
