@@ -9,7 +9,8 @@ export interface CallOptions {
 
 /** A file, directory or link, as HDFS describes it. */
 export interface FileDescription {
-  readonly type: "file" | "directory" | "link";
+  /** "other": a FIFO, socket or device of this machine, which is neither read nor written. */
+  readonly type: "file" | "directory" | "link" | "other";
   readonly path: string;
   /** Bytes; 0 of a directory. */
   readonly length: number;
