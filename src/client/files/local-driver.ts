@@ -1,6 +1,6 @@
 /**
  * Files in a directory of this machine, by the same names: paths begin at the directory. Owners are users of this machine,
- * there are no replicas and no checksums. Links are followed wherever they lead: this is a driver for one's own files, no jail.
+ * there are no replicas, no checksums and no lists. Links are followed wherever they lead: this is a driver for one's own files, no jail.
  */
 import type { Stats } from "node:fs";
 import { constants } from "node:fs";
@@ -90,7 +90,10 @@ export function localDriver(url: string): FilesDriver {
     erasureCoding: undefined,
   });
   const unsupported = async (): Promise<never> => {
-    throw new QuorateError("UNSUPPORTED", "a local file has no replicas and no checksum");
+    throw new QuorateError(
+      "UNSUPPORTED",
+      "local files have no replicas, checksums, access lists, attributes, snapshots and quotas",
+    );
   };
   return {
     url: pathToFileURL(root).href,
@@ -146,6 +149,19 @@ export function localDriver(url: string): FilesDriver {
     setErasureCoding: unsupported,
     erasureCodings: unsupported,
     checksum: unsupported,
+    acl: unsupported,
+    changeAcl: unsupported,
+    attributes: unsupported,
+    setAttribute: unsupported,
+    removeAttribute: unsupported,
+    allowSnapshots: unsupported,
+    createSnapshot: unsupported,
+    renameSnapshot: unsupported,
+    deleteSnapshot: unsupported,
+    snapshotDifference: unsupported,
+    snapshottable: unsupported,
+    quotaUsage: unsupported,
+    setQuota: unsupported,
     async checkAccess(path, permission) {
       const { R_OK, W_OK, X_OK } = constants;
       const bits = [permission & 4 ? R_OK : 0, permission & 2 ? W_OK : 0, permission & 1 ? X_OK : 0];
