@@ -10,6 +10,17 @@ export { ALGORITHMS } from "./consensus/algorithms.ts";
 export type { Algorithm } from "./consensus/algorithms.ts";
 export { start } from "./engine/start.ts";
 export type { Engine, EngineClock, EngineNode, StartOptions } from "./engine/start.ts";
+export type {
+  Acl,
+  AclChange,
+  AclEntries,
+  AclEntry,
+  Quota,
+  QuotaUsage,
+  SetAttributeOptions,
+  SnapshotDifference,
+  SnapshottableDirectory,
+} from "./client/files/attributes.ts";
 export { connectFiles } from "./client/files/connect.ts";
 export type { ConnectFilesOptions } from "./client/files/connect.ts";
 export type { Content } from "./client/files/content.ts";

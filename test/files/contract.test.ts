@@ -5,9 +5,16 @@ import { pathToFileURL } from "node:url";
 import { connectFiles } from "../../src/client/files/connect.ts";
 import { serveNode } from "../../src/engine/protocol/webhdfs/served-node.testing.ts";
 import { serveMemory } from "../../src/engine/protocol/webhdfs/served.testing.ts";
+import { attributesContract } from "./attributes-contract.ts";
+import type { World } from "./contract.ts";
 import { filesContract } from "./contract.ts";
 
-filesContract("a local directory", async () => {
+function bothContracts(name: string, open: () => Promise<World>): void {
+  filesContract(name, open);
+  attributesContract(name, open);
+}
+
+bothContracts("a local directory", async () => {
   const directory = await mkdtemp(join(tmpdir(), "quorate-files-"));
   return {
     files: connectFiles(pathToFileURL(directory).href),
@@ -16,7 +23,7 @@ filesContract("a local directory", async () => {
   };
 });
 
-filesContract("WebHDFS, three nodes of Quorate's server", async () => {
+bothContracts("WebHDFS, three nodes of Quorate's server", async () => {
   const served = await serveMemory({ nodes: 3, settings: { blockSize: 1024 * 1024 } });
   return {
     files: connectFiles(`webhdfs://quorate@${served.addresses.join(",")}`),
@@ -26,7 +33,7 @@ filesContract("WebHDFS, three nodes of Quorate's server", async () => {
   };
 });
 
-filesContract("WebHDFS, a node of Quorate with a disk of its own", async () => {
+bothContracts("WebHDFS, a node of Quorate with a disk of its own", async () => {
   const served = await serveNode({ blockSize: 1024 * 1024 });
   return {
     files: connectFiles(`webhdfs://quorate@${served.address}`),

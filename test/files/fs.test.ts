@@ -1,6 +1,8 @@
 /** `quorate fs` as a person uses it, the program against a server in this process. */
-import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -70,6 +72,32 @@ test("standard input and output stand for a dash, whatever the bytes", async () 
   expect(await done(["cat", "/text", "/text"])).toBe("one\ntwo\none\ntwo\n");
   await done(["put", "-", "/packed"], { input: gzipSync("unpacked\n") });
   expect(await done(["text", "/packed"])).toBe("unpacked\n");
+});
+
+test("a FIFO or a socket below a directory is refused, not waited for, and the rest goes up", async () => {
+  mkdirSync(join(local, "d"));
+  for (const name of ["a", "z"]) writeFileSync(join(local, "d", name), name);
+  expect(spawnSync("mkfifo", [join(local, "d/pipe")]).status).toBe(0);
+  symlinkSync("pipe", join(local, "d/to-pipe"));
+  const listener = createServer().listen(join(local, "d/socket"));
+  await once(listener, "listening");
+  try {
+    const { code, stderr } = await fs(["put", "d", "/d"]);
+    const refused = (name: string): string =>
+      `put: \`${join(local, "d", name)}': Is a FIFO, socket or device, which is not copied`;
+    const toPipe = `put: ${join(local, "d/to-pipe")} is not a file`;
+    expect([code, stderr.trimEnd().split("\n").toSorted()]).toEqual([
+      1,
+      [refused("pipe"), refused("socket"), toPipe].toSorted(),
+    ]);
+    expect(await names("/d")).toEqual(["/d/a", "/d/z"]);
+    expect((await fs(["put", "d/pipe", "/p"])).code).toBe(1);
+    expect((await fs(["appendToFile", "d/pipe", "/p"])).code).toBe(1);
+    expect((await fs(["moveFromLocal", "d", "/m"])).code).toBe(1);
+    expect(readFileSync(join(local, "d/a"), "utf8")).toBe("a");
+  } finally {
+    listener.close();
+  }
 });
 
 test("what is there is not written over without -f", async () => {

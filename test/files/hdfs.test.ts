@@ -9,6 +9,8 @@ import { lacks } from "../engines.ts";
 import type { Hdfs } from "./clients/hdfs.ts";
 import { startHdfs } from "./clients/hdfs.ts";
 import { hadoop, runProgram } from "./clients/program.ts";
+import { attributesContract } from "./attributes-contract.ts";
+import type { World } from "./contract.ts";
 import { filesContract } from "./contract.ts";
 
 const START_TIMEOUT_MS = 120_000;
@@ -31,13 +33,15 @@ describe.skipIf(lacks("hadoop"))("HDFS 3.4.1", () => {
     await Promise.all([hdfs.close(), served.close()]);
   });
 
-  filesContract("over WebHDFS", async () => ({
+  const world = async (): Promise<World> => ({
     files: connectFiles(`webhdfs://root@${hdfs.address}`),
     hasReplicas: true,
     followsLinks: false,
     leavesParts: true,
     close: async () => undefined,
-  }));
+  });
+  filesContract("over WebHDFS", world);
+  attributesContract("over WebHDFS", world);
 
   test.each([0.5, 1, 2, 2.5, 5])(
     "gives a file of %d blocks the checksum that Quorate gives it",

@@ -1,5 +1,5 @@
 /** `du`, `df`, `count`: how much there is. */
-import type { Summary } from "../../client/files/driver.ts";
+import type { QuotaUsage } from "../../client/files/attributes.ts";
 import type { FsCommand } from "./command.ts";
 import { columns, sizeText } from "./texts.ts";
 
@@ -55,38 +55,42 @@ const WIDTHS = [12, 12, 18];
 
 export const count: FsCommand = {
   name: "count",
-  usage: "[-q] [-h] [-v] [-x] <path> ...",
-  summary: "count directories, files and bytes; -q the quotas too",
-  switches: ["q", "h", "v", "x"],
+  usage: "[-q] [-h] [-v] [-u] [-x] <path> ...",
+  summary: "count directories, files and bytes; -q the quotas too, -u the quotas alone",
+  switches: ["q", "h", "v", "u", "x"],
   async run(shell, args) {
     const isHuman = args.has("h");
+    const isUsage = args.has("u");
     const line = (quotas: readonly string[], counts: readonly string[], path: string): string => {
       const cells = [
-        ...(args.has("q") ? quotas.map((cell, at) => cell.padStart(QUOTA_WIDTHS[at] ?? 0)) : []),
+        ...(args.has("q") || isUsage ? quotas.map((cell, at) => cell.padStart(QUOTA_WIDTHS[at] ?? 0)) : []),
         ...counts.map((cell, at) => cell.padStart(WIDTHS[at] ?? 0)),
       ];
       return [...cells, path].join(" ");
     };
-    if (args.has("v")) await shell.print(line(QUOTA_HEADINGS, HEADINGS, "PATHNAME"));
+    if (args.has("v")) await shell.print(line(QUOTA_HEADINGS, isUsage ? [] : HEADINGS, "PATHNAME"));
     for await (const { shown, path } of shell.items(args.words)) {
       await shell.attempt(shown, async () => {
+        if (isUsage) {
+          const usage = await shell.files.quotaUsage(path, { signal: shell.signal });
+          return shell.print(line(quotasOf(usage, isHuman), [], shown));
+        }
         const summary = await shell.files.summary(path, { signal: shell.signal });
         const { directories, files, length } = summary;
         const counts = [directories, files, length].map((each) => sizeText(each, isHuman));
-        await shell.print(line(quotasOf(summary, isHuman), counts, shown));
+        const usage = { ...summary, names: directories + files };
+        await shell.print(line(quotasOf(usage, isHuman), counts, shown));
       });
     }
   },
 };
 
 function quotasOf(
-  { nameQuota, spaceQuota, directories, files, space }: Summary,
+  { nameQuota, spaceQuota, names: used, space }: QuotaUsage,
   human: boolean,
 ): readonly string[] {
   const names =
-    nameQuota < 0
-      ? ["none", "inf"]
-      : [nameQuota, nameQuota - directories - files].map((each) => sizeText(each, human));
+    nameQuota < 0 ? ["none", "inf"] : [nameQuota, nameQuota - used].map((each) => sizeText(each, human));
   const bytes =
     spaceQuota < 0 ? ["none", "inf"] : [spaceQuota, spaceQuota - space].map((each) => sizeText(each, human));
   return [...names, ...bytes];

@@ -4,7 +4,8 @@ import type { FsCommand } from "./command.ts";
 import { wholeNumber } from "./command.ts";
 import type { Item, Shell } from "./shell.ts";
 
-async function each(
+/** What words name, with `recursive` all below it: what fails is reported, and the others are done. */
+export async function each(
   shell: Shell,
   words: readonly string[],
   recursive: boolean,

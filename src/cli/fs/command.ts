@@ -53,6 +53,14 @@ export function wholeNumber(what: string, text: string, min: number): number {
   return value;
 }
 
+/** Of commands that take one path, with Hadoop's words for none and for more. Throws USAGE. */
+export function onePath(words: readonly string[], missing: string, tooMany: string): string {
+  const [word, ...more] = words;
+  if (word === undefined) throw new QuorateError("USAGE", missing);
+  if (more.length > 0) throw new QuorateError("USAGE", tooMany);
+  return word;
+}
+
 /** Throws USAGE with one line. */
 export function parseArguments(command: FsCommand, args: readonly string[]): Arguments {
   const options = new Map<string, string>();

@@ -1,15 +1,27 @@
 /** Every command of `quorate fs`. */
+import { getfacl, setfacl } from "./access.ts";
 import { count, df, du } from "./accounting.ts";
 import { chgrp, chmod, chown, setrep } from "./attributes.ts";
 import type { FsCommand } from "./command.ts";
 import { ec } from "./erasure.ts";
+import { getfattr, setfattr } from "./extended-attributes.ts";
 import { fsck } from "./fsck.ts";
 import { find, ls, stat, test } from "./listing.ts";
 import { mkdir, mv, rm, rmdir, touch, touchz, truncate } from "./naming.ts";
 import { balance, commission, decommission, maintenance, recommission, safemode } from "./operating.ts";
+import { clrQuota, clrSpaceQuota, setQuota, setSpaceQuota } from "./quotas.ts";
 import { cat, checksum, head, tail, text } from "./reading.ts";
 import { report } from "./report.ts";
 import { expunge, settings } from "./settings.ts";
+import {
+  allowSnapshot,
+  createSnapshot,
+  deleteSnapshot,
+  disallowSnapshot,
+  lsSnapshottableDir,
+  renameSnapshot,
+  snapshotDiff,
+} from "./snapshots.ts";
 import {
   appendToFile,
   copyFromLocal,
@@ -53,7 +65,22 @@ export const FS_COMMANDS: readonly FsCommand[] = [
   chown,
   chgrp,
   setrep,
+  getfacl,
+  setfacl,
+  getfattr,
+  setfattr,
   ec,
+  createSnapshot,
+  renameSnapshot,
+  deleteSnapshot,
+  snapshotDiff,
+  lsSnapshottableDir,
+  allowSnapshot,
+  disallowSnapshot,
+  setQuota,
+  clrQuota,
+  setSpaceQuota,
+  clrSpaceQuota,
   copyFromLocal,
   copyToLocal,
   moveFromLocal,

@@ -84,7 +84,12 @@ function typeLetter(stats: FileStats): string {
   return stats.isDirectory() ? "d" : stats.isSymbolicLink() ? "l" : "-";
 }
 
-const KINDS = { file: "regular file", directory: "directory", link: "symlink" } as const;
+const KINDS = {
+  file: "regular file",
+  directory: "directory",
+  link: "symlink",
+  other: "special file",
+} as const;
 
 export const stat: FsCommand = {
   name: "stat",

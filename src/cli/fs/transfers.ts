@@ -105,6 +105,8 @@ async function* jobsOf(
   shown: string,
   how: Transfer,
 ): AsyncGenerator<Job> {
+  if (source.type === "other")
+    return shell.refuse(source.path, "Is a FIFO, socket or device, which is not copied");
   if (!source.isDirectory()) return yield { source, target, shown };
   if (how.from === how.to && `${target}/`.startsWith(`${source.path}/`))
     return shell.refuse(source.path, "Is a subdirectory of the destination or the same");

@@ -1,5 +1,7 @@
 /** What a file system must give so that `Files` can be had over it: one interface, one driver each. */
 
+import type { AttributesDriver } from "./attributes.ts";
+
 export interface CallOptions {
   /** Ends the call: it rejects with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -9,7 +11,8 @@ export interface CallOptions {
 
 /** A file, directory or link, as HDFS describes it. */
 export interface FileDescription {
-  readonly type: "file" | "directory" | "link";
+  /** "other": a FIFO, socket or device of this machine, which is neither read nor written. */
+  readonly type: "file" | "directory" | "link" | "other";
   readonly path: string;
   /** Bytes; 0 of a directory. */
   readonly length: number;
@@ -126,7 +129,7 @@ export interface PublishOptions extends CallOptions {
 export type Chunks = AsyncIterable<Uint8Array>;
 
 /** Paths are absolute and checked. Every call rejects with a QuorateError of the error table, or the signal's reason. */
-export interface FilesDriver {
+export interface FilesDriver extends AttributesDriver {
   /** How the file system is called, such as "webhdfs://host:9870". */
   readonly url: string;
   /** The user for whom files are made. */

@@ -8,6 +8,7 @@
 import { Readable, Writable } from "node:stream";
 import { ReadableStream, WritableStream } from "node:stream/web";
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
+import { Attributes } from "./attributes.ts";
 import type { Content } from "./content.ts";
 import { againOf, bytesOf, linesOf } from "./content.ts";
 import type {
@@ -37,13 +38,7 @@ const DIRECTORY_MODE = 0o755;
 /** Files that `cp` copies at a time. */
 const COPIES_AT_A_TIME = 4;
 
-export class Files {
-  readonly driver: FilesDriver;
-
-  constructor(driver: FilesDriver) {
-    this.driver = driver;
-  }
-
+export class Files extends Attributes<FilesDriver> {
   /** How the file system is called. */
   get url(): string {
     return this.driver.url;

@@ -1,6 +1,6 @@
 /**
  * Files in a directory of this machine, by the same names: paths begin at the directory. Owners are users of this machine,
- * there are no replicas and no checksums. Links are followed wherever they lead: this is a driver for one's own files, no jail.
+ * there are no replicas, no checksums and no lists. Links are followed wherever they lead: this is a driver for one's own files, no jail.
  */
 import type { Stats } from "node:fs";
 import { constants } from "node:fs";
@@ -50,6 +50,12 @@ function translate(error: unknown): unknown {
   return new QuorateError(CODES[code] ?? "FILE_OPERATION_REFUSED", message, { cause: error });
 }
 
+function typeOf(stats: Stats): FileDescription["type"] {
+  if (stats.isDirectory()) return "directory";
+  if (stats.isSymbolicLink()) return "link";
+  return stats.isFile() ? "file" : "other";
+}
+
 /** `url` such as file:///data: the directory that is the root. */
 export function localDriver(url: string): FilesDriver {
   const root = fileURLToPath(url);
@@ -68,7 +74,7 @@ export function localDriver(url: string): FilesDriver {
   };
   const ownName = (uid: number): string => (uid === user.uid ? user.username : String(uid));
   const descriptionOf = (path: string, stats: Stats, target: string | undefined): FileDescription => ({
-    type: stats.isDirectory() ? "directory" : stats.isSymbolicLink() ? "link" : "file",
+    type: typeOf(stats),
     path,
     length: stats.isDirectory() ? 0 : stats.size,
     owner: ownName(stats.uid),
@@ -84,7 +90,10 @@ export function localDriver(url: string): FilesDriver {
     erasureCoding: undefined,
   });
   const unsupported = async (): Promise<never> => {
-    throw new QuorateError("UNSUPPORTED", "a local file has no replicas and no checksum");
+    throw new QuorateError(
+      "UNSUPPORTED",
+      "local files have no replicas, checksums, access lists, attributes, snapshots and quotas",
+    );
   };
   return {
     url: pathToFileURL(root).href,
@@ -140,6 +149,19 @@ export function localDriver(url: string): FilesDriver {
     setErasureCoding: unsupported,
     erasureCodings: unsupported,
     checksum: unsupported,
+    acl: unsupported,
+    changeAcl: unsupported,
+    attributes: unsupported,
+    setAttribute: unsupported,
+    removeAttribute: unsupported,
+    allowSnapshots: unsupported,
+    createSnapshot: unsupported,
+    renameSnapshot: unsupported,
+    deleteSnapshot: unsupported,
+    snapshotDifference: unsupported,
+    snapshottable: unsupported,
+    quotaUsage: unsupported,
+    setQuota: unsupported,
     async checkAccess(path, permission) {
       const { R_OK, W_OK, X_OK } = constants;
       const bits = [permission & 4 ? R_OK : 0, permission & 2 ? W_OK : 0, permission & 1 ? X_OK : 0];
@@ -187,10 +209,16 @@ function orGone(error: unknown): undefined {
 
 async function* read(place: string, path: string, { offset = 0, length, signal }: ReadOptions): Chunks {
   signal?.throwIfAborted();
-  const handle = await translated(() => fs.open(place, "r"));
+  const checkFile = (found: Stats): void => {
+    if (!found.isFile()) throw new QuorateError("FILE_OPERATION_REFUSED", `${path} is not a file`);
+  };
+  // To open a device may do something to it; to open a FIFO waits for a writer, unless it is told not to: one that took the file's
+  // place meanwhile must not hold a thread of this process for ever.
+  checkFile(await translated(() => fs.stat(place)));
+  const handle = await translated(() => fs.open(place, constants.O_RDONLY | constants.O_NONBLOCK));
   try {
     const stats = await handle.stat();
-    if (!stats.isFile()) throw new QuorateError("FILE_OPERATION_REFUSED", `${path} is not a file`);
+    checkFile(stats);
     if (offset > stats.size)
       throw new QuorateError("FILE_OPERATION_REFUSED", `offset ${offset} is behind the end of ${path}`);
     const end = Math.min(stats.size, offset + (length ?? Infinity));

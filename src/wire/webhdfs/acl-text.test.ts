@@ -4,9 +4,11 @@ import { parseAclSpec, parseAction, renderAclEntry, renderAction } from "./acl-t
 test("entries of an access control list are read and written as HDFS does", () => {
   const spec = "user::rwx,user:carla:rw-,group::r-x,mask::rwx,other::---,default:group:sales:r--";
   expect(parseAclSpec(spec, true).map(renderAclEntry).join(",")).toBe(spec);
-  expect(parseAclSpec("user:carla,default:mask:", false)).toEqual([
+  expect(parseAclSpec("user:carla,default:mask:,group:sales:,other::", false)).toEqual([
     { isDefault: false, type: "user", name: "carla", permission: 0 },
     { isDefault: true, type: "mask", name: "", permission: 0 },
+    { isDefault: false, type: "group", name: "sales", permission: 0 },
+    { isDefault: false, type: "other", name: "", permission: 0 },
   ]);
 });
 

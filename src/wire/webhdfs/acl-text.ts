@@ -48,5 +48,7 @@ function parseEntry(entry: string, withPermission: boolean): AclTextEntry {
   if ((type === "mask" || type === "other") && name !== "") {
     throw new QuorateError("PROTOCOL", `Invalid <aclSpec>: ${type} takes no name: ${entry.slice(0, 200)}`);
   }
-  return { isDefault, type, name, permission: action === undefined ? 0 : parseAction(action) };
+  // Hadoop's client writes the entry of a removal with its last colon: "user:carla:".
+  const permission = action === undefined || action === "" ? 0 : parseAction(action);
+  return { isDefault, type, name, permission };
 }

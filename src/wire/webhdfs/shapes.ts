@@ -201,7 +201,10 @@ export interface OperationAnswers {
   readonly GETLINKTARGET: { readonly Path: string };
   readonly GETDELEGATIONTOKEN: { readonly Token: { readonly urlString: string } | null };
   readonly GETACLSTATUS: { readonly AclStatus: AclStatusJson };
-  readonly GETXATTRS: { readonly XAttrs: readonly { readonly name: string; readonly value: string }[] };
+  /** HDFS writes null for an empty value. */
+  readonly GETXATTRS: {
+    readonly XAttrs: readonly { readonly name: string; readonly value: string | null }[];
+  };
   /** A JSON text inside the JSON. */
   readonly LISTXATTRS: { readonly XAttrNames: string };
   readonly GETSERVERDEFAULTS: { readonly FsServerDefaults: ServerDefaultsJson };
@@ -233,7 +236,8 @@ export interface OperationAnswers {
     };
   };
   readonly GETSNAPSHOTTABLEDIRECTORYLIST: {
-    readonly SnapshottableDirectoryList: readonly SnapshottableDirectoryJson[];
+    /** HDFS writes null for none. */
+    readonly SnapshottableDirectoryList: readonly SnapshottableDirectoryJson[] | null;
   };
   readonly GETSNAPSHOTLIST: { readonly SnapshotList: readonly SnapshotStatusJson[] };
   readonly MKDIRS: { readonly boolean: boolean };

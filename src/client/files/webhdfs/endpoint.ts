@@ -25,8 +25,13 @@ const REPEATABLE: ReadonlySet<OperationName> = new Set([
   "SETPERMISSION",
   "SETTIMES",
   "SETACL",
+  "MODIFYACLENTRIES",
+  "REMOVEACLENTRIES",
   "REMOVEACL",
   "REMOVEDEFAULTACL",
+  "ALLOWSNAPSHOT",
+  "DISALLOWSNAPSHOT",
+  "SETQUOTA",
 ]);
 
 export interface Calling {

@@ -4,6 +4,8 @@ import { renderAction } from "../../../wire/webhdfs/acl-text.ts";
 import type { Operation } from "../../../wire/webhdfs/operations.ts";
 import type { FileStatusJson, OperationAnswers } from "../../../wire/webhdfs/shapes.ts";
 import type { CallOptions, Checksum, FileDescription, FilesDriver } from "../driver.ts";
+import type { Ask, Silently } from "./attributes.ts";
+import { attributesOver } from "./attributes.ts";
 import { errorOf, readJson } from "./connections.ts";
 import { Endpoint } from "./endpoint.ts";
 import { publish, version } from "./publishing.ts";
@@ -16,8 +18,7 @@ const HERE = { noredirect: false, excludedatanodes: [], data: false, buffersize:
 /** `authorities`: "host:port" of one or more nodes of the same file system. */
 export function webHdfsDriver(authorities: readonly string[], user: string): FilesDriver {
   const endpoint = new Endpoint(authorities, user);
-  /** The tables of operations and answers say which is whose. */
-  const ask = async <Name extends keyof OperationAnswers>(
+  const ask: Ask = async <Name extends keyof OperationAnswers>(
     path: string,
     operation: Operation<Name>,
     options: CallOptions,
@@ -27,7 +28,7 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
       throw new QuorateError("PROTOCOL", `${String(operation.op)} was answered with nothing`);
     return answer as OperationAnswers[Name];
   };
-  const silently = async (path: string, operation: Operation, options: CallOptions): Promise<void> => {
+  const silently: Silently = async (path, operation, options) => {
     await endpoint.ask(path, operation, options);
   };
   const refuse = (what: string): never => {
@@ -132,16 +133,11 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
       const { blockSize, replication, trashInterval } = json;
       return { blockSize, replication, trashIntervalMs: trashInterval * 60_000 };
     },
+    ...attributesOver(ask, silently, describe),
     home: async (options) => (await ask("/", { op: "GETHOMEDIRECTORY" }, options)).Path,
     close: () => endpoint.connections.close(),
   };
 }
-
-type Ask = <Name extends keyof OperationAnswers>(
-  path: string,
-  operation: Operation<Name>,
-  options: CallOptions,
-) => Promise<OperationAnswers[Name]>;
 
 async function* list(
   ask: Ask,

@@ -75,9 +75,11 @@ function setWhole(node: Inode, entries: readonly AclEntry[], complete: boolean):
   const middle = isExtended ? (plain("mask") ?? union) : group;
   const defaults = entries.filter(({ isDefault }) => isDefault);
   node.mode = (node.mode & 0o1000) | (user << 6) | (middle << 3) | other;
-  node.acl = [
-    ...named,
-    ...(isExtended ? [{ isDefault: false, type: "group", name: "", permission: group } as const] : []),
-    ...defaults,
-  ];
+  const kept = access.filter(({ type, name }) => name !== "" || (isExtended && type === "group"));
+  node.acl = [...kept.toSorted(byTypeAndName), ...defaults];
+}
+
+function byTypeAndName(left: AclEntry, right: AclEntry): number {
+  if (left.type !== right.type) return left.type === "user" ? -1 : 1;
+  return left.name < right.name ? -1 : 1;
 }

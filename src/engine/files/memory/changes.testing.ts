@@ -331,6 +331,7 @@ export class Changes {
         return true;
       case "setQuota":
         if (!this.tree.isSuperuser(caller)) refuse("ACCESS_DENIED", "Superuser privilege is required");
+        if (node.type !== "directory") refuse("PARENT_NOT_DIRECTORY", `${path} is not a directory`);
         node.nameQuota = command.names ?? node.nameQuota;
         node.spaceQuota = command.space ?? node.spaceQuota;
         return undefined;
@@ -384,7 +385,8 @@ export class Changes {
     switch (command.type) {
       case "createSnapshot": {
         const nowMs = this.now();
-        const name = command.name ?? `s${new Date(nowMs).toISOString().replaceAll(/[^\d.]/g, "")}`;
+        const time = new Date(nowMs).toISOString().replaceAll(/[-:Z]/g, "").replace("T", "-");
+        const name = command.name ?? `s${time}`;
         if (node.snapshots.has(name)) refuse("SNAPSHOT_REFUSED", `There is already a snapshot named ${name}`);
         node.snapshots.set(name, { id: this.lastSnapshot++, createdMs: nowMs, root: frozenCopy(node) });
         return `${path === "/" ? "" : path}/.snapshot/${name}`;
