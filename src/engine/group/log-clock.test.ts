@@ -90,3 +90,22 @@ test("a follower whose clock runs fast does not get ahead of the leader over the
   }
   expect(log.estimateMs() - leaderMs).toBeLessThan(20);
 });
+
+test("a leader that measured less than its log knows does not stand still: who measures it does not overtake it", () => {
+  const [leading, following] = [fakeClock(), fakeClock()];
+  const [leader, follower] = [new LogClock(leading), new LogClock(following)];
+  leader.observe(1_700_000_000_000);
+  // Its log has a later stamp, of a leader that it did not hear.
+  leader.recover(1_700_000_002_000);
+  leader.leaderChanged();
+  follower.leaderChanged();
+  for (let stamps = 0; stamps < 10; stamps++) {
+    follower.observe(leader.stamp());
+    leading.mono += 25;
+    following.mono += 25;
+  }
+  const promised = leader.stamp();
+  follower.leaderChanged();
+  expect(promised).toBeGreaterThanOrEqual(1_700_000_002_240);
+  expect(follower.stamp()).toBeLessThanOrEqual(promised + 1);
+});

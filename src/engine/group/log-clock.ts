@@ -63,6 +63,9 @@ export class LogClock {
       this.offsetMs = Math.max(this.clock.wallMs(), this.lastStampMs) - nowMs;
     } else {
       this.slew(nowMs);
+      // A later stamp than it measured (from its disk, a snapshot, an election) is at most as old as now. Log time that stood
+      // still until the measure caught up would be overtaken by those that measure it, and what it promised would end early.
+      this.offsetMs = Math.max(this.offsetMs, this.lastStampMs - nowMs);
     }
     this.slewedAtMs = nowMs;
     this.lastStampMs = Math.max(this.lastStampMs, Math.floor(nowMs + this.offsetMs));
