@@ -95,7 +95,17 @@ test("a disk in memory does what a directory does", async () => {
         rmSync(directory, { recursive: true });
       }
     }),
-    { numRuns: 60 },
+    {
+      numRuns: 60,
+      examples: [
+        [
+          [
+            { type: "create", name: "c", at: 0, size: 0 },
+            { type: "write", name: "c", at: PAGE, size: 0 },
+          ],
+        ],
+      ],
+    },
   );
 });
 
