@@ -132,6 +132,15 @@ class Trio {
   }
 }
 
+/** n1 knows of the new n3, and who leads each group after the old one, which may have led it. */
+async function newcomerIsSeen(trio: Trio): Promise<void> {
+  await eventually("n1 to see n3, and a leader of each group", async () => {
+    const { nodes, groups } = await trio.status("n1");
+    const isLed = groups.every(({ leader }) => leader === "n1" || leader === "n2");
+    return isLed && nodes.some(({ id, newcomer }) => id === "n3" && newcomer);
+  });
+}
+
 let given = 0;
 /** Gives tokens through a node until one is acknowledged; resolves with its place. */
 async function count(host: Host): Promise<number> {
@@ -289,9 +298,7 @@ test.each(ALGORITHMS)(
     await trio.kill("n3");
     rmSync(trio.directory("n3"), { recursive: true });
     await trio.start("n3", "newcomer");
-    await eventually("n1 to see it", async () => {
-      return (await trio.status("n1")).nodes.some(({ id, newcomer }) => id === "n3" && newcomer);
-    });
+    await newcomerIsSeen(trio);
     expect(await trio.order("n1", "replace", "n3")).toMatchObject({ outcome: "done" });
     await trio.kill("n1");
     expect(await count(trio.host("n3"))).toBeGreaterThan(10);
@@ -344,9 +351,7 @@ test.each(ALGORITHMS)(
     await trio.kill("n3");
     rmSync(trio.directory("n3"), { recursive: true });
     await trio.start("n3", "newcomer", without);
-    await eventually("n1 to see it", async () => {
-      return (await trio.status("n1")).nodes.some(({ id, newcomer }) => id === "n3" && newcomer);
-    });
+    await newcomerIsSeen(trio);
     expect(await trio.order("n1", "replace", "n3")).toMatchObject({ outcome: "done" });
     for (const id of ["n1", "n2", "n3"]) await trio.kill(id);
     const place = { id: "n3", dataDir: trio.directory("n3"), clusterId: CLUSTER, address: "local" };
