@@ -24,6 +24,18 @@ test("a small file is one entry of the log, a large one blocks of as many replic
   expect(range.equals(large.subarray(65_000, 67_000))).toBe(true);
 });
 
+test("who comes before the file system is founded waits for it, and then is who it was founded by", async () => {
+  const cluster = new FilesCluster(1, { settings: { superuser: "ann" } });
+  await cluster.until(() => cluster.nodes.size === cluster.ids.length, "the nodes run");
+  expect(cluster.ids.map((id) => cluster.node(id).key())).toEqual(cluster.ids.map(() => undefined));
+  const ann = { user: "ann", groups: [] };
+  const mkdir = { type: "mkdir", path: "/d", mode: 0o755, unmaskedMode: undefined, caller: ann } as const;
+  const asked = cluster.files("n2").status("/", ann);
+  await cluster.of(cluster.files("n1").change({ ...mkdir, createParents: true }));
+  expect(await cluster.of(asked)).toMatchObject({ owner: "ann" });
+  expect(await cluster.of(cluster.files("n3").status("/d", ann))).toMatchObject({ owner: "ann" });
+});
+
 test("what a file would be refused with is told without beginning one", async () => {
   const cluster = await new FilesCluster(1).ready();
   await cluster.write("/f", streamBytes(1, 0, 10));

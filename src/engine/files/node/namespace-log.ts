@@ -43,6 +43,9 @@ type ReplyTo<Command extends NamespaceCommand> = Replies[Command["type"]];
 /** Twice is the same as once for these, so an unknown outcome is met by saying it again. */
 const PATIENCE_MS = 30_000;
 const RETRY_MS = 250;
+/** How long who asks at the very start waits for the file system to be founded. */
+const FOUNDING_MS = 5_000;
+const FOUNDING_LOOK_MS = 10;
 
 export class NamespaceLog {
   readonly group: NamespaceGroup;
@@ -58,7 +61,8 @@ export class NamespaceLog {
   }
 
   /** Once, with the outcome that it has. */
-  change<Command extends NamespaceCommand>(command: Command): Promise<ReplyTo<Command>> {
+  async change<Command extends NamespaceCommand>(command: Command): Promise<ReplyTo<Command>> {
+    if (this.machine.key === undefined) await this.founded();
     return settled((done) => this.tell(command, done));
   }
 
@@ -93,10 +97,21 @@ export class NamespaceLog {
 
   /** What the namespace says, linearizable. */
   async ask<T>(question: (namespace: NamespaceQueries) => T): Promise<T> {
+    if (this.machine.key === undefined) await this.founded();
     for (;;) {
       await this.barrier();
       if (!this.group.readStillValid()) continue;
       return this.now(question);
+    }
+  }
+
+  /** Before that nothing in the file system is of the user who begins it. NO_QUORUM when it takes too long. */
+  private async founded(): Promise<void> {
+    const endMs = this.clock.monotonicMs() + FOUNDING_MS;
+    while (this.machine.key === undefined) {
+      if (this.clock.monotonicMs() > endMs)
+        throw new QuorateError("NO_QUORUM", "the file system is not founded: no majority can be reached");
+      await this.delay(FOUNDING_LOOK_MS);
     }
   }
 
