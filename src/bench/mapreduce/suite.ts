@@ -50,7 +50,7 @@ export async function mapReduce(extent: Extent, report: MapReduceReport): Promis
     const rounds = Math.min(extent.rounds, ROUNDS_MAX);
     const bytes = Math.max(1024 * 1024, Math.round(GIB * extent.scale));
     await generatedText(folder, bytes, rounds, report);
-    await realText(folder, bytes / 4, rounds, report);
+    await realText(folder, bytes, rounds, report);
     await sorting(folder, bytes, rounds, report);
     await smallJob(folder, report);
   } finally {
