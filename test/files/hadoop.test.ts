@@ -93,6 +93,7 @@ describe.skipIf(lacks("hadoop"))("hadoop fs and quorate fs", () => {
     await alike("-stat", "%F %a %A %u:%g %b %n %o %r %y %Y", "/t/a.txt", "/t");
     await alike("-count", "-v", "/t", "/nope");
     await alike("-count", "-q", "-h", "/t");
+    await alike("-count", "-e", "-v", "/t", "/t/a.txt", "/nope");
     await alike("-du", "-h", "/t");
     await alike("-du", "-s", "-v", "/t", "/t/a.txt");
     await alike("-df", "-h");

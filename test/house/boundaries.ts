@@ -64,6 +64,7 @@ export const importRules: Readonly<
   "engine/protocol": {
     rooms: [
       "runtime",
+      "runtime/node/socket-reads.ts",
       "wire",
       "consensus",
       "engine/keyspace",

@@ -52,23 +52,29 @@ const QUOTA_HEADINGS = ["QUOTA", "REM_QUOTA", "SPACE_QUOTA", "REM_SPACE_QUOTA"];
 const QUOTA_WIDTHS = [12, 15, 15, 15];
 const HEADINGS = ["DIR_COUNT", "FILE_COUNT", "CONTENT_SIZE"];
 const WIDTHS = [12, 12, 18];
+const CODING_HEADING = "ERASURECODING_POLICY";
 
 export const count: FsCommand = {
   name: "count",
-  usage: "[-q] [-h] [-v] [-u] [-x] <path> ...",
-  summary: "count directories, files and bytes; -q the quotas too, -u the quotas alone",
-  switches: ["q", "h", "v", "u", "x"],
+  usage: "[-q] [-h] [-v] [-u] [-x] [-e] <path> ...",
+  summary:
+    "count directories, files and bytes; -q the quotas too, -u the quotas alone, -e the erasure coding",
+  switches: ["q", "h", "v", "u", "x", "e"],
   async run(shell, args) {
     const isHuman = args.has("h");
     const isUsage = args.has("u");
     const line = (quotas: readonly string[], counts: readonly string[], path: string): string => {
       const cells = [
         ...(args.has("q") || isUsage ? quotas.map((cell, at) => cell.padStart(QUOTA_WIDTHS[at] ?? 0)) : []),
-        ...counts.map((cell, at) => cell.padStart(WIDTHS[at] ?? 0)),
+        ...counts.map((cell, at) => cell.padStart(WIDTHS[at] ?? CODING_HEADING.length)),
       ];
       return [...cells, path].join(" ");
     };
-    if (args.has("v")) await shell.print(line(QUOTA_HEADINGS, isUsage ? [] : HEADINGS, "PATHNAME"));
+    const coding = (text: string): readonly string[] => (args.has("e") ? [text] : []);
+    if (args.has("v")) {
+      const headings = isUsage ? [] : [...HEADINGS, ...coding(CODING_HEADING)];
+      await shell.print(line(QUOTA_HEADINGS, headings, "PATHNAME"));
+    }
     for await (const { shown, path } of shell.items(args.words)) {
       await shell.attempt(shown, async () => {
         if (isUsage) {
@@ -77,7 +83,11 @@ export const count: FsCommand = {
         }
         const summary = await shell.files.summary(path, { signal: shell.signal });
         const { directories, files, length } = summary;
-        const counts = [directories, files, length].map((each) => sizeText(each, isHuman));
+        const counts = [
+          ...[directories, files, length].map((each) => sizeText(each, isHuman)),
+          // As `hdfs dfs -count -e` has it.
+          ...coding(summary.coding === "Replicated" ? summary.coding : `EC:${summary.coding}`),
+        ];
         const usage = { ...summary, names: directories + files };
         await shell.print(line(quotasOf(usage, isHuman), counts, shown));
       });

@@ -65,6 +65,8 @@ export interface Summary {
   readonly nameQuota: number;
   /** -1: none. */
   readonly spaceQuota: number;
+  /** A directory's own policy of erasure coding, "" when it has none; of a file its own, or "Replicated". */
+  readonly coding: string;
 }
 
 export interface Space {

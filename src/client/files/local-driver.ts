@@ -320,5 +320,5 @@ async function summarise(place: string, { signal }: CallOptions): Promise<Summar
     for (const name of await fs.readdir(each)) await visit(join(each, name));
   };
   await visit(place);
-  return { ...sum, nameQuota: -1, spaceQuota: -1 };
+  return { ...sum, nameQuota: -1, spaceQuota: -1, coding: "" };
 }

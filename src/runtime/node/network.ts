@@ -19,6 +19,7 @@ import { PEER_PROTOCOL_VERSION, isRefusal, refusalOf } from "./peer-hello.ts";
 import type { LinkOwner } from "./peer-link.ts";
 import { PeerLink } from "./peer-link.ts";
 import { splitAddress } from "./address.ts";
+import { onread, readAccepted } from "./socket-reads.ts";
 
 const BACKOFF_MIN_MS = 10;
 const BACKOFF_MAX_MS = 1000;
@@ -73,7 +74,7 @@ export interface TcpNetwork extends Network {
 /** Listens for peers. Rejects with PORT_IN_USE, or USAGE when the host is not one of this machine. */
 export async function openTcpNetwork(options: TcpNetworkOptions): Promise<TcpNetwork> {
   const host = options.host ?? "127.0.0.1";
-  const server = createServer({ noDelay: true });
+  const server = createServer({ noDelay: true, pauseOnConnect: true });
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const code = error.code === "EADDRINUSE" ? "PORT_IN_USE" : "USAGE";
@@ -155,7 +156,7 @@ class PeerNetwork implements TcpNetwork, LinkOwner {
     server?.on("error", (error) => this.logger.log("error", "peer.listen-failed", { error: error.message }));
     server?.on("connection", (socket) => {
       if (this.closing || this.strangers.size >= STRANGERS_MAX) socket.destroy();
-      else this.strangers.add(new PeerLink(socket, false, this));
+      else this.strangers.add(new PeerLink((reads) => readAccepted(socket, reads), false, this));
     });
     this.closed = new Promise((resolve) => (this.settled = resolve));
   }
@@ -383,12 +384,17 @@ class PeerNetwork implements TcpNetwork, LinkOwner {
   private dial(peer: Peer): void {
     if (this.closing || peer.link || peer.dial || peer.address === undefined) return;
     const { host, port } = splitAddress(peer.address);
-    const socket = connect({ host, port, noDelay: true });
-    const link = new PeerLink(socket, true, this);
+    const link: PeerLink = new PeerLink(
+      (reads) => {
+        const socket = connect({ host, port, noDelay: true, onread: onread(reads) });
+        return socket.once("connect", () => {
+          if (peer.dial === link) link.sendHello(this.hello(peer.id));
+        });
+      },
+      true,
+      this,
+    );
     peer.dial = link;
-    socket.once("connect", () => {
-      if (peer.dial === link) link.sendHello(this.hello(peer.id));
-    });
   }
 
   private dialLater(peer: Peer): void {

@@ -35,6 +35,41 @@ test("frames come out as they went in, however the stream is cut", () => {
   );
 });
 
+/** As a socket does: whatever fits, up to `most` bytes, is put where the reader wants it. */
+function readInto(reader: FrameReader, stream: Buffer, most: number): number {
+  let reads = 0;
+  for (let at = 0; at < stream.length; reads++) {
+    const room = reader.room();
+    const length = Math.min(room.length, most, stream.length - at);
+    stream.copy(room, 0, at, at + length);
+    at += length;
+    reader.took(room, length);
+  }
+  return reads;
+}
+
+test("frames that are read to where they belong come out the same, and keep their bytes", () => {
+  const sizes = fc.array(fc.oneof(fc.nat(300), fc.integer({ min: 10_000, max: 200_000 })), { maxLength: 8 });
+  fc.assert(
+    fc.property(sizes, fc.integer({ min: 1_000, max: 300_000 }), (lengths, most) => {
+      const sent = lengths.filter((length) => length > 0).map((length, at) => Buffer.alloc(length, at + 1));
+      const got: Buffer[] = [];
+      const reader = new FrameReader(PREAMBLE, 1 << 20, (frame) => got.push(frame));
+      readInto(reader, wire(sent), most);
+      expect(got.map((frame) => frame.length)).toEqual(sent.map((frame) => frame.length));
+      for (const [at, frame] of got.entries()) expect(frame.equals(sent[at] as Buffer)).toBe(true);
+    }),
+  );
+});
+
+test("the end of a large frame needs one read, and what comes after it another", () => {
+  const frames: Buffer[] = [];
+  const reader = new FrameReader(PREAMBLE, 1 << 21, (frame) => frames.push(frame));
+  const reads = readInto(reader, wire([Buffer.alloc(1 << 20, 7), Buffer.from("next")]), 1 << 22);
+  expect(reads).toBe(3);
+  expect(frames.map((frame) => frame.length)).toEqual([1 << 20, 4]);
+});
+
 test("any changed byte of a frame is noticed", () => {
   const stream = wire([Buffer.from("hello, peer")]);
   for (let at = 0; at < stream.length; at++) {

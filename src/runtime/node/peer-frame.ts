@@ -23,9 +23,14 @@ export function frameHeader(parts: readonly Uint8Array[]): Buffer {
   return header;
 }
 
+/** So much of a frame that is still to come is worth a read of its own: what follows the frame needs another. */
+const DIRECT_BYTES = 16 * 1024;
+/** Where everything else is read, of all streams: a read is over before the next one begins. */
+const shared = Buffer.allocUnsafeSlow(64 * 1024);
+
 /**
- * Cuts a stream of chunks into frames. A frame that is most of its chunk is a view of it; a smaller one is copied out, so
- * that keeping it does not pin the chunk; one that spans chunks is collected in a buffer of its own.
+ * Cuts a stream into frames. Each has memory of its own. The end of a large one is read to where it belongs; what is small is
+ * read together with what follows it, and copied out.
  */
 export class FrameReader {
   /** Frames longer than this are refused; raised once the peer has shown who it is. */
@@ -57,7 +62,19 @@ export class FrameReader {
     this.body = undefined;
   }
 
-  /** Throws PROTOCOL when the bytes are not what a peer sends. */
+  /** Where the next bytes of the stream are to be put: `took` must follow before another reader is asked. */
+  room(): Buffer {
+    const { body, bodySeen } = this;
+    return body !== undefined && body.length - bodySeen >= DIRECT_BYTES ? body.subarray(bodySeen) : shared;
+  }
+
+  /** So many bytes have been put there. Throws as `push`. */
+  took(room: Uint8Array, length: number): void {
+    if (room === shared) this.push(shared.subarray(0, length));
+    else if (this.body !== undefined) this.filled(this.body, length);
+  }
+
+  /** The next bytes, which may be changed afterwards. Throws PROTOCOL when they are not what a peer sends. */
   push(chunk: Buffer): void {
     let at = this.skipPreamble(chunk);
     while (!this.stopped && at < chunk.length) {
@@ -97,7 +114,7 @@ export class FrameReader {
     }
     if (length > 0) {
       const view = chunk.subarray(start, end);
-      this.deliver(length * 2 >= chunk.length ? view : ownCopy(view), chunk.readUInt32LE(at + 4));
+      this.deliver(ownCopy(view), chunk.readUInt32LE(at + 4));
     }
     return end;
   }
@@ -114,13 +131,16 @@ export class FrameReader {
 
   private fillBody(chunk: Buffer, at: number, body: Buffer): number {
     const taken = chunk.copy(body, this.bodySeen, at);
-    this.bodySeen += taken;
-    if (this.bodySeen === body.length) {
-      this.body = undefined;
-      this.headerSeen = 0;
-      this.deliver(body, this.header.readUInt32LE(4));
-    }
+    this.filled(body, taken);
     return at + taken;
+  }
+
+  private filled(body: Buffer, bytes: number): void {
+    this.bodySeen += bytes;
+    if (this.bodySeen < body.length) return;
+    this.body = undefined;
+    this.headerSeen = 0;
+    this.deliver(body, this.header.readUInt32LE(4));
   }
 
   private lengthFrom(bytes: Buffer, at: number): number {

@@ -5,6 +5,7 @@ import type { Clock, Timer } from "../world.ts";
 import { FRAME_HEADER_BYTES, FrameReader, frameHeader } from "./peer-frame.ts";
 import type { Hello, Refusal } from "./peer-hello.ts";
 import { HELLO_MAX_BYTES, PREAMBLE, decodeHello, encodeHello } from "./peer-hello.ts";
+import type { SocketReads } from "./socket-reads.ts";
 
 /** How long a connection may take to be opened and greeted. */
 const GREETING_TIMEOUT_MS = 2000;
@@ -54,14 +55,18 @@ export class PeerLink {
   private framesRead = 0;
   private arrivingToldMs = Number.NEGATIVE_INFINITY;
 
-  constructor(socket: Socket, dialled: boolean, owner: LinkOwner) {
-    this.socket = socket;
+  /** `open` gives the socket, which reads as it is told. */
+  constructor(open: (reads: SocketReads) => Socket, dialled: boolean, owner: LinkOwner) {
     this.dialled = dialled;
     this.owner = owner;
     this.reader = new FrameReader(PREAMBLE, HELLO_MAX_BYTES, (frame) => this.receive(frame));
+    const socket = open({
+      room: () => this.reader.room(),
+      took: (room, length) => this.read(room, length),
+    });
+    this.socket = socket;
     this.timer = owner.clock.setTimer(GREETING_TIMEOUT_MS, () => this.close("no greeting in time"));
     socket.setNoDelay(true);
-    socket.on("data", (chunk: Buffer) => this.read(chunk));
     socket.on("end", () => this.close("ended by the other side"));
     socket.on("error", (error) => this.close(error.message));
     socket.on("close", () => {
@@ -152,11 +157,11 @@ export class PeerLink {
     this.owner.ended(this, reason, fault);
   }
 
-  private read(chunk: Buffer): void {
+  private read(room: Uint8Array, length: number): void {
     this.silentIntervals = 0;
     const { framesRead } = this;
     try {
-      this.reader.push(chunk);
+      this.reader.took(room, length);
       if (this.framesRead === framesRead) this.tellArriving();
     } catch (error) {
       // Only what the other side can cause ends the link; anything else is ours and must not be swallowed here.

@@ -38,6 +38,7 @@ export interface ContentSummaryJson {
   readonly spaceConsumed: number;
   readonly spaceQuota: number;
   readonly typeQuota: Readonly<Record<string, { readonly consumed: number; readonly quota: number }>>;
+  /** HDFS before 3.0 has none. Of a file "Replicated" when it is not coded, of a directory "". */
   readonly ecPolicy?: string;
 }
 

@@ -116,7 +116,7 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
       silently(path, { op: "CHECKACCESS", fsaction: renderAction(permission) }, options),
     async summary(path, options) {
       const { ContentSummary: json } = await ask(path, { op: "GETCONTENTSUMMARY" }, options);
-      const { directoryCount, fileCount, length, spaceConsumed, quota, spaceQuota } = json;
+      const { directoryCount, fileCount, length, spaceConsumed, quota, spaceQuota, ecPolicy } = json;
       return {
         directories: directoryCount,
         files: fileCount,
@@ -124,6 +124,7 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
         space: spaceConsumed,
         nameQuota: quota,
         spaceQuota,
+        coding: ecPolicy ?? "",
       };
     },
     space: async (options) => (await ask("/", { op: "GETSTATUS" }, options)).FsStatus,

@@ -124,7 +124,14 @@ export class MemoryFileSystem implements FileSystem {
       for (const child of each.children.values()) walk(child);
     };
     walk(node);
-    return { ...sum, space: usageOf(node).space, nameQuota: node.nameQuota, spaceQuota: node.spaceQuota };
+    return {
+      ...sum,
+      space: usageOf(node).space,
+      nameQuota: node.nameQuota,
+      spaceQuota: node.spaceQuota,
+      erasureCoding: undefined,
+      isFile: node.type !== "directory",
+    };
   }
 
   async acl(path: string, caller: Caller): Promise<AclStatus> {

@@ -18,6 +18,8 @@ test("directories and files are made, listed in the order of their bytes, and co
     space: 75,
     nameQuota: -1,
     spaceQuota: -1,
+    erasureCoding: undefined,
+    isFile: false,
   });
   expect(trial.machine.status("/a/z", ROOT)).toMatchObject({
     type: "file",

@@ -93,6 +93,9 @@ export interface ContentSummary {
   readonly nameQuota: number;
   /** -1: none. */
   readonly spaceQuota: number;
+  /** A directory's own policy, not one from above; of a file how its blocks are kept. Undefined: none; replicated. */
+  readonly erasureCoding: string | undefined;
+  readonly isFile: boolean;
 }
 
 export interface Listing {

@@ -107,6 +107,8 @@ export function contentSummary(state: NamespaceState, path: string, caller: Call
     space: totals.space,
     nameQuota: node.extras?.nameQuota ?? -1,
     spaceQuota: node.extras?.spaceQuota ?? -1,
+    erasureCoding: node.extras?.erasureCoding,
+    isFile: node.kind === "file",
   };
 }
 

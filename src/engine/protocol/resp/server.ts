@@ -3,7 +3,7 @@
  *
  * `server` listens and ends; `connection` is one socket; `pipeline` keeps one connection's commands in order and carries
  * them out on the node; `admission` refuses; `router` finds a command's row; `commands/` are the commands of the connection
- * and the server, those of the data being the keyspace's; `shared-read-buffer` reads; `turn` gathers output, and
+ * and the server, those of the data being the keyspace's; `turn` gathers output, and
  * `reply-encoder` writes it; `pubsub`, `clients`, `settings`, `slow-log` and `topology` are what they say. Any node takes any command: what must go to the
  * leader is the node's business, not the client's.
  */
@@ -12,6 +12,7 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import { createServer } from "node:net";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { Logger } from "../../../runtime/world.ts";
+import { readAccepted } from "../../../runtime/node/socket-reads.ts";
 import type { CommandTable } from "../../keyspace/command-table.ts";
 import { ReplyError } from "../../keyspace/reply.ts";
 import { isLoopback } from "../loopback.ts";
@@ -27,10 +28,11 @@ import { Router } from "./router.ts";
 import { sessionCommands } from "./session-commands.ts";
 import type { RespServerOptions } from "./settings.ts";
 import { ServerSettings } from "./settings.ts";
-import { readThroughSharedBuffer } from "./shared-read-buffer.ts";
 import { SlowLog } from "./slow-log.ts";
 import { Turn } from "./turn.ts";
 
+/** Where all connections read: a read is over before the next one begins. */
+const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 const SWEEP_MS = 1000;
 const BACKLOG = 1024;
 /** So often at most is it logged that a client speaks HTTP: who does it at all does it often. */
@@ -196,7 +198,10 @@ function accept(socket: Socket, context: ServerContext): void {
     socket.end(encodeReply(refused, 2), "latin1", () => socket.destroy());
     return;
   }
-  const reading = readThroughSharedBuffer(socket, (chunk, length) => connection.received(chunk, length));
+  const reading = readAccepted(socket, {
+    room: readBuffer,
+    took: (_, length) => connection.received(readBuffer, length),
+  });
   if (settings.keepAliveSeconds > 0) reading.setKeepAlive(true, settings.keepAliveSeconds * 1000);
   const connection = new Connection(clients.takeId(), reading, context);
   clients.add(connection);

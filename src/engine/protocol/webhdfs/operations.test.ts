@@ -139,6 +139,7 @@ function steps(): readonly (readonly [
         {
           ContentSummary: {
             directoryCount: 1,
+            ecPolicy: "",
             fileCount: 1,
             length: 1024,
             quota: -1,

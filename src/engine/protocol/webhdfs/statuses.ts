@@ -42,6 +42,8 @@ export function nameOf(path: string): string {
 export function contentSummaryJson(summary: ContentSummary): ContentSummaryJson {
   return {
     directoryCount: summary.directories,
+    // HDFS's word for a file that is not coded; its client's `-count -e` fails without one.
+    ecPolicy: summary.erasureCoding ?? (summary.isFile ? "Replicated" : ""),
     fileCount: summary.files,
     length: summary.length,
     quota: summary.nameQuota,

@@ -2,8 +2,10 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import { connect, createServer } from "node:net";
 import { once } from "node:events";
 import { afterEach, expect, test } from "vitest";
-import { readThroughSharedBuffer } from "./shared-read-buffer.ts";
+import type { SocketReads } from "./socket-reads.ts";
+import { onread, readAccepted } from "./socket-reads.ts";
 
+const shared = Buffer.alloc(64 * 1024);
 const ends: (() => void)[] = [];
 
 afterEach(() => {
@@ -21,8 +23,11 @@ async function listen(): Promise<{
   const sockets: Socket[] = [];
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (accepted) => {
     const place = texts.push("") - 1;
-    const socket = readThroughSharedBuffer(accepted, (chunk, length) => {
-      texts[place] += chunk.toString("latin1", 0, length);
+    const socket = readAccepted(accepted, {
+      room: shared,
+      took: (_, length) => {
+        texts[place] += shared.toString("latin1", 0, length);
+      },
     });
     socket.on("end", () => socket.end("bye"));
     socket.on("error", () => socket.destroy());
@@ -50,6 +55,35 @@ test("connections that share the buffer do not mix what they read, however much 
   expect(texts.toSorted()).toEqual(sent);
   // The server sees that every connection has ended.
   await new Promise((resolve) => server.close(resolve));
+});
+
+test("a room that differs from read to read gets the bytes in their order, on both sides of a connection", async () => {
+  const sent = Buffer.from(Array.from({ length: 300_000 }, (_, at) => at % 251));
+  const gather = (): { got: Buffer; reads: SocketReads } => {
+    const got = Buffer.alloc(sent.length + 1);
+    let at = 0;
+    return {
+      got,
+      reads: {
+        room: () => got.subarray(at, at + 1 + (at % 7_000)),
+        took: (_, length) => {
+          at += length;
+        },
+      },
+    };
+  };
+  const [there, here] = [gather(), gather()];
+  const server = createServer({ pauseOnConnect: true }, (accepted) => {
+    readAccepted(accepted, there.reads).end(sent);
+  });
+  ends.push(() => server.close());
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  const client = connect({ port, host: "127.0.0.1", onread: onread(here.reads) });
+  client.write(sent);
+  await once(client, "close");
+  expect(here.got.subarray(0, -1).equals(sent)).toBe(true);
+  await expect.poll(() => there.got.subarray(0, -1).equals(sent)).toBe(true);
 });
 
 test("a paused socket is not read from until it is resumed", async () => {
