@@ -63,9 +63,10 @@ async function singleNode(bytes: number, { rounds, scale }: Extent, report: File
     const writers = [quorate, ...hdfs].map((server) => uploader(server, source, 1));
     const write = await compareMoves(
       `Write ${size(bytes)}, one replica`,
-      `Over WebHDFS with curl, synced when it is answered, into memory that the machine's host has just given; the disk: \`dd conv=fdatasync\` from the same file.`,
-      { bytes, copies: 1, rounds },
+      `Over WebHDFS with curl, synced when it is answered; the disk: \`dd bs=256k conv=fdatasync\` from the same file.`,
+      bytes,
       [...writers.slice(0, 1), { ...diskMover(source, local), goal: 0.77 }, ...writers.slice(1)],
+      rounds,
     );
     report.measurement(write);
     for (const server of [quorate, ...hdfs]) await upload(server, source, "/read", { replication: 1 });
@@ -97,8 +98,9 @@ async function singleNode(bytes: number, { rounds, scale }: Extent, report: File
     const read = await compareMoves(
       `Read ${size(bytes)} from one node`,
       "Received by curl and thrown away; all from the page cache. Every byte that we send is verified; nginx and `cat` verify none.",
-      { bytes, copies: 0, rounds },
+      bytes,
       readers,
+      rounds,
     );
     report.measurement(read);
     const rate = Number(read.rows[0]?.[1]?.replaceAll(",", ""));
@@ -141,12 +143,13 @@ async function threeNodes(bytes: number, { rounds }: Extent, report: FilesReport
       await compareMoves(
         `Write ${size(bytes)}, three replicas on this one disk`,
         "As above, on three nodes of this machine: the disk takes every byte three times, so ours is held against a third of its rate.",
-        { bytes, copies: 3, rounds },
+        bytes,
         [
           ...writers.slice(0, 1),
           { ...diskMover(source, local), label: "the disk, a third of its rate", share: 1 / 3, goal: 0.7 },
           ...writers.slice(1),
         ],
+        rounds,
       ),
     );
   });
@@ -237,7 +240,7 @@ function diskMover(source: string, target: string): Mover {
   return {
     label: "the disk, written and synced",
     processes: [],
-    move: () => finish("dd", [`if=${source}`, `of=${target}`, "bs=1M", "conv=fdatasync"]),
+    move: () => finish("dd", [`if=${source}`, `of=${target}`, "bs=256k", "conv=fdatasync"]),
     undo: async () => rmSync(target),
   };
 }

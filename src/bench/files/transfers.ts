@@ -1,6 +1,4 @@
 /** How long it takes to move one large file, contender by contender in turn, and what it costs the servers. */
-import { spawnSync } from "node:child_process";
-import { freemem } from "node:os";
 import { median } from "../latency.ts";
 import type { Measurement } from "../page.ts";
 import { figure } from "../plot.ts";
@@ -20,13 +18,6 @@ export interface Mover {
   readonly goal?: number;
 }
 
-export interface Extents {
-  readonly bytes: number;
-  /** How often the page cache keeps them when they have been moved; 0: they are there before. */
-  readonly copies: number;
-  readonly rounds: number;
-}
-
 interface Timed {
   readonly mover: Mover;
   readonly seconds: number[];
@@ -40,13 +31,13 @@ const GB = 1e9;
 export async function compareMoves(
   title: string,
   note: string,
-  { bytes, copies, rounds }: Extents,
+  bytes: number,
   movers: readonly Mover[],
+  rounds: number,
 ): Promise<Measurement> {
   const timed = movers.map((mover): Timed => ({ mover, seconds: [], cpuSeconds: [] }));
   for (let round = -1; round < rounds; round++) {
     for (const { mover, seconds, cpuSeconds } of timed) {
-      if (copies > 0) freshMemory(copies * bytes);
       const before = cpuOf(mover.processes);
       const startedMs = performance.now();
       await mover.move();
@@ -59,18 +50,6 @@ export async function compareMoves(
     }
   }
   return measurementOf(title, note, bytes, timed);
-}
-
-/**
- * Takes memory for what is about to be written and more, and leaves it again; what was written before is on the disk by then. A
- * virtual machine gives memory that lies idle back to its host, and who takes it first pays several times what writing to it
- * costs: that would fall on whoever comes after a pause.
- */
-function freshMemory(bytes: number): void {
-  const mebibytes = Math.ceil(Math.min(1.5 * bytes, freemem() / 2) / 1024 ** 2);
-  const script = `const kept = []; for (let n = 0; n < ${mebibytes}; n++) kept.push(Buffer.alloc(1024 ** 2, 1))`;
-  spawnSync("sync");
-  spawnSync(process.execPath, ["-e", script]);
 }
 
 function cpuOf(processes: readonly Process[]): number {
