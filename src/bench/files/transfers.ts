@@ -1,4 +1,5 @@
 /** How long it takes to move one large file, contender by contender in turn, and what it costs the servers. */
+import { spawnSync } from "node:child_process";
 import { median } from "../latency.ts";
 import type { Measurement } from "../page.ts";
 import { figure } from "../plot.ts";
@@ -37,7 +38,9 @@ export async function compareMoves(
 ): Promise<Measurement> {
   const timed = movers.map((mover): Timed => ({ mover, seconds: [], cpuSeconds: [] }));
   for (let round = -1; round < rounds; round++) {
-    for (const { mover, seconds, cpuSeconds } of timed) {
+    // There and back: what one leaves behind, such as memory that is free, is not always the same one's.
+    for (const { mover, seconds, cpuSeconds } of round % 2 === 0 ? timed : timed.toReversed()) {
+      spawnSync("sync");
       const before = cpuOf(mover.processes);
       const startedMs = performance.now();
       await mover.move();
