@@ -3,14 +3,13 @@
  * harms nobody but itself.
  */
 import type { ChildProcess } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { forkTask, killGroup } from "./child.ts";
+import { recordPlaceText } from "./failure.ts";
 import { notePid } from "./leftover.ts";
 import type { MapOutputSource, Order, Report, TaskOrder } from "./orders.ts";
 import { residentBytes } from "./resident-memory.ts";
 import type { SpareTasks } from "./spare-tasks.ts";
-import { TRACE_NAME } from "./trace.ts";
+import { tracedRecord } from "./trace.ts";
 
 export interface TaskOptions {
   /** File to which the process's standard output and error are appended. Default: thrown away. */
@@ -121,7 +120,11 @@ class Watch {
   limitSilence(afterMs: number): void {
     clearTimeout(this.silence);
     this.silenceMs = afterMs;
-    this.silence = setTimeout(() => this.end(this.failed(`no progress for ${this.silenceMs} ms`)), afterMs);
+    this.silence = setTimeout(
+      () =>
+        this.end(this.failed(`no progress for ${this.silenceMs} ms; task.progress() says that a task lives`)),
+      afterMs,
+    );
   }
 
   limitMemory(limit: number): void {
@@ -151,17 +154,14 @@ class Watch {
 
   /** With the record that was at hand, when it is known. */
   private failed(message: string): TaskEnd {
-    return { type: "failed", message, stack: undefined, record: this.recordAtHand(), retryable: true };
-  }
-
-  private recordAtHand(): { readonly index: number; readonly text: string } | undefined {
-    if (this.order.trace !== true) return undefined;
-    try {
-      const bytes = readFileSync(join(this.order.directory, TRACE_NAME));
-      return bytes.length < 8 ? undefined : { index: bytes.readDoubleLE(0), text: bytes.toString("utf8", 8) };
-    } catch {
-      // It did not get as far as its first record.
-      return undefined;
-    }
+    const atHand = this.order.trace === true ? tracedRecord(this.order.directory) : undefined;
+    const record = atHand && { index: atHand.index, text: atHand.text };
+    return {
+      type: "failed",
+      message: message + recordPlaceText(atHand),
+      stack: undefined,
+      record,
+      retryable: true,
+    };
   }
 }
