@@ -239,6 +239,22 @@ test("a record that is skipped is told of with its file, its byte and the place 
   expect(second).toMatch(/^ {4}at /);
 });
 
+test("a program that prints without an end fills no disk: its log keeps the beginning and the latest", async () => {
+  const log = join(new JobBench(mapper("")).directory, "log");
+  const { ended } = runMap(
+    `process.stdout.write(line + "x".repeat(4 * 1024 * 1024) + "\\n"); out.emit(line);`,
+    `${Array.from({ length: 20 }, (_, at) => `line ${at} `).join("\n")}\n`,
+    {},
+    { log },
+  );
+  assertDone(await ended);
+  const text = readFileSync(log, "utf8");
+  expect(text.length).toBeLessThan(16 * MIB);
+  expect(text.slice(0, 7)).toBe("line 0 ");
+  expect(text.slice(-3)).toBe("xx\n");
+  expect(text).toMatch(/\n\[about \d+ bytes are left out here/);
+});
+
 test("progress tells how far the attempt is, its status and its counters", async () => {
   const reports: Report[] = [];
   const { ended } = runMap(
