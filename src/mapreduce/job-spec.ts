@@ -105,6 +105,12 @@ export interface Split extends SplitPiece {
   readonly nodes: readonly string[];
 }
 
+/** Such as `/books/a.txt:0+134217728`, and how many small files are read behind it. */
+export function splitName({ path, start, length, also = [] }: Split): string {
+  const more = also.length === 0 ? "" : ` and ${also.length} more`;
+  return `${path}:${start}+${length}${more}`;
+}
+
 export type TaskKind = "map" | "reduce";
 
 /** Such as `job_20261125_0007`: the day of submission (log time, UTC) and a number that only grows. */

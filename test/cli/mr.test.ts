@@ -48,7 +48,7 @@ describe("on this machine", { timeout: TIMEOUT_MS }, () => {
       "--local",
     ]);
     expect(code).toBe(0);
-    expect(stderr).toMatch(/^job_local\d+_0001 {2}map 100 % \(1 of 1\)/m);
+    expect(stderr).toMatch(/^job_local\d+_0001 {2}map \d+ % \([01] of 1\)/m);
     expect(stdout).toMatch(/^succeeded {2}word-count /);
     expect(stdout).toContain(`output   file://${output}`);
     expect(stdout).toMatch(/MAP_INPUT_RECORDS +[\d,]+\n/);
@@ -165,6 +165,10 @@ export default job({ input: input.textLines(), key: codec.text, value: codec.int
         'throw new TypeError("top");\nexport default 1;',
         /cannot be loaded:\n +TypeError: top\n +at .*wrong\.ts:1:7/,
       ],
+      [
+        "await new Promise(() => undefined);\nexport default 1;",
+        /wrong\.ts cannot be loaded: it waits \(await outside of functions\) for what never comes/,
+      ],
       ["export default job({", /wrong\.ts:1:\d+: Expected identifier but found end of file/],
     ] as const) {
       const { code, stderr } = await run([
@@ -188,7 +192,7 @@ export default job({ input: input.textLines(), key: codec.text, value: codec.int
     const words = [job, "--input", text, "--output", output, "--local"];
     const stdout = await done("run", ...words, "--skip-records", "1");
     expect(stdout).toContain("  skipped  1 records\n");
-    expect(stdout).toMatch(/^ {4}skipped record 1 \(bad\): Error: not this one$/m);
+    expect(stdout).toMatch(/^ {4}skipped record 1 at byte 5 of .*picky\.txt \(bad\): Error: not this one$/m);
     expect(fs.readFileSync(join(output, "part-00000"), "utf8")).toBe("good\t2\n");
   });
 

@@ -193,6 +193,21 @@ test("a page of another origin may look and not touch, and a body must say that 
   );
 });
 
+test("a page whose name was pointed at this machine runs no code here", async () => {
+  const answer = await new Promise<number | undefined>((resolve, reject) => {
+    const headers = {
+      Host: "evil.example:9870",
+      Origin: "http://evil.example:9870",
+      "Content-Type": "application/json",
+    };
+    const request = httpRequest(`${url}/mapreduce/v1/jobs`, { method: "POST", headers });
+    request.on("response", (response) => resolve(response.resume().statusCode));
+    request.on("error", reject);
+    request.end(JSON.stringify(submission("/rebound")));
+  });
+  expect(answer).toBe(403);
+});
+
 test("a body that is too large is refused before all of it came", async () => {
   const answer = await new Promise<string>((resolve, reject) => {
     const request = httpRequest(`${url}/mapreduce/v1/jobs`, {

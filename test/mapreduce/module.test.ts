@@ -16,6 +16,7 @@ import { codec, input, job, output, sum } from "../../src/mapreduce/index.ts";
 import { userName } from "../../src/runtime/node/user-name.ts";
 import { cleanUp, scratch, until } from "../cli/program.ts";
 import failing, { another } from "./jobs/failing.ts";
+import hanging from "./jobs/hanging.ts";
 import slowCount from "./jobs/slow-count.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -96,6 +97,25 @@ test("an error names the record, the split and the attempt, with the stack of th
   for (const part of [failure.attempt ?? "", "/in/a.txt:0+19", "record 2: the bad line", "RangeError"])
     expect(message.split(part), `${part} is told once: ${message}`).toHaveLength(2);
   expect(stack).toMatch(/at count \(.*failing\.ts:5:\d+\)/);
+});
+
+test("a record that the program never comes back from is named, and skipped where it may be, by the second attempt", async () => {
+  for (const name of ["1", "2", "3", "4"]) await files.writeFile(`/hangs/${name}.txt`, "hang\ngood\n");
+  // Each file is a map, and each of their first attempts dies without having said a word.
+  const settings = { splitSize: 8, attempts: 2, progressTimeoutMs: 1_000 };
+  const kept = await jobs.run(hanging, {
+    input: "/hangs",
+    output: "/kept",
+    settings: { ...settings, skipRecords: 1 },
+  });
+  expect((await kept.result).counters["Task"]).toMatchObject({ MAP_SKIPPED_RECORDS: 4, OUTPUT_RECORDS: 1 });
+  const failed = await jobs.run(hanging, { input: "/hangs/1.txt", output: "/lost", settings });
+  await expect(failed.result).rejects.toMatchObject({
+    failure: {
+      message: expect.stringContaining("at byte 0 of /hangs/1.txt") as string,
+      record: { index: 0, text: "hang" },
+    },
+  });
 });
 
 test("a job whose signal fires while it is bundled, submitted or run is killed", async () => {

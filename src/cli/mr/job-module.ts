@@ -34,13 +34,32 @@ export async function openJobModule(path: string): Promise<JobModule> {
   }
 }
 
+/** A module may compute while it is loaded, or ask somebody; not for ever. */
+const LOAD_MAX_MS = 60_000;
+
 async function load(place: string, path: string): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined;
+  let tellIdle: () => void = () => undefined;
+  const never = new Promise<never>((_, reject) => {
+    const idle = `${path} cannot be loaded: it waits (await outside of functions) for what never comes`;
+    const slow = `${path} cannot be loaded: it was not done after ${LOAD_MAX_MS / 1000} s`;
+    tellIdle = () => reject(new QuorateError("JOB_INVALID", idle));
+    timer = setTimeout(() => reject(new QuorateError("JOB_INVALID", slow)), LOAD_MAX_MS);
+  });
+  // Nothing is left that could go on: without this the process would end without a word.
+  timer?.unref();
+  process.once("beforeExit", tellIdle);
   try {
-    return ((await import(pathToFileURL(place).href)) as { readonly default: unknown }).default;
+    const loaded = import(pathToFileURL(place).href) as Promise<{ readonly default: unknown }>;
+    return (await Promise.race([loaded, never])).default;
   } catch (cause) {
+    if (isQuorateError(cause) && cause.code === "JOB_INVALID") throw cause;
     const told = cause instanceof Error ? mappedStack(cause) : String(cause);
     const lines = told.split("\n").filter((line) => !/node:internal|\/cli\/(mr\/|main\.)/.test(line));
     throw new QuorateError("JOB_INVALID", `${path} cannot be loaded:\n  ${lines.join("\n  ")}`, { cause });
+  } finally {
+    clearTimeout(timer);
+    process.off("beforeExit", tellIdle);
   }
 }
 

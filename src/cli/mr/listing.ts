@@ -48,7 +48,7 @@ export async function logs(call: Call): Promise<number> {
   return withCluster(call, async (cluster) => {
     const id = jobIn(call);
     const [, one] = call.positionals;
-    if (one !== undefined) return print((await cluster.jobs.log(id, one)).trimEnd());
+    if (one !== undefined) return print(await endOfLog(cluster, id, one));
     let shown = 0;
     for (const kind of ["map", "reduce"] as const)
       for await (const task of cluster.jobs.tasks(id, kind))
@@ -56,6 +56,15 @@ export async function logs(call: Call): Promise<number> {
     if (shown === 0) process.stderr.write(`quorate: no attempt of ${id} failed; --all shows the others\n`);
     return 0;
   });
+}
+
+/** Of a long log its end, where what went wrong is. */
+const SHOWN_BYTES = 1024 * 1024;
+
+async function endOfLog(cluster: Cluster, id: string, attempt: string): Promise<string> {
+  const text = await cluster.jobs.log(id, attempt, { offset: -SHOWN_BYTES, length: SHOWN_BYTES });
+  if (Buffer.byteLength(text) < SHOWN_BYTES) return text.trimEnd();
+  return `(the last MiB of it)\n${text.trimEnd()}`;
 }
 
 async function showLogs(
@@ -67,10 +76,10 @@ async function showLogs(
 ): Promise<number> {
   const wanted = task.attempts.filter(({ state }) => all || state === "failed");
   for (const attempt of wanted) {
-    const text = await cluster.jobs
-      .log(id, attempt.attempt)
-      .catch((error: unknown) => (error instanceof Error ? `(${error.message})` : String(error)));
-    print(`==> ${attempt.attempt} on ${attempt.node}: ${fateOf(attempt)}\n${text.trimEnd()}\n`);
+    const text = await endOfLog(cluster, id, attempt.attempt).catch((error: unknown) =>
+      error instanceof Error ? `(${error.message})` : String(error),
+    );
+    print(`==> ${attempt.attempt} on ${attempt.node}: ${fateOf(attempt)}\n${text}\n`);
   }
   return wanted.length;
 }

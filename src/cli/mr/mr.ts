@@ -35,10 +35,10 @@ const RUN: MrCommand = {
   name: "mr run",
   summary: "run a typed job: one module whose default export is job({ … })",
   usage: [
-    "mr run JOB.ts --input PATH… --output PATH        on a cluster",
-    "mr run JOB.ts --input PATH… --output PATH --local",
-    "mr run JOB.ts --input PATH… --dry-run        splits, bytes, partitions and skew, and nothing done",
-    "mr run JOB.ts --input PATH… --output PATH --on hadoop        on a real Hadoop, paths are Hadoop's",
+    "mr run JOB.ts --input PATH [--input PATH …] --output PATH        on a cluster",
+    "mr run JOB.ts --input PATH --output PATH --local",
+    "mr run JOB.ts --input PATH --dry-run        splits, bytes, partitions and skew, and nothing done",
+    "mr run JOB.ts --input PATH --output PATH --on hadoop        on a real Hadoop, paths are Hadoop's",
   ],
   repeats: ["input", "file", "define"],
   flags: [

@@ -11,7 +11,8 @@ export function takeRepeated(words: readonly string[], names: readonly string[])
   const given = new Map<string, string[]>();
   const rest: string[] = [];
   const add = (name: string, value: string | undefined): void => {
-    if (value === undefined || value === "") throw new QuorateError("USAGE", `--${name} needs a value`);
+    if (value === undefined || value === "" || value.startsWith("--"))
+      throw new QuorateError("USAGE", `--${name} needs a value`);
     given.set(name, [...(given.get(name) ?? []), value]);
   };
   for (let at = 0; at < words.length; at++) {

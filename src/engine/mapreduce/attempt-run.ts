@@ -22,7 +22,7 @@ import type {
 import type { JobsCommand } from "./jobs/commands.ts";
 import type { Job } from "./jobs/job.ts";
 import type { JobsMachine } from "./jobs/machine.ts";
-import type { Counted } from "./jobs/model.ts";
+import type { Counted, TaskRecord } from "./jobs/model.ts";
 import { MESSAGE_MAX, RECORD_TEXT_MAX, STACK_MAX } from "./jobs/model.ts";
 import { Refusal } from "./jobs/replies.ts";
 import { persist, propose } from "./jobs-door.ts";
@@ -32,6 +32,8 @@ import { attemptDirectory } from "./output-paths.ts";
 /** How long an attempt waits for what it needs to begin. */
 const PREPARE_MAX_MS = 30_000;
 const PREPARE_RETRY_MS = 300;
+/** The process's own watch comes first: it knows which record was at hand. */
+const SILENCE_GRACE_MS = 2_000;
 
 export interface AttemptSurroundings {
   readonly machine: JobsMachine;
@@ -169,8 +171,7 @@ export class AttemptRun {
       bundle,
       cache,
       skip: task.skip,
-      // An attempt that died without a word does not say of which record: the next one notes where it is.
-      trace: spec.settings.skipRecords > 0 && task.attempts.some(({ state }) => state === "failed"),
+      trace: isTraced(job, task),
       output: attemptDirectory(job, id),
     };
     if (id.kind === "map") {
@@ -242,7 +243,7 @@ export class AttemptRun {
   private listen(): void {
     this.silence?.cancel();
     const { progressTimeoutMs } = this.job.spec.settings;
-    this.silence = this.around.clock.setTimer(progressTimeoutMs, () => {
+    this.silence = this.around.clock.setTimer(progressTimeoutMs + SILENCE_GRACE_MS, () => {
       this.timedOut = true;
       this.task?.kill(`it said nothing for ${progressTimeoutMs} ms`);
     });
@@ -339,6 +340,16 @@ function countedOf(counters: Counters): Counted[] {
     }
   }
   return counted;
+}
+
+/** An attempt that died without a word does not say of which record: the next one notes where it is. */
+function isTraced({ spec }: Job, { attempts }: TaskRecord): boolean {
+  if (spec.program.type !== "module") return false;
+  const isCareful = spec.settings.skipRecords > 0;
+  return attempts.some(
+    ({ state, stack, record }) =>
+      state === "failed" && (isCareful || (stack === undefined && record === undefined)),
+  );
 }
 
 /** What the log can hold: well-formed, and not too long. */

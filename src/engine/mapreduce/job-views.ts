@@ -8,8 +8,8 @@ import type {
   TaskReport,
   TaskTally,
 } from "../../mapreduce/job-api.ts";
-import type { Counters, Split, TaskKind } from "../../mapreduce/job-spec.ts";
-import { attemptName } from "../../mapreduce/job-spec.ts";
+import type { Counters, TaskKind } from "../../mapreduce/job-spec.ts";
+import { attemptName, splitName } from "../../mapreduce/job-spec.ts";
 import type { Beats } from "./beats.ts";
 import type { Job, TaskTable } from "./jobs/job.ts";
 import type { AttemptRecord, TaskRecord } from "./jobs/model.ts";
@@ -65,12 +65,6 @@ function failureOf(job: Job): JobFailure | undefined {
     split: split && splitName(split),
     record: record?.record,
   };
-}
-
-/** Such as `/books/a.txt:0+134217728`, and how many small files are read behind it. */
-export function splitName({ path, start, length, also = [] }: Split): string {
-  const more = also.length === 0 ? "" : ` and ${also.length} more`;
-  return `${path}:${start}+${length}${more}`;
 }
 
 export interface ReportContext {

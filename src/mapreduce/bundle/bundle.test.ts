@@ -90,6 +90,7 @@ describe("a job's module", () => {
     const failure: unknown = await bundleModule(join(folder, `${name}.ts`)).catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: "JOB_INVALID" });
     expect((failure as Error).message).toMatch(message);
+    expect((failure as Error).message, "no advice to the bundler's own users").not.toContain("external");
   });
 
   test("that is not there is refused", async () => {

@@ -140,6 +140,7 @@ function textOf({ text, location, notes }: Message): readonly string[] {
   // Columns are bytes of UTF-8.
   const before = Buffer.from(shown).subarray(0, column).toString("utf8");
   const mark = `${before.replaceAll(/[^\t]/g, " ")}${"^".repeat(Math.max(1, Math.min(length, shown.length - before.length)))}`;
-  const hints = notes.map((note) => `    ${note.text}`);
+  // Of esbuild's own flags there are none here.
+  const hints = notes.filter((note) => !note.text.includes("external")).map((note) => `    ${note.text}`);
   return [`  ${file}:${line}:${before.length + 1}: ${text}`, `    ${shown}`, `    ${mark}`, ...hints];
 }

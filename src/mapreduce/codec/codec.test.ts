@@ -123,6 +123,19 @@ test("values that a codec cannot hold are refused", () => {
   expect(() => encode(codecs.integer, 2 ** 53)).toThrow(/codec "integer"/);
   expect(() => encode(codecs.text, "a\ud800b")).toThrow(/codec "text"/);
   expect(() => encode(codecs.text, `${"a".repeat(50)}\udc00`)).toThrow(/codec "text"/);
+  // What a program took from JSON without looking is not what its type says.
+  for (const odd of [5, undefined, null, ["a"], { length: 1 }]) {
+    expect(() => encode<unknown>(codecs.text as Codec<unknown>, odd)).toThrow(
+      /is not a value of the codec "text"/,
+    );
+    expect(() => encode<unknown>(codecs.text as Codec<unknown>, odd, true)).toThrow(/the codec "text"/);
+  }
+  for (const odd of ["12", [1, 2], undefined, new Uint16Array([1, 300])]) {
+    expect(() => encode<unknown>(codecs.bytes as Codec<unknown>, odd)).toThrow(
+      /not a value of the codec "bytes"/,
+    );
+    expect(() => encode<unknown>(codecs.bytes as Codec<unknown>, odd, true)).toThrow(/the codec "bytes"/);
+  }
   expect(() => encode(codecs.date, new Date(Number.NaN))).toThrow(/codec "integer"/);
   expect(() => encode(codecs.json(), undefined)).toThrow(/codec "json"/);
   expect(() => encode<readonly unknown[]>(codecs.tuple(codecs.text), [])).toThrow(/codec "tuple\(text\)"/);

@@ -11,6 +11,8 @@ export const text: Codec<string> = {
   name: "text",
   ordered: true,
   write(value, to) {
+    // What comes of JSON is not always what the program's types say.
+    if (typeof value !== "string") throw cannotEncode("text", value);
     if (to.text(value) !== value.length) assertWellFormed(value);
   },
   read: (bytes, start, end) => bytes.toString("utf8", start, end),
@@ -29,11 +31,15 @@ export const text: Codec<string> = {
 export const bytes: Codec<Uint8Array> = {
   name: "bytes",
   ordered: true,
-  write: (value, to) => to.raw(value),
+  write(value, to) {
+    // Of another list of numbers the bytes would be something else, without an error.
+    if (!(value instanceof Uint8Array)) throw cannotEncode("bytes", value);
+    to.raw(value);
+  },
   read: (all, start, end) => Buffer.from(all.subarray(start, end)),
   writePart(value, to) {
     const start = to.length;
-    to.raw(value);
+    bytes.write(value, to);
     endPart(to, start);
   },
   readPart: (from) => Buffer.from(takePart(from, "bytes")),

@@ -38,6 +38,8 @@ export interface AttemptsOptions {
   readonly settings: JobSettings;
   /** Attempts' own directories are made in it, and their logs. */
   readonly directory: string;
+  /** The program is a job's module: what its records are is known here. */
+  readonly isModule: boolean;
   readonly slots: number;
   readonly board: Board;
   readonly signal: AbortSignal;
@@ -105,7 +107,7 @@ export class Attempts {
   }
 
   private async tryOut(task: LocalTask): Promise<void> {
-    const { job, settings, directory, board, signal } = this.options;
+    const { job, settings, isModule, directory, board, signal } = this.options;
     const skip: number[] = [];
     let trace = false;
     for (let number = 0; ; number++) {
@@ -130,9 +132,11 @@ export class Attempts {
       if (end.type === "killed") return;
       if (!end.retryable || number + 1 >= settings.attempts)
         throw new JobFailed(this.failureOf(end, attempt, task.split, log));
-      // Where records may be skipped, the next attempt leaves out the one that this one died of, or finds out which it is.
+      // Where records may be skipped, the next attempt leaves out the one that this one died of.
       if (end.record !== undefined && skip.length < settings.skipRecords) skip.push(end.record.index);
-      trace = settings.skipRecords > 0;
+      // One that died without a word does not say of which record: the next one notes where it is.
+      const isSilent = end.stack === undefined && end.record === undefined;
+      trace ||= isModule && (settings.skipRecords > 0 || isSilent);
     }
   }
 

@@ -135,6 +135,27 @@ describe("a job on this machine", () => {
     assertNothingLeft();
   });
 
+  test("that fails in one of several small files of a split says in which, and at which byte of it", async () => {
+    for (const name of ["a", "b"]) write(name, "x\n");
+    write("c", "y\nbad\n");
+    const { failure } = await run(WORD_COUNT, { attempts: 1 });
+    expect(failure?.split).toBe(`${join(folder, "in/a")}:0+2 and 2 more`);
+    expect(failure?.message).toContain(`at byte 2 of ${join(folder, "in/c")}`);
+    const report = await run(WORD_COUNT, { skipRecords: 1 });
+    expect(report.explanation).toEqual([
+      `skipped record 3 at byte 2 of ${join(folder, "in/c")} (bad): TypeError: no such word`,
+    ]);
+  });
+
+  test("whose process dies without a word says which record it was at, if it may try again", async () => {
+    write("a", "x\ndie\ny\n");
+    const { failure } = await run(WORD_COUNT, { attempts: 2 });
+    expect(failure).toMatchObject({
+      message: `the process ended with exit code 7 before it was done (the record at byte 2 of ${join(folder, "in/a")})`,
+      record: { index: 1, text: "die" },
+    });
+  });
+
   test("leaves out records that it may leave out, also those that its process dies of", async () => {
     write("a", "x\nbad\ny\n");
     expect(await run(WORD_COUNT, { skipRecords: 1 })).toMatchObject({ state: "succeeded" });

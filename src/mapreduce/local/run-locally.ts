@@ -9,6 +9,7 @@ import { connectFiles } from "../../client/files/connect.ts";
 import { unpackArchive } from "../archive/unpack.ts";
 import type { JobReport } from "../job-api.ts";
 import type { AttemptId, JobId, JobSpec, Split } from "../job-spec.ts";
+import { splitName } from "../job-spec.ts";
 import { planSplits } from "../split-plan.ts";
 import type { MapOutputSource, Sample, SampleOrder } from "../task/orders.ts";
 import type { AttemptParts, LocalTask } from "./attempts.ts";
@@ -95,6 +96,7 @@ class LocalRun {
     this.attempts = new Attempts({
       job: this.job,
       settings: spec.settings,
+      isModule: spec.program.type === "module",
       directory: this.directory,
       slots: options.slots ?? availableParallelism(),
       board: this.board,
@@ -183,7 +185,7 @@ class LocalRun {
     return {
       kind: "map",
       index,
-      split: `${split.path}:${split.start}+${split.length}`,
+      split: splitName(split),
       order: (parts) => ({
         ...this.base(spec, parts),
         type: "map",

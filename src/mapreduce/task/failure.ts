@@ -15,16 +15,34 @@ export class TaskFault extends Error {
   }
 }
 
+/** A record of a map, or a group of a reduce, that the program was given. */
+export interface RecordAtHand {
+  /** In the split, or the partition; from 0. */
+  readonly index: number;
+  /** The record, or the group's key as it is encoded (`recordText`). */
+  readonly text: string;
+  /** Of a record: where it begins, for who looks it up. */
+  readonly place?: { readonly path: string; readonly position: number };
+}
+
+/** Such as ` at byte 4711 of /books/a.txt`: a split may be of many files. Of a group nothing. */
+export function placeText({ place }: RecordAtHand): string {
+  return place === undefined ? "" : ` at byte ${place.position} of ${place.path}`;
+}
+
+/** The same behind the message of a failure. */
+export function recordPlaceText(record: RecordAtHand | undefined): string {
+  return record?.place === undefined ? "" : ` (the record${placeText(record)})`;
+}
+
 /** The program failed on a record. */
 export class BadRecord extends Error {
   override readonly name = "BadRecord";
-  readonly index: number;
-  readonly text: string;
+  readonly record: RecordAtHand;
 
-  constructor(index: number, text: string, cause: unknown) {
+  constructor(record: RecordAtHand, cause: unknown) {
     super(messageOf(cause), { cause });
-    this.index = index;
-    this.text = text;
+    this.record = record;
   }
 }
 
@@ -60,7 +78,7 @@ export function recordText(bytes: Uint8Array, start: number, end: number): strin
 const FINAL: ReadonlySet<ErrorCode> = new Set(["ARGUMENT_INVALID", "UNSUPPORTED", "USAGE", "ACCESS_DENIED"]);
 
 export function failureOf(error: unknown, order: TaskOrder): Failed {
-  const record = error instanceof BadRecord ? error : undefined;
+  const record = error instanceof BadRecord ? error.record : undefined;
   const isWrapped =
     error instanceof BadRecord || error instanceof TaskFault || error instanceof ProgramUnloadable;
   const cause: unknown = isWrapped ? error.cause : error;
@@ -69,9 +87,9 @@ export function failureOf(error: unknown, order: TaskOrder): Failed {
   const what = `${isNamed ? `${cause.name}: ` : ""}${messageOf(cause)}`;
   return {
     type: "failed",
-    message: describePlace(error, order) + oneLine(what),
+    message: describePlace(error, order) + oneLine(what) + recordPlaceText(record),
     stack: cause instanceof Error ? mappedStack(cause) : undefined,
-    record: record === undefined ? undefined : { index: record.index, text: record.text },
+    record: record && { index: record.index, text: record.text },
     retryable: isRetryable(error, cause),
   };
 }
@@ -79,7 +97,7 @@ export function failureOf(error: unknown, order: TaskOrder): Failed {
 /** What an attempt's report does not tell beside the message: attempt, split and record stand by themselves. */
 function describePlace(error: unknown, { type }: TaskOrder): string {
   if (error instanceof ProgramUnloadable) return "the program cannot be loaded: ";
-  return type === "sample" && error instanceof BadRecord ? `record ${error.index}: ` : "";
+  return type === "sample" && error instanceof BadRecord ? `record ${error.record.index}: ` : "";
 }
 
 function isRetryable(error: unknown, cause: unknown): boolean {

@@ -3,6 +3,7 @@ import { QuorateError } from "../../runtime/errors.ts";
 import type { Fold, Job, Shuffle, Task } from "../job.ts";
 import type { KeyOrder } from "../key-order.ts";
 import { foldValues } from "./combine.ts";
+import type { RecordAtHand } from "./failure.ts";
 import { BadRecord, TaskFault, recordText } from "./failure.ts";
 import { Groups } from "./groups.ts";
 import { isPlainIdentity, writeThrough } from "./identity-reduce.ts";
@@ -53,16 +54,16 @@ async function reduceGroups(
   for (let settledAt = 0; groups.next();) {
     const { bytes, length } = groups.first;
     const index = groups.groups - 1;
-    if (skipping?.passesOver(index, bytes, 0, length) !== true)
+    const atHand = (): RecordAtHand => ({ index, text: recordText(bytes, 0, length) });
+    if (skipping?.passesOver(index, atHand) !== true)
       try {
         const waits = reduce(groups.key(key), groups.values(value));
         if (waits !== undefined) await waits;
       } catch (error) {
         // Not the program's: what it was reading from, or where it was writing to.
         if (groups.hasFailed || error instanceof TaskFault) throw error;
-        const text = recordText(bytes, 0, length);
-        if (skipping === undefined) throw new BadRecord(index, text, error);
-        skipping.bad(index, text, error);
+        if (skipping === undefined) throw new BadRecord(atHand(), error);
+        skipping.bad(atHand(), error);
       }
     groups.leave();
     skipping?.good();

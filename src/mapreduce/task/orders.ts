@@ -23,7 +23,7 @@ interface OrderBase {
   readonly skip: readonly number[];
   /**
    * Note on disk which record is at hand, which costs a few microseconds each: an attempt that then dies without a word (memory,
-   * time) fails with that record's index. For attempts after one that died so, where records may be skipped. Default false.
+   * time) fails with that record. For attempts after one that died so (`diedSilently`). Default false.
    */
   readonly trace?: boolean;
 }

@@ -4,6 +4,7 @@ import { isGzip } from "../input/format.ts";
 import type { SplitPiece } from "../job-spec.ts";
 import { Collector } from "./collector.ts";
 import { StagedEmission } from "./emission.ts";
+import type { RecordAtHand } from "./failure.ts";
 import { BadRecord, TaskFault, recordText } from "./failure.ts";
 import { memoryPlan } from "./memory-plan.ts";
 import type { MapOrder, Report } from "./orders.ts";
@@ -127,11 +128,16 @@ class Giving {
   /** Why reading ended: the program's error, if it was at work, with the record that it was given. */
   blame(error: unknown): unknown {
     if (!this.isInProgram || error instanceof TaskFault || error instanceof BadRecord) return error;
-    return new BadRecord(this.index, recordText(this.bytes, this.start, this.end), error);
+    return new BadRecord(this.atHand(this.index, this.bytes, this.start, this.end), error);
   }
 
   private get index(): number {
     return this.task.counters.system.MAP_INPUT_RECORDS - 1;
+  }
+
+  private atHand(index: number, bytes: Buffer, start: number, end: number): RecordAtHand {
+    const { path, position } = this.task;
+    return { index, text: recordText(bytes, start, end), place: { path, position } };
   }
 
   private give(bytes: Buffer, start: number, end: number): void | Promise<void> {
@@ -148,8 +154,8 @@ class Giving {
 
   private giveCarefully(skipping: Skipping, bytes: Buffer, start: number, end: number): void | Promise<void> {
     const index = this.task.counters.system.MAP_INPUT_RECORDS++;
-    if (skipping.passesOver(index, bytes, start, end)) return undefined;
-    const failed = (error: unknown): void => skipping.bad(index, recordText(bytes, start, end), error);
+    if (skipping.passesOver(index, () => this.atHand(index, bytes, start, end))) return undefined;
+    const failed = (error: unknown): void => skipping.bad(this.atHand(index, bytes, start, end), error);
     try {
       const waits = this.stage.record(bytes, start, end);
       if (waits !== undefined) return waits.then(() => undefined, failed).then(() => skipping.good());

@@ -3,8 +3,10 @@
  * the program is done with it, so that a bad record leaves nothing behind.
  */
 import type { StagedEmission } from "./emission.ts";
-import { BadRecord, TaskFault, recordText } from "./failure.ts";
+import type { RecordAtHand } from "./failure.ts";
+import { BadRecord, TaskFault, placeText } from "./failure.ts";
 import type { TaskOrder } from "./orders.ts";
+import { mappedStack } from "./source-positions.ts";
 import type { TaskOutputs } from "./task-outputs.ts";
 import type { TaskState } from "./task-state.ts";
 import { Trace } from "./trace.ts";
@@ -35,12 +37,12 @@ export class Skipping {
   }
 
   /** Whether the record is one that earlier attempts died of. Else it is noted as the one at hand. */
-  passesOver(index: number, bytes: Uint8Array, start: number, end: number): boolean {
+  passesOver(index: number, atHand: () => RecordAtHand): boolean {
     if (this.known.has(index)) {
-      this.note(index, recordText(bytes, start, end), "earlier attempts ended at it");
+      this.note(atHand(), "earlier attempts ended at it");
       return true;
     }
-    this.trace?.note(index, recordText(bytes, start, end));
+    this.trace?.note(atHand());
     return false;
   }
 
@@ -53,18 +55,20 @@ export class Skipping {
   }
 
   /** The program failed on it. Throws when no more may be skipped, or when it was not the record's fault. */
-  bad(index: number, text: string, error: unknown): void {
+  bad(record: RecordAtHand, error: unknown): void {
     if (error instanceof TaskFault) throw error;
-    if (this.skipped.length >= this.allowed) throw new BadRecord(index, text, error);
+    if (this.skipped.length >= this.allowed) throw new BadRecord(record, error);
     this.staged?.drop();
     this.outputs.drop();
     this.task.counters.takeBack();
-    this.note(index, text, error);
+    this.note(record, error instanceof Error ? mappedStack(error) : String(error));
   }
 
   /** Its number is in the attempt's report, the rest in its log. */
-  private note(index: number, text: string, why: unknown): void {
+  private note(record: RecordAtHand, why: string): void {
+    const { index, text } = record;
     this.skipped.push(index);
-    console.error(`skipped ${this.task.kind === "map" ? "record" : "group"} ${index} (${text}):`, why);
+    const what = this.task.kind === "map" ? "record" : "group";
+    console.error(`skipped ${what} ${index}${placeText(record)} (${text}): ${why}`);
   }
 }

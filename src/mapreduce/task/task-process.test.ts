@@ -51,7 +51,7 @@ test("an error of the program names split and record, with its text and the plac
   const end = await bench.map(bench.wholeSplit(path));
   expect(end).toMatchObject({
     type: "failed",
-    message: "TypeError: not this",
+    message: `TypeError: not this (the record at byte 2 of ${path})`,
     record: { index: 1, text: `bad \u{fffd}${"x".repeat(195)}` },
     retryable: true,
   });
@@ -102,7 +102,7 @@ test("a program that never comes back is ended, and one that says that it lives 
     "a",
     { progressTimeoutMs: 6000 },
   );
-  const message = "no progress for 3000 ms";
+  const message = "no progress for 3000 ms; task.progress() says that a task lives";
   expect(await silent.ended).toMatchObject({ type: "failed", message, retryable: true });
   expect(await waiting.ended).toMatchObject({ type: "failed", message });
   assertDone(await busy.ended);
@@ -218,9 +218,41 @@ test("an attempt that died without a word names the record at hand, when it was 
   );
   expect(await loop.ended).toMatchObject({
     type: "failed",
-    message: "no progress for 6000 ms",
+    message: expect.stringMatching(
+      /^no progress for 6000 ms; .* \(the record at byte 2 of .*input\)$/,
+    ) as string,
     record: { index: 1, text: "b" },
   });
+});
+
+test("a record that is skipped is told of with its file, its byte and the place in the program's source", async () => {
+  const log = join(new JobBench(mapper("")).directory, "log");
+  const { ended } = runMap(
+    "if (line === 'b') throw new RangeError('no b');",
+    "a\nb\nc\n",
+    { skipRecords: 1 },
+    { log },
+  );
+  assertDone(await ended);
+  const [first, second] = readFileSync(log, "utf8").split("\n");
+  expect(first).toMatch(/^skipped record 1 at byte 2 of .*input \(b\): RangeError: no b$/);
+  expect(second).toMatch(/^ {4}at /);
+});
+
+test("a program that prints without an end fills no disk: its log keeps the beginning and the latest", async () => {
+  const log = join(new JobBench(mapper("")).directory, "log");
+  const { ended } = runMap(
+    `process.stdout.write(line + "x".repeat(4 * 1024 * 1024) + "\\n"); out.emit(line);`,
+    `${Array.from({ length: 20 }, (_, at) => `line ${at} `).join("\n")}\n`,
+    {},
+    { log },
+  );
+  assertDone(await ended);
+  const text = readFileSync(log, "utf8");
+  expect(text.length).toBeLessThan(16 * MIB);
+  expect(text.slice(0, 7)).toBe("line 0 ");
+  expect(text.slice(-3)).toBe("xx\n");
+  expect(text).toMatch(/\n\[about \d+ bytes are left out here/);
 });
 
 test("progress tells how far the attempt is, its status and its counters", async () => {

@@ -3,17 +3,17 @@
  * harms nobody but itself.
  */
 import type { ChildProcess } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { forkTask, killGroup } from "./child.ts";
+import { recordPlaceText } from "./failure.ts";
 import { notePid } from "./leftover.ts";
+import { LogLimit } from "./log-limit.ts";
 import type { MapOutputSource, Order, Report, TaskOrder } from "./orders.ts";
 import { residentBytes } from "./resident-memory.ts";
 import type { SpareTasks } from "./spare-tasks.ts";
-import { TRACE_NAME } from "./trace.ts";
+import { tracedRecord } from "./trace.ts";
 
 export interface TaskOptions {
-  /** File to which the process's standard output and error are appended. Default: thrown away. */
+  /** File to which the process's standard output and error are appended, at most some 16 MiB. Default: thrown away. */
   readonly log?: string;
   /** Called with each report but the last. */
   readonly onReport?: (report: Report) => void;
@@ -36,8 +36,8 @@ export interface TaskProcess {
   kill(reason: string): void;
 }
 
-/** Between two looks at how much memory the process has. */
-const MEMORY_EVERY_MS = 250;
+/** Between two looks at how much memory the process has, and how long its log is. */
+const LOOK_EVERY_MS = 250;
 /** From its last report to its end. */
 const END_WITHIN_MS = 10_000;
 /** V8's own end, when the heap is full. */
@@ -62,6 +62,7 @@ export function startTask(order: TaskOrder, options: TaskOptions = {}): TaskProc
   void watch.ended.then(() => spares?.prepare(memory));
   watch.limitSilence(progressTimeoutMs);
   watch.limitMemory(memory);
+  if (log !== undefined) watch.limitLog(log);
   watch.send(order);
   return {
     pid: child.pid,
@@ -80,6 +81,8 @@ class Watch {
   private silence: NodeJS.Timeout | undefined;
   private silenceMs = 0;
   private memory: NodeJS.Timeout | undefined;
+  private logs: NodeJS.Timeout | undefined;
+  private log: LogLimit | undefined;
 
   constructor(child: ChildProcess, order: TaskOrder, onReport: TaskOptions["onReport"]) {
     this.child = child;
@@ -98,6 +101,8 @@ class Watch {
       const gone = (code: number | null, signal: string | null, error?: Error): void => {
         clearTimeout(this.silence);
         clearInterval(this.memory);
+        clearInterval(this.logs);
+        this.log?.look();
         resolve(this.result ?? this.diedSilently(code, signal, error));
       };
       child.on("error", (error) => {
@@ -121,7 +126,11 @@ class Watch {
   limitSilence(afterMs: number): void {
     clearTimeout(this.silence);
     this.silenceMs = afterMs;
-    this.silence = setTimeout(() => this.end(this.failed(`no progress for ${this.silenceMs} ms`)), afterMs);
+    this.silence = setTimeout(
+      () =>
+        this.end(this.failed(`no progress for ${this.silenceMs} ms; task.progress() says that a task lives`)),
+      afterMs,
+    );
   }
 
   limitMemory(limit: number): void {
@@ -135,8 +144,15 @@ class Watch {
             `it holds ${Math.ceil(bytes / MIB)} MiB, more than the ${limit / MIB} MiB of the job (memory)`,
           ),
         );
-    }, MEMORY_EVERY_MS);
+    }, LOOK_EVERY_MS);
     this.memory.unref();
+  }
+
+  limitLog(path: string): void {
+    const log = new LogLimit(path);
+    this.log = log;
+    this.logs = setInterval(() => log.look(), LOOK_EVERY_MS);
+    this.logs.unref();
   }
 
   private diedSilently(code: number | null, signal: string | null, error: Error | undefined): TaskEnd {
@@ -151,17 +167,14 @@ class Watch {
 
   /** With the record that was at hand, when it is known. */
   private failed(message: string): TaskEnd {
-    return { type: "failed", message, stack: undefined, record: this.recordAtHand(), retryable: true };
-  }
-
-  private recordAtHand(): { readonly index: number; readonly text: string } | undefined {
-    if (this.order.trace !== true) return undefined;
-    try {
-      const bytes = readFileSync(join(this.order.directory, TRACE_NAME));
-      return bytes.length < 8 ? undefined : { index: bytes.readDoubleLE(0), text: bytes.toString("utf8", 8) };
-    } catch {
-      // It did not get as far as its first record.
-      return undefined;
-    }
+    const atHand = this.order.trace === true ? tracedRecord(this.order.directory) : undefined;
+    const record = atHand && { index: atHand.index, text: atHand.text };
+    return {
+      type: "failed",
+      message: message + recordPlaceText(atHand),
+      stack: undefined,
+      record,
+      retryable: true,
+    };
   }
 }

@@ -16,7 +16,8 @@ import {
 import { ERROR_CODE_HEADER } from "../../../wire/webhdfs/remote-exception.ts";
 import type { FileSystem } from "../../files/file-system.ts";
 import type { Caller } from "../../files/namespace/model.ts";
-import { callerOf, refusePages, refuseStrangers, sendJson } from "../webhdfs/exchange.ts";
+import { refusePages } from "../pages.ts";
+import { callerOf, refuseStrangers, sendJson } from "../webhdfs/exchange.ts";
 import { drained, withinIdle } from "../webhdfs/pace.ts";
 import type { HealthQuestion } from "./health-summary.ts";
 import { HealthSummary } from "./health-summary.ts";

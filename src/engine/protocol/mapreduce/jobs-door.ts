@@ -12,6 +12,7 @@ import type { JobService } from "../../mapreduce/job-service.ts";
 import { LIST_MAX } from "../../mapreduce/job-service.ts";
 import { isAuthorised } from "../admin/password.ts";
 import { isLoopback } from "../loopback.ts";
+import { refusePages } from "../pages.ts";
 import { forward, LOG_LENGTH_DEFAULT, sendLog } from "./attempt-logs.ts";
 import { readJson, sendError, sendJson } from "./job-exchange.ts";
 import type { MapOutputs } from "./map-outputs.ts";
@@ -152,10 +153,9 @@ async function route(
   }
 }
 
-function admit({ headers, method: verb, socket }: IncomingMessage, password: string): void {
-  const { origin, host } = headers;
-  if (origin !== undefined && !(verb === "GET" || origin === `http://${host ?? ""}`))
-    throw new QuorateError("ACCESS_DENIED", "not for web pages of another origin");
+function admit(request: IncomingMessage, password: string): void {
+  const { headers, socket } = request;
+  refusePages(request);
   if (password !== "") {
     if (isAuthorised(headers.authorization, password)) return;
     throw new QuorateError("ACCESS_DENIED", "the password is missing or wrong");

@@ -94,13 +94,6 @@ export function refuseStrangers({ socket }: IncomingMessage): void {
   );
 }
 
-/** Web pages of other origins may not change anything: their browsers send the origin along. */
-export function refusePages({ method, headers }: IncomingMessage): void {
-  const { origin, host } = headers;
-  if (origin === undefined || method === "GET" || origin === `http://${host ?? ""}`) return;
-  throw new QuorateError("ACCESS_DENIED", "not for web pages of another origin");
-}
-
 export function sendJson(response: ServerResponse, body: object | null, status = 200): void {
   const text = JSON.stringify(body);
   response.writeHead(status, {

@@ -11,16 +11,9 @@ import { QuorateError } from "../../../runtime/errors.ts";
 import type { Operation } from "../../../wire/webhdfs/operations.ts";
 import { parseRequest, WEBHDFS_PREFIX } from "../../../wire/webhdfs/request.ts";
 import type { FileSystem } from "../../files/file-system.ts";
+import { refusePages } from "../pages.ts";
 import { CHANGES } from "./changes.ts";
-import {
-  callerOf,
-  Exchange,
-  refusePages,
-  refuseStrangers,
-  sendEmpty,
-  sendError,
-  sendJson,
-} from "./exchange.ts";
+import { callerOf, Exchange, refuseStrangers, sendEmpty, sendError, sendJson } from "./exchange.ts";
 import { sendListing } from "./listing.ts";
 import { LocationSigner } from "./locations.ts";
 import type { Asked } from "./questions.ts";
