@@ -66,6 +66,8 @@ export interface Core {
   readonly detector: FailureDetector;
   /** When a leader was last heard, whichever it was. */
   leaderHeardMs: number;
+  /** The latest term whose leader this node heard, or was. */
+  ledTerm: Term;
   readonly ticks: TickGauge;
   /** Chance of this wait: the fraction of the timeout that is added to it. */
   jitter: number;

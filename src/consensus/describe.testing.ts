@@ -99,7 +99,7 @@ function paxosMessage(message: PaxosMessage): string {
     case "preVote":
       return `${start} chosen=${message.lastIndex}`;
     case "prepare":
-      return `${start} from=${message.fromIndex}${message.transfer ? " transfer" : ""}`;
+      return `${start} from=${message.fromIndex}${message.replaces > 0 ? ` replaces=${ballot(message.replaces)}` : ""}`;
     case "promise": {
       const runs = message.runs.map((run) => `${run.fromIndex}..${run.toIndex}@${ballot(run.ballot)}`);
       return `${start} chosen=${message.chosenIndex} accepted=[${runs.join(" ")}]`;

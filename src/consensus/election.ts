@@ -4,6 +4,7 @@
  */
 import { assert } from "../runtime/errors.ts";
 import type { NodeId } from "../runtime/world.ts";
+import type { Term } from "./consensus.ts";
 import type { PreVote, PreVoteReply, TimeoutNow } from "./message.ts";
 import { countVotes } from "./quorum.ts";
 import { becomeCandidate, becomeFollower, becomePreCandidate } from "./roles.ts";
@@ -22,6 +23,7 @@ export function heardFromLeader(core: Core, leader: NodeId): void {
   }
   core.detector.heard(core.nowMs);
   core.leaderHeardMs = core.nowMs;
+  core.ledTerm = core.term;
   core.suspectedAtMs = undefined;
   core.waitRestarted = false;
 }
@@ -69,6 +71,14 @@ export function leaderSeemsAlive(core: Core): boolean {
   if (core.role === "leader") return true;
   if (readMode === "lease") return heardLately || core.nowMs < core.votesFromMs;
   return core.leader !== undefined && heardLately && core.suspectedAtMs === undefined;
+}
+
+/**
+ * True when the leader that this node would wait for asked for the election itself. `replaces`: the term of the one that asked;
+ * 0: none did. A later one did not, and may have a lease; so may one that this node heard before it restarted.
+ */
+export function isHandover({ ledTerm, nowMs, votesFromMs }: Core, replaces: Term): boolean {
+  return replaces > 0 && ledTerm <= replaces && nowMs >= votesFromMs;
 }
 
 export function onPreVote(core: Core, from: NodeId, message: PreVote): void {

@@ -29,8 +29,11 @@ export interface Policy {
   isQuestion(core: Core, type: string): boolean;
   /** True for the messages that only a leader sends: one that was overtaken is told so. */
   isFromLeader(type: string): boolean;
-  /** True when a message of this type is a candidate's request for this node's support. `transfer`: the leader wants it. */
-  isCandidates(message: PolicyMessage): { readonly transfer: boolean } | undefined;
+  /**
+   * Set when a message is a candidate's request for this node's support. `transfer`: the leader that this node would wait for
+   * wants it.
+   */
+  isCandidates(core: Core, message: PolicyMessage): { readonly transfer: boolean } | undefined;
 
   /** The term of this node's next campaign: above its own, and never any other node's. */
   nextTerm(core: Core): Term;
@@ -42,8 +45,11 @@ export interface Policy {
   end(core: Core): Omit<PreVote, "type" | "term">;
   /** Whether a candidate with such a log could win this node's support. */
   couldWin(core: Core, preVote: PreVote): boolean;
-  /** Asks the voters for their support; this node's own ballot is in the open write. */
-  solicit(core: Core, transfer: boolean): void;
+  /**
+   * Asks the voters for their support; this node's own ballot is in the open write. `replaces`: the term of the leader that asked
+   * for this election; 0: none did.
+   */
+  solicit(core: Core, replaces: Term): void;
   /** A write that holds this candidate's own ballot is on the disk. */
   supportSelf(core: Core): void;
 

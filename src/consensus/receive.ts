@@ -86,6 +86,6 @@ function raisesTerm(core: Core, message: CoreMessage): boolean {
     if (message.type === "preVoteReply") return !message.granted;
     return message.type !== "preVote";
   }
-  const candidate = core.policy.isCandidates(message);
+  const candidate = core.policy.isCandidates(core, message);
   return candidate === undefined || candidate.transfer || !leaderSeemsAlive(core);
 }

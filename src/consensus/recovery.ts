@@ -47,6 +47,7 @@ export function recover(
     effects: [],
     detector: new FailureDetector(heartbeatIntervalMs, electionTimeoutMinMs, electionTimeoutMaxMs, nowMs),
     leaderHeardMs: Number.NEGATIVE_INFINITY,
+    ledTerm: 0,
     ticks: new TickGauge(heartbeatIntervalMs / 2, electionTimeoutMinMs / 2, nowMs),
     // Nobody is known to lead, and a pre-vote disturbs nobody: the first wait is short, so that a cluster starts fast.
     jitter: -0.9 + options.random() * 0.8,

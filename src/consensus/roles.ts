@@ -85,9 +85,12 @@ export function becomePreCandidate(core: Core): void {
   for (const id of otherVoters(core)) send(core, id, question);
 }
 
-/** Campaigns in a new term (Raft section 5.2; phase 1 of Multi-Paxos). */
+/**
+ * Campaigns in a new term (Raft section 5.2; phase 1 of Multi-Paxos). `transfer`: the leader of the present term asked for it.
+ */
 export function becomeCandidate(core: Core, transfer: boolean): void {
   assert(mayCampaign(core), "a node that is no voter campaigned");
+  const replaces = transfer ? core.term : 0;
   forgetLeader(core);
   setBallot(core, core.policy.nextTerm(core), core.id);
   core.role = "candidate";
@@ -97,7 +100,7 @@ export function becomeCandidate(core: Core, transfer: boolean): void {
   // ballot that a crash could still take away, and the answers would then count for a node that knows less than it claimed.
   core.candidacy = { votes: new Map(), deadlineMs, writeId: core.durability.newestId };
   tellRole(core);
-  core.policy.solicit(core, transfer);
+  core.policy.solicit(core, replaces);
 }
 
 function campaignDeadlineMs(core: Core): number {
@@ -144,6 +147,7 @@ export function becomeLeader(core: Core, openingIndex: Index, nextIndex: Index, 
   }
   core.role = "leader";
   core.leader = core.id;
+  core.ledTerm = core.term;
   core.candidacy = undefined;
   core.leadership = leadership;
   trackMembers(core, leadership, nextIndex);

@@ -5,7 +5,7 @@
 import type { NodeId } from "../../runtime/world.ts";
 import type { Entry, Index } from "../consensus.ts";
 import { mayVote, noteMembership, openWrite, send, setBallot, type Core } from "../core.ts";
-import { heardFromLeader, leaderSeemsAlive } from "../election.ts";
+import { heardFromLeader, isHandover, leaderSeemsAlive } from "../election.ts";
 import { learnCommit } from "../follower.ts";
 import type { Run } from "../message.ts";
 import type {
@@ -33,7 +33,7 @@ export function onPrepare(core: Core, from: NodeId, message: Prepare): void {
     message.term === core.term &&
     free &&
     core.leader === undefined &&
-    (message.transfer || !leaderSeemsAlive(core));
+    (isHandover(core, message.replaces) || !leaderSeemsAlive(core));
   if (!granted) {
     const refusal: Refusal = { type: "refusal", term: core.term };
     return send(core, from, refusal);

@@ -65,7 +65,7 @@ const message: fc.Arbitrary<PaxosMessage> = fc.oneof(
     .record({ ...plain("values"), fromIndex: index, list: entries })
     .map(({ list, ...rest }) => ({ ...rest, entries: numbered(rest.fromIndex, list) })),
   fc
-    .record({ ...plain("prepare"), fromIndex: index, transfer: fc.boolean(), chosenIndex: index, gaps })
+    .record({ ...plain("prepare"), fromIndex: index, replaces: index, chosenIndex: index, gaps })
     .map(({ gaps: drawn, ...rest }) => ({ ...rest, accepted: accepted(rest.chosenIndex, drawn) })),
   fc.record(plain("refusal")),
   fc.record({ ...plain("fetch"), fromIndex: index, toIndex: index }),
@@ -139,6 +139,18 @@ test.each<[string, PaxosMessage]>([
   expect(() => decodeMessage(concatBytes(encodeMessage(wrong)))).toThrow(
     expect.objectContaining({ code: "PROTOCOL" }),
   );
+});
+
+test("a prepare that stands in for a leader of its own ballot, or a later one, is refused", () => {
+  const prepare = {
+    type: "prepare",
+    term: 50,
+    fromIndex: 1,
+    replaces: 50,
+    chosenIndex: 0,
+    accepted: [],
+  } as const;
+  expect(() => decodeMessage(concatBytes(encodeMessage(prepare)))).toThrow(/replaces a later one/);
 });
 
 test("neither algorithm takes the other's messages for its own", () => {

@@ -35,7 +35,7 @@ export function encodeMessage(message: PaxosMessage): Uint8Array[] {
     case "preVote":
       return [writeRuns(writer.uint53(message.lastIndex), message.accepted ?? []).take()];
     case "prepare":
-      writer.uint53(message.fromIndex).uint8(message.transfer ? 1 : 0);
+      writer.uint53(message.fromIndex).uint53(message.replaces);
       return [writeRuns(writer.uint53(message.chosenIndex), message.accepted).take()];
     case "promise":
       return [encodePromise(writer, message)];
@@ -125,10 +125,11 @@ function readMessage(reader: ByteReader, code: number, term: Term): PaxosMessage
 
 function readPrepare(reader: ByteReader, term: Term): Prepare {
   const fromIndex = reader.uint53();
-  const transfer = readFlag(reader);
+  const replaces = reader.uint53();
+  if (replaces >= term) throw new QuorateError("PROTOCOL", "a ballot that replaces a later one");
   const chosenIndex = reader.uint53();
   const accepted = readRuns(reader, chosenIndex, Number.MAX_SAFE_INTEGER, term);
-  return { type: "prepare", term, fromIndex, transfer, chosenIndex, accepted };
+  return { type: "prepare", term, fromIndex, replaces, chosenIndex, accepted };
 }
 
 function readPromise(reader: ByteReader, term: Term): PromiseMessage {

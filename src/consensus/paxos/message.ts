@@ -7,13 +7,13 @@ import type { Run, SharedMessage } from "../message.ts";
 
 /**
  * Phase 1a, for all slots from `fromIndex` on at once; asked again for later slots if the answer was too long for one message.
- * `transfer`: the leader asked for this election, so its lease is no obstacle.
+ * `replaces`: the ballot of the leader that asked for this election, whose lease is no obstacle; 0: none did.
  */
 export interface Prepare {
   readonly type: "prepare";
   readonly term: Term;
   readonly fromIndex: Index;
-  readonly transfer: boolean;
+  readonly replaces: Term;
   /** What the candidate itself knows to be chosen, and what it accepted behind that: an acceptor that lost as much may promise. */
   readonly chosenIndex: Index;
   readonly accepted: readonly Run[];

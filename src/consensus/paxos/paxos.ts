@@ -9,6 +9,7 @@
 import type { NodeId } from "../../runtime/world.ts";
 import type { Consensus, ConsensusOptions, Entry, Index, Recovered, Term } from "../consensus.ts";
 import { adoptMembership, type Core } from "../core.ts";
+import { isHandover } from "../election.ts";
 import { createMachine } from "../machine.ts";
 import type { Policy } from "../policy.ts";
 import { becomeFollower } from "../roles.ts";
@@ -66,9 +67,9 @@ function createPolicy(): Policy {
     isQuestion: ({ options: { mutant } }, type) =>
       type === "prepare" || (mutant === "accept-below-promise" && type === "accept"), // mutant
     isFromLeader: (type) => type === "accept",
-    isCandidates: (message) => {
+    isCandidates: (core, message) => {
       const asked = message as PaxosOwnMessage;
-      return asked.type === "prepare" ? asked : undefined;
+      return asked.type === "prepare" ? { transfer: isHandover(core, asked.replaces) } : undefined;
     },
     nextTerm: (core) => ballotAbove(core.term, seatIn(core.history.at(core.commitIndex), core.id)),
     campaigns: ({ history, commitIndex }) => [history.at(commitIndex)],
@@ -81,8 +82,8 @@ function createPolicy(): Policy {
     // Whatever it lacks it will be told, unless that is compacted here.
     couldWin: (core, { lastIndex, accepted = [] }) =>
       isCovered(core, lastIndex, accepted) && lastIndex >= core.log.firstIndex - 1,
-    solicit(core, transfer) {
-      state.phase = startPhaseOne(core, transfer, state.fetched);
+    solicit(core, replaces) {
+      state.phase = startPhaseOne(core, replaces, state.fetched);
     },
     supportSelf(core) {
       core.candidacy!.votes.set(core.id, true);

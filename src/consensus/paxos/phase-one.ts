@@ -7,7 +7,7 @@
  * together so, ends: found memberships may ask for the promises of others, who may know of more.
  */
 import type { NodeId } from "../../runtime/world.ts";
-import type { Entry, Index, Membership } from "../consensus.ts";
+import type { Entry, Index, Membership, Term } from "../consensus.ts";
 import { commitTo, mayCampaign, noteMembership, openWrite, send, type Core } from "../core.ts";
 import { decodeMembership, isMeant, isSuccessor } from "../membership.ts";
 import { countVotes } from "../quorum.ts";
@@ -20,7 +20,8 @@ import { highestAccepted, type Accepted } from "./single-decree.ts";
 type Found = Map<Index, Accepted<NodeId>>;
 
 export interface PhaseOne {
-  readonly transfer: boolean;
+  /** `Prepare.replaces`. */
+  readonly replaces: Term;
   /** Who was asked, as which life of its name. */
   readonly asked: Map<NodeId, string | undefined>;
   readonly reports: Map<NodeId, PromiseMessage>;
@@ -40,9 +41,9 @@ export interface Opening {
   readonly reports: ReadonlyMap<NodeId, PromiseMessage>;
 }
 
-export function startPhaseOne(core: Core, transfer: boolean, values: Map<Index, Entry>): PhaseOne {
+export function startPhaseOne(core: Core, replaces: Term, values: Map<Index, Entry>): PhaseOne {
   for (const index of values.keys()) if (index <= core.commitIndex) values.delete(index);
-  const phase: PhaseOne = { transfer, asked: new Map(), reports: new Map(), values, fetching: undefined };
+  const phase: PhaseOne = { replaces, asked: new Map(), reports: new Map(), values, fetching: undefined };
   ask(core, phase, core.membership);
   ask(core, phase, membershipAtEnd(core, find(core, phase), phase));
   return phase;
@@ -58,10 +59,10 @@ function ask(core: Core, phase: PhaseOne, membership: Membership): void {
   }
 }
 
-function prepare(core: Core, { transfer }: PhaseOne, to: NodeId, fromIndex: Index): void {
+function prepare(core: Core, { replaces }: PhaseOne, to: NodeId, fromIndex: Index): void {
   const { term, commitIndex: chosenIndex } = core;
   const accepted = acceptedRuns(core, chosenIndex + 1).runs;
-  const message: Prepare = { type: "prepare", term, fromIndex, transfer, chosenIndex, accepted };
+  const message: Prepare = { type: "prepare", term, fromIndex, replaces, chosenIndex, accepted };
   send(core, to, message, core.durability.after);
 }
 
