@@ -303,7 +303,7 @@ describe("on a cluster of three", { timeout: TIMEOUT_MS }, () => {
     expect(told).toBe(
       [
         `failed  picky  ${id} `,
-        `  JOB_FAILED: map 0 failed 1 times, at last as ${attempt}: not this one`,
+        `  JOB_FAILED: map 0 failed 1 times, at last as ${attempt}: not this one (the record at byte 5 of /picky.txt)`,
         `  attempt  ${attempt} on n1`,
         "  split    /picky.txt:0+14",
         '  record   1: "bad"',
@@ -319,7 +319,7 @@ describe("on a cluster of three", { timeout: TIMEOUT_MS }, () => {
       )?.[1] ?? "";
     expect((await ask("show", later, "--tasks")).stdout).toMatch(/skipped 1$/m);
     expect((await ask("logs", later, "--all")).stdout).toContain(
-      "skipped record 1 (bad): Error: not this one",
+      "skipped record 1 at byte 5 of /picky.txt (bad): Error: not this one",
     );
   });
 

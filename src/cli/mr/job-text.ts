@@ -124,10 +124,11 @@ export function failureLines(failure: JobFailure): readonly string[] {
 
 /** Of a stack, what is the program's and not of what called it, nor in the message already. */
 function programLines(stack: string, message: string): readonly string[] {
+  const said = message.replace(/ \(the record at byte \d+ of .*\)$/, "");
   const lines = stack
     .split("\n")
     .filter((line) => !/^\s*at .*(mapreduce\/(task|streaming)\/|node:internal)/.test(line))
-    .filter((line) => !message.endsWith(line.trim().replace(/^(QuorateError|Error): /, "")));
+    .filter((line) => !said.endsWith(line.trim().replace(/^(QuorateError|Error): /, "")));
   return lines.slice(0, STACK_LINES_MAX);
 }
 

@@ -1,6 +1,7 @@
 /**
  * The log of an attempt, kept from filling the disk: the process writes to the file by itself, as fast as it likes, and an endless
- * loop may be one that prints. Beyond the limit its middle is left out; the beginning and the latest stay.
+ * loop may be one that prints. Beyond the limit its middle is left out; the beginning and the latest stay, but for what is
+ * printed in the moment of the cut.
  */
 import { appendFileSync, closeSync, fstatSync, openSync, readSync, truncateSync } from "node:fs";
 
