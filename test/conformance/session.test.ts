@@ -107,6 +107,43 @@ compare("connection commands answer as Redis does", async () => {
   ]);
 });
 
+compare("words too many, and odd ones in the right places, are refused as Redis refuses them", async () => {
+  await same([
+    "CLIENT PAUSE x on",
+    "CLIENT PAUSE x WRITE more",
+    "CLIENT UNBLOCK x foo",
+    "CLIENT UNBLOCK x TIMEOUT",
+    "CLIENT UNBLOCK 1 TIMEOUT more",
+    "PUBSUB CHANNELS a b",
+    "pubsub shardchannels a b",
+    "PUBSUB NUMPAT a",
+    "SLOWLOG GET x y",
+    "SLOWLOG GET -2",
+    "CONFIG SET maxmemory 0 timeout",
+    "MEMORY USAGE nosuch SAMPLES x",
+    "MEMORY USAGE nosuch SAMPLES -1",
+    "MEMORY USAGE nosuch SAMPLES 1 SAMPLES 2",
+    "MEMORY USAGE nosuch SAMPLES",
+    "MEMORY USAGE nosuch 1",
+    "MOVE nosuch 2147483648",
+    "MOVE nosuch -2147483648",
+    "COPY nosuch other DB 9223372036854775807",
+    "COPY nosuch other DB -2147483649",
+    "COPY nosuch other DB 16",
+    "SELECT 9223372036854775807",
+    "SWAPDB 0 9223372036854775807",
+    "SWAPDB 9223372036854775807 x",
+    "SELECT -0",
+    "SELECT 01",
+    "SELECT 2147483648",
+    "MULTI",
+    "SELECT x",
+    "SELECT 2147483648",
+    "SELECT 99",
+    "EXEC",
+  ]);
+});
+
 compare("RESP3 replies have the same types", async () => {
   await same(
     [
@@ -206,6 +243,18 @@ compare("transactions queue, abort, and watch as Redis's do", async () => {
     "EXEC",
     "MULTI",
     "RESET",
+    "EXEC",
+    "EXEC x",
+    "WATCH t",
+    "MULTI",
+    "INCR t",
+    "EXEC x",
+    "GET t",
+    "EXEC",
+    "DISCARD x",
+    "MULTI",
+    "DISCARD x",
+    "MULTI x",
     "EXEC",
     "DEL t absent",
   ]);

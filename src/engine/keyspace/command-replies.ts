@@ -2,6 +2,7 @@
  * What COMMAND and its subcommands answer, as pure functions over a command table
  * (https://redis.io/docs/latest/commands/command/). The connection's own rows are in the same table.
  */
+import { argumentReplies, argumentsOf } from "./command-arguments.ts";
 import type { CommandTable } from "./command-table.ts";
 import type { CommandGroup, CommandSpec } from "./command.ts";
 import { matchesGlob } from "./glob.ts";
@@ -117,10 +118,23 @@ function docsOf(specs: readonly CommandSpec[]): MapReply {
     specs.flatMap((spec) => {
       const { summary, since, group, complexity } = spec.docs;
       const items: Reply[] = ["summary", summary, "since", since, "group", group, "complexity", complexity];
+      const list = argumentsOf(spec.name, spec.docs.usage);
+      if (list.length > 0)
+        items.push(
+          "arguments",
+          argumentReplies(list, (place) => keyPlace(spec, place)),
+        );
       if (spec.subcommands !== undefined) items.push("subcommands", docsOf(spec.subcommands));
       return [spec.name, new MapReply(items)];
     }),
   );
+}
+
+/** Which specification the nth key has. Those that are found in another way than by their place have none. */
+function keyPlace(spec: CommandSpec, place: number): number | undefined {
+  const count = spec.keys.first === 0 ? 0 : keySpecifications(spec).length;
+  if (place < count) return place;
+  return count === 0 || spec.findKeys !== undefined ? undefined : count - 1;
 }
 
 /** COMMAND LIST [FILTERBY MODULE name | ACLCAT category | PATTERN pattern]; `filter` is what follows LIST. */

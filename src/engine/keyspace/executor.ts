@@ -1,6 +1,7 @@
 /** Runs commands against the databases: alone, inside a transaction, or called by another command. */
 import { assert, isQuorateError } from "../../runtime/errors.ts";
 import type { CommandSpec } from "./command.ts";
+import { databaseNumber } from "./commands/argument.ts";
 import type { Database } from "./database.ts";
 import type { Execution } from "./execution.ts";
 import type { Call } from "./keyspace-command.ts";
@@ -155,7 +156,8 @@ export class Executor implements Execution {
   /** SELECT inside a transaction or script: the connection only knows later. Its other commands cannot run here. */
   private connectionCommand(spec: CommandSpec, args: readonly string[]): Reply {
     if (spec.name !== "select") return NOT_IN_LOG;
-    const index = /^\d{1,9}$/.test(args[1]!) ? Number(args[1]) : -1;
+    const index = databaseNumber(args[1]!);
+    if (index instanceof ReplyError) return index;
     return this.select(index) ? OK : NO_SUCH_DATABASE;
   }
 }

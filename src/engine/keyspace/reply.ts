@@ -126,6 +126,14 @@ export function wrongArguments(name: string): ReplyError {
   return new ReplyError(`ERR wrong number of arguments for '${name}' command`);
 }
 
+/** Too many words behind a subcommand whose row only bounds them from below; `args` is the whole line. */
+export function subcommandMisused(args: readonly string[]): ReplyError {
+  const [container = "", word = ""] = args;
+  return new ReplyError(
+    `ERR unknown subcommand or wrong number of arguments for '${echoed(word)}'. Try ${container.toUpperCase()} HELP.`,
+  );
+}
+
 /** A client's text as an error line may repeat it: up to a zero byte, as C prints it, bounded, and on one line. */
 export function echoed(text: string, limit = 128): string {
   const end = text.indexOf("\0");

@@ -4,7 +4,7 @@ import { DATA_COMMANDS } from "./commands/index.ts";
 import { NO_KEYS } from "./commands/key-positions.ts";
 import type { Call } from "./keyspace-command.ts";
 import { testKeyspace, type TestKeyspace } from "./keyspace.testing.ts";
-import { NOT_AN_INTEGER, NULL_ARRAY, OK, type Reply, WRONG_TYPE } from "./reply.ts";
+import { NOT_AN_INTEGER, NULL_ARRAY, OK, type Reply, ReplyError, WRONG_TYPE } from "./reply.ts";
 
 const call = (line: string, database = 0): Call => ({ database, args: line.split(" ") });
 
@@ -42,6 +42,18 @@ test("EXEC runs its commands in their databases and goes on after an error, as R
     WRONG_TYPE,
   ]);
   expect(keyspace.run("GET a")).toBe("x");
+});
+
+test("SELECT on the way refuses what is no number of a database as Redis does", () => {
+  const keyspace = testKeyspace([...DATA_COMMANDS, SELECT]);
+  const calls = ["x", "01", "2147483648", "99", "15"].map((index) => call(`SELECT ${index}`));
+  expect(keyspace.apply({ type: "exec", watched: [], calls })).toEqual([
+    NOT_AN_INTEGER,
+    NOT_AN_INTEGER,
+    new ReplyError("ERR value is out of range, value must between -2147483648 and 2147483647"),
+    new ReplyError("ERR DB index is out of range"),
+    OK,
+  ]);
 });
 
 test("EXEC answers a null array and changes nothing when a watched key changed, died or came to be", () => {

@@ -2,6 +2,11 @@
 import { INT64_MAX, parseInteger } from "../numbers.ts";
 import { NOT_AN_INTEGER, OUT_OF_RANGE, ReplyError, SYNTAX_ERROR } from "../reply.ts";
 
+const INT32_MIN = -(2 ** 31);
+const INT32_MAX = 2 ** 31 - 1;
+const NOT_AN_INT: ReplyError = new ReplyError(
+  `ERR value is out of range, value must between ${INT32_MIN} and ${INT32_MAX}`,
+);
 const NOT_POSITIVE: ReplyError = new ReplyError("ERR value is out of range, must be positive");
 const NOT_NEGATABLE: ReplyError = new ReplyError(
   `ERR value is out of range, value must between -${INT64_MAX} and ${INT64_MAX}`,
@@ -15,6 +20,14 @@ export function atLeastArgument(text: string, minimum: number, wrong: ReplyError
   const value = parseInteger(text);
   if (value === undefined || value < minimum) throw wrong;
   return Number(value);
+}
+
+/** A database's number, within a C int, or what Redis answers to another text: `wrong`, if given. */
+export function databaseNumber(text: string, wrong?: ReplyError): number | ReplyError {
+  const index = parseInteger(text);
+  if (index === undefined) return wrong ?? NOT_AN_INTEGER;
+  if (index < INT32_MIN || index > INT32_MAX) return wrong ?? NOT_AN_INT;
+  return Number(index);
 }
 
 /** 0 or more. Throws Redis's "must be positive". */

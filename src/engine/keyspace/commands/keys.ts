@@ -2,9 +2,9 @@
 import type { CommandSpec } from "../command.ts";
 import type { Database } from "../database.ts";
 import type { Execution } from "../execution.ts";
-import { parseInteger } from "../numbers.ts";
-import { NO_SUCH_KEY, NOT_AN_INTEGER, OK, ReplyError, Status, SYNTAX_ERROR, type Reply } from "../reply.ts";
+import { NO_SUCH_KEY, OK, ReplyError, Status, SYNTAX_ERROR, type Reply } from "../reply.ts";
 import { typeOf } from "../value.ts";
+import { databaseNumber } from "./argument.ts";
 import { ALL_KEYS, ONE_KEY, TWO_KEYS } from "./key-positions.ts";
 
 const SAME_OBJECT: ReplyError = new ReplyError("ERR source and destination objects are the same");
@@ -21,9 +21,9 @@ function deleteKeys({ database }: Execution, args: readonly string[]): Reply {
 }
 
 function databaseArgument({ keyspace }: Execution, text: string): Database {
-  const index = parseInteger(text);
-  if (index === undefined) throw NOT_AN_INTEGER;
-  const database = keyspace.databases[Number(index)];
+  const index = databaseNumber(text);
+  if (index instanceof ReplyError) throw index;
+  const database = keyspace.databases[index];
   if (database === undefined) throw NO_SUCH_DATABASE;
   return database;
 }

@@ -1,8 +1,8 @@
 /** Whole databases and the time: FLUSHDB, FLUSHALL, SWAPDB, TIME. */
 import type { CommandSpec } from "../command.ts";
 import type { Execution } from "../execution.ts";
-import { parseInteger } from "../numbers.ts";
 import { OK, ReplyError, SYNTAX_ERROR, type Reply } from "../reply.ts";
+import { databaseNumber } from "./argument.ts";
 import { NO_KEYS } from "./key-positions.ts";
 
 /** ASYNC and SYNC are both taken: either way the cost does not depend on the number of keys. */
@@ -24,13 +24,14 @@ function flushAll({ keyspace }: Execution, args: readonly string[]): Reply {
 }
 
 function swapDatabases({ keyspace }: Execution, args: readonly string[]): Reply {
-  const [first, second] = [parseInteger(args[1]!), parseInteger(args[2]!)].map(Number);
-  if (Number.isNaN(first)) throw new ReplyError("ERR invalid first DB index");
-  if (Number.isNaN(second)) throw new ReplyError("ERR invalid second DB index");
-  if (keyspace.databases[first!] === undefined || keyspace.databases[second!] === undefined) {
-    throw new ReplyError("ERR DB index is out of range");
+  const first = databaseNumber(args[1]!, new ReplyError("ERR invalid first DB index"));
+  if (first instanceof ReplyError) return first;
+  const second = databaseNumber(args[2]!, new ReplyError("ERR invalid second DB index"));
+  if (second instanceof ReplyError) return second;
+  if (keyspace.databases[first] === undefined || keyspace.databases[second] === undefined) {
+    return new ReplyError("ERR DB index is out of range");
   }
-  keyspace.swapDatabases(first!, second!);
+  keyspace.swapDatabases(first, second);
   return OK;
 }
 

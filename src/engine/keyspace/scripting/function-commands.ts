@@ -4,7 +4,7 @@ import { NO_KEYS } from "../commands/key-positions.ts";
 import { commandRows } from "../commands/rows.ts";
 import type { Execution } from "../execution.ts";
 import { matchesGlob } from "../glob.ts";
-import { MapReply, OK, ReplyError, SetReply, Status } from "../reply.ts";
+import { MapReply, OK, ReplyError, SetReply, Status, subcommandMisused } from "../reply.ts";
 import type { Reply } from "../reply.ts";
 import { dumpLibraries, readDump } from "./function-dump.ts";
 import type { Library, LibraryRegistry } from "./library-registry.ts";
@@ -122,7 +122,8 @@ function functionContainer(libraries: LibraryRegistry): CommandSpec {
       usage: "[ASYNC | SYNC]",
       summary: "Deleting all functions",
       execute: (_, args) => {
-        if (args.length > 3 || (args.length === 3 && !/^a?sync$/i.test(args[2]!))) {
+        if (args.length > 3) return subcommandMisused(args);
+        if (args.length === 3 && !/^a?sync$/i.test(args[2]!)) {
           return new ReplyError("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
         }
         libraries.clear();
@@ -261,7 +262,7 @@ function describe(library: Library, withCode: boolean): Reply {
 }
 
 function restoreLibraries(libraries: LibraryRegistry, args: readonly string[]): Reply {
-  if (args.length > 4) return new ReplyError("ERR wrong number of arguments for 'function|restore' command");
+  if (args.length > 4) return subcommandMisused(args);
   const policy = (args[3] ?? "append").toLowerCase();
   if (policy !== "flush" && policy !== "append" && policy !== "replace") {
     return new ReplyError("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.");

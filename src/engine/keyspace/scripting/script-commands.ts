@@ -14,6 +14,7 @@ const NO_SCRIPT: ReplyError = new ReplyError("NOSCRIPT No matching script. Pleas
 export const NOT_BUSY: ReplyError = new ReplyError("NOTBUSY No scripts in execution right now.");
 const RUN_FLAGS = ["noscript", "stale", "movablekeys"] as const;
 const RUN_READ_ONLY_FLAGS = ["readonly", "noscript", "stale", "movablekeys"] as const;
+const SHA1_HEX_LENGTH = 40;
 const DEPENDS = "Depends on the script that is executed.";
 
 const HELP: readonly string[] = [
@@ -60,6 +61,8 @@ export function scriptCommands(engine: LuaEngine, cache: ScriptCache, log: LogSi
     return run(execution, remember(execution, args[1]!), args, readOnly);
   };
   const evaluateSha = (readOnly: boolean) => (execution: Execution, args: readonly string[]) => {
+    // As in Redis: what cannot be a digest is looked at before the keys, what could be one after them.
+    if (args[1]!.length !== SHA1_HEX_LENGTH) return NO_SCRIPT;
     splitKeys(args);
     const script = cache.find(args[1]!.toLowerCase());
     return script === undefined ? NO_SCRIPT : run(execution, script, args, readOnly);

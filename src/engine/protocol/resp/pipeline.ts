@@ -26,7 +26,7 @@ import { DEFERRED, Request } from "./request.ts";
 import type { Route } from "./router.ts";
 import type { SessionCommand } from "./session-command.ts";
 import { row } from "./session-command.ts";
-import { queueInTransaction } from "./transaction-queue.ts";
+import { queueInTransaction, refuse } from "./transaction-queue.ts";
 import { WriteRun } from "./write-run.ts";
 
 /** Bytes that may gather behind a held command before the socket is left unread. */
@@ -155,10 +155,9 @@ export class Pipeline {
         server.refuseHttp(connection);
         return true;
       }
-      if (connection.transaction !== undefined) connection.transaction.broken = true;
       this.answerNow(
         new Request(args, UNKNOWN_ROUTE, connection, silent, connection.parser.rawBytes, 0),
-        route,
+        refuse(connection, args[0]!.toLowerCase(), route),
       );
       return true;
     }
@@ -187,9 +186,8 @@ export class Pipeline {
     if (server.pause !== undefined && mustPause(server, connection, request)) return false;
     const refused = refusal(connection, request);
     if (refused !== undefined) {
-      if (connection.transaction !== undefined) connection.transaction.broken = true;
       route.statistics.rejected += 1;
-      this.answerNow(request, refused);
+      this.answerNow(request, refuse(connection, route.spec.name, refused));
       return true;
     }
     if (connection.transaction !== undefined && route.session?.insideMulti !== true) {

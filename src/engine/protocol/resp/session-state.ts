@@ -1,5 +1,6 @@
 /** Changes of a connection's state that several commands share. */
 import { timingSafeEqual } from "node:crypto";
+import { databaseNumber } from "../../keyspace/commands/argument.ts";
 import type { Reply } from "../../keyspace/reply.ts";
 import { NOT_AN_INTEGER, OK, ReplyError } from "../../keyspace/reply.ts";
 import { DATABASE_COUNT } from "../../keyspace/keyspace.ts";
@@ -9,8 +10,8 @@ const WRONG_PASSWORD = new ReplyError("WRONGPASS invalid username-password pair 
 
 /** SELECT. */
 export function selectDatabase(connection: Connection, text: string): Reply {
-  if (!/^-?(0|[1-9]\d{0,9})$/.test(text)) return NOT_AN_INTEGER;
-  const index = Number(text);
+  const index = databaseNumber(text);
+  if (index instanceof ReplyError) return index;
   if (index < 0 || index >= DATABASE_COUNT) return new ReplyError("ERR DB index is out of range");
   connection.database = index;
   return OK;

@@ -1,7 +1,9 @@
 /** The commands of an open transaction, and what it may gather. */
 import type { Reply } from "../../keyspace/reply.ts";
 import { QUEUED, ReplyError } from "../../keyspace/reply.ts";
+import type { Connection } from "./connection.ts";
 import type { Request } from "./request.ts";
+import { discardTransaction } from "./session-state.ts";
 
 const QUEUE_MAX = 1_000_000;
 
@@ -25,4 +27,15 @@ export function queueInTransaction(transaction: Transaction, request: Request, m
   }
   transaction.queue.push(request);
   return QUEUED;
+}
+
+/** What a command answers that is refused before it is carried out: EXEC will abort, and EXEC itself ends the transaction. */
+export function refuse(connection: Connection, name: string, reason: ReplyError): ReplyError {
+  if (name !== "exec") {
+    if (connection.transaction !== undefined) connection.transaction.broken = true;
+    return reason;
+  }
+  discardTransaction(connection);
+  const text = reason.message.replace(/^ERR /, "");
+  return new ReplyError(`EXECABORT Transaction discarded because of: ${text}`);
 }

@@ -1,6 +1,14 @@
 /** CLIENT: what this server knows of its connections, and what one may ask of it. */
 import type { Reply } from "../../../keyspace/reply.ts";
-import { MapReply, OK, ReplyError, SetReply, SYNTAX_ERROR, VerbatimReply } from "../../../keyspace/reply.ts";
+import {
+  MapReply,
+  OK,
+  ReplyError,
+  SetReply,
+  subcommandMisused,
+  SYNTAX_ERROR,
+  VerbatimReply,
+} from "../../../keyspace/reply.ts";
 import { clientLine } from "../clients.ts";
 import type { Connection } from "../connection.ts";
 import type { Outcome } from "../request.ts";
@@ -115,10 +123,11 @@ function reply({ connection, args }: Call): Outcome {
 }
 
 function pause({ server, args }: Call): Reply {
-  const timeoutMs = wholeNumber(args[2], new ReplyError("ERR timeout is not an integer or out of range"));
-  if (timeoutMs < 0) return new ReplyError("ERR timeout is negative");
+  if (args.length > 4) return subcommandMisused(args);
   const mode = args[3]?.toLowerCase() ?? "all";
   if (mode !== "all" && mode !== "write") return new ReplyError("ERR CLIENT PAUSE mode must be WRITE or ALL");
+  const timeoutMs = wholeNumber(args[2], new ReplyError("ERR timeout is not an integer or out of range"));
+  if (timeoutMs < 0) return new ReplyError("ERR timeout is negative");
   // A pause that is on is only ever made longer and stricter, as in Redis.
   const before = server.pause;
   const untilMs = Math.max(before?.untilMs ?? 0, Date.now() + timeoutMs);
@@ -165,10 +174,11 @@ function noTouch({ args }: Call): Reply {
 }
 
 function unblock({ args }: Call): Reply {
-  wholeNumber(args[2]);
-  if (args.length > 4 || (args[3] !== undefined && !/^(timeout|error)$/i.test(args[3]))) {
+  if (args.length > 4) return subcommandMisused(args);
+  if (args[3] !== undefined && !/^(timeout|error)$/i.test(args[3])) {
     return new ReplyError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
   }
+  wholeNumber(args[2]);
   // No command of this server blocks, so nobody is ever blocked.
   return 0;
 }

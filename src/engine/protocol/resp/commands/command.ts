@@ -46,7 +46,15 @@ export const COMMAND_FAMILY: Family = family(
       ({ server, args }) => commandList(server.router.table, args.slice(2)),
     ),
     command(
-      row("command|getkeys", -4, FLAGS, group, "2.8.13", "Which arguments are keys", "command [arg ...]"),
+      row(
+        "command|getkeys",
+        -4,
+        FLAGS,
+        group,
+        "2.8.13",
+        "Which arguments are keys",
+        "command [arg [arg ...]]",
+      ),
       ({ server, args }) => commandGetKeys(server.router.table, args.slice(2)),
     ),
     command(
@@ -57,7 +65,7 @@ export const COMMAND_FAMILY: Family = family(
         group,
         "7.0.0",
         "Which arguments are keys, and what is done with them",
-        "command [arg ...]",
+        "command [arg [arg ...]]",
       ),
       ({ server, args }) => commandGetKeysAndFlags(server.router.table, args.slice(2)),
     ),

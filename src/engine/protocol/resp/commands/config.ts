@@ -3,7 +3,7 @@ import { encodeCommand } from "../../../keyspace/command-codec.ts";
 import { matchesGlob } from "../../../keyspace/glob.ts";
 import type { KeyspaceCommand } from "../../../keyspace/keyspace-command.ts";
 import type { Reply } from "../../../keyspace/reply.ts";
-import { MapReply, OK, ReplyError } from "../../../keyspace/reply.ts";
+import { MapReply, OK, ReplyError, SYNTAX_ERROR } from "../../../keyspace/reply.ts";
 import { SETTING_ROWS } from "../../../keyspace/settings.ts";
 import { emptyStatistics } from "../context.ts";
 import type { ServerContext } from "../context.ts";
@@ -62,7 +62,7 @@ function unknownSetting(name: string): ReplyError {
 }
 
 function pairsOf(words: readonly string[]): readonly (readonly [string, string])[] | ReplyError {
-  if (words.length % 2 === 1) return new ReplyError("ERR wrong number of arguments for 'config|set' command");
+  if (words.length % 2 === 1) return SYNTAX_ERROR;
   const pairs = new Map<string, string>();
   for (let at = 0; at < words.length; at += 2) {
     const name = (words[at] as string).toLowerCase();

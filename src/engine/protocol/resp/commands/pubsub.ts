@@ -1,7 +1,7 @@
 /** SUBSCRIBE and its kin, PUBLISH, PUBSUB. Subscriptions are of one node's connections; messages reach all nodes. */
 import type { CommandSpec } from "../../../keyspace/command.ts";
 import type { Reply } from "../../../keyspace/reply.ts";
-import { PushReply } from "../../../keyspace/reply.ts";
+import { PushReply, subcommandMisused } from "../../../keyspace/reply.ts";
 import type { Connection } from "../connection.ts";
 import type { SubscriptionKind } from "../pubsub.ts";
 import { SHARD_PREFIX } from "../pubsub.ts";
@@ -63,7 +63,8 @@ function publisher(
   prefix: string,
   keys?: CommandSpec["keys"],
 ): SessionCommand {
-  const spec = row(name, 3, "pubsub loading stale fast", "pubsub", since, summary, "channel message", {
+  const usage = prefix === "" ? "channel message" : "shardchannel message";
+  const spec = row(name, 3, "pubsub loading stale fast", "pubsub", since, summary, usage, {
     complexity: "O(N + M), N subscribers of the channel, M patterns",
     ...(keys === undefined ? {} : { keys }),
     // From a script or a transaction: sent when it is applied, at every node to its own subscribers.
@@ -101,6 +102,12 @@ export const PUBSUB_COMMANDS: readonly SessionCommand[] = [
   }),
 ];
 
+function channelNames(kind: SubscriptionKind): (call: Call) => Reply {
+  return ({ server, args }) => {
+    return args.length > 3 ? subcommandMisused(args) : server.pubsub.names(kind, args[2]);
+  };
+}
+
 function numSub(kind: SubscriptionKind): (call: Call) => Reply {
   return ({ server, args }) =>
     args.slice(2).flatMap((name): Reply[] => [name, server.pubsub.count(kind, name)]);
@@ -113,7 +120,7 @@ export const PUBSUB_FAMILY: Family = family(
   [
     command(
       row("pubsub|channels", -2, SEE, "pubsub", "2.8.0", "Lists the channels listened to", "[pattern]"),
-      ({ server, args }) => server.pubsub.names("channels", args[2]),
+      channelNames("channels"),
     ),
     command(
       row("pubsub|numsub", -2, SEE, "pubsub", "2.8.0", "Counts listeners", "[channel [channel ...]]"),
@@ -125,10 +132,18 @@ export const PUBSUB_FAMILY: Family = family(
     ),
     command(
       row("pubsub|shardchannels", -2, SEE, "pubsub", "7.0.0", "Lists the shard channels", "[pattern]"),
-      ({ server, args }) => server.pubsub.names("shards", args[2]),
+      channelNames("shards"),
     ),
     command(
-      row("pubsub|shardnumsub", -2, SEE, "pubsub", "7.0.0", "Counts shard listeners", "[shardchannel ...]"),
+      row(
+        "pubsub|shardnumsub",
+        -2,
+        SEE,
+        "pubsub",
+        "7.0.0",
+        "Counts shard listeners",
+        "[shardchannel [shardchannel ...]]",
+      ),
       numSub("shards"),
     ),
   ],

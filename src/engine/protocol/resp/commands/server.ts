@@ -1,13 +1,16 @@
 /** The server itself: ROLE, WAIT, TIME, MONITOR, SHUTDOWN, FAILOVER, MEMORY, SLOWLOG, LATENCY, DEBUG. */
 import type { CommandSpec } from "../../../keyspace/command.ts";
+import { parseInteger } from "../../../keyspace/numbers.ts";
 import type { Reply } from "../../../keyspace/reply.ts";
 import {
   DoubleReply,
   MapReply,
+  NOT_AN_INTEGER,
   OK,
   PushReply,
   ReplyError,
   SetReply,
+  subcommandMisused,
   SYNTAX_ERROR,
   VerbatimReply,
 } from "../../../keyspace/reply.ts";
@@ -179,6 +182,7 @@ export const TIME_HANDLER: SessionCommand["run"] = time;
 const BAD_COUNT = new ReplyError("ERR count should be greater than or equal to -1");
 
 function slowLogGet({ server, args }: Call): Reply {
+  if (args.length > 3) return subcommandMisused(args);
   const count = args[2] === undefined ? 10 : wholeNumber(args[2], BAD_COUNT);
   if (count < -1) return BAD_COUNT;
   return server.slowLog.replies(count);
@@ -222,7 +226,15 @@ export const LATENCY_FAMILY: Family = family(
         ),
     ),
     command(
-      row("latency|histogram", -2, ADMIN, GROUP, "7.0.0", "Distribution by command: none", "[command ...]"),
+      row(
+        "latency|histogram",
+        -2,
+        ADMIN,
+        GROUP,
+        "7.0.0",
+        "Distribution by command: none",
+        "[command [command ...]]",
+      ),
       () => new MapReply([]),
     ),
   ],
@@ -251,8 +263,13 @@ export const MEMORY_USAGE: CommandSpec = row(
   {
     keys: { first: 2, last: 2, step: 1 },
     execute: ({ database }, args) => {
-      if (args.length !== 3 && !(args.length === 5 && args[3]!.toLowerCase() === "samples"))
-        throw SYNTAX_ERROR;
+      // Estimates need no samples here: their number is only checked.
+      for (let at = 3; at < args.length; at += 2) {
+        if (args[at]!.toLowerCase() !== "samples" || at + 1 === args.length) throw SYNTAX_ERROR;
+        const samples = parseInteger(args[at + 1]!);
+        if (samples === undefined) throw NOT_AN_INTEGER;
+        if (samples < 0) throw SYNTAX_ERROR;
+      }
       const key = args[2] as string;
       const value = database.peek(key);
       if (value === undefined) return null;
