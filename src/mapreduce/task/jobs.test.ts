@@ -253,6 +253,6 @@ test("a value that the codec does not hold fails its record, also where it is fo
   const path = bench.write("input", "a\nb\n");
   expect(await bench.map(bench.wholeSplit(path))).toMatchObject({
     type: "failed",
-    message: '"1" is not a value of the codec "integer"',
+    message: `"1" is not a value of the codec "integer" (the record at byte 2 of ${path})`,
   });
 });
