@@ -5,6 +5,8 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Algorithm } from "../../src/consensus/algorithms.ts";
+import { lockDirectory } from "../../src/engine/cluster/directory-lock.ts";
+import { isQuorateError } from "../../src/runtime/errors.ts";
 import type { StatusDocument } from "../../src/engine/protocol/admin/status-document.ts";
 
 const MAIN = resolve(import.meta.dirname, "../../dist/cli/main.js");
@@ -69,14 +71,39 @@ export function scratch(): string {
   return directory;
 }
 
-/** Ends what still runs (the nodes end with their supervisor) and removes the directories. */
+/**
+ * Ends what still runs and removes the directories. Nodes whose supervisor was killed take their time to end in order: what one
+ * still writes to cannot be removed, and the next directory, which may get the same inode, would seem to be its own.
+ */
 export async function cleanUp(): Promise<void> {
   const ends = [...running].map((child) => new Promise<void>((done) => child.once("close", () => done())));
   for (const child of running) child.kill("SIGKILL");
   await Promise.all(ends);
   for (const directory of directories.splice(0)) {
-    fs.rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    for (const each of foldersOf(directory, 2)) await unused(each);
+    fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
+}
+
+function foldersOf(directory: string, depth: number): readonly string[] {
+  const below = fs.readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  if (depth === 0) return [directory];
+  return [directory, ...below.flatMap(({ name }) => foldersOf(join(directory, name), depth - 1))];
+}
+
+/** Kills the node that has it as its data directory. */
+function unused(directory: string): Promise<true> {
+  return until(`${directory} to be left by its node`, 20_000, async () => {
+    try {
+      await (await lockDirectory(directory))();
+      return true;
+    } catch (error) {
+      if (!isQuorateError(error) || error.code !== "DATA_DIRECTORY_IN_USE") throw error;
+      const pid = Number(/pid (\d+)/.exec(error.message)?.[1]);
+      if (pid !== process.pid && isAlive(pid)) process.kill(pid, "SIGKILL");
+      return undefined;
+    }
+  });
 }
 
 export interface Cluster {
