@@ -95,7 +95,9 @@ function foldersOf(directory: string, depth: number): readonly string[] {
 function unused(directory: string): Promise<true> {
   return until(`${directory} to be left by its node`, 20_000, async () => {
     try {
-      await (await lockDirectory(directory))();
+      await (
+        await lockDirectory(directory)
+      )();
       return true;
     } catch (error) {
       if (!isQuorateError(error) || error.code !== "DATA_DIRECTORY_IN_USE") throw error;
