@@ -45,9 +45,10 @@ async function translated<T>(action: () => Promise<T>): Promise<T> {
 }
 
 function translate(error: unknown): unknown {
-  const { code, message } = error as NodeJS.ErrnoException;
+  const { code, message, path } = error as NodeJS.ErrnoException;
   if (isQuorateError(error) || typeof code !== "string" || !/^E[A-Z]+$/.test(code)) return error;
-  return new QuorateError(CODES[code] ?? "FILE_OPERATION_REFUSED", message, { cause: error });
+  const text = code === "ENOENT" && path !== undefined ? `${path} does not exist` : message;
+  return new QuorateError(CODES[code] ?? "FILE_OPERATION_REFUSED", text, { cause: error });
 }
 
 function typeOf(stats: Stats): FileDescription["type"] {
