@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from "vitest";
 import type { JobReport } from "../../mapreduce/job-api.ts";
 import { jobSettings } from "../../mapreduce/job-settings.ts";
 import type { JobSpec } from "../../mapreduce/job-spec.ts";
+import { recordPlaceText } from "../../mapreduce/task/failure.ts";
 import { displayFor } from "./display.ts";
 import { endLines, jobsTable, percent, progressLine, progressLines } from "./job-text.ts";
 import { planLines } from "./plan-text.ts";
@@ -167,6 +168,18 @@ describe("a job that has ended", () => {
       '  attempt  attempt_20261125_0001_m_000004_3 on n2\n  split    /in/a:0+9\n  record   3: "a\\tb"',
       "    at map (words.ts:7:3)",
       "  log      quorate mr logs job_20261125_0001 attempt_20261125_0001_m_000004_3",
+    ]);
+    // The place of the record is behind the message, as attempts say it, and the stack's first line is not said again.
+    const place = recordPlaceText({ index: 3, text: "a\tb", place: { path: "/in/a (old)", position: 4 } });
+    const placed = report({
+      state: "failed",
+      endedMs: 4_000,
+      failure: { ...failure, message: `boom${place}` },
+    });
+    const [, told, , stack] = endLines(placed, "", plain);
+    expect([told, stack]).toEqual([
+      "  JOB_FAILED: boom (the record at byte 4 of /in/a (old))",
+      "    at map (words.ts:7:3)",
     ]);
   });
 

@@ -2,6 +2,7 @@
 import type { JobFailure, JobReport, JobState, JobSummary, TaskTally } from "../../mapreduce/job-api.ts";
 import { recordWord } from "../../mapreduce/job-api.ts";
 import type { Counters } from "../../mapreduce/job-spec.ts";
+import { withoutRecordPlace } from "../../mapreduce/task/failure.ts";
 import type { Colour, Paint } from "../style.ts";
 import { formatBytes, formatCount, formatDuration, formatTable } from "../style.ts";
 import type { Rates } from "./rates.ts";
@@ -124,7 +125,7 @@ export function failureLines(failure: JobFailure): readonly string[] {
 
 /** Of a stack, what is the program's and not of what called it, nor in the message already. */
 function programLines(stack: string, message: string): readonly string[] {
-  const said = message.replace(/ \(the record at byte \d+ of .*\)$/, "");
+  const said = withoutRecordPlace(message);
   const lines = stack
     .split("\n")
     .filter((line) => !/^\s*at .*(mapreduce\/(task|streaming)\/|node:internal)/.test(line))

@@ -35,6 +35,11 @@ export function recordPlaceText(record: RecordAtHand | undefined): string {
   return record?.place === undefined ? "" : ` (the record${placeText(record)})`;
 }
 
+/** The message as the program gave it, without that. */
+export function withoutRecordPlace(message: string): string {
+  return message.replace(/ \(the record at byte \d+ of .*\)$/, "");
+}
+
 /** The program failed on a record. */
 export class BadRecord extends Error {
   override readonly name = "BadRecord";

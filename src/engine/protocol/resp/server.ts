@@ -3,16 +3,16 @@
  *
  * `server` listens and ends; `connection` is one socket; `pipeline` keeps one connection's commands in order and carries
  * them out on the node; `admission` refuses; `router` finds a command's row; `commands/` are the commands of the connection
- * and the server, those of the data being the keyspace's; `turn` gathers output, and
- * `reply-encoder` writes it; `pubsub`, `clients`, `settings`, `slow-log` and `topology` are what they say. Any node takes any command: what must go to the
- * leader is the node's business, not the client's.
+ * and the server, those of the data being the keyspace's; `turn` gathers output, and `reply-encoder` writes it; `pubsub`,
+ * `clients`, `settings`, `slow-log` and `topology` are what they say. Any node takes any command: what must go to the leader is
+ * the node's business, not the client's.
  */
 import { randomBytes } from "node:crypto";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { createServer } from "node:net";
 import { QuorateError } from "../../../runtime/errors.ts";
-import type { Logger } from "../../../runtime/world.ts";
 import { readAccepted } from "../../../runtime/node/socket-reads.ts";
+import type { Logger } from "../../../runtime/world.ts";
 import type { CommandTable } from "../../keyspace/command-table.ts";
 import { ReplyError } from "../../keyspace/reply.ts";
 import { isLoopback } from "../loopback.ts";
