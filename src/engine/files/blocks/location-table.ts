@@ -83,6 +83,12 @@ export class LocationTable implements Locations {
     this.reporting.delete(id);
   }
 
+  /** The number of the process that was heard last; undefined: none was. */
+  lifeOf(node: NodeId): number | undefined {
+    const life = this.reporting.get(node)?.life;
+    return life === NO_LIFE ? undefined : life;
+  }
+
   /** Replicas that a node holds. */
   replicasOf(node: NodeId): number {
     return this.reporting.get(node)?.replicas.size ?? 0;
