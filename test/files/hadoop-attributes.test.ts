@@ -4,6 +4,7 @@
  */
 import { resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Summary } from "../../src/client/files/driver.ts";
 import { connectFiles } from "../../src/client/files/connect.ts";
 import type { Files } from "../../src/client/files/files.ts";
 import type { Engine } from "../../src/engine/start.ts";
@@ -128,6 +129,18 @@ describe.skipIf(lacks("hadoop"))("hadoop fs and quorate fs", () => {
     await alike("-renameSnapshot", "/snap", "s1", "s2");
     await alike("-renameSnapshot", "/snap", "s1", "s2");
     await alike("-renameSnapshot", "/snap", "s1");
+    for (const files of both) {
+      await files.writeFile("/snap/gone", "gone by now");
+      await files.mkdir("/snap/e");
+      await files.createSnapshot("/snap", "full");
+      for (const name of ["gone", "e"]) await files.rm(`/snap/${name}`, { recursive: true });
+    }
+    for (const options of [["-s"], ["-x"], ["-x", "-s"], ["-h"]])
+      await alike("-count", ...options, "-v", "/snap", "/");
+    expect(await alike("-count", "-s", "/snap")).toMatch(/^ +2 +1 +11 +11 +1 +1 +11 \/snap\n$/);
+    await alike("-du", "-s", "/snap");
+    await alike("-du", "-s", "-x", "/snap");
+    for (const files of both) await files.deleteSnapshot("/snap", "full");
     await alike("-deleteSnapshot", "/snap", "s2");
     await alike("-deleteSnapshot", "/snap", "s2");
     await alike("-deleteSnapshot", "/snap");
@@ -203,6 +216,34 @@ describe.skipIf(lacks("hadoop"))("hadoop fs and quorate fs", () => {
         ] as const)
           await same("snapshot.SnapshotDiff", "snapshotDiff", "/q", from, to);
         expect(await same("snapshot.LsSnapshottableDir", "lsSnapshottableDir")).toMatch(/ 2 65536 \/q\n$/);
+        for (const files of [theirs, ours]) {
+          await files.rm("/q/d", { recursive: true });
+          await files.writeFile("/q/a", "another");
+          await files.mkdir("/q/d");
+        }
+        const [told, said] = await Promise.all([theirs.summary("/q"), ours.summary("/q")]);
+        // HDFS counts what was renamed before it was removed under both names, here it is counted once.
+        const { length } = "moved";
+        const past = {
+          directories: 1,
+          files: 4,
+          length: "a".length + "more".length + "gone".length + "d/kept".length + length,
+        };
+        expect(said.snapshots).toMatchObject(past);
+        expect(told.snapshots).toMatchObject({
+          ...past,
+          files: past.files + 1,
+          length: past.length + length,
+        });
+        const now = (of: Summary): readonly number[] => [
+          of.directories - of.snapshots.directories,
+          of.files - of.snapshots.files,
+          of.length - of.snapshots.length,
+        ];
+        expect([now(said), now(told)]).toEqual([
+          [2, 1, "another".length],
+          [2, 1, "another".length],
+        ]);
         await same("DFSAdmin", "setQuota", "30", "/q", "/q/d");
         await same("DFSAdmin", "setSpaceQuota", "2g", "/q");
         const quotas = { nameQuota: 30, spaceQuota: 2 * 1024 ** 3 };

@@ -84,7 +84,7 @@ function groupsOf(args: Arguments): readonly Group[] {
   if (types !== undefined) groups.push(typeQuotas(types, text));
   else if (args.has("u")) groups.push(quotas(async ({ usage }) => usage(), text));
   else {
-    if (args.has("q")) groups.push(quotas(async ({ summary }) => usageOf(await summary()), text));
+    if (args.has("q")) groups.push(quotas(usageOf, text));
     groups.push(counts(args.has("x") && !isQuotas, text));
   }
   if (args.has("e")) groups.push(coding());
@@ -153,7 +153,10 @@ function snapshots(text: (value: number) => string): Group {
   };
 }
 
-function usageOf({ directories, files, space, nameQuota, spaceQuota }: Summary): QuotaUsage {
+/** Whether quotas count what only snapshots hold is the server's to say: HDFS's do, those of Quorate do not. */
+async function usageOf({ summary, usage }: Answers): Promise<QuotaUsage> {
+  const { directories, files, space, nameQuota, spaceQuota, snapshots: past } = await summary();
+  if (past.directories + past.files > 0) return usage();
   return { names: directories + files, space, nameQuota, spaceQuota, types: {} };
 }
 

@@ -55,6 +55,7 @@ export interface ReadOptions extends CallOptions {
   readonly length?: number;
 }
 
+/** Over WebHDFS what only snapshots hold is counted too. */
 export interface Summary {
   readonly directories: number;
   readonly files: number;

@@ -130,6 +130,7 @@ export class MemoryFileSystem implements FileSystem {
       nameQuota: node.nameQuota,
       spaceQuota: node.spaceQuota,
       erasureCoding: undefined,
+      snapshots: { directories: 0, files: 0, length: 0, space: 0 },
       isFile: node.type !== "directory",
     };
   }

@@ -90,7 +90,7 @@ function hasOtherAttributes(before: Directory, after: Directory): boolean {
 }
 
 /** The entries of both, by name; chunks that both share are left out. */
-function* pairs(
+export function* pairs(
   left: readonly Chunk[],
   right: readonly Chunk[],
 ): Generator<readonly [string, Inode | undefined, Inode | undefined]> {

@@ -20,6 +20,7 @@ test("directories and files are made, listed in the order of their bytes, and co
     spaceQuota: -1,
     erasureCoding: undefined,
     isFile: false,
+    snapshots: { directories: 0, files: 0, length: 0, space: 0 },
   });
   expect(trial.machine.status("/a/z", ROOT)).toMatchObject({
     type: "file",

@@ -83,7 +83,7 @@ export interface FileStatus {
 }
 
 export interface ContentSummary {
-  /** The directory itself included, as HDFS counts. */
+  /** The directory itself included, as HDFS counts. Here and below: of what is there now, as quotas count. */
   readonly directories: number;
   readonly files: number;
   readonly length: number;
@@ -96,6 +96,13 @@ export interface ContentSummary {
   /** A directory's own policy, not one from above; of a file how its blocks are kept. Undefined: none; replicated. */
   readonly erasureCoding: string | undefined;
   readonly isFile: boolean;
+  /** Besides: what was removed or replaced since, and only snapshots hold. */
+  readonly snapshots: {
+    readonly directories: number;
+    readonly files: number;
+    readonly length: number;
+    readonly space: number;
+  };
 }
 
 export interface Listing {

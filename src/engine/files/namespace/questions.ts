@@ -27,6 +27,7 @@ import type { FileSegments, StoredBlock } from "./queries.ts";
 import { Refusal } from "./replies.ts";
 import type { Resolved } from "./resolve.ts";
 import { changeable, codingPolicyOf, existing, resolve } from "./resolve.ts";
+import { snapshotContent } from "./snapshot-content.ts";
 import type { NamespaceState } from "./state.ts";
 import { statusOf } from "./status.ts";
 
@@ -100,6 +101,7 @@ export function contentSummary(state: NamespaceState, path: string, caller: Call
   if (node.kind === "directory") access.check(node, READ | EXECUTE, found.names, found.names.length);
   const totals = noTotals();
   addTotals(totals, node, 1);
+  const { directories, files, links, length, space } = snapshotContent(state, found);
   return {
     directories: totals.directories,
     files: totals.files + totals.links,
@@ -109,6 +111,7 @@ export function contentSummary(state: NamespaceState, path: string, caller: Call
     spaceQuota: node.extras?.spaceQuota ?? -1,
     erasureCoding: node.extras?.erasureCoding,
     isFile: node.kind === "file",
+    snapshots: { directories, files: files + links, length, space },
   };
 }
 

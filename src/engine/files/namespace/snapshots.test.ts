@@ -125,6 +125,42 @@ test("the difference between snapshots names what was made, removed, changed and
   );
 });
 
+test("what only snapshots hold is counted beside what is there: once, whatever holds it, without what was renamed or changed", () => {
+  const trial = prepared();
+  const only = (path: string): object => trial.machine.contentSummary(path, ROOT).snapshots;
+  const none = { directories: 0, files: 0, length: 0, space: 0 };
+  trial.do("put", { path: "/d/sub/c", content: "22" });
+  trial.do("put", { path: "/d/sub/deep/e", content: "333" });
+  trial.do("put", { path: "/d/z", content: "4444" });
+  trial.do("createSnapshot", { path: "/d", name: "s2" });
+  expect([only("/d"), only("/"), only("/d/sub")]).toEqual([none, none, none]);
+  // Renamed, changed and new: all there.
+  trial.do("appendInline", { path: "/d/a", content: "x" });
+  trial.do("rename", { from: "/d/z", to: "/d/sub/z" });
+  trial.do("put", { path: "/d/new", content: "5" });
+  expect(only("/d")).toEqual(none);
+  trial.do("delete", { path: "/d/sub/b" });
+  trial.do("createSnapshot", { path: "/d", name: "s3" });
+  expect(only("/d")).toEqual({ directories: 0, files: 1, length: 1, space: 3 });
+  // What is gone from a directory that is gone too was counted already.
+  trial.do("delete", { path: "/d/sub" });
+  const gone = { directories: 2, files: 4, length: 1 + 2 + 3 + 4, space: 30 };
+  expect([only("/d"), only("/")]).toEqual([gone, gone]);
+  trial.do("mkdir", { path: "/d/sub", mode: 0o755 });
+  trial.do("put", { path: "/d/new", content: "66", existing: "replace" });
+  const replaced = { ...gone, files: 5, length: 11, space: 33 };
+  expect([only("/d"), only("/d/sub"), only("/d/.snapshot/s1")]).toEqual([replaced, none, none]);
+  expect(trial.machine.contentSummary("/d", ROOT)).toMatchObject({ directories: 2, files: 2, length: 4 });
+  // A directory that is moved keeps what is gone from it.
+  trial.do("put", { path: "/d/sub/n", content: "7" });
+  trial.do("createSnapshot", { path: "/d", name: "s4" });
+  trial.do("delete", { path: "/d/sub/n" });
+  trial.do("rename", { from: "/d/sub", to: "/d/moved" });
+  expect(only("/d")).toEqual({ ...replaced, files: 6, length: 12, space: 36 });
+  for (const name of ["s1", "s2", "s3", "s4"]) trial.do("deleteSnapshot", { path: "/d", name });
+  expect(only("/d")).toEqual(none);
+});
+
 test("a directory with snapshots stays where it is, and such directories do not nest", () => {
   const trial = prepared();
   trial.refused("SNAPSHOT_REFUSED", "delete", { path: "/d" });

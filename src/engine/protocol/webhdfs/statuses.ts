@@ -39,15 +39,21 @@ export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
+/** HDFS counts what only snapshots hold too; its client takes it away again for `-x`. */
 export function contentSummaryJson(summary: ContentSummary): ContentSummaryJson {
+  const { snapshots } = summary;
   return {
-    directoryCount: summary.directories,
+    directoryCount: summary.directories + snapshots.directories,
     // HDFS's word for a file that is not coded; its client's `-count -e` fails without one.
     ecPolicy: summary.erasureCoding ?? (summary.isFile ? "Replicated" : ""),
-    fileCount: summary.files,
-    length: summary.length,
+    fileCount: summary.files + snapshots.files,
+    length: summary.length + snapshots.length,
     quota: summary.nameQuota,
-    spaceConsumed: summary.space,
+    snapshotDirectoryCount: snapshots.directories,
+    snapshotFileCount: snapshots.files,
+    snapshotLength: snapshots.length,
+    snapshotSpaceConsumed: snapshots.space,
+    spaceConsumed: summary.space + snapshots.space,
     spaceQuota: summary.spaceQuota,
     typeQuota: {},
   };
