@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { RequestParser } from "../../../wire/resp/request-parser.ts";
+import type { WatchedKey } from "../../keyspace/keyspace-command.ts";
 import type { Reply } from "../../keyspace/reply.ts";
 import type { ServerContext } from "./context.ts";
 import { PAUSED_OUTPUT } from "./pause-reasons.ts";
@@ -48,8 +49,8 @@ export class Connection implements Flushable {
   clusterAware = false;
   monitoring = false;
   transaction: Transaction | undefined;
-  /** Versions of watched keys by "database:key". */
-  readonly watched: Map<string, { database: number; key: string; version: number }> = new Map();
+  /** By "database:key". */
+  readonly watched: Map<string, WatchedKey> = new Map();
   readonly subscriptions: SubscriptionSets = { channels: new Set(), patterns: new Set(), shards: new Set() };
   lastCommand = "NULL";
   lastCommandMs: number = Date.now();

@@ -1,9 +1,9 @@
 /**
  * MULTI, EXEC, DISCARD, WATCH, UNWATCH.
  *
- * Commands gather on the connection; EXEC puts all of them into the log as one command with the versions of the watched
- * keys, which are compared where it is applied. WATCH reads those versions behind a barrier, so a key that changed after
- * WATCH was answered always breaks the transaction.
+ * Commands gather on the connection; EXEC puts all of them into the log as one command with the revision that the keyspace had
+ * at WATCH; whether a watched key has changed since is looked up where it is applied. WATCH reads the revision behind a
+ * barrier, so a key that changed after WATCH was answered always breaks the transaction.
  */
 import { encodeRequest } from "../../../../wire/resp/request-encoder.ts";
 import { encodeExec } from "../../../keyspace/command-codec.ts";
@@ -32,7 +32,7 @@ function discard({ connection }: Call): Reply {
   return OK;
 }
 
-/** Runs behind a barrier: the versions are those that a read at this moment would see. */
+/** Runs behind a barrier: the revision is the one that a read at this moment would see. */
 function watch({ connection, server, args }: Call): Reply {
   if (connection.transaction !== undefined) return new ReplyError("ERR WATCH inside MULTI is not allowed");
   const { database } = connection;
@@ -40,11 +40,7 @@ function watch({ connection, server, args }: Call): Reply {
   for (const key of args.slice(1)) {
     const name = `${database}:${key}`;
     if (connection.watched.has(name)) continue;
-    connection.watched.set(name, {
-      database,
-      key,
-      version: node.machine.versionOf(database, key, node.logTimeMs()),
-    });
+    connection.watched.set(name, node.machine.watch(database, key, node.logTimeMs()));
   }
   return OK;
 }
