@@ -173,6 +173,29 @@ compare("RESP3 replies have the same types", async () => {
   );
 });
 
+compare("INFO counts errors by their first word as Redis does", async () => {
+  await same([
+    "CONFIG RESETSTAT",
+    "INFO errorstats",
+    "SET es x",
+    "INCR es",
+    "LPUSH es 1",
+    "NOSUCH a",
+    "GET",
+    "MULTI",
+    "INCR es",
+    "LPUSH es 1",
+    "EXEC",
+    "MULTI",
+    "SET es",
+    "EXEC",
+    "DEL es",
+    "INFO errorstats",
+    "CONFIG RESETSTAT",
+    "INFO errorstats",
+  ]);
+});
+
 compare("transactions queue, abort, and watch as Redis's do", async () => {
   await same([
     "EXEC",

@@ -21,7 +21,7 @@ import type { KeyspaceCommand, KeyVersion, WatchedKey } from "./keyspace-command
 import { DATABASE_COUNT, type Keyspace, type KeyspaceStatistics } from "./keyspace.ts";
 import { Moment, TICK_NEEDED } from "./moment.ts";
 import { echoed, NULL_ARRAY, OK, ReplyError, type Reply } from "./reply.ts";
-import type { ScriptEngine } from "./section.ts";
+import type { ScriptEngine, ScriptFigures } from "./section.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { DEFAULT_SETTINGS, SETTING_ROWS, type KeyspaceSettings } from "./settings.ts";
 import { KeyspaceCut } from "./snapshot-cut.ts";
@@ -258,6 +258,16 @@ export class KeyspaceMachine implements Keyspace {
   statistics(): KeyspaceStatistics {
     const { expired, evicted, hits, misses } = this.counters;
     return { usedBytes: this.usedBytes(), expiredKeys: expired, evictedKeys: evicted, hits, misses };
+  }
+
+  /** The counts of `statistics` begin anew. They are this replica's own. */
+  resetCounters(): void {
+    Object.assign(this.counters, { expired: 0, evicted: 0, hits: 0, misses: 0 });
+  }
+
+  /** What scripting keeps; undefined: there is none. */
+  scriptFigures(): ScriptFigures | undefined {
+    return this.scripts?.figures();
   }
 
   /** Deterministic estimate of the memory that all entries take. */

@@ -180,6 +180,7 @@ export class Connection implements Flushable {
   received(chunk: Buffer, length: number): void {
     const { statistics, settings, turn } = this.server;
     statistics.inputBytes += length;
+    statistics.reads += 1;
     this.lastCommandMs = Date.now();
     if (this.closing) return;
     turn.reading = true;
@@ -236,6 +237,7 @@ export class Connection implements Flushable {
     }
     this.out = "";
     this.server.statistics.outputBytes += text.length;
+    this.server.statistics.writes += 1;
     this.socket.write(text, "latin1");
     if (this.socket.writableLength > OUTPUT_HIGH_BYTES) this.pause(PAUSED_OUTPUT);
   }
