@@ -24,6 +24,8 @@ export interface NodeConfig {
   readonly readMode: "barrier" | "lease";
   readonly password: string | undefined;
   readonly protectedMode: boolean;
+  /** Beside those that the node knows of. */
+  readonly browserNames: readonly string[];
   readonly secret: string | undefined;
   /** Where the node is, such as "/dc1/rack2": replicas of blocks are spread over racks. */
   readonly rack: string;

@@ -15,6 +15,7 @@ const SETTINGS: Settings = {
   password: undefined,
   protectedMode: true,
   secret: undefined,
+  browserNames: [],
   rack: "/default-rack",
   logLevel: "warn",
   logFormat: "json",

@@ -31,7 +31,15 @@ const NAME = /^[\w.-]{1,64}$/;
 /** What is the same for every node of a plan. */
 export interface Settings extends Pick<
   NodeConfig,
-  "durability" | "readMode" | "password" | "protectedMode" | "secret" | "rack" | "logLevel" | "logFormat"
+  | "durability"
+  | "readMode"
+  | "password"
+  | "protectedMode"
+  | "browserNames"
+  | "secret"
+  | "rack"
+  | "logLevel"
+  | "logFormat"
 > {
   /** Undefined: what the directory, or the cluster that is joined, was founded with. */
   readonly consensus: Algorithm | undefined;

@@ -80,6 +80,7 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
     readMode: call.choice("read-mode", ["barrier", "lease"]) ?? "barrier",
     password: call.text("password"),
     protectedMode: call.choice("protected-mode", ["yes", "no"]) !== "no",
+    browserNames: browserNames(call.text("browser-names") ?? ""),
     secret: call.text("secret"),
     rack: rackOf(call.text("rack") ?? DEFAULT_RACK),
     slots: call.integer("slots", { min: 0, max: 1024 }),
@@ -120,6 +121,13 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
 }
 
 /** A path of the topology. */
+function browserNames(list: string): readonly string[] {
+  const names = list === "" ? [] : list.split(",");
+  const odd = names.find((name) => !/^[\w-]+(\.[\w-]+)*$/.test(name));
+  if (odd === undefined) return names;
+  throw new QuorateError("USAGE", `--browser-names are names of hosts, without ports, not "${odd}"`);
+}
+
 function rackOf(path: string): string {
   if (/^(\/[\w.-]{1,64}){1,8}$/.test(path)) return path;
   throw new QuorateError("USAGE", `--rack must be a path such as /dc1/rack2, not "${path}"`);

@@ -62,6 +62,7 @@ function config(id: string): NodeConfig {
     durability: "memory",
     readMode: "barrier",
     protectedMode: true,
+    browserNames: [],
     rack: "/default-rack",
     slots: 1,
     password: "secret",

@@ -106,6 +106,7 @@ async function planNodes(
       readMode: "barrier",
       password: undefined,
       protectedMode: true,
+      browserNames: [],
       rack: DEFAULT_RACK,
       secret: undefined,
       logLevel: "error",

@@ -44,6 +44,11 @@ const NODE_FLAGS: readonly Flag[] = [
     help: "refuse clients of other machines: over RESP without a password, for files always (default yes)",
   },
   {
+    name: "browser-names",
+    value: "NAME,…",
+    help: "names by which browsers may reach the HTTP port, beside addresses, localhost, this machine's and the cluster's",
+  },
+  {
     name: "rack",
     value: "PATH",
     help: "where the node is, such as /dc1/rack2; replicas are spread over racks",

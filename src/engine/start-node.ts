@@ -2,6 +2,7 @@
  * A whole node of the real world: the disk and the network opened, the group recovered, the servers listening. The lines
  * of `startNode` are the parts of a node in the order in which they come to life; `stop` is the same backwards.
  */
+import { hostname } from "node:os";
 import { DEFAULT_ALGORITHM } from "../consensus/algorithms.ts";
 import type { Algorithm } from "../consensus/algorithms.ts";
 import type { ConsensusOptions } from "../consensus/consensus.ts";
@@ -74,6 +75,11 @@ export interface StartNodeOptions {
   readonly password?: string;
   /** Clients of other machines are refused: over RESP without a password, and for files. Default true. */
   readonly protectedMode?: boolean;
+  /**
+   * Names by which browsers may reach its HTTP port, beside addresses, localhost, the machine's name and the hosts of `members`:
+   * any other may be one that a web page's owner pointed here. Default: none.
+   */
+  readonly browserNames?: readonly string[];
   /** Shared by the nodes. Default: none. */
   readonly secret?: string;
   readonly logger: Logger;
@@ -331,12 +337,19 @@ async function openAdmin(
     port: options.httpPort,
     node,
     metrics,
+    names: namesOf(options),
     ...doors,
     ...(jobs === undefined ? {} : { jobs: jobs.door }),
     members: { password, order: (order, done) => node.cluster.order(order, done) },
   });
   closers.push(() => admin.close());
   return admin;
+}
+
+/** By which people may call this machine in a browser. */
+function namesOf({ host, members, browserNames = [] }: StartNodeOptions): readonly string[] {
+  const hosts = Object.values(members).map((address) => address.replace(/:\d+$/, ""));
+  return [hostname(), host, ...hosts, ...browserNames].map((name) => name.toLowerCase());
 }
 
 function openResp(options: StartNodeOptions, node: RunningKeyspace): Promise<RespServer> {

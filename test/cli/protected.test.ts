@@ -1,8 +1,9 @@
 /** Who may talk to a node that has no password: its own machine; others only when the operator said so. */
 import { connect } from "node:net";
+import { hostname } from "node:os";
 import { afterEach, expect, test } from "vitest";
 import { lacks, outsideAddress } from "../engines.ts";
-import { cleanUp, startCluster } from "./program.ts";
+import { cleanUp, run, startCluster } from "./program.ts";
 
 afterEach(cleanUp);
 
@@ -68,3 +69,25 @@ test.skipIf(lacks("outside address"))(
   },
   30_000,
 );
+
+test("a browser is answered under names that the node knows, and others that --browser-names gives; a program under any", async () => {
+  const odd = await run(["start", "--data", "memory", "--browser-names", "http://files.test"]);
+  expect(odd).toMatchObject({ code: 2 });
+  expect(odd.stderr).toContain('not "http://files.test"');
+  const { program } = await startCluster(["--data", "memory", "--browser-names", "files.test,other.test"]);
+  const port = Number(/http:\/\/[\d.]+:(\d+)/.exec(program.stdout())?.[1]);
+  const asked = (headers: string): Promise<string> =>
+    talk(
+      "127.0.0.1",
+      port,
+      `GET /status HTTP/1.1\r\nConnection: close\r\n${headers}\r\n\r\n`,
+      /\r\n\r\n.*\n/s,
+    );
+  const language = "\r\nAccept-Language: de";
+  for (const name of ["files.test", "Other.test:9870", "localhost:1", hostname()])
+    expect(await asked(`Host: ${name}${language}`), name).toMatch(/^HTTP\/1.1 200/);
+  expect(await asked("Host: evil.test")).toMatch(/^HTTP\/1.1 200/);
+  const refused = await asked(`Host: evil.test${language}`);
+  expect(refused).toMatch(/^HTTP\/1.1 403/);
+  expect(refused).toContain('\\"evil.test\\"');
+}, 30_000);

@@ -195,6 +195,45 @@ test("the node that takes an upload is killed: the file goes up anew, and nothin
   expect(await files.readdir("/")).toEqual(["f"]);
 });
 
+test("a node dies with what goes up through it: in seconds every file is ended, and what has no finished name says so", async () => {
+  const { https } = await three();
+  const [first = "", second = ""] = https;
+  const victim = await pidOf("n1", second);
+  const large = join(scratch(), "f");
+  fs.writeFileSync(large, "");
+  fs.truncateSync(large, 4096 * MIB);
+  const put = launch(["fs", "--fs", `webhdfs://${first}`, "put", large, "/f"]);
+  // A client of another make writes to the name itself, and does not come again.
+  const url = `http://${first}/webhdfs/v1/foreign?op=CREATE&data=true&user.name=${userName()}`;
+  const upload = { method: "PUT", headers: { "Content-Type": "application/octet-stream" }, duplex: "half" };
+  const body = ReadableStream.from(pieces(10_000, () => new Promise((done) => setTimeout(done, 20))));
+  const foreign = fetch(url, { ...upload, body } as RequestInit).then(
+    ({ status }) => status,
+    () => "broken off",
+  );
+  const atSecond = filesAt([second]);
+  for (const path of ["/f._COPYING_", "/foreign"]) {
+    await until(`${path} is there`, 30_000, async () => (await atSecond.exists(path)) || undefined);
+  }
+  put.kill("SIGKILL");
+  process.kill(victim, "SIGKILL");
+  expect(await foreign).toBe("broken off");
+  // The soft limit is a minute, the hard one twenty.
+  await until("every file is closed", 50_000, async () => {
+    return (await statusAt(second))?.files?.openFiles === 0 || undefined;
+  });
+  expect(await atSecond.exists("/f")).toBe(false);
+  const { size } = await atSecond.stat("/foreign");
+  const whole = Math.floor(size / MIB);
+  const parts: Uint8Array[] = [];
+  for await (const bytes of atSecond.readable("/foreign")) parts.push(bytes);
+  const read = Buffer.concat(parts);
+  expect(read.length).toBe(size);
+  for (let number = 0; number < whole; number++) {
+    expect(read.subarray(number * MIB, (number + 1) * MIB).equals(piece(number))).toBe(true);
+  }
+});
+
 test("a byte that changed on a disk is never read: the replica is told of, and replaced", async () => {
   const { data, https, files } = await three();
   await files.writeFile(

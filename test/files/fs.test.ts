@@ -111,17 +111,21 @@ test("what is there is not written over without -f", async () => {
   expect(await fs(["put", "f", "f", "/none"])).toMatchObject({ code: 1 });
 });
 
-test.each([1_000_000, 1])(
-  "a put that is interrupted behind %d bytes leaves nothing that looks finished",
-  async (bytes) => {
+test.each([
+  [1_000_000, "SIGINT", 130],
+  [1, "SIGINT", 130],
+  [1_000_000, "SIGKILL", null],
+] as const)(
+  "a put that is ended behind %d bytes by %s leaves nothing behind",
+  async (bytes, signal, code) => {
     const address = `webhdfs://quorate@${served.addresses[0] ?? ""}`;
     const child = spawn(process.execPath, [MAIN, "fs", "--fs", address, "put", "-", "/big"]);
     child.stdin.on("error", () => undefined);
     child.stdin.write(Buffer.alloc(bytes));
     await until(() => served.files.openStreams === 1);
     const ended = new Promise((resolve) => child.once("close", resolve));
-    child.kill("SIGINT");
-    expect(await ended).toBe(130);
+    child.kill(signal);
+    expect(await ended).toBe(code);
     await until(() => served.files.openStreams === 0);
     expect(await names("/")).toEqual([]);
   },

@@ -135,6 +135,20 @@ describe.skipIf(lacks("hadoop"))("hadoop fs and quorate fs", () => {
     for (const options of [["-q"], ["-q", "-h"], ["-u"], ["-u", "-h"], ["-q", "-u"]])
       await alike("-count", ...options, "-v", "/d/e", "/d", "/none");
     await alike("-count", "-u", "/d/f");
+    for (const options of [
+      ["-q", "-u", "-e", "-h"],
+      ["-q", "-e", "-s"],
+      ["-u", "-e", "-s"],
+      ["-s", "-h"],
+      ["-x"],
+      ["-x", "-q"],
+      ["-q", "-t"],
+      ["-u", "-t", "ssd,DISK", "-h"],
+      ["-q", "-t", "all", "-s"],
+      ["-t", "DISK"],
+    ])
+      await alike("-count", ...options, "-v", "/d/e", "/d", "/snap");
+    expect((await alike("-count", "-q", "-t", "ARCHIVE", "/d")).trim()).toMatch(/^none +inf \/d$/);
   });
 
   test(

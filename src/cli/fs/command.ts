@@ -11,6 +11,8 @@ export interface FsCommand {
   readonly switches?: readonly string[];
   /** Options that take a value. */
   readonly values?: readonly string[];
+  /** Options whose value may be missing: what follows is none when it begins with a dash. */
+  readonly optionals?: readonly string[];
   /** Paths and other words. Default at least one, no limit. */
   readonly min?: number;
   readonly max?: number;
@@ -76,7 +78,7 @@ export function parseArguments(command: FsCommand, args: readonly string[]): Arg
 
 /** As `hdfs dfs` does it. */
 function firstOptions(
-  { switches = [], values = [], free }: FsCommand,
+  { switches = [], values = [], optionals = [], free }: FsCommand,
   args: readonly string[],
   options: Map<string, string>,
 ): readonly string[] {
@@ -93,6 +95,9 @@ function firstOptions(
       const value = args[++at];
       if (value === undefined) throw new QuorateError("USAGE", `option ${word} takes a value`);
       options.set(name, value);
+    } else if (optionals.includes(name)) {
+      const isThere = args[at + 1]?.startsWith("-") === false;
+      options.set(name, isThere ? (args[++at] ?? "") : "");
     } else if (switches.includes(name)) options.set(name, "");
     else if (free === true) break;
     else throw new QuorateError("USAGE", `Illegal option ${word}`);

@@ -1,6 +1,7 @@
 /** Every command of `quorate fs`. */
 import { getfacl, setfacl } from "./access.ts";
-import { count, df, du } from "./accounting.ts";
+import { df, du } from "./accounting.ts";
+import { count } from "./count.ts";
 import { chgrp, chmod, chown, setrep } from "./attributes.ts";
 import type { FsCommand } from "./command.ts";
 import { ec } from "./erasure.ts";

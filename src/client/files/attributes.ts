@@ -64,6 +64,8 @@ export interface QuotaUsage {
   readonly nameQuota: number;
   /** -1: none. */
   readonly spaceQuota: number;
+  /** By the kind of storage ("SSD"): bytes that may be, and are there. A cluster of Quorate has one kind, and none of these. */
+  readonly types: Readonly<Record<string, { readonly quota: number; readonly consumed: number }>>;
 }
 
 /** Undefined keeps what is there, -1 takes it away; else from 1. */

@@ -67,6 +67,16 @@ export interface Summary {
   readonly spaceQuota: number;
   /** A directory's own policy of erasure coding, "" when it has none; of a file its own, or "Replicated". */
   readonly coding: string;
+  /** What of all this only snapshots hold, because it was removed or replaced since. 0 where a server does not say. */
+  readonly snapshots: SnapshotContent;
+}
+
+export interface SnapshotContent {
+  readonly directories: number;
+  readonly files: number;
+  readonly length: number;
+  /** Replicas and parity counted. */
+  readonly space: number;
 }
 
 export interface Space {

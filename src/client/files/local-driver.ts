@@ -321,5 +321,6 @@ async function summarise(place: string, { signal }: CallOptions): Promise<Summar
     for (const name of await fs.readdir(each)) await visit(join(each, name));
   };
   await visit(place);
-  return { ...sum, nameQuota: -1, spaceQuota: -1, coding: "" };
+  const snapshots = { directories: 0, files: 0, length: 0, space: 0 };
+  return { ...sum, nameQuota: -1, spaceQuota: -1, coding: "", snapshots };
 }

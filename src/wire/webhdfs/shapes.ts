@@ -40,6 +40,11 @@ export interface ContentSummaryJson {
   readonly typeQuota: Readonly<Record<string, { readonly consumed: number; readonly quota: number }>>;
   /** HDFS before 3.0 has none. Of a file "Replicated" when it is not coded, of a directory "". */
   readonly ecPolicy?: string;
+  /** What of the counts above only snapshots hold. HDFS before 3.4 does not tell. */
+  readonly snapshotLength?: number;
+  readonly snapshotFileCount?: number;
+  readonly snapshotDirectoryCount?: number;
+  readonly snapshotSpaceConsumed?: number;
 }
 
 export interface QuotaUsageJson {

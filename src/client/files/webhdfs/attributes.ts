@@ -78,7 +78,7 @@ export function attributesOver(
     async quotaUsage(path, options) {
       const { QuotaUsage: json } = await ask(path, { op: "GETQUOTAUSAGE" }, options);
       const { fileAndDirectoryCount: names, spaceConsumed: space, quota: nameQuota, spaceQuota } = json;
-      return { names, space, nameQuota, spaceQuota };
+      return { names, space, nameQuota, spaceQuota, types: json.typeQuota };
     },
     setQuota: (path, { names, space }, options) =>
       silently(path, { op: "SETQUOTA", namespacequota: names, storagespacequota: space }, options),

@@ -125,6 +125,12 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
         nameQuota: quota,
         spaceQuota,
         coding: ecPolicy ?? "",
+        snapshots: {
+          directories: json.snapshotDirectoryCount ?? 0,
+          files: json.snapshotFileCount ?? 0,
+          length: json.snapshotLength ?? 0,
+          space: json.snapshotSpaceConsumed ?? 0,
+        },
       };
     },
     space: async (options) => (await ask("/", { op: "GETSTATUS" }, options)).FsStatus,

@@ -1,87 +1,8 @@
 import { expect, test } from "vitest";
-import type { NodeId } from "../../../runtime/world.ts";
-import type { OpenFile } from "../namespace/model.ts";
 import type { StoredBlock } from "../namespace/queries.ts";
-import { BlockCluster, BlockLog, writerAt } from "./block-cluster.testing.ts";
-import { BlockUpkeep } from "./block-upkeep.ts";
+import { BlockLog, writerAt } from "./block-cluster.testing.ts";
 import { streamBytes } from "./block-store.testing.ts";
-import type { RecoveryReport } from "./protocol.ts";
-
-const IDS = ["n1", "n2", "n3", "n4", "n5"] as const;
-const LENGTH = 300_000;
-
-/** Five nodes, of which the first two keep the namespace: what the log would say is said here. */
-class Managed {
-  readonly blocks = new Map<number, StoredBlock>();
-  readonly open: OpenFile[] = [];
-  readonly reports: RecoveryReport[] = [];
-  readonly upkeeps = new Map<NodeId, BlockUpkeep>();
-  leader: NodeId = "n1";
-  term = 1;
-  readonly cluster: BlockCluster;
-
-  constructor(seed: number, mayDecay = false) {
-    this.cluster = new BlockCluster(seed, IDS, {
-      mayDecay,
-      namespaceNodes: ["n1", "n2"],
-      racks: { n1: "/a", n2: "/a", n3: "/b", n4: "/b", n5: "/b" },
-      begun: (id, { link, world }) => {
-        if (id !== "n1" && id !== "n2") return;
-        const upkeep = new BlockUpkeep(link, {
-          namespace: {
-            block: (block) => this.blocks.get(block),
-            blocks: () => this.blocks.values(),
-            nextBlockId: 100,
-            openFiles: () => this.open,
-          },
-          leading: () => (this.leader === id ? this.term : undefined),
-          barrier: (done) => void world.clock.setTimer(5, () => done(undefined)),
-          finishRecovery: (report) => this.reports.push(report),
-          random: world.random,
-          address: () => undefined,
-        });
-        this.upkeeps.set(id, upkeep);
-      },
-    });
-  }
-
-  get upkeep(): BlockUpkeep {
-    return this.upkeeps.get(this.leader) as BlockUpkeep;
-  }
-
-  write(id: number, nodes: readonly NodeId[], at: NodeId = "n1"): void {
-    const writer = writerAt(this.cluster.node(at), new BlockLog(1, nodes), { block: id });
-    writer.write(streamBytes(id, 0, LENGTH), () => undefined);
-    this.cluster.call("finish", (done) => writer.finish(done));
-    this.put({ id, stamp: 1, length: LENGTH, replication: 3, open: false, file: id });
-  }
-
-  put(block: StoredBlock): void {
-    this.blocks.set(block.id, block);
-    for (const upkeep of this.upkeeps.values()) upkeep.observer.blockChanged(block);
-  }
-
-  /** Nodes that run and hold a finished replica whose bytes are right. */
-  holders(id: number): NodeId[] {
-    return [...this.cluster.nodes.keys()]
-      .filter((node) => this.cluster.node(node).store.get(id)?.state === "finished")
-      .filter((node) => this.isRight(node, id))
-      .sort();
-  }
-
-  private isRight(node: NodeId, id: number): boolean {
-    try {
-      return this.cluster.replicaOf(node, id)?.equals(streamBytes(id, 0, LENGTH)) === true;
-    } catch {
-      // It was removed while it was read.
-      return false;
-    }
-  }
-
-  isHealthy(id: number): boolean {
-    return this.upkeep.situation(id)?.problem === "none" && this.holders(id).length === 3;
-  }
-}
+import { FIVE, LENGTH, Managed } from "./managed-blocks.testing.ts";
 
 test("minutes after a node's death nobody has to be told: every block is whole again, and whole once it is back", () => {
   const managed = new Managed(1);
@@ -101,7 +22,7 @@ test("minutes after a node's death nobody has to be told: every block is whole a
 });
 
 test("a replica that only the scrubber could find damaged is replaced", () => {
-  const managed = new Managed(2, true);
+  const managed = new Managed(2, { mayDecay: true });
   const { cluster } = managed;
   managed.write(1, ["n3", "n4", "n1"]);
   cluster.run(11_000);
@@ -209,10 +130,10 @@ test("under deaths, partitions and changes of the leader no block ever loses its
     managed.put({ ...(managed.blocks.get(1) as StoredBlock), replication: 1 });
     cluster.run(11_000);
     for (let round = 0; round < 12; round++) {
-      const down = IDS.filter((id) => !cluster.nodes.has(id));
+      const down = FIVE.filter((id) => !cluster.nodes.has(id));
       for (const id of down) if (random.chance(0.7)) cluster.start(id);
       network.heal();
-      const victim = random.pick([...IDS]);
+      const victim = random.pick([...FIVE]);
       if (down.length === 0 && random.chance(0.5)) cluster.losePower(victim);
       else if (random.chance(0.4)) network.partition([victim], random.pick(["drop", "hold"]));
       if (random.chance(0.4)) {
@@ -224,11 +145,11 @@ test("under deaths, partitions and changes of the leader no block ever loses its
       cluster.run(random.between(500, 20_000));
     }
     network.heal();
-    for (const id of IDS) if (!cluster.nodes.has(id)) cluster.start(id);
+    for (const id of FIVE) if (!cluster.nodes.has(id)) cluster.start(id);
     const settled = (): boolean => {
       return [...managed.blocks.keys()].every((id) => managed.upkeep.situation(id)?.problem === "none");
     };
-    cluster.until(() => cluster.nodes.size === IDS.length && settled(), `seed ${seed} settles`, 300_000);
+    cluster.until(() => cluster.nodes.size === FIVE.length && settled(), `seed ${seed} settles`, 300_000);
     for (const { id, replication } of managed.blocks.values()) {
       expect(managed.holders(id).length, `seed ${seed}, block ${id}`).toBeGreaterThanOrEqual(replication);
     }

@@ -82,6 +82,7 @@ export class BlockUpkeep {
     this.beganMs = link.clock.monotonicMs();
     this.locations = new LocationTable(() => link.clock.monotonicMs(), options.address, {
       changed: (block) => this.mark(block),
+      restarted: (node) => this.expectNothing(node),
     });
     this.groups = new GroupUpkeep({
       locations: this.locations,
@@ -123,6 +124,9 @@ export class BlockUpkeep {
       this.locations.onDamage(block, node, stamp);
       const term = options.leading();
       if (term !== undefined) link.send(node, { type: "verify", term, block });
+    });
+    link.on("notMade", (from, { term, block }) => {
+      if (term === this.term && this.copies.drop(block, from)) this.mark(block);
     });
     link.on("recovered", (_, report) => {
       if (options.leading() !== undefined) options.finishRecovery(report);
@@ -213,7 +217,11 @@ export class BlockUpkeep {
     this.recent.forget();
     const nowMs = this.link.clock.monotonicMs();
     const term = this.options.leading();
-    for (const { id } of this.locations.nodes()) if (!this.isMember(id)) this.locations.forget(id);
+    for (const { id } of this.locations.nodes()) {
+      if (this.isMember(id)) continue;
+      this.locations.forget(id);
+      this.expectNothing(id);
+    }
     if (term !== this.term) {
       this.term = term;
       this.lookAtAll();
@@ -245,8 +253,14 @@ export class BlockUpkeep {
     if (this.standings.get(node.id) !== standing) {
       this.standings.set(node.id, standing);
       this.unseen.push(this.locations.blocksOf(node.id)[Symbol.iterator]());
+      if (!node.live) this.expectNothing(node.id);
     }
     if (node.live && node.term < term) this.link.send(node.id, { type: "delete", term, blocks: [] });
+  }
+
+  /** What the node was told to make it will not make: it died, has forgotten it, or is no member. */
+  private expectNothing(node: NodeId): void {
+    for (const block of this.copies.dropNode(node)) this.mark(block);
   }
 
   private lookAtAll(): void {

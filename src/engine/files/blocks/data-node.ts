@@ -27,6 +27,8 @@ export interface DataNodeOptions extends Omit<ReporterOptions, "load" | "term"> 
   readonly scrubBandwidth?: number;
 }
 
+type CopyOrder = FrameOf<"replicate"> | FrameOf<"rebuild">;
+
 /** Replicas that are made here at a time for the leader; others wait. */
 const COPIES_MAX = 2;
 const COPIES_QUEUE_MAX = 256;
@@ -42,7 +44,7 @@ export class DataNode {
   private readonly readers: ReadServer;
   private readonly reporter: Reporter;
   /** By the number of the replica that is made. */
-  private readonly copies = new Map<BlockId, FrameOf<"replicate"> | FrameOf<"rebuild">>();
+  private readonly copies = new Map<BlockId, { readonly frame: CopyOrder; readonly leader: NodeId }>();
   private copying = 0;
   private term = 0;
   private scrubTimer: Timer | undefined;
@@ -70,8 +72,8 @@ export class DataNode {
         this.answer(from, stream, error, replica),
       );
     });
-    link.on("replicate", (_, frame) => this.replicate(frame.block, frame));
-    link.on("rebuild", (_, frame) => this.rebuild(frame));
+    link.on("replicate", (from, frame) => this.replicate(frame.block, frame, from));
+    link.on("rebuild", (from, frame) => this.rebuild(frame, from));
     link.on("delete", (_, { term, blocks }) => {
       if (this.obeys(term)) for (const block of blocks) this.delete(block);
     });
@@ -156,37 +158,54 @@ export class DataNode {
     );
   }
 
-  private replicate(id: BlockId, frame: FrameOf<"replicate"> | FrameOf<"rebuild">): void {
-    if (!this.obeys(frame.term) || this.copies.has(id) || this.hasGood(id, frame)) return;
-    if (this.copies.size >= COPIES_QUEUE_MAX) return;
-    this.copies.set(id, frame);
+  private replicate(id: BlockId, frame: CopyOrder, leader: NodeId): void {
+    if (!this.obeys(frame.term)) return;
+    if (this.copies.has(id)) {
+      // A later leader has ordered what is being made: it is told what becomes of it.
+      this.copies.set(id, { frame, leader });
+      return;
+    }
+    if (this.hasGood(id, frame) || this.copies.size >= COPIES_QUEUE_MAX) {
+      return this.notMade(id, frame, leader);
+    }
+    this.copies.set(id, { frame, leader });
     this.copyNext();
   }
 
-  private rebuild(frame: FrameOf<"rebuild">): void {
+  private rebuild(frame: FrameOf<"rebuild">, leader: NodeId): void {
     if (!isGeometry(frame.geometry) || frame.unit >= unitsOf(frame.geometry)) return;
-    this.replicate(frame.block + frame.unit, frame);
+    this.replicate(frame.block + frame.unit, frame, leader);
   }
 
-  private hasGood(id: BlockId, frame: FrameOf<"replicate"> | FrameOf<"rebuild">): boolean {
+  private hasGood(id: BlockId, frame: CopyOrder): boolean {
     const held = this.store.get(id);
     return held !== undefined && held.stamp >= frame.stamp && !isReplaced(frame, held);
+  }
+
+  /** What is here instead is told again: the leader did not know of it. */
+  private notMade(id: BlockId, { term }: CopyOrder, leader: NodeId): void {
+    const held = this.store.get(id);
+    if (held !== undefined) this.reporter.reportAgain(held);
+    this.link.send(leader, { type: "notMade", term, block: id });
   }
 
   private copyNext(): void {
     if (this.copying >= COPIES_MAX || this.closed) return;
     const next = [...this.copies][this.copying];
     if (next === undefined) return;
-    const [id, frame] = next;
+    const [id, { frame, leader }] = next;
     if (this.hasGood(id, frame)) {
       this.copies.delete(id);
+      this.notMade(id, frame, leader);
       return this.copyNext();
     }
     this.copying++;
     const done = (error: QuorateError | undefined): void => {
+      const order = this.copies.get(id) ?? { frame, leader };
       this.copies.delete(id);
       this.copying--;
       if (error !== undefined) {
+        this.notMade(id, order.frame, order.leader);
         this.options.logger.log("warn", "blocks.copy-failed", { block: id, error: error.message });
       }
       this.copyNext();
@@ -235,11 +254,15 @@ export class DataNode {
 }
 
 /**
- * Whether a replica of the wanted stamp makes place for a new one: it is damaged, or a shard that was not finished, which the
- * stamp does not tell, because writers of groups go on under one stamp when a node fails.
+ * Whether a replica of the wanted stamp makes place for a new one. One that is damaged does, and a shard that was not finished,
+ * which the stamp does not tell, because writers of groups go on under one stamp when a node fails. Of a block only closed ones
+ * are ordered, and those that wrote it have finished theirs: what is `writing` under that very stamp is a copy that ended
+ * halfway with its process. Under a later stamp it is that of somebody who goes on with the block.
  */
-function isReplaced(frame: FrameOf<"replicate"> | FrameOf<"rebuild">, { state }: Replica): boolean {
-  return state === "corrupt" || (frame.type === "rebuild" && state !== "finished");
+function isReplaced(frame: CopyOrder, { state, stamp }: Replica): boolean {
+  if (state === "corrupt") return true;
+  if (frame.type === "rebuild") return state !== "finished";
+  return state === "writing" && stamp === frame.stamp;
 }
 
 /** What a peer says of a layout is looked at before it is worked with. */

@@ -6,6 +6,9 @@ import type { BlockNode, Locations, ReplicaLocation } from "./locations.ts";
 import { DEAD_AFTER_MS, STALE_AFTER_MS } from "./locations.ts";
 import type { BlockReport, Heartbeat } from "./protocol.ts";
 
+/** Of a node that was not heard yet. */
+const NO_LIFE = -1;
+
 interface Reporting {
   readonly id: NodeId;
   last: Heartbeat | undefined;
@@ -22,6 +25,8 @@ interface Reporting {
 export interface LocationObserver {
   /** What is known of a block's replicas has changed. */
   changed(block: BlockId): void;
+  /** The node's process is another one: what it was told before is forgotten. */
+  restarted(node: NodeId): void;
 }
 
 export class LocationTable implements Locations {
@@ -36,7 +41,10 @@ export class LocationTable implements Locations {
   constructor(
     clock: () => number,
     address: (node: NodeId) => string | undefined,
-    observer: LocationObserver = { changed: () => undefined },
+    observer: LocationObserver = {
+      changed: () => undefined,
+      restarted: () => undefined,
+    },
   ) {
     this.clock = clock;
     this.address = address;
@@ -73,6 +81,12 @@ export class LocationTable implements Locations {
     if (node === undefined) return;
     for (const block of node.replicas.keys()) this.remove(node, block);
     this.reporting.delete(id);
+  }
+
+  /** The number of the process that was heard last; undefined: none was. */
+  lifeOf(node: NodeId): number | undefined {
+    const life = this.reporting.get(node)?.life;
+    return life === NO_LIFE ? undefined : life;
   }
 
   /** Replicas that a node holds. */
@@ -171,7 +185,7 @@ export class LocationTable implements Locations {
         id,
         last: undefined,
         heardMs: -Infinity,
-        life: -1,
+        life: NO_LIFE,
         sequence: undefined,
         parts: [],
         nextPart: 0,
@@ -184,10 +198,12 @@ export class LocationTable implements Locations {
 
   private meet(node: Reporting, life: number): void {
     if (node.life === life) return;
+    const isRestart = node.life !== NO_LIFE;
     node.life = life;
     // What it had may be there still: it is believed until the full report says otherwise.
     node.sequence = undefined;
     node.nextPart = 0;
+    if (isRestart) this.observer.restarted(node.id);
   }
 
   private apply(node: Reporting, { sequence, replicas, removed }: BlockReport): boolean {

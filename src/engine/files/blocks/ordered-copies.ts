@@ -49,6 +49,19 @@ export class OrderedCopies {
     return [...counts].flatMap(([node, count]) => (count >= COPIES_PER_NODE ? [node] : []));
   }
 
+  /** It will not come. False: it was not waited for. */
+  drop(id: BlockId, node: NodeId): boolean {
+    const targets = this.copies.get(id);
+    if (targets?.delete(node) !== true) return false;
+    if (targets.size === 0) this.copies.delete(id);
+    return true;
+  }
+
+  /** Nothing that the node was told before will come; gives the numbers of which something was waited for. */
+  dropNode(node: NodeId): readonly BlockId[] {
+    return [...this.copies.keys()].filter((id) => this.drop(id, node));
+  }
+
   /** Forgets those that did not come; gives the numbers of which none is on its way any more. */
   forget(nowMs: number): readonly BlockId[] {
     const over: BlockId[] = [];

@@ -153,6 +153,10 @@ test("stale and damaged replicas are no sources, and go only when enough good on
   expect(few).toMatchObject({ missing: 1, remove: ["c2"] });
   expect([...few.sources].sort()).toEqual(["a1", "b1"]);
   expect(plan(SIX, [good("a1"), good("b1"), good("b2"), damaged, old]).remove).toEqual(["c1", "c2"]);
+  // One is being made in its place: an order to remove the old one would come after it, and hit the new one.
+  expect(plan(SIX, [good("a1"), good("b1"), old], ["c2"])).toMatchObject({ missing: 0, remove: [] });
+  const half = { ...good("c1"), length: 10, state: "writing" } as const;
+  expect(plan(SIX, ["a1", "b1", "b2"].map(good).concat(half), ["c1"]).remove).toEqual([]);
   // Nothing good is left: what is there may be all there is.
   expect(plan(SIX, [damaged])).toMatchObject({ remove: [], missing: 0, problem: "corrupt" });
 });

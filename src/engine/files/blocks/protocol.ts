@@ -207,7 +207,7 @@ export interface ReportWanted {
 
 /**
  * From the leader of the namespace to a node. `term` is the leader's: a node that has heard a later one does nothing. What
- * comes of it is seen in the reports; nothing is answered. A leader gives `delete` for a block that no file names only after
+ * comes of it is seen in the reports; only a replica that is not made is told of (`notMade`). A leader gives `delete` for a block that no file names only after
  * a barrier that began after it heard of the replica: so it has applied whatever could name it.
  */
 export type Instruction =
@@ -282,6 +282,15 @@ export interface DamageReport {
   readonly node: NodeId;
 }
 
+/** To the leader that ordered a replica (`replicate`, `rebuild`): this node does not make it. Why is in its own log. */
+export interface NotMade {
+  readonly type: "notMade";
+  /** The leader's. */
+  readonly term: number;
+  /** The replica's number. */
+  readonly block: BlockId;
+}
+
 /** From the node that led a recovery to the leader, which puts `finishRecovery` into the log. */
 export interface RecoveryReport {
   readonly type: "recovered";
@@ -326,6 +335,7 @@ export type BlockFrame =
   | ReportWanted
   | Instruction
   | DamageReport
+  | NotMade
   | RecoveryReport
   | BalanceOrder
   | BalanceAnswer;
@@ -471,4 +481,5 @@ export const BLOCK_FRAME: Field<BlockFrame> = union<BlockFrame>({
     geometry: GEOMETRY,
     shards: list(record<ShardPlace>({ unit: uint32, node: text })),
   },
+  notMade: { term: uint53, block: uint53 },
 });

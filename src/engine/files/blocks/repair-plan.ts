@@ -69,7 +69,8 @@ export function planRepair({ block, locations, nodes, pending }: BlockSituation)
     making: [...pending],
   } as const;
   if (block.open) return { ...nothing, problem: "open", explanation: "It is being written." };
-  const bad = here.filter((each) => !isGood(each));
+  // What is there of one that is being made, or was before it, is not removed: the order would hit the new one.
+  const bad = here.filter((each) => !isGood(each) && !pending.has(each.node));
   if (good.length === 0) {
     const gone = locations.map(({ node }) => node).filter((node) => nodes.get(node)?.live !== true);
     const problem = bad.some(({ state }) => state === "corrupt") ? "corrupt" : "missing";

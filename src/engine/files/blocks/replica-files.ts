@@ -57,7 +57,18 @@ export function idOfName(name: string): { id: BlockId; kind: "block" | "sums" } 
 type Opened = (error: Error | undefined, files?: ReplicaFiles) => void;
 
 /** New, empty files; nothing is left when one of them cannot be made. Durable after the directory's sync. */
+/** Of a replica that there is none of. Files that are there though are what a creation left that failed: they make place. */
 export function createFiles(disk: Disk, id: BlockId, done: Opened): void {
+  createBoth(disk, id, (error, files) => {
+    if (error === undefined || !hasCode(error, "EEXIST")) return done(error, files);
+    removeFiles(disk, id, (removeError) => {
+      if (removeError === undefined) createBoth(disk, id, done);
+      else done(removeError);
+    });
+  });
+}
+
+function createBoth(disk: Disk, id: BlockId, done: Opened): void {
   disk.create(bytesName(id), 0, (error, bytes) => {
     if (bytes === undefined) return done(error);
     disk.create(sumsName(id), 0, (sumsError, sums) => {
@@ -86,15 +97,15 @@ export function closeFiles({ bytes, sums }: ReplicaFiles): void {
 /** The checksums first: bytes without them are nothing, and a crash in between leaves no replica. */
 export function removeFiles(disk: Disk, id: BlockId, done: DiskCallback): void {
   disk.remove(sumsName(id), (error) => {
-    if (error !== undefined && !isAbsent(error)) return done(error);
+    if (error !== undefined && !hasCode(error, "ENOENT")) return done(error);
     disk.remove(bytesName(id), (bytesError) =>
-      done(bytesError !== undefined && !isAbsent(bytesError) ? bytesError : undefined),
+      done(bytesError !== undefined && !hasCode(bytesError, "ENOENT") ? bytesError : undefined),
     );
   });
 }
 
-function isAbsent(error: Error): boolean {
-  return "code" in error && error.code === "ENOENT";
+function hasCode(error: Error, code: string): boolean {
+  return "code" in error && error.code === code;
 }
 
 export function writeRecord({ sums }: ReplicaFiles, record: ReplicaRecord, done: DiskCallback): void {

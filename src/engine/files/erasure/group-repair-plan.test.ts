@@ -133,6 +133,10 @@ describe("the plan of a group", () => {
       make: [{ unit: 1 }, { unit: 2 }],
     });
     expect(plan(["n1", "n2:short n6", "n3", "n4", "n5"]).removals).toEqual([{ unit: 1, node: "n2" }]);
+    // Where one is being made: an order to remove the bad one would come after it, and hit the new one.
+    const pending = { 1: ["n2"] };
+    expect(plan(["n1", "n2:stale", "n3", "n4", "n5"], { pending }).removals).toEqual([]);
+    expect(plan(["n1", "n6 n2:writing", "n3", "n4", "n5"], { pending }).removals).toEqual([]);
   });
 
   test("copies from a node that leaves, and waits for one that comes back", () => {

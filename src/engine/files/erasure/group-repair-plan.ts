@@ -166,10 +166,11 @@ function priorityOf(make: readonly ShardWork[], spare: number, parityUnits: numb
   return spare * 2 < parityUnits ? 1 : 2;
 }
 
-/** What nobody needs: beside a good one, or of an older stamp. */
+/** What nobody needs: beside a good one, or of an older stamp. Not where one is being made: the order would hit that. */
 function badOf(units: readonly Unit[], { stamp }: StoredBlock): readonly ShardPlace[] {
-  return units.flatMap(({ unit, staying, bad }) =>
+  return units.flatMap(({ unit, staying, bad, pending }) =>
     bad
+      .filter(({ node }) => !pending.has(node))
       .filter((each) => staying.length > 0 || (each.state === "finished" && each.stamp < stamp))
       .map(({ node }) => ({ unit, node })),
   );

@@ -119,6 +119,7 @@ const COMMAND: Field<NamespaceCommand> = union<NamespaceCommand>({
   abandon: { ...onOpenFile, length: optional(uint53) },
   found: { key: text, settings: SETTINGS },
   setStanding: { caller, node: text, standing: word("inService", "decommissioning", "inMaintenance") },
+  endLeases: { holders: list(text), silentMs: double },
 });
 
 export function encodeCommand(command: NamespaceCommand): Bytes {

@@ -214,6 +214,11 @@ export type NamespaceCommand =
     }
   /** Upkeep, by the leader: closes or begins to recover files whose writers were silent for the hard limit. */
   | { readonly type: "expireLeases"; readonly limit: number }
+  /**
+   * By the leader: these holders are gone, with the process of their node. Their files are closed, or begin to be recovered, as
+   * when the hard limit is over. Who gave a sign within the last `silentMs` is left alone. Answers how many files.
+   */
+  | { readonly type: "endLeases"; readonly holders: readonly string[]; readonly silentMs: number }
   /** Upkeep, by the leader: gives up that many nodes of what was deleted, and their blocks. */
   | { readonly type: "reclaim"; readonly limit: number }
   /** Upkeep, by the leader: closes every user's current trash and removes checkpoints that are due. */

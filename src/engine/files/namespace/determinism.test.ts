@@ -224,6 +224,13 @@ const command: fc.Arbitrary<NamespaceCommand> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: typed("expireLeases", { limit: fc.constant(2) }) },
+  {
+    weight: 1,
+    arbitrary: typed("endLeases", {
+      holders: fc.constantFrom(["w1"], ["w2", ""], []),
+      silentMs: fc.constantFrom(0, 10_000),
+    }),
+  },
   { weight: 8, arbitrary: typed("reclaim", { limit: fc.integer({ min: 1, max: 4 }) }) },
 );
 

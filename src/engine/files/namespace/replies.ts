@@ -87,6 +87,7 @@ interface ReplyShapes {
   readonly setStanding: undefined;
   /** Files that are now closed or being recovered. */
   readonly expireLeases: number;
+  readonly endLeases: number;
   /** Nodes given up. */
   readonly reclaim: number;
   /** Checkpoints made and removed. */

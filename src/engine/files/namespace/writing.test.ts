@@ -212,6 +212,29 @@ test("the leader closes what was left for the hard limit, and tries again what c
   expect(trial.machine.block(block.id)).toBeUndefined();
 });
 
+test("of a holder that is gone every file is closed or recovered at once, of one that gave a sign meanwhile none", () => {
+  const trial = new Trial(SMALL);
+  trial.do("create", { path: "/empty", holder: "gone" });
+  const { status } = trial.do("create", { path: "/f", holder: "gone" });
+  const { block } = trial.do("addBlock", { file: status.id, holder: "gone", previous: undefined });
+  trial.do("sync", { file: status.id, holder: "gone", block: { ...block, length: 40 } });
+  trial.do("create", { path: "/other", holder: "lives" });
+  const holders = ["gone", "nobody", ""];
+  trial.pass(9_000).do("renewLease", { holder: "gone" });
+  expect(trial.pass(9_000).do("endLeases", { holders, silentMs: 10_000 })).toBe(0);
+  expect(trial.pass(1_000).do("endLeases", { holders, silentMs: 10_000 })).toBe(2);
+  expect(trial.do("endLeases", { holders, silentMs: 0 }), "what is being recovered goes on").toBe(0);
+  expect(trial.machine.status("/empty", ROOT).open).toBe(false);
+  expect(trial.machine.status("/other", ROOT).open).toBe(true);
+  trial.refused("LEASE_LOST", "addBlock", {
+    file: status.id,
+    holder: "gone",
+    previous: { ...block, length: 60 },
+  });
+  expect(trial.do("finishRecovery", { ...RECOVERY(trial), length: 45 })).toBe(true);
+  expect(trial.machine.status("/f", ROOT)).toMatchObject({ length: 45, open: false });
+});
+
 test("a writer that died while a small file moved into a block loses nothing of it", () => {
   for (const [length, shape] of [
     [undefined, "abcdef"],

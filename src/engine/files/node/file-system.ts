@@ -43,6 +43,7 @@ import type { ReadingMeans } from "./file-reader.ts";
 import { fileReader } from "./file-reader.ts";
 import type { Beginning } from "./file-writer.ts";
 import { NodeFileWriter } from "./file-writer.ts";
+import { holderName } from "./gone-writers.ts";
 import { countBlocks, healthOf, reportNodes } from "./health.ts";
 import { whereBlocksAre } from "./locations.ts";
 import type { NamespaceLog } from "./namespace-log.ts";
@@ -306,7 +307,7 @@ export class NodeFileSystem implements FileSystem {
 
   private writer(position: number, beginning: Beginning): NodeFileWriter {
     if (this.stopped !== undefined) throw this.stopped;
-    const holder = `${this.node}/${this.parts.life}/${++this.lastWriter}`;
+    const holder = holderName(this.node, this.parts.life, ++this.lastWriter);
     const { writing, clock } = this.parts;
     const writer: NodeFileWriter = new NodeFileWriter(writing, clock, holder, position, beginning, () =>
       this.writers.delete(writer),

@@ -4,6 +4,7 @@ import type { Bytes } from "../../../runtime/bytes.ts";
 import { isQuorateError } from "../../../runtime/errors.ts";
 import type { NodeId } from "../../../runtime/world.ts";
 import { streamBytes } from "../blocks/block-store.testing.ts";
+import type { FileWriter } from "../file-system.ts";
 import type { SimulatedLog } from "./namespace-group.testing.ts";
 import { FilesCluster, ROOT } from "./files-cluster.testing.ts";
 
@@ -81,6 +82,123 @@ test("an append that is given up leaves the file as it was, and a snapshot what 
     await cluster.of(again.close());
     expect((await cluster.read("/d/f")).equals(Buffer.concat([before, added]))).toBe(true);
     expect((await cluster.read("/d/.snapshot/s/f")).length).toBe(shown);
+  }
+});
+
+/** Twenty minutes is the hard limit. */
+const PROMPTLY_MS = 25_000;
+
+/** A file that was begun through n2, and one that would replace another. */
+async function beginThrough2(
+  cluster: FilesCluster,
+  content: Bytes,
+): Promise<{ readonly synced: number; readonly writer: FileWriter }> {
+  await cluster.write("/old", content.subarray(0, 70_000));
+  const over = await cluster.of(cluster.files("n2").create("/old", ROOT, { overwrite: true }));
+  await cluster.put(over, content.subarray(0, 90_000));
+  const writer = await cluster.of(cluster.files("n2").create("/f", ROOT));
+  await cluster.put(writer, content.subarray(0, 100_000));
+  await cluster.of(writer.sync());
+  return { synced: 100_000, writer };
+}
+
+async function expectEnded(
+  cluster: FilesCluster,
+  content: Bytes,
+  synced: number,
+  withinMs: number,
+): Promise<void> {
+  const { machine } = { machine: cluster.log.machine("n1") };
+  await cluster.until(() => machine.statistics().openFiles === 0, "every file is closed", withinMs);
+  const read = await cluster.read("/f", "n3");
+  expect(read.length).toBeGreaterThanOrEqual(synced);
+  expect(read.equals(content.subarray(0, read.length))).toBe(true);
+  expect((await cluster.read("/old", "n3")).equals(content.subarray(0, 70_000))).toBe(true);
+}
+
+test("what was written through a node that died is closed when its death is known, and through one that is back at once", async () => {
+  const content = streamBytes(9, 0, 200_000);
+  for (const [seed, isBack] of [
+    [71, false],
+    [72, true],
+  ] as const) {
+    const cluster = await new FilesCluster(seed).ready();
+    await cluster.run(11_000);
+    const { synced } = await beginThrough2(cluster, content);
+    cluster.losePower("n2");
+    if (isBack) cluster.start("n2");
+    await expectEnded(cluster, content, synced, isBack ? 8_000 : PROMPTLY_MS);
+    if (!isBack) cluster.start("n2");
+    await healthy(cluster);
+  }
+});
+
+test("the leader that writes through itself dies: the next one ends what it began", async () => {
+  const content = streamBytes(10, 0, 200_000);
+  const cluster = await new FilesCluster(73).ready();
+  await cluster.run(11_000);
+  (cluster.log as SimulatedLog).lead("n2");
+  const { synced } = await beginThrough2(cluster, content);
+  cluster.losePower("n2");
+  (cluster.log as SimulatedLog).lead("n3");
+  await expectEnded(cluster, content, synced, PROMPTLY_MS);
+});
+
+test("a node that is only cut off loses its lease, and what it writes afterwards is in no file", async () => {
+  const content = streamBytes(11, 0, 200_000);
+  const cluster = await new FilesCluster(74).ready();
+  await cluster.run(11_000);
+  const { synced, writer } = await beginThrough2(cluster, content);
+  cluster.world.network.partition(["n2"], "drop");
+  await expectEnded(cluster, content, synced, PROMPTLY_MS);
+  const closed = await cluster.read("/f", "n3");
+  cluster.world.network.heal();
+  const late = (async () => {
+    await writer.write(content.subarray(100_000));
+    await writer.close();
+  })();
+  const failure = await cluster.of(
+    late.then(
+      () => undefined,
+      (error: unknown) => error,
+    ),
+  );
+  expect(failure).toMatchObject({ code: "LEASE_LOST" });
+  await cluster.run(5_000);
+  expect((await cluster.read("/f", "n2")).equals(closed)).toBe(true);
+  await healthy(cluster);
+});
+
+test("who begins to write through a node that was just started keeps his lease, however long he takes", async () => {
+  const cluster = await new FilesCluster(75).ready();
+  await cluster.run(11_000);
+  for (const pauseMs of [0, 300, 1_000]) {
+    cluster.losePower("n2");
+    cluster.start("n2");
+    // The leader still knows the process before.
+    cluster.world.network.slow("n2", "n1", 4_000);
+    await cluster.until(() => cluster.nodes.has("n2"), "it is back");
+    await cluster.run(pauseMs);
+    const begin = async (): Promise<FileWriter> => {
+      for (;;) {
+        try {
+          return await cluster.files("n2").create(`/f${pauseMs}`, ROOT);
+        } catch (error) {
+          if (!isQuorateError(error) || error.code !== "SAFE_MODE") throw error;
+          await cluster.files("n2").status("/", ROOT);
+        }
+      }
+    };
+    const writer = await cluster.of(begin());
+    const content = streamBytes(12, 0, 200_000);
+    const first = cluster.put(writer, content.subarray(0, 100_000));
+    await cluster.run(2_000);
+    cluster.world.network.heal();
+    await cluster.of(first);
+    await cluster.run(30_000);
+    await cluster.put(writer, content.subarray(100_000));
+    await cluster.of(writer.close());
+    expect((await cluster.read(`/f${pauseMs}`)).equals(content)).toBe(true);
   }
 });
 

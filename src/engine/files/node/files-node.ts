@@ -19,6 +19,7 @@ import type { NamespaceSettings } from "../namespace/model.ts";
 import type { NamespaceObserver } from "../namespace/queries.ts";
 import type { WritingMeans } from "./block-sequence.ts";
 import { NodeFileSystem } from "./file-system.ts";
+import { GoneWriters } from "./gone-writers.ts";
 import type { NamespaceGroup } from "./namespace-log.ts";
 import { NamespaceLog, settled } from "./namespace-log.ts";
 import { SafeMode } from "./safe-mode.ts";
@@ -72,6 +73,7 @@ export class FilesNode {
   private readonly log: NamespaceLog;
   private readonly link: BlockLink;
   private readonly safeMode: SafeMode;
+  private readonly goneWriters: GoneWriters;
   private readonly fileSystem: NodeFileSystem;
   private readonly beganMs: number;
   private timer: Timer | undefined;
@@ -113,6 +115,12 @@ export class FilesNode {
       locations,
       share: options.safeModeShare ?? SAFE_MODE_SHARE,
       extensionMs: options.safeModeExtensionMs ?? SAFE_MODE_EXTENSION_MS,
+    });
+    this.goneWriters = new GoneWriters({
+      clock,
+      log: this.log,
+      locations,
+      paused: () => this.safeMode.isOn || group.machine.settings.safeMode,
     });
     const watchers = new Watchers(clock);
     group.machine.observer = this.observer(watchers);
@@ -164,6 +172,7 @@ export class FilesNode {
     await Promise.race([this.fileSystem.close(), this.log.delay(CLOSE_MS)]);
     this.log.machine.observer = undefined;
     this.safeMode.close();
+    this.goneWriters.close();
     this.upkeep.close();
     await settled((done) => this.dataNode.close(() => done(undefined)));
     this.link.close();

@@ -1,3 +1,6 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
+import { createServer, get } from "node:http";
+import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { ReplyError } from "../../keyspace/reply.ts";
@@ -68,7 +71,7 @@ function exampleNode(barrier: Barrier, more: Partial<ObservedNode> = {}): Observ
 const servers: AdminServer[] = [];
 async function serve(
   barrier: Barrier = (done) => done(undefined),
-  more: Pick<AdminServerOptions, "files" | "filesAdmin"> = {},
+  more: Pick<AdminServerOptions, "files" | "filesAdmin" | "names"> = {},
   node: Partial<ObservedNode> = {},
 ): Promise<string> {
   const server = await startAdminServer({
@@ -209,6 +212,58 @@ test("a node with files answers WebHDFS on the same port, and a node without ref
   expect(await without.json()).toMatchObject({
     RemoteException: { exception: "UnsupportedOperationException", message: "this node serves no files" },
   });
+});
+
+test("under a name that it does not know a node tells browsers nothing, at no address, and everybody else all", async () => {
+  const files = new MemoryFileSystem();
+  const url = await serve(undefined, { files: filesDoor(files), names: ["books.example"] });
+  const put = await fetch(`${url}/webhdfs/v1/f?op=CREATE&data=true&user.name=quorate`, {
+    method: "PUT",
+    body: "a secret",
+  });
+  expect(put.status).toBe(201);
+  const asked = (path: string, headers: OutgoingHttpHeaders): Promise<readonly [number, string]> =>
+    new Promise((resolve, reject) => {
+      get(`${url}${path}`, { headers, agent: false }, (response) => {
+        let body = "";
+        response.setEncoding("utf8").on("data", (part: string) => (body += part));
+        response.once("end", () => resolve([response.statusCode ?? 0, body]));
+      }).once("error", reject);
+    });
+  // As Chromium and Firefox ask a host that they do not trust: without metadata.
+  const browser = {
+    "Accept-Language": "en",
+    "User-Agent": "Mozilla/5.0",
+    Referer: "http://evil.example:9870/",
+  };
+  const read = "/webhdfs/v1/f?op=OPEN&data=true&user.name=quorate";
+  for (const path of [read, "/status", "/metrics", "/files/v1/report", "/jobs/v1/jobs", "/none"]) {
+    const [status, body] = await asked(path, { ...browser, Host: "evil.example:9870" });
+    expect([status, JSON.parse(body)], path).toMatchObject([
+      403,
+      { RemoteException: { exception: "AccessControlException" } },
+    ]);
+    expect(body).toContain("--browser-names");
+  }
+  // What `fetch` of this Node.js sends, as it sends it.
+  const seen = new Promise<IncomingHttpHeaders>((resolve) => {
+    const echo = createServer((request, response) => {
+      resolve(request.headers);
+      response.end();
+      echo.close();
+    }).listen(0, "127.0.0.1", () => {
+      void fetch(`http://127.0.0.1:${(echo.address() as AddressInfo).port}`);
+    });
+  });
+  const ofNode = await seen;
+  expect(ofNode["accept-language"]).toBeDefined();
+  for (const headers of [
+    { Host: "evil.example" },
+    { ...ofNode, host: "namenode.cluster:9870" },
+    { ...browser, Host: "Books.example:9870" },
+    { ...browser, Host: "127.0.0.1:9870" },
+  ])
+    expect(await asked(read, headers)).toEqual([200, "a secret"]);
 });
 
 /** What comes back for these bytes until the server closes the connection. */

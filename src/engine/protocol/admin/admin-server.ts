@@ -18,6 +18,8 @@ import type { ObservedNode } from "./status-document.ts";
 import { statusDocument } from "./status-document.ts";
 import type { WebHdfsDoor } from "../webhdfs/webhdfs-door.ts";
 import { isWebHdfs, refuseWebHdfs } from "../webhdfs/webhdfs-door.ts";
+import { sendError } from "../webhdfs/exchange.ts";
+import { refuseForeignNames } from "../pages.ts";
 import type { JobsDoor } from "../mapreduce/jobs-door.ts";
 import { isJobs, refuseJobs } from "../mapreduce/jobs-door.ts";
 import type { FilesAdminDoor } from "../files-admin/files-admin-door.ts";
@@ -42,6 +44,8 @@ export interface AdminServerOptions {
   readonly port: number;
   readonly node: ObservedNode;
   readonly metrics: Metrics;
+  /** Names, lower case, by which browsers may reach the node, beside its addresses and localhost. Default: none. */
+  readonly names?: readonly string[];
   /** Default: members cannot be changed here. */
   readonly members?: MembersDoor;
   /** Default: WebHDFS is refused. */
@@ -61,9 +65,15 @@ export interface AdminServer {
 /** Rejects with PORT_IN_USE, or USAGE when the host is not one of this machine. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const { files, filesAdmin } = options;
+  const names = new Set(options.names);
   const maxHeaderSize = files === undefined ? HEADER_MAX_BYTES : FILES_HEADER_MAX_BYTES;
   const server = createServer({ maxHeaderSize, connectionsCheckingInterval: CHECK_INTERVAL_MS });
   const take = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void => {
+    try {
+      refuseForeignNames(request, names);
+    } catch (error) {
+      return sendError(request, response, error);
+    }
     if (isWebHdfs(request.url ?? "")) {
       if (files === undefined) return refuseWebHdfs(request, response);
       return files.take(request, response, expectsContinue);

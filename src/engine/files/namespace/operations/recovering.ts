@@ -15,7 +15,9 @@ import { commit, dropBlock } from "./writing.ts";
 /** An attempt of which nothing was heard for so long is made again, under a later stamp. */
 export const RECOVERY_RETRY_MS = 25_000;
 
-export const RECOVERY_OPERATIONS: Operations<"recoverLease" | "finishRecovery" | "expireLeases"> = {
+export const RECOVERY_OPERATIONS: Operations<
+  "recoverLease" | "finishRecovery" | "expireLeases" | "endLeases"
+> = {
   recoverLease(state, { caller, path, holder, force }) {
     const access = accessOf(state, caller);
     const found = changeable(state.root, path, access);
@@ -79,6 +81,16 @@ export const RECOVERY_OPERATIONS: Operations<"recoverLease" | "finishRecovery" |
     }
     for (const record of due) recover(state, record);
     return due.length;
+  },
+
+  endLeases(state, { holders, silentMs }) {
+    const gone = new Set(holders.filter((holder) => holder !== RECOVERING));
+    const sinceMs = state.timeMs - silentMs;
+    const held = [...state.leases.all()].filter(
+      ({ holder }) => gone.has(holder) && state.leases.renewedMs(holder) <= sinceMs,
+    );
+    for (const record of held) recover(state, record);
+    return held.length;
   },
 };
 
