@@ -7,6 +7,7 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import type { Algorithm } from "../consensus/algorithm-names.ts";
 import { DEFAULT_ALGORITHM, isAlgorithm } from "../consensus/algorithm-names.ts";
+import { holderOf } from "../engine/cluster/directory-lock.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { joinAddress, splitAddress } from "../runtime/node/address.ts";
 import type { NodeId } from "../runtime/world.ts";
@@ -68,7 +69,10 @@ export interface JoinPlan extends Omit<LocalPlan, "nodes"> {
   readonly ask: () => Promise<ClusterFile>;
 }
 
-/** A whole cluster on this machine. Throws USAGE, PORT_IN_USE, DATA_DIRECTORY_FOREIGN, DATA_DIRECTORY_UNUSABLE. */
+/**
+ * A whole cluster on this machine. Throws USAGE, PORT_IN_USE, DATA_DIRECTORY_IN_USE, DATA_DIRECTORY_FOREIGN,
+ * DATA_DIRECTORY_UNUSABLE.
+ */
 export async function planLocalCluster(plan: LocalPlan): Promise<readonly NodeConfig[]> {
   if (!NODE_COUNTS.includes(plan.nodes)) {
     throw new QuorateError("USAGE", `--nodes must be 1, 3, 5 or 7, not "${plan.nodes}"`);
@@ -76,6 +80,7 @@ export async function planLocalCluster(plan: LocalPlan): Promise<readonly NodeCo
   const ids = Array.from({ length: plan.nodes }, (_, index) => `n${index + 1}`);
   const root = plan.data === "memory" ? undefined : resolve(plan.data);
   const stored = root === undefined ? undefined : readClusterFile(root);
+  if (root !== undefined && stored) await refuseRunning(root, Object.keys(stored.members));
   const consensus = chooseAlgorithm(plan.settings, root, stored);
   const ports = await choosePorts(plan, ids.length, stored?.members);
   const peerHost = plan.host === "0.0.0.0" || plan.host === "::" ? "127.0.0.1" : plan.host;
@@ -115,6 +120,7 @@ export async function planMember(plan: MemberPlan): Promise<NodeConfig> {
   const address = splitAddress(own);
   const root = plan.data === "memory" ? undefined : resolve(plan.data);
   const stored = root === undefined ? undefined : readClusterFile(root);
+  if (root !== undefined && stored) await refuseRunning(root, [plan.name]);
   const consensus = chooseAlgorithm(plan.settings, root, stored);
   const foundingId = identityOf(founding, consensus);
   const isForced = stored?.replaces === foundingId;
@@ -149,6 +155,7 @@ export async function planJoin(plan: JoinPlan): Promise<NodeConfig> {
   if (!NAME.test(plan.name)) throw new QuorateError("USAGE", `--name ${plan.name} is no name for a node`);
   const root = plan.data === "memory" ? undefined : resolve(plan.data);
   const stored = root === undefined ? undefined : readClusterFile(root);
+  if (root !== undefined && stored) await refuseRunning(root, [plan.name]);
   const known = stored ?? (await plan.ask());
   const { clusterId, members } = known;
   const consensus = chooseAlgorithm(plan.settings, stored && root, known);
@@ -243,6 +250,16 @@ export function parseMembers(list: string): Readonly<Record<NodeId, string>> {
     members[name] = address;
   }
   return members;
+}
+
+/** Nodes that run are found by who holds their directories, whatever ports this start was given. Throws DATA_DIRECTORY_IN_USE. */
+async function refuseRunning(root: string, ids: readonly NodeId[]): Promise<void> {
+  const holders = await Promise.all(ids.map((id) => holderOf(join(root, id))));
+  const at = holders.findIndex((holder) => holder !== undefined);
+  if (at < 0) return;
+  const pid = holders[at]?.pid;
+  const which = pid === undefined ? "" : ` (pid ${pid})`;
+  throw new QuorateError("DATA_DIRECTORY_IN_USE", `${root} is in use: its ${ids[at]} runs already${which}`);
 }
 
 async function settle(
