@@ -20,8 +20,8 @@ import {
   writeClusterFile,
 } from "./cluster-file.ts";
 import type { NodeConfig } from "./node-channel.ts";
-import type { PortUse } from "./ports.ts";
-import { checkPorts, freePorts } from "./ports.ts";
+import type { Ports, PortUse } from "./ports.ts";
+import { SYSTEM_PORTS } from "./ports.ts";
 
 export const DEFAULT_PORTS = { resp: 6379, http: 9870, peer: 16379 } as const;
 /** As in HDFS. */
@@ -73,7 +73,10 @@ export interface JoinPlan extends Omit<LocalPlan, "nodes"> {
  * A whole cluster on this machine. Throws USAGE, PORT_IN_USE, DATA_DIRECTORY_IN_USE, DATA_DIRECTORY_FOREIGN,
  * DATA_DIRECTORY_UNUSABLE.
  */
-export async function planLocalCluster(plan: LocalPlan): Promise<readonly NodeConfig[]> {
+export async function planLocalCluster(
+  plan: LocalPlan,
+  ports: Ports = SYSTEM_PORTS,
+): Promise<readonly NodeConfig[]> {
   if (!NODE_COUNTS.includes(plan.nodes)) {
     throw new QuorateError("USAGE", `--nodes must be 1, 3, 5 or 7, not "${plan.nodes}"`);
   }
@@ -82,12 +85,12 @@ export async function planLocalCluster(plan: LocalPlan): Promise<readonly NodeCo
   const stored = root === undefined ? undefined : readClusterFile(root);
   if (root !== undefined && stored) await refuseRunning(root, Object.keys(stored.members));
   const consensus = chooseAlgorithm(plan.settings, root, stored);
-  const ports = await choosePorts(plan, ids.length, stored?.members);
+  const chosen = await choosePorts(plan, ids.length, stored?.members, ports);
   const peerHost = plan.host === "0.0.0.0" || plan.host === "::" ? "127.0.0.1" : plan.host;
-  const founding = ids.map((id, at) => [id, joinAddress(peerHost, ports.peer[at] ?? 0)] as const);
+  const founding = ids.map((id, at) => [id, joinAddress(peerHost, chosen.peer[at] ?? 0)] as const);
   // Peers find each other by what was written down when the cluster was founded.
   const members = stored?.members ?? Object.fromEntries(founding);
-  if (root !== undefined && stored) checkMembers(root, members, ids, ports.peer);
+  if (root !== undefined && stored) checkMembers(root, members, ids, chosen.peer);
   const clusterId = stored?.clusterId ?? randomBytes(8).toString("hex");
   const configs = ids.map((id, at): NodeConfig => ({
     id,
@@ -96,14 +99,14 @@ export async function planLocalCluster(plan: LocalPlan): Promise<readonly NodeCo
     ...beginning(root, id, stored),
     peerAddress: members[id] ?? "",
     host: plan.host,
-    respPort: ports.resp[at] ?? 0,
-    httpPort: ports.http[at] ?? 0,
-    peerPort: ports.peer[at] ?? 0,
+    respPort: chosen.resp[at] ?? 0,
+    httpPort: chosen.http[at] ?? 0,
+    peerPort: chosen.peer[at] ?? 0,
     ...plan.settings,
     slots: plan.settings.slots ?? Math.max(1, Math.round(availableParallelism() / plan.nodes)),
     consensus,
   }));
-  await settle(configs, root, stored !== undefined);
+  await settle(configs, root, stored !== undefined, ports);
   return configs;
 }
 
@@ -146,12 +149,12 @@ export async function planMember(plan: MemberPlan): Promise<NodeConfig> {
     slots: plan.settings.slots ?? availableParallelism(),
     consensus,
   };
-  await settle([config], root, stored !== undefined);
+  await settle([config], root, stored !== undefined, SYSTEM_PORTS);
   return config;
 }
 
 /** A node that a cluster is to admit, or to take in again; the next start finds the same in its directory. */
-export async function planJoin(plan: JoinPlan): Promise<NodeConfig> {
+export async function planJoin(plan: JoinPlan, ports: Ports = SYSTEM_PORTS): Promise<NodeConfig> {
   if (!NAME.test(plan.name)) throw new QuorateError("USAGE", `--name ${plan.name} is no name for a node`);
   const root = plan.data === "memory" ? undefined : resolve(plan.data);
   const stored = root === undefined ? undefined : readClusterFile(root);
@@ -164,7 +167,7 @@ export async function planJoin(plan: JoinPlan): Promise<NodeConfig> {
     throw new QuorateError("USAGE", "say with --peer-address where the other nodes reach this one");
   }
   if (plan.peerAddress !== undefined) splitAddress(plan.peerAddress);
-  const [free = 0, freeResp = 0, freeHttp = 0] = await freePorts(plan.host, 3);
+  const [free = 0, freeResp = 0, freeHttp = 0] = await ports.freePorts(plan.host, 3);
   const chosenPeerPort = peerPort === 0 ? free : peerPort;
   const config: NodeConfig = {
     id: plan.name,
@@ -181,7 +184,7 @@ export async function planJoin(plan: JoinPlan): Promise<NodeConfig> {
     slots: plan.settings.slots ?? availableParallelism(),
     consensus,
   };
-  await settle([config], root, stored !== undefined);
+  await settle([config], root, stored !== undefined, ports);
   return config;
 }
 
@@ -266,8 +269,9 @@ async function settle(
   configs: readonly NodeConfig[],
   root: string | undefined,
   known: boolean,
+  ports: Ports,
 ): Promise<void> {
-  await checkPorts(configs.flatMap((config) => portUses(config, known)));
+  await ports.checkPorts(configs.flatMap((config) => portUses(config, known)));
   const [first] = configs;
   if (root === undefined || !first) return;
   const { clusterId, members, consensus } = first;
@@ -297,8 +301,9 @@ async function choosePorts(
   plan: LocalPlan,
   count: number,
   stored: Readonly<Record<NodeId, string>> | undefined,
+  ports: Ports,
 ): Promise<ChosenPorts> {
-  const free = [...(await freePorts(plan.host, 3 * count))];
+  const free = [...(await ports.freePorts(plan.host, 3 * count))];
   const choose = (first: number | undefined, usual: number): readonly number[] =>
     first === 0
       ? free.splice(0, count)
