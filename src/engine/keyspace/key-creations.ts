@@ -40,6 +40,14 @@ export class KeyCreations {
     return this.exchanged === 0 && this.newest.length === 0;
   }
 
+  /** As they are now; what is noted later is not in it. */
+  copy(): KeyCreations {
+    const copy = new KeyCreations();
+    copy.exchanged = this.exchanged;
+    copy.newest = this.newest.slice();
+    return copy;
+  }
+
   write(writer: ByteWriter): void {
     writer.uint53(this.exchanged);
     const countAt = writer.size;

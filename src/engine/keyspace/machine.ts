@@ -25,7 +25,7 @@ import type { ScriptEngine, ScriptFigures } from "./section.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { DEFAULT_SETTINGS, SETTING_ROWS, type KeyspaceSettings } from "./settings.ts";
 import { KeyspaceCut } from "./snapshot-cut.ts";
-import { corrupt, CREATIONS, finishRecord, FORMAT, HEADER, SECTION, startRecord } from "./snapshot-format.ts";
+import { corrupt, finishRecord, FORMAT, HEADER, SECTION, startRecord } from "./snapshot-format.ts";
 import { readSnapshot } from "./snapshot-restore.ts";
 import { StoredDatabase, type KeyCounters } from "./stored-database.ts";
 
@@ -200,14 +200,7 @@ export class KeyspaceMachine implements Keyspace {
       writer.text(section.name).bytes(content.take());
       finishRecord(writer, start);
     }
-    for (const { index, creations } of this.databases) {
-      if (creations.isEmpty) continue;
-      const start = startRecord(writer, CREATIONS);
-      creations.write(writer.uint32(index));
-      finishRecord(writer, start);
-    }
-    const tables = this.databases.map((database) => database.table);
-    this.cut = new KeyspaceCut(tables, writer, () => (this.cut = undefined));
+    this.cut = new KeyspaceCut(this.databases, writer, () => (this.cut = undefined));
     return this.cut;
   }
 
