@@ -8,6 +8,7 @@ import { connectFiles } from "../../src/client/files/connect.ts";
 import type { Files } from "../../src/client/files/files.ts";
 import { userName } from "../../src/runtime/node/user-name.ts";
 import type { StatusDocument } from "../../src/engine/protocol/admin/status-document.ts";
+import type { Running } from "../cli/program.ts";
 import { cleanUp, launch, run, scratch, startCluster, until } from "../cli/program.ts";
 
 const MIB = 1024 * 1024;
@@ -37,6 +38,24 @@ async function three(): Promise<Three> {
     return status?.files?.liveNodes === 3 || undefined;
   });
   return { data, https, files: filesAt(https) };
+}
+
+/** n1, n2 and n3, each started by itself: nobody starts again what is killed. */
+async function apart(
+  dataOf: (id: string) => string,
+): Promise<{ readonly https: readonly string[]; readonly nodes: readonly Running[] }> {
+  const ids = ["n1", "n2", "n3"];
+  const ports = await freePorts("127.0.0.1", 9);
+  const list = ids.map((id, at) => `${id}=127.0.0.1:${ports[at] ?? 0}`).join(",");
+  const nodes = ids.map((id, at) => {
+    const servers = ["--port", String(ports[3 + at]), "--http-port", String(ports[6 + at])];
+    return launch(["start", "--name", id, "--cluster", list, ...servers, "--data", dataOf(id)]);
+  });
+  const https = ports.slice(6).map((port) => `127.0.0.1:${port}`);
+  await until("every node to keep blocks", 40_000, async () => {
+    return (await statusAt(https[0]))?.files?.liveNodes === 3 || undefined;
+  });
+  return { https, nodes };
 }
 
 function filesAt(https: readonly string[]): Files {
@@ -195,6 +214,34 @@ test("the node that takes an upload is killed: the file goes up anew, and nothin
   expect(await files.readdir("/")).toEqual(["f"]);
 });
 
+test("the only node that the shell was told of dies for good: what runs for long goes on at the others", async () => {
+  const data = scratch();
+  const { https, nodes } = await apart((id) => join(data, id));
+  const [first = "", ...others] = https;
+  const files = filesAt(others);
+  await files.writeFile("/log", "begins\n");
+  const local = join(scratch(), "d");
+  fs.mkdirSync(local);
+  for (let number = 0; number < 2_000; number++) fs.writeFileSync(join(local, `f${number}`), `${number}\n`);
+  const shell = ["fs", "--fs", `webhdfs://${first}`];
+  const tail = launch([...shell, "tail", "-f", "-s", "200", "/log"]);
+  const put = launch([...shell, "put", "-t", "1", local, "/d"]);
+  const beganMs = performance.now();
+  let isOver = false;
+  void put.ended.then(() => (isOver = true));
+  await until("both are under way, and know who else is there", 60_000, async () => {
+    const isKnowing = performance.now() - beganMs > 4_000 && tail.stdout().includes("begins\n");
+    return (isKnowing && (await files.exists("/d/f1"))) || undefined;
+  });
+  expect(isOver).toBe(false);
+  nodes[0]?.kill("SIGKILL");
+  expect(await put.ended).toMatchObject({ code: 0, stderr: "" });
+  await files.appendFile("/log", "goes on\n");
+  await until("what was appended is shown", 30_000, () => tail.stdout().includes("goes on\n") || undefined);
+  expect([tail.stdout(), tail.stderr()]).toEqual(["begins\ngoes on\n", ""]);
+  expect(await files.summary("/d")).toMatchObject({ directories: 1, files: 2_000 });
+});
+
 test("a node dies with what goes up through it: in seconds every file is ended, and what has no finished name says so", async () => {
   const { https } = await three();
   const [first = "", second = ""] = https;
@@ -278,16 +325,7 @@ test.skipIf(lacksMounts())(
       expect(mountMemory(join(root, id), at === 2 ? 200 : 400)).toBe(true);
       mounts.push(join(root, id));
     }
-    const ports = await freePorts("127.0.0.1", 9);
-    const list = ids.map((id, at) => `${id}=127.0.0.1:${ports[at] ?? 0}`).join(",");
-    ids.forEach((id, at) => {
-      const servers = ["--port", String(ports[3 + at]), "--http-port", String(ports[6 + at])];
-      launch(["start", "--name", id, "--cluster", list, ...servers, "--data", join(root, id)]);
-    });
-    const https = ports.slice(6).map((port) => `127.0.0.1:${port}`);
-    await until("every node to keep blocks", 40_000, async () => {
-      return (await statusAt(https[0]))?.files?.liveNodes === 3 || undefined;
-    });
+    const { https } = await apart((id) => join(root, id));
     const files = filesAt(https);
     let refusal: unknown;
     let count = 0;

@@ -17,7 +17,11 @@ afterEach(async () => {
 async function scripted(
   answer: (request: IncomingMessage, response: ServerResponse) => void,
 ): Promise<string> {
-  const server: Server = createServer(answer);
+  const server: Server = createServer((request, response) => {
+    // No cluster: a client that lives for long enough to ask learns of no others.
+    if (request.url === "/status") response.writeHead(404).end();
+    else answer(request, response);
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   closers.push(
     () =>

@@ -92,7 +92,7 @@ export function connectAdministration(url: string, user: string): FilesAdministr
       call("PUT", "/settings", options, json<SettingsJson>, { json: change }),
     expunge: (olderThanMs, options = {}) =>
       call("POST", "/expunge", options, json<ExpungeJson>, { json: { olderThanMs }, repeatable: true }),
-    close: () => endpoint.connections.close(),
+    close: () => endpoint.close(),
   };
 }
 

@@ -9,6 +9,7 @@ import type { Operation, OperationName } from "../../../wire/webhdfs/operations.
 import { OPERATIONS } from "../../../wire/webhdfs/operations.ts";
 import { renderRequest } from "../../../wire/webhdfs/request.ts";
 import type { CallOptions, Chunks } from "../driver.ts";
+import { ClusterNodes } from "./cluster-nodes.ts";
 import type { Sending } from "./connections.ts";
 import { AnswerLost, Connections, errorOf, NotSent, readJson } from "./connections.ts";
 
@@ -50,13 +51,16 @@ export interface Calling {
 export class Endpoint {
   readonly user: string;
   readonly connections: Connections = new Connections();
-  private readonly authorities: readonly string[];
-  /** The node that answered last. */
-  private preferred = 0;
+  private readonly nodes: ClusterNodes;
 
   constructor(authorities: readonly string[], user: string) {
-    this.authorities = authorities;
+    this.nodes = new ClusterNodes(this.connections, authorities);
     this.user = user;
+  }
+
+  close(): void {
+    this.nodes.close();
+    this.connections.close();
   }
 
   /** The answer's JSON; undefined when it has none. */
@@ -138,23 +142,29 @@ export class Endpoint {
     { signal: outer }: CallOptions,
     attempt: (authority: string) => Promise<T>,
   ): Promise<T> {
+    const { nodes } = this;
     let sent = false;
     for (let count = 1; ; count++) {
-      const authority = this.authorities[this.preferred % this.authorities.length] ?? "";
+      const { name } = nodes;
       try {
-        return await attempt(authority);
+        const answer = await attempt(await nodes.current());
+        nodes.answered();
+        return answer;
       } catch (error) {
         if (signal.aborted) {
           outer?.throwIfAborted();
-          throw outOfTime(what, authority, repeatable || !sent);
+          // The next call may find another one that answers.
+          if (nodes.name === name) nodes.next();
+          throw outOfTime(what, name, repeatable || !sent);
         }
         sent ||= error instanceof AnswerLost;
         const again =
           error instanceof NotSent || isNotReady(error) || (error instanceof AnswerLost && repeatable);
         if (!again || count >= ATTEMPTS) throw explain(error, what, repeatable);
-        this.preferred = (this.preferred + 1) % this.authorities.length;
+        // Unless another call has found out already.
+        if (nodes.name === name) nodes.next();
         // A node that was never asked is asked at once.
-        if (count >= this.authorities.length) await pause(BACKOFF_MS * 2 ** (count - 1), signal);
+        if (count >= nodes.size) await pause(BACKOFF_MS * 2 ** (count - 1), signal);
       }
     }
   }

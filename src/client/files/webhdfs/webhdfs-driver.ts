@@ -142,7 +142,7 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
     },
     ...attributesOver(ask, silently, describe),
     home: async (options) => (await ask("/", { op: "GETHOMEDIRECTORY" }, options)).Path,
-    close: () => endpoint.connections.close(),
+    close: () => endpoint.close(),
   };
 }
 
