@@ -25,7 +25,7 @@ async function run(args: readonly string[]): Promise<number> {
     const known = VERBS.filter(({ internal }) => !internal).map((each) => each.name);
     throw new QuorateError("USAGE", `${unknown("verb", name, known)} (quorate --help lists them)`);
   }
-  if (verb.ownArguments && rest.length > 0 && !/^(--help|-h)$/.test(rest[0] ?? "")) {
+  if (verb.ownArguments && !/^(--help|-h)$/.test(rest[0] ?? "")) {
     return (await verb.load())(new Call(verb, new Map(), rest));
   }
   const end = rest.indexOf("--");

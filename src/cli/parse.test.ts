@@ -40,6 +40,16 @@ test.each([
   expect(() => parseCall(VERB, args)).toThrow(line);
 });
 
+test("what is missing, or too much, is told with what to do", () => {
+  const usage = ["start DIR [--json]        in a directory"];
+  const needy: Verb = { ...VERB, usage, positionals: { min: 1, max: 1 }, surplus: "say --data for each" };
+  expect(() => parseCall(needy, [])).toThrow(/^start needs one argument: quorate start DIR \[--json\]$/);
+  expect(() => parseCall(needy, ["a", "b"])).toThrow(
+    /^start takes one argument, not a and b: say --data for each$/,
+  );
+  expect(() => parseCall(needy, ["a", "b", "c", "d"])).toThrow(/not a and b and c and more: say/);
+});
+
 test("numbers and choices are checked", () => {
   for (const wrong of ["0", "8", "-1", "3.5", "three", "1e1", "9".repeat(20)]) {
     const call = parseCall(VERB, [`--nodes=${wrong}`]);

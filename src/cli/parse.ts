@@ -4,6 +4,9 @@ import { QuorateError } from "../runtime/errors.ts";
 import type { Flag, Verb } from "./verb.ts";
 import { Call } from "./verb.ts";
 
+/** Arguments that an error repeats: a pattern that the shell filled in may stand for thousands. */
+const SHOWN_MAX = 3;
+
 /** Throws USAGE with one line that names what is wrong. */
 export function parseCall(verb: Verb, args: readonly string[]): Call {
   const { tokens } = parseArgs({
@@ -36,12 +39,22 @@ export function parseCall(verb: Verb, args: readonly string[]): Call {
   }
   const { min, max } = verb.positionals;
   if (positionals.length > max) {
+    if (verb.surplus !== undefined) {
+      const given =
+        positionals.slice(0, SHOWN_MAX).join(" and ") + (positionals.length > SHOWN_MAX ? " and more" : "");
+      throw new QuorateError("USAGE", `${verb.name} takes ${count(max)}, not ${given}: ${verb.surplus}`);
+    }
     throw new QuorateError(
       "USAGE",
       `"${positionals[max] ?? ""}" is not understood: ${verb.name} takes ${count(max)}`,
     );
   }
-  if (positionals.length < min) throw new QuorateError("USAGE", `${verb.name} needs ${count(min)}`);
+  if (positionals.length < min) {
+    // Behind two blanks a usage line says what it does.
+    const usage = verb.usage[0]?.split("  ")[0];
+    const how = usage === undefined ? "" : `: quorate ${usage}`;
+    throw new QuorateError("USAGE", `${verb.name} needs ${count(min)}${how}`);
+  }
   return new Call(verb, values, positionals);
 }
 

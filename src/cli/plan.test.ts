@@ -7,6 +7,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { noteInhabited } from "./cluster-file.ts";
 import type { JoinPlan, LocalPlan, MemberPlan, Settings } from "./plan.ts";
 import { parseMembers, planJoin, planLocalCluster, planMember } from "./plan.ts";
+import type { Ports } from "./ports.ts";
+import { SYSTEM_PORTS } from "./ports.ts";
 
 const SETTINGS: Settings = {
   consensus: undefined,
@@ -41,17 +43,46 @@ function local(plan: Partial<LocalPlan> = {}): LocalPlan {
   };
 }
 
+/** Of a machine on which nobody else takes ports: what was free once is free at the second plan too. */
+function quietPorts(): Ports {
+  let next = 20_000;
+  return {
+    freePorts: (_host, count) => Promise.resolve(Array.from({ length: count }, () => next++)),
+    checkPorts: () => Promise.resolve(),
+  };
+}
+
 test("three nodes get ports, directories and one identity, and find them again", async () => {
-  const first = await planLocalCluster(local());
+  const ports = quietPorts();
+  const first = await planLocalCluster(local(), ports);
   expect(first.map(({ id }) => id)).toEqual(["n1", "n2", "n3"]);
-  const ports = first.flatMap(({ respPort, httpPort, peerPort }) => [respPort, httpPort, peerPort]);
-  expect(new Set(ports).size).toBe(9);
+  const chosen = first.flatMap(({ respPort, httpPort, peerPort }) => [respPort, httpPort, peerPort]);
+  expect(new Set(chosen).size).toBe(9);
   for (const { dataDir } of first) expect(fs.statSync(dataDir).isDirectory()).toBe(true);
-  const second = await planLocalCluster(local());
+  const second = await planLocalCluster(local(), ports);
   expect(second.map(({ clusterId, members, dataDir }) => ({ clusterId, members, dataDir }))).toEqual(
     first.map(({ clusterId, members, dataDir }) => ({ clusterId, members, dataDir })),
   );
+  // Peers find each other where they did; clients are told anew.
   expect(second.map(({ peerPort }) => peerPort)).toEqual(first.map(({ peerPort }) => peerPort));
+  expect(second.map(({ peerPort }) => `127.0.0.1:${peerPort}`)).toEqual(Object.values(first[0]!.members));
+  const clients = second.flatMap(({ respPort, httpPort }) => [respPort, httpPort]);
+  expect(clients.filter((port) => chosen.includes(port))).toEqual([]);
+});
+
+test("the ports that the machine gives are all different, and each is checked before anything is written", async () => {
+  const checked: number[] = [];
+  const ports: Ports = {
+    ...SYSTEM_PORTS,
+    checkPorts: (uses) => {
+      expect(fs.readdirSync(directory)).toEqual([]);
+      return Promise.resolve(void checked.push(...uses.map(({ port }) => port)));
+    },
+  };
+  const nodes = await planLocalCluster(local(), ports);
+  const chosen = nodes.flatMap(({ respPort, httpPort, peerPort }) => [respPort, httpPort, peerPort]);
+  expect(new Set(chosen).size).toBe(9);
+  expect(new Set(checked)).toEqual(new Set(chosen));
 });
 
 test("further nodes count up from the ports that were given", async () => {
@@ -63,7 +94,8 @@ test("further nodes count up from the ports that were given", async () => {
 
 test("a node that was at home and finds its directory empty is blank; one that never was is a founder", async () => {
   const data = join(directory, "data");
-  const begin = async () => (await planLocalCluster(local())).map(({ beginsAs }) => beginsAs);
+  const ports = quietPorts();
+  const begin = async () => (await planLocalCluster(local(), ports)).map(({ beginsAs }) => beginsAs);
   expect(await begin()).toEqual(["founder", "founder", "founder"]);
   // Interrupted before any of them was up.
   expect(await begin()).toEqual(["founder", "founder", "founder"]);
@@ -88,10 +120,11 @@ test("who joins finds in its directory what it was told when it joined", async (
     settings: SETTINGS,
     ask: () => Promise.resolve({ clusterId: "c", members: { n1: "127.0.0.1:1" } }),
   };
-  const first = await planJoin(plan);
+  const ports = quietPorts();
+  const first = await planJoin(plan, ports);
   expect(first).toMatchObject({ clusterId: "c", members: { n1: "127.0.0.1:1" }, beginsAs: "newcomer" });
   expect(first.peerAddress).toBe(`127.0.0.1:${first.peerPort}`);
-  const again = await planJoin({ ...plan, ask: () => Promise.reject(new Error("nobody is there")) });
+  const again = await planJoin({ ...plan, ask: () => Promise.reject(new Error("nobody is there")) }, ports);
   expect(again).toMatchObject({ clusterId: "c", members: first.members, beginsAs: "newcomer" });
   const anywhere = planJoin({ ...plan, host: "0.0.0.0" });
   await expect(anywhere).rejects.toMatchObject({ code: "USAGE" });
@@ -138,9 +171,10 @@ test("a directory that holds something else is left as it is", async () => {
 });
 
 test("a directory of a cluster of another size is refused and left as it is", async () => {
-  await planLocalCluster(local());
+  const ports = quietPorts();
+  await planLocalCluster(local(), ports);
   const before = fs.readFileSync(join(directory, "data", "cluster.json"), "utf8");
-  await expect(planLocalCluster(local({ nodes: 1 }))).rejects.toMatchObject({
+  await expect(planLocalCluster(local({ nodes: 1 }), ports)).rejects.toMatchObject({
     code: "DATA_DIRECTORY_FOREIGN",
     message: expect.stringMatching(/belongs to a cluster of 3 \(n1, n2, n3\), not of 1/) as string,
   });
@@ -148,24 +182,25 @@ test("a directory of a cluster of another size is refused and left as it is", as
 });
 
 test("a cluster keeps the algorithm that it was founded with, asked for or not", async () => {
+  const ports = quietPorts();
   const asked = { settings: { ...SETTINGS, consensus: "raft" } } as const;
-  expect((await planLocalCluster(local(asked))).map(({ consensus }) => consensus)).toEqual(
+  expect((await planLocalCluster(local(asked), ports)).map(({ consensus }) => consensus)).toEqual(
     Array(3).fill("raft"),
   );
-  expect((await planLocalCluster(local()))[0]?.consensus).toBe("raft");
+  expect((await planLocalCluster(local(), ports))[0]?.consensus).toBe("raft");
   const path = join(directory, "data", "cluster.json");
   const found = JSON.parse(fs.readFileSync(path, "utf8")) as object;
   const rewrite = (consensus: string | undefined): void =>
     fs.writeFileSync(path, JSON.stringify({ ...found, consensus }));
   // A file from before there was a choice is Raft's.
   rewrite(undefined);
-  expect((await planLocalCluster(local(asked)))[0]?.consensus).toBe("raft");
+  expect((await planLocalCluster(local(asked), ports))[0]?.consensus).toBe("raft");
   rewrite("of a later version");
-  await expect(planLocalCluster(local(asked))).rejects.toMatchObject({
+  await expect(planLocalCluster(local(asked), ports)).rejects.toMatchObject({
     code: "DATA_DIRECTORY_FOREIGN",
     message: expect.stringMatching(/belongs to another algorithm: of a later version, not raft/) as string,
   });
-  await expect(planLocalCluster(local())).rejects.toMatchObject({ code: "UNSUPPORTED" });
+  await expect(planLocalCluster(local(), ports)).rejects.toMatchObject({ code: "UNSUPPORTED" });
 });
 
 test("a path that cannot be a directory is one clear error", async () => {

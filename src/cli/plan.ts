@@ -7,6 +7,7 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import type { Algorithm } from "../consensus/algorithm-names.ts";
 import { DEFAULT_ALGORITHM, isAlgorithm } from "../consensus/algorithm-names.ts";
+import { holderOf } from "../engine/cluster/directory-lock.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { joinAddress, splitAddress } from "../runtime/node/address.ts";
 import type { NodeId } from "../runtime/world.ts";
@@ -19,8 +20,8 @@ import {
   writeClusterFile,
 } from "./cluster-file.ts";
 import type { NodeConfig } from "./node-channel.ts";
-import type { PortUse } from "./ports.ts";
-import { checkPorts, freePorts } from "./ports.ts";
+import type { Ports, PortUse } from "./ports.ts";
+import { SYSTEM_PORTS } from "./ports.ts";
 
 export const DEFAULT_PORTS = { resp: 6379, http: 9870, peer: 16379 } as const;
 /** As in HDFS. */
@@ -76,21 +77,28 @@ export interface JoinPlan extends Omit<LocalPlan, "nodes"> {
   readonly ask: () => Promise<ClusterFile>;
 }
 
-/** A whole cluster on this machine. Throws USAGE, PORT_IN_USE, DATA_DIRECTORY_FOREIGN, DATA_DIRECTORY_UNUSABLE. */
-export async function planLocalCluster(plan: LocalPlan): Promise<readonly NodeConfig[]> {
+/**
+ * A whole cluster on this machine. Throws USAGE, PORT_IN_USE, DATA_DIRECTORY_IN_USE, DATA_DIRECTORY_FOREIGN,
+ * DATA_DIRECTORY_UNUSABLE.
+ */
+export async function planLocalCluster(
+  plan: LocalPlan,
+  ports: Ports = SYSTEM_PORTS,
+): Promise<readonly NodeConfig[]> {
   if (!NODE_COUNTS.includes(plan.nodes)) {
     throw new QuorateError("USAGE", `--nodes must be 1, 3, 5 or 7, not "${plan.nodes}"`);
   }
   const ids = Array.from({ length: plan.nodes }, (_, index) => `n${index + 1}`);
   const root = plan.data === "memory" ? undefined : resolve(plan.data);
   const stored = root === undefined ? undefined : readClusterFile(root);
+  if (root !== undefined && stored) await refuseRunning(root, Object.keys(stored.members));
   const consensus = chooseAlgorithm(plan.settings, root, stored);
-  const ports = await choosePorts(plan, ids.length, stored?.members);
+  const chosen = await choosePorts(plan, ids.length, stored?.members, ports);
   const peerHost = plan.host === "0.0.0.0" || plan.host === "::" ? "127.0.0.1" : plan.host;
-  const founding = ids.map((id, at) => [id, joinAddress(peerHost, ports.peer[at] ?? 0)] as const);
+  const founding = ids.map((id, at) => [id, joinAddress(peerHost, chosen.peer[at] ?? 0)] as const);
   // Peers find each other by what was written down when the cluster was founded.
   const members = stored?.members ?? Object.fromEntries(founding);
-  if (root !== undefined && stored) checkMembers(root, members, ids, ports.peer);
+  if (root !== undefined && stored) checkMembers(root, members, ids, chosen.peer);
   const clusterId = stored?.clusterId ?? randomBytes(8).toString("hex");
   const configs = ids.map((id, at): NodeConfig => ({
     id,
@@ -99,14 +107,14 @@ export async function planLocalCluster(plan: LocalPlan): Promise<readonly NodeCo
     ...beginning(root, id, stored),
     peerAddress: members[id] ?? "",
     host: plan.host,
-    respPort: ports.resp[at] ?? 0,
-    httpPort: ports.http[at] ?? 0,
-    peerPort: ports.peer[at] ?? 0,
+    respPort: chosen.resp[at] ?? 0,
+    httpPort: chosen.http[at] ?? 0,
+    peerPort: chosen.peer[at] ?? 0,
     ...plan.settings,
     slots: plan.settings.slots ?? Math.max(1, Math.round(availableParallelism() / plan.nodes)),
     consensus,
   }));
-  await settle(configs, root, stored !== undefined);
+  await settle(configs, root, stored !== undefined, ports);
   return configs;
 }
 
@@ -123,6 +131,7 @@ export async function planMember(plan: MemberPlan): Promise<NodeConfig> {
   const address = splitAddress(own);
   const root = plan.data === "memory" ? undefined : resolve(plan.data);
   const stored = root === undefined ? undefined : readClusterFile(root);
+  if (root !== undefined && stored) await refuseRunning(root, [plan.name]);
   const consensus = chooseAlgorithm(plan.settings, root, stored);
   const foundingId = identityOf(founding, consensus);
   const isForced = stored?.replaces === foundingId;
@@ -148,15 +157,16 @@ export async function planMember(plan: MemberPlan): Promise<NodeConfig> {
     slots: plan.settings.slots ?? availableParallelism(),
     consensus,
   };
-  await settle([config], root, stored !== undefined);
+  await settle([config], root, stored !== undefined, SYSTEM_PORTS);
   return config;
 }
 
 /** A node that a cluster is to admit, or to take in again; the next start finds the same in its directory. */
-export async function planJoin(plan: JoinPlan): Promise<NodeConfig> {
+export async function planJoin(plan: JoinPlan, ports: Ports = SYSTEM_PORTS): Promise<NodeConfig> {
   if (!NAME.test(plan.name)) throw new QuorateError("USAGE", `--name ${plan.name} is no name for a node`);
   const root = plan.data === "memory" ? undefined : resolve(plan.data);
   const stored = root === undefined ? undefined : readClusterFile(root);
+  if (root !== undefined && stored) await refuseRunning(root, [plan.name]);
   const known = stored ?? (await plan.ask());
   const { clusterId, members } = known;
   const consensus = chooseAlgorithm(plan.settings, stored && root, known);
@@ -165,7 +175,7 @@ export async function planJoin(plan: JoinPlan): Promise<NodeConfig> {
     throw new QuorateError("USAGE", "say with --peer-address where the other nodes reach this one");
   }
   if (plan.peerAddress !== undefined) splitAddress(plan.peerAddress);
-  const [free = 0, freeResp = 0, freeHttp = 0] = await freePorts(plan.host, 3);
+  const [free = 0, freeResp = 0, freeHttp = 0] = await ports.freePorts(plan.host, 3);
   const chosenPeerPort = peerPort === 0 ? free : peerPort;
   const config: NodeConfig = {
     id: plan.name,
@@ -182,7 +192,7 @@ export async function planJoin(plan: JoinPlan): Promise<NodeConfig> {
     slots: plan.settings.slots ?? availableParallelism(),
     consensus,
   };
-  await settle([config], root, stored !== undefined);
+  await settle([config], root, stored !== undefined, ports);
   return config;
 }
 
@@ -253,12 +263,23 @@ export function parseMembers(list: string): Readonly<Record<NodeId, string>> {
   return members;
 }
 
+/** Nodes that run are found by who holds their directories, whatever ports this start was given. Throws DATA_DIRECTORY_IN_USE. */
+async function refuseRunning(root: string, ids: readonly NodeId[]): Promise<void> {
+  const holders = await Promise.all(ids.map((id) => holderOf(join(root, id))));
+  const at = holders.findIndex((holder) => holder !== undefined);
+  if (at < 0) return;
+  const pid = holders[at]?.pid;
+  const which = pid === undefined ? "" : ` (pid ${pid})`;
+  throw new QuorateError("DATA_DIRECTORY_IN_USE", `${root} is in use: its ${ids[at]} runs already${which}`);
+}
+
 async function settle(
   configs: readonly NodeConfig[],
   root: string | undefined,
   known: boolean,
+  ports: Ports,
 ): Promise<void> {
-  await checkPorts(configs.flatMap((config) => portUses(config, known)));
+  await ports.checkPorts(configs.flatMap((config) => portUses(config, known)));
   const [first] = configs;
   if (root === undefined || !first) return;
   const { clusterId, members, consensus } = first;
@@ -288,8 +309,9 @@ async function choosePorts(
   plan: LocalPlan,
   count: number,
   stored: Readonly<Record<NodeId, string>> | undefined,
+  ports: Ports,
 ): Promise<ChosenPorts> {
-  const free = [...(await freePorts(plan.host, 3 * count))];
+  const free = [...(await ports.freePorts(plan.host, 3 * count))];
   const choose = (first: number | undefined, usual: number): readonly number[] =>
     first === 0
       ? free.splice(0, count)

@@ -12,6 +12,12 @@ export interface PortUse {
   readonly advice: string;
 }
 
+/** Who knows which ports of this machine are free: another process may take one at any time. */
+export interface Ports {
+  readonly freePorts: typeof freePorts;
+  readonly checkPorts: typeof checkPorts;
+}
+
 /** Throws PORT_IN_USE or USAGE with one clear line when any of the ports cannot be listened on. */
 export async function checkPorts(uses: readonly PortUse[]): Promise<void> {
   const taken = new Map<number, PortUse>();
@@ -60,6 +66,8 @@ export async function freePorts(host: string, count: number): Promise<readonly n
   await Promise.all(servers.map(close));
   return ports;
 }
+
+export const SYSTEM_PORTS: Ports = { freePorts, checkPorts };
 
 function listen(host: string, port: number): Promise<Server> {
   const server = createServer();

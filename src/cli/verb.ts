@@ -20,6 +20,8 @@ export interface Verb {
   readonly flags: readonly Flag[];
   /** How many positional arguments it takes. */
   readonly positionals: { readonly min: number; readonly max: number };
+  /** What is most likely meant by more of them, and how to say it. */
+  readonly surplus?: string;
   /** Takes its arguments as they come, all as positionals, and has its own help below "help" and "--help". */
   readonly ownArguments?: boolean;
   /** Called by the program itself, not shown in the help. */

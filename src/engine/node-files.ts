@@ -131,7 +131,7 @@ export class NodeFiles {
 /** The plane of blocks beside a network: whoever is a peer on the one is a peer on the other. */
 export function withBlocks(network: Network, blocks: Network): Network {
   return {
-    send: (to, parts) => network.send(to, parts),
+    send: (to, parts, guardedParts) => network.send(to, parts, guardedParts),
     onFrame: (receive) => network.onFrame(receive),
     onLink: (change) => network.onLink(change),
     onArriving: (arriving) => network.onArriving(arriving),

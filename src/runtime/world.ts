@@ -77,8 +77,11 @@ export interface DiskFile {
  * never changed (the transport checks it). Frames to a peer that is away or too slow are dropped, with a bound in bytes.
  */
 export interface Network {
-  /** Sends one frame; the network owns `parts` from now on and sends them as one frame. */
-  send(to: NodeId, parts: readonly Uint8Array[]): void;
+  /**
+   * Sends one frame; the network owns `parts` from now on and sends them as one frame. It guards the first `guardedParts` with
+   * a checksum of its own: those behind carry theirs, which their receiver verifies. Default: all.
+   */
+  send(to: NodeId, parts: readonly Uint8Array[], guardedParts?: number): void;
   /** Sets who receives. `frame` may be kept: it owns its memory or is immutable. */
   onFrame(receive: (from: NodeId, frame: Bytes) => void): void;
   /** Tells when a peer's link comes up or breaks; a break is a hint that the peer may be gone. */

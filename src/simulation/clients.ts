@@ -138,22 +138,22 @@ export class Clients {
       const transaction = task.transaction(seen.values);
       const watched = Object.fromEntries(task.keys.map((key, at) => [key, seen.values[at] ?? null]));
       const input = { watched, transaction };
-      // The transaction may go through another node than the one that was read: versions are part of the state.
+      // The transaction may go through another node than the one that was read: revisions are part of the state.
       const target = random.chance(0.3) ? random.pick(this.options.nodes) : node;
       this.options.world.scheduler.after(random.exponential(this.options.thinkMs), () => {
-        this.perform(client, random, target, input, seen.versions, end);
+        this.perform(client, random, target, input, seen.watched, end);
       });
     });
   }
 
-  /** WATCH and GET of some keys: their values and versions at one moment; undefined when the node did not answer. */
+  /** WATCH and GET of some keys: their values, and what EXEC must bring of them, at one moment; undefined when the node did not answer. */
   private watch(
     random: SeededRandom,
     node: NodeId,
     keys: readonly string[],
-    done: (seen: { values: (string | null)[]; versions: WatchedKey[] } | undefined) => void,
+    done: (seen: { values: (string | null)[]; watched: WatchedKey[] } | undefined) => void,
   ): void {
-    this.request<{ values: (string | null)[]; versions: WatchedKey[] } | undefined>(
+    this.request<{ values: (string | null)[]; watched: WatchedKey[] } | undefined>(
       `WATCH ${keys.join(" ")}`,
       random,
       node,
@@ -170,12 +170,8 @@ export class Clients {
             if (reply !== null && typeof reply !== "string") return answer(undefined);
             values.push(reply);
           }
-          const versions = keys.map((key) => ({
-            database: 0,
-            key,
-            version: door.machine.versionOf(0, key, nowMs),
-          }));
-          answer(door.readStillValid() ? { values, versions } : undefined);
+          const watched = keys.map((key) => door.machine.watch(0, key, nowMs));
+          answer(door.readStillValid() ? { values, watched } : undefined);
         });
       },
       done,
@@ -187,13 +183,13 @@ export class Clients {
     random: SeededRandom,
     node: NodeId,
     input: StoreInput,
-    versions: readonly WatchedKey[] | undefined,
+    watched: readonly WatchedKey[] | undefined,
     done: (ending: Ending) => void,
   ): void {
     const { world } = this.options;
     const operation: Recorded = { client, input, startMs: world.scheduler.nowMs };
     this.recorded.set(operation, true);
-    const command = commandOf(input, versions ?? []);
+    const command = commandOf(input, watched ?? []);
     this.request<Ending>(
       JSON.stringify(input),
       random,

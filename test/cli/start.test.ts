@@ -142,10 +142,23 @@ test(
   "one data directory is not used twice",
   async () => {
     const data = join(scratch(), "data");
-    await startCluster(["--data", data]);
-    const { code, stderr } = await run(["start", "--data", data, "--port", "0", "--http-port", "0"]);
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^quorate: peer port of n1 .+ is in use; does this cluster run already\?\n$/);
+    const { program, url } = await startCluster(["--data", data]);
+    const { nodes } = await statusOf(url);
+    const [free = 0] = await freePorts("127.0.0.1", 1);
+    const other = ["start", "--data", data, "--port", "0", "--http-port", "0"];
+    // Whatever else would be wrong with it, that the directory is in use comes first.
+    for (const words of [[], ["--peer-port", String(free)], ["--peer-port", "0"], ["--nodes", "3"]]) {
+      expect(await run([...other, ...words])).toMatchObject({
+        code: 1,
+        stdout: "",
+        stderr: `quorate: ${data} is in use: its n1 runs already (pid ${nodes[0]?.pid ?? 0})\n`,
+      });
+    }
+    program.kill("SIGTERM");
+    await program.ended;
+    expect((await run([...other, "--peer-port", String(free)])).stderr).toMatch(
+      /^quorate: .+ was founded with peer port \d+ for n1; leave --peer-port out\n$/,
+    );
   },
   CASE_TIMEOUT_MS,
 );

@@ -33,6 +33,12 @@ test.each([
   [["members", "--accept-loss"], /^quorate: --accept-loss belongs to --force-new-cluster$/],
   [["members", "--force-new-cluster"], /^quorate: --force-new-cluster takes --name and --data/],
   [["tour", "/does/not/exist"], /^quorate: there is no \/does\/not\/exist$/],
+  [["mr", "show"], /^quorate: mr show needs one argument: quorate mr show JOB \[--tasks\] \[--follow\]$/],
+  [
+    ["mr", "run", "job.ts", "--input", "a", "b", "--output", "c"],
+    /^quorate: mr run takes one argument, not job\.ts and b: say --input once for each path, or put a pattern in quotes$/,
+  ],
+  [["mr", "ls", "x"], /^quorate: "x" is not understood: mr ls takes no arguments$/],
   [["node", "n1"], /^quorate: quorate node is started by quorate start/],
 ])("quorate %j is one clear line and exit code 2", async (args, line) => {
   const { code, stdout, stderr } = await run(args);
@@ -54,6 +60,19 @@ test("help tells every verb and every flag; the version is the package's", async
   const { version } = JSON.parse(fs.readFileSync("package.json", "utf8")) as { version: string };
   expect((await run(["--version"])).stdout).toBe(`${version}\n`);
   expect(await run([])).toMatchObject({ code: 2, stdout: "" });
+});
+
+// fs has the exit codes of hdfs dfs.
+test.each([
+  { verb: "mr", exit: 2 },
+  { verb: "fs", exit: 255 },
+])("quorate $verb without a word lists its commands, exit code $exit", async ({ verb, exit }) => {
+  const { code, stdout, stderr } = await run([verb]);
+  expect({ code, stdout }).toEqual({ code: exit, stdout: "" });
+  const help = await run([verb, "help"]);
+  expect(help.code).toBe(0);
+  expect(stderr).toMatch(/a command is missing\n/);
+  expect(stderr).toContain(help.stdout.trimEnd());
 });
 
 test("status where nobody answers is exit code 4", async () => {

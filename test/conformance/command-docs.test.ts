@@ -7,7 +7,6 @@ import { startRedis, type RedisPeer } from "./redis-peer.ts";
 
 /** Those that take less here, or that redis-server has no arguments of. */
 const OTHERWISE: ReadonlySet<string> = new Set([
-  "client|kill",
   "client|tracking",
   "command|getkeys",
   "command|getkeysandflags",
@@ -73,6 +72,21 @@ function completed(own: readonly Argument[], like: readonly Argument[]): readonl
   }));
 }
 
+/** What stands beside the arguments, by full name: of commands that have any of it. */
+function notesIn(docs: unknown): Map<string, unknown> {
+  const found = new Map<string, unknown>();
+  for (const [name, reply] of fields(docs)) {
+    const of = fields(reply);
+    const notes = ["doc_flags", "deprecated_since", "replaced_by"].flatMap((field) =>
+      of.has(field) ? [[field, of.get(field)] as const] : [],
+    );
+    if (notes.length > 0) found.set(String(name), notes);
+    const subcommands = of.get("subcommands");
+    for (const [full, own] of subcommands === undefined ? [] : notesIn(subcommands)) found.set(full, own);
+  }
+  return found;
+}
+
 describe.skipIf(lacks("redis-server"))("COMMAND DOCS", () => {
   let redis: RedisPeer;
   let ours: TestServer;
@@ -85,11 +99,11 @@ describe.skipIf(lacks("redis-server"))("COMMAND DOCS", () => {
     await ours?.server.close();
   });
 
-  async function docs(port: number, version: 2 | 3): Promise<Map<string, readonly Argument[]>> {
+  async function docs(port: number, version: 2 | 3): Promise<unknown> {
     const client = await RespClient.open(port);
     try {
       client.send(`HELLO ${version}\r\nCOMMAND DOCS\r\n`);
-      return argumentsIn(plain((await client.take(2))[1]!));
+      return plain((await client.take(2))[1]!);
     } finally {
       client.close();
     }
@@ -98,14 +112,27 @@ describe.skipIf(lacks("redis-server"))("COMMAND DOCS", () => {
   test.each([2, 3] as const)(
     "tells the arguments of every command as redis-server 7.0 does, RESP%i",
     async (version) => {
-      const theirs = await docs(redis.port, version);
-      const mine = await docs(ours.port, version);
+      const theirs = argumentsIn(await docs(redis.port, version));
+      const mine = argumentsIn(await docs(ours.port, version));
       const compared = [...mine.keys()].filter((name) => theirs.has(name) && !OTHERWISE.has(name));
       expect(compared.length).toBeGreaterThan(200);
       for (const name of compared) {
         const expected = theirs.get(name)!;
         expect([name, completed(mine.get(name)!, expected)]).toEqual([name, expected]);
       }
+    },
+  );
+
+  test.each([2, 3] as const)(
+    "tells which commands are deprecated, since when and for what, as redis-server 7.0 does, RESP%i",
+    async (version) => {
+      const ownDocs = await docs(ours.port, version);
+      const known = new Set(argumentsIn(ownDocs).keys());
+      const theirs = [...notesIn(await docs(redis.port, version))].filter(([name]) => known.has(name));
+      expect(theirs.length).toBeGreaterThan(10);
+      // "`!GET`" there is the notation of its own sources.
+      const wanted = JSON.parse(JSON.stringify(theirs).replaceAll("`!", "`")) as [string, unknown][];
+      expect(notesIn(ownDocs)).toEqual(new Map(wanted));
     },
   );
 });

@@ -97,6 +97,7 @@ const RUN: MrCommand = {
     JSON_FLAG,
   ],
   positionals: { min: 1, max: 1 },
+  surplus: "say --input once for each path, or put a pattern in quotes",
   load: async () => (await import("./run.ts")).run,
 };
 

@@ -36,6 +36,11 @@ export async function lockDirectory(directory: string): Promise<ReleaseLock> {
   throw new QuorateError("DATA_DIRECTORY_IN_USE", `${who} uses ${directory}`);
 }
 
+/** Who holds a directory at present; undefined when nobody does, or it is not there. */
+export async function holderOf(directory: string): Promise<Holder | undefined> {
+  return fs.existsSync(directory) ? askHolder(lockName(directory)) : undefined;
+}
+
 function lockName(directory: string): string {
   const { dev, ino } = fs.statSync(directory, { bigint: true });
   const name = `quorate-${createHash("sha256").update(`${dev}:${ino}`).digest("hex").slice(0, 32)}`;
@@ -58,7 +63,7 @@ function tryListen(name: string): Promise<Server | undefined> {
   });
 }
 
-interface Holder {
+export interface Holder {
   /** Undefined: it is alive, and did not say in time. */
   readonly pid: number | undefined;
 }

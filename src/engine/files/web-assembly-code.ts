@@ -29,10 +29,10 @@ export const I32_IS_ZERO: Code = [0x45];
 export const I32_LESS: Code = [0x49];
 export const I32_ADD: Code = [0x6a];
 export const I32_SUB: Code = [0x6b];
-export const I32_SHIFT_LEFT: Code = [0x74];
 export const load = (offset: number): Code => [0xfd, 0x00, 0x00, ...unsigned(offset)];
 export const store = (offset: number): Code => [0xfd, 0x0b, 0x00, ...unsigned(offset)];
-export const splat = (byte: number): Code => [0xfd, 0x0c, ...Array<number>(LANES).fill(byte)];
+export const constant = (bytes: readonly number[]): Code => [0xfd, 0x0c, ...bytes];
+export const splat = (byte: number): Code => constant(Array<number>(LANES).fill(byte));
 /** Lanes of two vectors: from 0 to 15 of the first, from 16 to 31 of the second. */
 export const shuffle = (...lanes: readonly number[]): Code => [0xfd, 0x0d, ...lanes];
 /** Each byte of the second vector is replaced by the lane of the first that it names. */

@@ -5,6 +5,7 @@
  *   key          a value                         [A | B]        one of them, or neither
  *   NX           a word that stands for itself   <A | B>        one of them
  *   EX seconds   a value behind its word         x [x ...]      one or more; also of several values, or behind a word
+ *                                                <A | B ...>    some of them, each as often as one likes
  *
  * (https://redis.io/docs/latest/develop/reference/command-arguments/).
  */
@@ -95,6 +96,9 @@ export function argumentReplies(
   return list.map(reply);
 }
 
+/** What no value is. */
+const ENDS: ReadonlySet<string> = new Set(["]", ">", "|", "..."]);
+
 class UsageReader {
   private readonly command: string;
   private readonly words: readonly string[];
@@ -150,7 +154,7 @@ class UsageReader {
         found.push({ ...this.bracket("]"), optional: true });
       } else if (this.took("<")) {
         found.push(this.bracket(">"));
-      } else if (this.done || /^[\]>|]$/.test(this.words[this.at]!)) {
+      } else if (this.done || ENDS.has(this.words[this.at]!)) {
         return found;
       } else {
         const name = this.words[this.at++]!;
@@ -174,9 +178,11 @@ class UsageReader {
 
   private bracket(end: "]" | ">"): CommandArgument {
     const found = this.alternatives();
+    const again = this.took("...");
     assert(this.took(end), `usage of ${this.command}: ${end} is missing`);
     const parts = found.map((list) => (list.length === 1 ? list[0]! : group("block", list)));
-    return parts.length === 1 ? parts[0]! : group("oneof", parts);
+    const whole = parts.length === 1 ? parts[0]! : group("oneof", parts);
+    return again ? { ...whole, multiple: true } : whole;
   }
 
   private took(word: string): boolean {

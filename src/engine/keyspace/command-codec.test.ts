@@ -9,7 +9,11 @@ import type { KeyspaceCommand } from "./keyspace-command.ts";
 const binary = fc.uint8Array({ maxLength: 40 }).map((bytes) => String.fromCharCode(...bytes));
 const database = fc.nat(15);
 const args = fc.array(binary, { minLength: 1, maxLength: 6 });
-const watched = fc.array(fc.record({ database, key: binary, version: fc.maxSafeNat() }), { maxLength: 4 });
+const versions = fc.array(fc.record({ database, key: binary, version: fc.maxSafeNat() }), { maxLength: 4 });
+const watched = fc.array(
+  fc.record({ database, key: binary, wasPresent: fc.boolean(), revision: fc.maxSafeNat() }),
+  { maxLength: 4 },
+);
 const command: fc.Arbitrary<KeyspaceCommand> = fc.oneof(
   fc.record({ type: fc.constant("call" as const), database, args }),
   fc.record({
@@ -22,8 +26,13 @@ const command: fc.Arbitrary<KeyspaceCommand> = fc.oneof(
     watched,
     calls: fc.array(fc.record({ database, args }), { maxLength: 4 }),
   }),
+  fc.record({
+    type: fc.constant("exec-by-version" as const),
+    watched: versions,
+    calls: fc.array(fc.record({ database, args }), { maxLength: 4 }),
+  }),
   fc.record({ type: fc.constant("expire" as const), limit: fc.nat() }),
-  fc.record({ type: fc.constant("evict" as const), victims: watched }),
+  fc.record({ type: fc.constant("evict" as const), victims: versions }),
   fc.record({ type: fc.constant("configure" as const), settings: fc.array(fc.tuple(binary, binary)) }),
 );
 
@@ -56,7 +65,7 @@ test("damaged bytes are refused or another command, never a crash; in the log th
         const bytes = viewBytes(Uint8Array.from(encodeCommand(each)));
         for (const [at, value] of changes) bytes[at % bytes.length] = value;
         const damaged = bytes.subarray(0, 1 + (cut % bytes.length));
-        const isKnown = damaged[0]! >= 1 && damaged[0]! <= 6;
+        const isKnown = damaged[0]! >= 1 && damaged[0]! <= 7;
         try {
           expect(decodeLogged(damaged)).toEqual(decodeCommand(damaged));
         } catch (error) {

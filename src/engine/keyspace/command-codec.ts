@@ -5,7 +5,8 @@
  *
  *   call       1, database u32, RESP array
  *   calls      6, database u32, RESP array…
- *   exec       2, count u32, {database u32, key, version u53}…, count u32, {database u32, RESP array}…
+ *   exec       7, count u32, {database u32, key, was present u8, revision u53}…, count u32, {database u32, RESP array}…
+ *   by version 2, count u32, {database u32, key, version u53}…, count u32, {database u32, RESP array}…   before there was 7
  *   expire     3, limit u32
  *   evict      4, count u32, {database u32, key, version u53}…
  *   configure  5, count u32, {name, value}…
@@ -16,14 +17,15 @@ import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
 import { ByteWriter } from "../../wire/byte-writer.ts";
 import { encodeRequest, requestText } from "../../wire/resp/request-encoder.ts";
-import type { Call, KeyspaceCommand, WatchedKey } from "./keyspace-command.ts";
+import type { Call, KeyspaceCommand, KeyVersion, WatchedKey } from "./keyspace-command.ts";
 
 const CALL = 1;
-const EXEC = 2;
+const EXEC_BY_VERSION = 2;
 const EXPIRE = 3;
 const EVICT = 4;
 const CONFIGURE = 5;
 const CALLS = 6;
+const EXEC = 7;
 
 const CR = 13;
 const LF = 10;
@@ -67,8 +69,18 @@ export interface EncodedCall {
 
 /** A transaction from the bytes that its commands came in, each one RESP array, whole. Throws PROTOCOL for other bytes. */
 export function encodeExec(watched: readonly WatchedKey[], calls: readonly EncodedCall[]): Bytes {
-  const writer = new ByteWriter().uint8(EXEC);
-  writeWatched(writer, watched);
+  const writer = new ByteWriter().uint8(EXEC).uint32(watched.length);
+  for (const { database, key, wasPresent, revision } of watched) {
+    writer
+      .uint32(database)
+      .string(key)
+      .uint8(wasPresent ? 1 : 0)
+      .uint53(revision);
+  }
+  return finishExec(writer, calls);
+}
+
+function finishExec(writer: ByteWriter, calls: readonly EncodedCall[]): Bytes {
   writer.uint32(calls.length);
   for (const { database, resp } of calls) {
     checkFraming(resp, 0, 1);
@@ -87,15 +99,17 @@ export function encodeCommand(command: KeyspaceCommand): Bytes {
       return encodeCalls(command.database, command.list.length, resp, 0, resp.length);
     }
     case "exec":
-      return encodeExec(
-        command.watched,
-        command.calls.map((call) => ({ database: call.database, resp: encodeRequest(call.args) })),
-      );
+      return encodeExec(command.watched, command.calls.map(encodedCall));
+    case "exec-by-version": {
+      const writer = new ByteWriter().uint8(EXEC_BY_VERSION);
+      writeVersions(writer, command.watched);
+      return finishExec(writer, command.calls.map(encodedCall));
+    }
     case "expire":
       return new ByteWriter(5).uint8(EXPIRE).uint32(command.limit).take();
     case "evict": {
       const writer = new ByteWriter().uint8(EVICT);
-      writeWatched(writer, command.victims);
+      writeVersions(writer, command.victims);
       return writer.take();
     }
     case "configure": {
@@ -106,6 +120,10 @@ export function encodeCommand(command: KeyspaceCommand): Bytes {
     case "malformed":
       return command.bytes;
   }
+}
+
+function encodedCall({ database, args }: Call): EncodedCall {
+  return { database, resp: encodeRequest(args) };
 }
 
 /**
@@ -143,12 +161,18 @@ function readCommand(reader: ByteReader, bytes: Bytes): KeyspaceCommand {
     }
     case CALLS:
       return readCalls(reader, bytes);
-    case EXEC:
-      return readExec(reader, bytes);
+    case EXEC: {
+      const watched = readWatched(reader);
+      return { type: "exec", watched, calls: readExecCalls(reader, bytes) };
+    }
+    case EXEC_BY_VERSION: {
+      const watched = readVersions(reader);
+      return { type: "exec-by-version", watched, calls: readExecCalls(reader, bytes) };
+    }
     case EXPIRE:
       return { type: "expire", limit: reader.uint32() };
     case EVICT:
-      return { type: "evict", victims: readWatched(reader) };
+      return { type: "evict", victims: readVersions(reader) };
     case CONFIGURE: {
       const settings: [string, string][] = [];
       for (let left = reader.uint32(); left > 0; left--) settings.push([reader.string(), reader.string()]);
@@ -170,8 +194,7 @@ function readCalls(reader: ByteReader, bytes: Bytes): KeyspaceCommand {
   return { type: "calls", database, list };
 }
 
-function readExec(reader: ByteReader, bytes: Bytes): KeyspaceCommand {
-  const watched = readWatched(reader);
+function readExecCalls(reader: ByteReader, bytes: Bytes): readonly Call[] {
   const calls: Call[] = [];
   for (let left = reader.uint32(); left > 0; left--) {
     const database = reader.uint32();
@@ -179,20 +202,30 @@ function readExec(reader: ByteReader, bytes: Bytes): KeyspaceCommand {
     reader.raw(parsed.end - reader.position);
     calls.push({ database, args: parsed.args });
   }
-  return { type: "exec", watched, calls };
-}
-
-function writeWatched(writer: ByteWriter, watched: readonly WatchedKey[]): void {
-  writer.uint32(watched.length);
-  for (const { database, key, version } of watched) writer.uint32(database).string(key).uint53(version);
+  return calls;
 }
 
 function readWatched(reader: ByteReader): WatchedKey[] {
   const watched: WatchedKey[] = [];
   for (let left = reader.uint32(); left > 0; left--) {
-    watched.push({ database: reader.uint32(), key: reader.string(), version: reader.uint53() });
+    const [database, key, flag] = [reader.uint32(), reader.string(), reader.uint8()];
+    if (flag > 1) throw malformed("a watched key");
+    watched.push({ database, key, wasPresent: flag === 1, revision: reader.uint53() });
   }
   return watched;
+}
+
+function writeVersions(writer: ByteWriter, versions: readonly KeyVersion[]): void {
+  writer.uint32(versions.length);
+  for (const { database, key, version } of versions) writer.uint32(database).string(key).uint53(version);
+}
+
+function readVersions(reader: ByteReader): KeyVersion[] {
+  const versions: KeyVersion[] = [];
+  for (let left = reader.uint32(); left > 0; left--) {
+    versions.push({ database: reader.uint32(), key: reader.string(), version: reader.uint53() });
+  }
+  return versions;
 }
 
 /** One RESP array of bulk strings in `bytes` from `start`: its strings, and where it ends. Throws PROTOCOL. */

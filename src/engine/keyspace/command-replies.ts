@@ -3,6 +3,7 @@
  * (https://redis.io/docs/latest/commands/command/). The connection's own rows are in the same table.
  */
 import { argumentReplies, argumentsOf } from "./command-arguments.ts";
+import { deprecationFields } from "./command-deprecations.ts";
 import type { CommandTable } from "./command-table.ts";
 import type { CommandGroup, CommandSpec } from "./command.ts";
 import { matchesGlob } from "./glob.ts";
@@ -118,6 +119,7 @@ function docsOf(specs: readonly CommandSpec[]): MapReply {
     specs.flatMap((spec) => {
       const { summary, since, group, complexity } = spec.docs;
       const items: Reply[] = ["summary", summary, "since", since, "group", group, "complexity", complexity];
+      items.push(...deprecationFields(spec.name));
       const list = argumentsOf(spec.name, spec.docs.usage);
       if (list.length > 0)
         items.push(

@@ -51,8 +51,13 @@ export interface Database {
   expiryOf(key: string): number | undefined;
   /** Sets or (undefined) removes the expiry; false when there is no such key. A time that is past deletes the key. */
   expireAt(key: string, atMs: number | undefined): boolean;
-  /** The version a key got at its last change, 0 when absent: what WATCH remembers. */
+  /** The version a key got at its last change, 0 when absent: what tells whether a chosen victim is still the same. */
   versionOf(key: string): number;
+  /**
+   * Whether a key, which was there at this revision or not, may have changed since: what ends a transaction that watches it. True
+   * also when it is as it was again. Of an absent key, true by chance when another one came to be (`key-creations.ts`).
+   */
+  changedSince(key: string, wasPresent: boolean, revision: number): boolean;
   /** The keys that are not due, in slot order; nothing may be changed meanwhile. */
   keys(): IterableIterator<string>;
   /**

@@ -33,6 +33,7 @@ const args: fc.Arbitrary<readonly string[]> = fc.oneof(
   fc.tuple(fc.constant("ZRANGE"), key, fc.constant("0"), fc.constant("-1")),
 );
 const call = fc.record({ database: fc.nat(1), args });
+const calls = fc.array(call, { maxLength: 5 });
 const command: fc.Arbitrary<KeyspaceCommand> = fc.oneof(
   { weight: 60, arbitrary: call.map((each) => ({ type: "call" as const, ...each })) },
   {
@@ -43,9 +44,19 @@ const command: fc.Arbitrary<KeyspaceCommand> = fc.oneof(
   },
   {
     weight: 3,
-    arbitrary: fc
-      .array(call, { maxLength: 5 })
-      .map((calls) => ({ type: "exec" as const, watched: [], calls })),
+    arbitrary: fc.record({ type: fc.constant("exec" as const), watched: fc.constant([]), calls }),
+  },
+  // Of a moment that lies anywhere in the run: a replica that knows less of it answers otherwise.
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      type: fc.constant("exec" as const),
+      watched: fc.array(
+        fc.record({ database: fc.nat(1), key, wasPresent: fc.boolean(), revision: fc.nat(150) }),
+        { minLength: 1, maxLength: 2 },
+      ),
+      calls,
+    }),
   },
   { weight: 3, arbitrary: fc.constant({ type: "expire" as const, limit: 3 }) },
   { weight: 1, arbitrary: fc.constant({ type: "call" as const, database: 0, args: ["SWAPDB", "0", "1"] }) },

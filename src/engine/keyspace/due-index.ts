@@ -42,6 +42,21 @@ export class DueIndex {
     return this.heap[position]!;
   }
 
+  /**
+   * The mean deadline of about `sample` slots all over the heap, or of all when there are no more; 0 when there are none. An
+   * estimate of this replica's own.
+   */
+  meanDeadline(sample: number): number {
+    const step = Math.max(1, Math.floor(this.count / sample));
+    let sum = 0;
+    let looks = 0;
+    for (let position = 0; position < this.count; position += step) {
+      sum += this.deadlines[position]!;
+      looks++;
+    }
+    return looks === 0 ? 0 : sum / looks;
+  }
+
   set(slot: number, deadlineMs: number): void {
     assert(deadlineMs > 0, "a deadline lies after the epoch");
     const position = (this.positions[slot] ?? 0) - 1;

@@ -85,7 +85,7 @@ test.each(["allkeys-lru", "allkeys-lfu"])("%s keeps the keys that are in use", (
 test("a victim that changed after the leader chose it stays", () => {
   const keyspace = testKeyspace();
   keyspace.run("SET k 1");
-  const version = keyspace.machine.versionOf(0, "k", keyspace.nowMs);
+  const version = keyspace.machine.databases[0]!.versionOf("k");
   keyspace.run("SET k 2");
   keyspace.apply({ type: "evict", victims: [{ database: 0, key: "k", version }] });
   expect(keyspace.run("GET k")).toBe("2");

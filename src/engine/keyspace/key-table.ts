@@ -87,6 +87,11 @@ export class KeyTable {
     return this.figures[at + VERSION_HIGH]! * 0x1_0000_0000 + (this.figures[at + VERSION_LOW]! >>> 0);
   }
 
+  /** The hash of the entry's key alone: equal on every replica, the same for every entry under the key. */
+  keyDigestAt(slot: number): number {
+    return this.figures[slot * FIGURES + KEY_DIGEST]!;
+  }
+
   /** Estimated memory of the entry. */
   bytesAt(slot: number): number {
     return this.figures[slot * FIGURES + SIZE]! >>> 0;

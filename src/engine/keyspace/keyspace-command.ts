@@ -8,8 +8,17 @@ export interface Call {
   readonly args: readonly string[];
 }
 
-/** A key under WATCH and the version that it had then. */
+/** A key under WATCH: what was known of it when WATCH was answered. */
 export interface WatchedKey {
+  readonly database: number;
+  readonly key: string;
+  readonly wasPresent: boolean;
+  /** That of the whole keyspace, then. */
+  readonly revision: number;
+}
+
+/** A key and the version of its last change. */
+export interface KeyVersion {
   readonly database: number;
   readonly key: string;
   /** 0: absent. */
@@ -17,13 +26,19 @@ export interface WatchedKey {
 }
 
 /** A key that the leader chose to evict; skipped when it changed meanwhile. */
-export type Victim = WatchedKey;
+export type Victim = KeyVersion;
 
 export type KeyspaceCommand =
   | ({ readonly type: "call" } & Call)
   /** Commands that a client sent one behind the other, each on its own: no transaction. The reply is an array of theirs. */
   | { readonly type: "calls"; readonly database: number; readonly list: readonly (readonly string[])[] }
   | { readonly type: "exec"; readonly watched: readonly WatchedKey[]; readonly calls: readonly Call[] }
+  /** A transaction in the log of an earlier version, which compared the versions of watched keys: it ends as it ended then. */
+  | {
+      readonly type: "exec-by-version";
+      readonly watched: readonly KeyVersion[];
+      readonly calls: readonly Call[];
+    }
   /** Removes up to `limit` keys that are due. */
   | { readonly type: "expire"; readonly limit: number }
   | { readonly type: "evict"; readonly victims: readonly Victim[] }

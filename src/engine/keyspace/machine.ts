@@ -17,11 +17,11 @@ import type { CommandSpec } from "./command.ts";
 import { hashText, stir, stirNumber } from "../../wire/digest.ts";
 import { chooseVictims, makeRoom, usedBytesOf } from "./eviction.ts";
 import { Executor } from "./executor.ts";
-import type { KeyspaceCommand, WatchedKey } from "./keyspace-command.ts";
+import type { KeyspaceCommand, KeyVersion, WatchedKey } from "./keyspace-command.ts";
 import { DATABASE_COUNT, type Keyspace, type KeyspaceStatistics } from "./keyspace.ts";
 import { Moment, TICK_NEEDED } from "./moment.ts";
 import { echoed, NULL_ARRAY, OK, ReplyError, type Reply } from "./reply.ts";
-import type { ScriptEngine } from "./section.ts";
+import type { ScriptEngine, ScriptFigures } from "./section.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { DEFAULT_SETTINGS, SETTING_ROWS, type KeyspaceSettings } from "./settings.ts";
 import { KeyspaceCut } from "./snapshot-cut.ts";
@@ -117,6 +117,9 @@ export class KeyspaceMachine implements Keyspace {
       case "exec":
         if (this.watchesBroken(command.watched)) return NULL_ARRAY;
         return this.delivering(this.executor.runAll(command.calls));
+      case "exec-by-version":
+        if (command.watched.some((each) => !this.hasVersion(each))) return NULL_ARRAY;
+        return this.delivering(this.executor.runAll(command.calls));
       case "expire":
         this.upkeepSinceMs = -Infinity;
         return this.removeDue(command.limit);
@@ -167,10 +170,11 @@ export class KeyspaceMachine implements Keyspace {
     this.databases[database]?.table.foresee(list.map((args) => args[1] ?? ""));
   }
 
-  /** The version of a key for WATCH, as a reader at `nowMs` sees it. */
-  versionOf(database: number, key: string, nowMs: number): number {
+  /** What EXEC must bring of a key under WATCH, as a reader at `nowMs` sees it. */
+  watch(database: number, key: string, nowMs: number): WatchedKey {
     this.moment.startRead(nowMs);
-    return this.databases[database]?.versionOf(key) ?? 0;
+    const wasPresent = (this.databases[database]?.versionOf(key) ?? 0) !== 0;
+    return { database, key, wasPresent, revision: this.moment.revision };
   }
 
   /** At the leader: a tick when keys are due, victims when memory runs out; at most one is under way at a time. */
@@ -196,8 +200,7 @@ export class KeyspaceMachine implements Keyspace {
       writer.text(section.name).bytes(content.take());
       finishRecord(writer, start);
     }
-    const tables = this.databases.map((database) => database.table);
-    this.cut = new KeyspaceCut(tables, writer, () => (this.cut = undefined));
+    this.cut = new KeyspaceCut(this.databases, writer, () => (this.cut = undefined));
     return this.cut;
   }
 
@@ -205,7 +208,10 @@ export class KeyspaceMachine implements Keyspace {
   restore(chunks: Iterable<Bytes>): void {
     const state = readSnapshot(chunks, this.collections, this.hashSecret);
     this.cut?.close();
-    for (const database of this.databases) database.table = state.tables[database.index]!;
+    for (const database of this.databases) {
+      database.table = state.tables[database.index]!;
+      database.creations = state.creations[database.index]!;
+    }
     this.moment.revision = state.revision;
     this.moment.audit.digest = state.auditDigest | 0;
     this.moment.logMs = this.moment.nowMs = state.logMs;
@@ -236,12 +242,25 @@ export class KeyspaceMachine implements Keyspace {
     };
     this.moment.undo?.record(exchange);
     exchange();
-    this.moment.revision++;
+    const revision = ++this.moment.revision;
+    if (left === right) return;
+    // Keys that came along may go again. An empty database takes keys away only, which they show by their absence.
+    for (const database of [left, right]) if (database.size > 0) database.creations.exchanged = revision;
   }
 
   statistics(): KeyspaceStatistics {
     const { expired, evicted, hits, misses } = this.counters;
     return { usedBytes: this.usedBytes(), expiredKeys: expired, evictedKeys: evicted, hits, misses };
+  }
+
+  /** The counts of `statistics` begin anew. They are this replica's own. */
+  resetCounters(): void {
+    Object.assign(this.counters, { expired: 0, evicted: 0, hits: 0, misses: 0 });
+  }
+
+  /** What scripting keeps; undefined: there is none. */
+  scriptFigures(): ScriptFigures | undefined {
+    return this.scripts?.figures();
   }
 
   /** Deterministic estimate of the memory that all entries take. */
@@ -264,7 +283,14 @@ export class KeyspaceMachine implements Keyspace {
   }
 
   private watchesBroken(watched: readonly WatchedKey[]): boolean {
-    return watched.some(({ database, key, version }) => this.databases[database]?.versionOf(key) !== version);
+    return watched.some(
+      ({ database, key, wasPresent, revision }) =>
+        this.databases[database]?.changedSince(key, wasPresent, revision) ?? true,
+    );
+  }
+
+  private hasVersion({ database, key, version }: KeyVersion): boolean {
+    return this.databases[database]?.versionOf(key) === version;
   }
 
   private neededUpkeep(nowMs: number): KeyspaceCommand | undefined {
@@ -290,11 +316,10 @@ export class KeyspaceMachine implements Keyspace {
     return removed;
   }
 
-  private evict(victims: readonly WatchedKey[]): Reply {
+  private evict(victims: readonly KeyVersion[]): Reply {
     let evicted = 0;
-    for (const { database: index, key, version } of victims) {
-      const database = this.databases[index];
-      if (database?.versionOf(key) === version && database.delete(key)) evicted++;
+    for (const victim of victims) {
+      if (this.hasVersion(victim) && this.databases[victim.database]!.delete(victim.key)) evicted++;
     }
     this.counters.evicted += evicted;
     return evicted;

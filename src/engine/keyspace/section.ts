@@ -18,4 +18,14 @@ export interface SnapshotSection {
 export interface ScriptEngine {
   readonly commands: readonly CommandSpec[];
   readonly section: SnapshotSection;
+  figures(): ScriptFigures;
+}
+
+/** For INFO. Bytes are estimates; those of functions are their libraries' sources. */
+export interface ScriptFigures {
+  readonly scripts: number;
+  readonly scriptBytes: number;
+  readonly libraries: number;
+  readonly functions: number;
+  readonly functionBytes: number;
 }

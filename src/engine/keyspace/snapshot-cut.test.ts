@@ -93,6 +93,26 @@ test.each([0, 1, 5, 9, 17, 60])(
   },
 );
 
+test("keys that come to be while a snapshot is taken have not come to be in it, in any database", () => {
+  const keyspace = testKeyspace();
+  for (const database of [0, 1, 7]) {
+    keyspace.database = database;
+    keyspace.run("SET before 1");
+  }
+  const moment = whole(keyspace);
+  const cut = keyspace.machine.snapshot();
+  for (const database of [0, 1, 7]) {
+    keyspace.database = database;
+    keyspace.run("SET after 1");
+    keyspace.run("SWAPDB 0 1");
+  }
+  const chunks: Bytes[] = [];
+  for (let bytes = cut.next(100); bytes !== undefined; bytes = cut.next(100)) chunks.push(bytes);
+  const restored = testKeyspace();
+  restored.machine.restore(chunks);
+  expect(whole(restored).equals(moment)).toBe(true);
+});
+
 test("the parts of a collection must all be there", () => {
   const records = [...recordsOf([whole(withLargeCollections())])];
   const framed = (record: Bytes): Bytes => new ByteWriter().bytes(record).take();

@@ -4,12 +4,15 @@
  * Copy on write, by slot: the cut remembers how many slots each table had, and the tables tell it before a slot's content
  * changes. A slot that was not yet written is then written as it is, at once and out of its turn; nothing of the state is
  * copied ahead. Only of a large collection, which is written in parts, the references to its elements are copied when it
- * changes before or while it is written: a few milliseconds for a million. Tables that FLUSHALL or SWAPDB take away stay readable here, because those exchange tables whole.
+ * changes before or while it is written: a few milliseconds for a million. The creations of keys, of fixed size, are copied at
+ * the start. Tables that FLUSHALL or SWAPDB take away stay readable here, because those exchange tables whole.
  */
 import type { Bytes } from "../../runtime/bytes.ts";
 import { ByteWriter } from "../../wire/byte-writer.ts";
+import type { KeyCreations } from "./key-creations.ts";
 import type { KeyTable, SlotObserver } from "./key-table.ts";
 import {
+  CREATIONS,
   DATABASE,
   END,
   ENTRIES,
@@ -27,6 +30,13 @@ import type { CollectionCut, Value } from "./value.ts";
 const RECORD_BYTES = 32 * 1024;
 /** A collection or string that takes more memory than this is written in parts. */
 const WHOLE_MAX_BYTES = 256 * 1024;
+
+/** What is cut of a database. */
+interface CutDatabase {
+  readonly index: number;
+  readonly table: KeyTable;
+  readonly creations: KeyCreations;
+}
 
 /** A large collection, or string, that is being written. */
 interface Parts {
@@ -48,15 +58,18 @@ class TableCut implements SlotObserver {
   /** Those that changed before their turn. */
   private readonly detached: Parts[] = [];
 
-  constructor(table: KeyTable, index: number, out: ByteWriter) {
+  private readonly index: number;
+  /** Of the moment, until they are written. */
+  private creations: KeyCreations | undefined;
+
+  constructor({ table, creations, index }: CutDatabase, out: ByteWriter) {
     this.table = table;
     this.size = table.size;
     this.early = new Uint8Array((table.size + 7) >> 3);
     this.index = index;
+    this.creations = creations.isEmpty ? undefined : creations.copy();
     this.out = out;
   }
-
-  readonly index: number;
 
   beforeChange(slot: number): void {
     if (slot < this.position || slot >= this.size || this.wasEarly(slot)) return;
@@ -71,6 +84,11 @@ class TableCut implements SlotObserver {
 
   /** Writes the next entries in turn, or a part of one; false when all are written. */
   advance(): boolean {
+    if (this.creations !== undefined) {
+      this.writeCreations(this.creations);
+      this.creations = undefined;
+      return true;
+    }
     const [detached] = this.detached;
     if (detached !== undefined) {
       if (!this.writePart(detached)) this.detached.shift();
@@ -96,6 +114,12 @@ class TableCut implements SlotObserver {
 
   end(): void {
     if (this.table.observer === this) this.table.observer = undefined;
+  }
+
+  private writeCreations(creations: KeyCreations): void {
+    const start = startRecord(this.out, CREATIONS);
+    creations.write(this.out.uint32(this.index));
+    finishRecord(this.out, start);
   }
 
   /** Records of several tables may alternate, so each run of entries names its database. */
@@ -181,10 +205,10 @@ export class KeyspaceCut {
   private state: "open" | "ended" | "closed" = "open";
 
   /** `out` holds the header and sections already. `closed` is called once. */
-  constructor(tables: readonly KeyTable[], out: ByteWriter, closed: () => void) {
+  constructor(databases: readonly CutDatabase[], out: ByteWriter, closed: () => void) {
     this.out = out;
     this.closed = closed;
-    this.cuts = tables.map((table, index) => new TableCut(table, index, out));
+    this.cuts = databases.map((database) => new TableCut(database, out));
     for (const cut of this.cuts) cut.begin();
   }
 

@@ -7,9 +7,10 @@
  *   entries   4, first slot u32, count u32, {key, version u53, deadline f64 (0: none), type u8, value}…
  *   end       5
  *   part      6, slot u32, 1 if it is the last u32, bytes             together the bytes of one entry, as in a record of entries
+ *   creations 7, database u32, exchanged u53, count u32, {bucket u32, revision u53}…, digest u32   see `key-creations.ts`
  *
  * Entries come in the order of their slots, but those that changed while the snapshot was taken come before their turn.
- * A large collection or string comes in parts, between which there may be other records.
+ * A large collection or string comes in parts, between which there may be other records. Format 1 had no creations.
  */
 import type { Bytes } from "../../runtime/bytes.ts";
 import { concatBytes } from "../../runtime/bytes.ts";
@@ -20,13 +21,16 @@ import type { CollectionReaders } from "./collection-readers.ts";
 import { writeCollection } from "./value.ts";
 import type { Collection, Value } from "./value.ts";
 
-export const FORMAT = 1;
+export const FORMAT = 2;
+/** Still read: of the keys that came to be before it, nothing is known, and nobody watches since before it. */
+export const FORMAT_WITHOUT_CREATIONS = 1;
 export const HEADER = 1;
 export const SECTION = 2;
 export const DATABASE = 3;
 export const ENTRIES = 4;
 export const END = 5;
 export const PART = 6;
+export const CREATIONS = 7;
 
 export const STRING_TYPE = 0;
 const COLLECTION_TYPES: readonly Collection["type"][] = ["hash", "list", "set", "zset"];

@@ -4,14 +4,17 @@ import { concatBytes } from "../../runtime/bytes.ts";
 import { isQuorateError } from "../../runtime/errors.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
 import type { CollectionReaders } from "./collection-readers.ts";
+import { KeyCreations } from "./key-creations.ts";
 import { KeyTable } from "./key-table.ts";
 import { DATABASE_COUNT } from "./keyspace.ts";
 import {
   corrupt,
+  CREATIONS,
   DATABASE,
   END,
   ENTRIES,
   FORMAT,
+  FORMAT_WITHOUT_CREATIONS,
   HEADER,
   PART,
   readValue,
@@ -29,6 +32,7 @@ export interface RestoredState {
   readonly settings: readonly (readonly [name: string, value: string])[];
   readonly sections: ReadonlyMap<string, Bytes>;
   readonly tables: readonly KeyTable[];
+  readonly creations: readonly KeyCreations[];
 }
 
 interface EarlyEntry {
@@ -110,7 +114,8 @@ class SnapshotReader {
   private readonly loads: readonly TableLoad[];
   private readonly sizes = Array.from({ length: DATABASE_COUNT }, () => 0);
   private readonly sections = new Map<string, Bytes>();
-  private header: Omit<RestoredState, "sections" | "tables"> | undefined;
+  private readonly creations = Array.from({ length: DATABASE_COUNT }, () => new KeyCreations());
+  private header: Omit<RestoredState, "sections" | "tables" | "creations"> | undefined;
   private database = 0;
   private ended = false;
 
@@ -126,7 +131,8 @@ class SnapshotReader {
     }
     if (this.header === undefined || !this.ended) throw corrupt("it is not whole");
     for (const [index, load] of this.loads.entries()) load.finish(this.sizes[index]!);
-    return { ...this.header, sections: this.sections, tables: this.loads.map((load) => load.table) };
+    const { sections, creations } = this;
+    return { ...this.header, sections, tables: this.loads.map((load) => load.table), creations };
   }
 
   private take(reader: ByteReader): void {
@@ -140,8 +146,7 @@ class SnapshotReader {
         this.sections.set(reader.text(), reader.bytes());
         break;
       case DATABASE:
-        this.database = reader.uint32();
-        if (this.database >= DATABASE_COUNT) throw corrupt(`database ${this.database}`);
+        this.database = databaseIn(reader);
         this.sizes[this.database] = reader.uint32();
         break;
       case ENTRIES:
@@ -149,6 +154,9 @@ class SnapshotReader {
         break;
       case PART:
         this.readPart(reader);
+        break;
+      case CREATIONS:
+        this.readCreations(reader);
         break;
       case END:
         this.ended = true;
@@ -161,12 +169,20 @@ class SnapshotReader {
 
   private readHeader(reader: ByteReader): void {
     const format = reader.uint32();
-    if (format !== FORMAT) throw corrupt(`format ${format}; this version reads ${FORMAT}`);
+    if (format !== FORMAT && format !== FORMAT_WITHOUT_CREATIONS)
+      throw corrupt(`format ${format}; this version reads ${FORMAT_WITHOUT_CREATIONS} to ${FORMAT}`);
     const [revision, logMs] = [reader.uint53(), reader.double()];
     const [auditDigest, digest] = [reader.uint32(), reader.uint32()];
     const settings: [string, string][] = [];
     for (let left = reader.uint32(); left > 0; left--) settings.push([reader.text(), reader.text()]);
     this.header = { revision, logMs, auditDigest, digest, settings };
+  }
+
+  private readCreations(reader: ByteReader): void {
+    const database = databaseIn(reader);
+    const creations = KeyCreations.read(reader);
+    if (creations === undefined) throw corrupt("the digest of creations does not fit them");
+    this.creations[database] = creations;
   }
 
   private readEntries(reader: ByteReader): void {
@@ -190,4 +206,10 @@ class SnapshotReader {
     const [version, deadlineMs] = [reader.uint53(), reader.double()];
     load.add(slot, { key, version, deadlineMs, value: readValue(reader, this.readers) });
   }
+}
+
+function databaseIn(reader: ByteReader): number {
+  const database = reader.uint32();
+  if (database >= DATABASE_COUNT) throw corrupt(`database ${database}`);
+  return database;
 }

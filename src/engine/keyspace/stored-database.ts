@@ -1,7 +1,9 @@
 /** The database of `database.ts` over a key table: expiry by the log, types, versions, accesses. */
 import { assert } from "../../runtime/errors.ts";
+import { hashText } from "../../wire/digest.ts";
 import type { AccessClock } from "./access-clock.ts";
 import type { CollectionOf, CollectionType, Database } from "./database.ts";
+import { KeyCreations } from "./key-creations.ts";
 import { KeyTable } from "./key-table.ts";
 import { TICK_NEEDED, type Moment } from "./moment.ts";
 import { WRONG_TYPE } from "./reply.ts";
@@ -22,6 +24,8 @@ export class StoredDatabase implements Database {
   readonly index: number;
   /** Exchanged whole by FLUSHDB and SWAPDB. */
   table: KeyTable;
+  /** Stays when the table goes, because WATCH asks what happened to a database's keys, whichever tables held them. */
+  creations: KeyCreations = new KeyCreations();
   private readonly moment: Moment;
   private readonly clock: AccessClock;
   private readonly counters: KeyCounters;
@@ -109,17 +113,15 @@ export class StoredDatabase implements Database {
     const table = this.table;
     const deadline = options?.expireAtMs ?? 0;
     if (options?.expireAtMs !== undefined && deadline <= this.moment.nowMs) {
-      this.delete(key);
+      // As in Redis, where such a key is there until it is found to be due, an absent key has changed too.
+      if (!this.delete(key)) this.creations.note(hashText(0, key), ++this.moment.revision);
       return;
     }
     const version = ++this.moment.revision;
     const units = this.moment.accessUnits;
     const slot = this.live(key);
     this.recordBefore(key, slot);
-    if (slot < 0) {
-      table.stampAccess(table.insert(key, value, version, deadline), this.clock.fresh(units));
-      return;
-    }
+    if (slot < 0) return this.create(key, value, version, deadline);
     const kept = options?.keepExpiry === true ? table.due.deadlineOf(slot) : deadline;
     table.replace(slot, value, version, kept);
     table.stampAccess(slot, this.clock.touched(table.accessAt(slot), units));
@@ -167,6 +169,14 @@ export class StoredDatabase implements Database {
     if (slot < 0) return 0;
     const deadline = this.table.due.deadlineOf(slot);
     return deadline !== 0 && deadline <= this.moment.nowMs ? 0 : this.table.versionAt(slot);
+  }
+
+  changedSince(key: string, wasPresent: boolean, revision: number): boolean {
+    const version = this.versionOf(key);
+    const isPresent = version !== 0;
+    if (isPresent !== wasPresent) return true;
+    if (isPresent) return Math.max(version, this.creations.exchanged) > revision;
+    return this.creations.lastOf(hashText(0, key)) > revision;
   }
 
   *keys(): IterableIterator<string> {
@@ -278,9 +288,14 @@ export class StoredDatabase implements Database {
     if (value === undefined) {
       if (slot >= 0) table.remove(slot);
     } else if (slot >= 0) table.replace(slot, value, version, deadline);
-    else {
-      table.stampAccess(table.insert(key, value, version, deadline), this.clock.fresh(moment.accessUnits));
-    }
+    else this.create(key, value, version, deadline);
+  }
+
+  private create(key: string, value: Value, version: number, deadlineMs: number): void {
+    const { table } = this;
+    const slot = table.insert(key, value, version, deadlineMs);
+    table.stampAccess(slot, this.clock.fresh(this.moment.accessUnits));
+    this.creations.note(table.keyDigestAt(slot), version);
   }
 
   /** After a collection was put back as it was: version, memory and digest of its entry, if it still has one. */

@@ -55,7 +55,7 @@ export function contain(): Containment {
       endOfTurn: (callback) => clock.endOfTurn(guard(callback)),
     }),
     network: (network) => ({
-      send: (to, parts) => network.send(to, parts),
+      send: (to, parts, guardedParts) => network.send(to, parts, guardedParts),
       onFrame: (receive) => network.onFrame(guard(receive)),
       onLink: (change) => network.onLink(guard(change)),
       onArriving: (arriving) => network.onArriving(guard(arriving)),

@@ -177,7 +177,7 @@ class PeerNetwork implements TcpNetwork, LinkOwner {
     return plane;
   }
 
-  send(to: NodeId, parts: readonly Uint8Array[]): void {
+  send(to: NodeId, parts: readonly Uint8Array[], guardedParts?: number): void {
     const peer = this.peers.get(to);
     const link = peer?.link;
     let length = 0;
@@ -189,7 +189,7 @@ class PeerNetwork implements TcpNetwork, LinkOwner {
       return;
     }
     if (peer) peer.dropping = false;
-    this.sentBytes += link.enqueue(parts);
+    this.sentBytes += link.enqueue(parts, guardedParts);
     if (this.unflushed.size === 0) this.clock.endOfTurn(() => this.flush());
     this.unflushed.add(link);
   }

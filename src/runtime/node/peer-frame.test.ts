@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { FrameReader, frameHeader } from "./peer-frame.ts";
+import { framed, FrameReader } from "./peer-frame.ts";
 
 const PREAMBLE = Buffer.from("QRT\n");
 
 function wire(frames: readonly Uint8Array[]): Buffer {
-  return Buffer.concat([PREAMBLE, ...frames.flatMap((frame) => [frameHeader([frame]), frame])]);
+  return Buffer.concat([PREAMBLE, ...frames.flatMap((frame) => framed([frame]))]);
 }
 
 /** Feeds `stream` in pieces of the given sizes, each in a chunk of its own memory. */
@@ -117,7 +117,7 @@ test("nothing is delivered after stop, not even from the same chunk", () => {
 
 test("a part without bytes changes nothing of a frame's checksum", () => {
   const parts = [Buffer.from("some"), Buffer.from("thing")];
-  const header = frameHeader(parts);
+  const [header] = framed(parts);
   // Which empty buffers zlib stumbles over depends on where they came from.
   for (const empty of [
     Buffer.alloc(0),
@@ -125,6 +125,46 @@ test("a part without bytes changes nothing of a frame's checksum", () => {
     Buffer.from("x").subarray(1),
     Buffer.from(new ArrayBuffer(0)),
   ]) {
-    expect(frameHeader([empty, ...parts, empty])).toEqual(header);
+    expect(framed([empty, ...parts, empty])[0]).toEqual(header);
+  }
+});
+
+const HEAD = Buffer.from("what the network guards");
+const CONTENT = Buffer.alloc(70_000, "what guards itself");
+const partly = Buffer.concat([PREAMBLE, ...framed([HEAD, CONTENT], 1), ...framed([HEAD])]);
+const FIRST_GUARDED = PREAMBLE.length;
+const FIRST_CONTENT = FIRST_GUARDED + 12 + HEAD.length;
+
+test("a frame that is guarded in part comes out as it went in, however the stream is cut", () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 80_000 }), { minLength: 1, maxLength: 10 }), (sizes) => {
+      const got = read(partly, sizes);
+      expect(got.map((frame) => frame.length)).toEqual([HEAD.length + CONTENT.length, HEAD.length]);
+      expect(got[0]?.equals(Buffer.concat([HEAD, CONTENT]))).toBe(true);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test("its guarded part, and how long the two are, do not change unseen; what guards itself is delivered as it came", () => {
+  for (let at = FIRST_GUARDED; at < FIRST_CONTENT; at++) {
+    const damaged = Buffer.from(partly);
+    damaged[at]! ^= 0x10;
+    // A length that grew waits for more, and is found out with it.
+    expect(() => read(Buffer.concat([damaged, Buffer.alloc(1 << 21)]), [1 << 22])).toThrow(/checksum|limit/);
+  }
+  const changed = Buffer.from(partly);
+  changed[FIRST_CONTENT]! ^= 0x10;
+  expect(read(changed, [1 << 22])).toHaveLength(2);
+});
+
+test("a frame that says it guards more than it has is refused", () => {
+  const short = Buffer.concat([PREAMBLE, ...framed([HEAD, CONTENT], 1)]);
+  short.writeUInt32LE(1_000_000, PREAMBLE.length + 8);
+  expect(() => read(short, [1 << 22])).toThrow(/checksum/);
+  for (const length of [1, 4]) {
+    const header = Buffer.alloc(8);
+    header.writeUInt32LE(0x8000_0000 + length, 0);
+    expect(() => read(Buffer.concat([PREAMBLE, header, Buffer.alloc(length)]), [100])).toThrow(/checksum/);
   }
 });

@@ -1,26 +1,46 @@
 /**
  * Frames on a TCP stream between two nodes: length and CRC-32 (u32 each, little-endian), then the payload. A frame of
  * length 0 is a sign of life and not delivered. The checksum catches what TCP's own 16 bits let through.
+ *
+ * Of a frame whose end has checksums of its own, the highest bit of the length is set. It begins with the number of payload
+ * bytes (u32) that the CRC-32 covers, besides this number and the length.
  */
 import { crc32 } from "node:zlib";
 import { QuorateError } from "../errors.ts";
 
 export const FRAME_HEADER_BYTES = 8;
 
-/** The header for a payload that is sent as several parts. */
-export function frameHeader(parts: readonly Uint8Array[]): Buffer {
-  let length = 0;
-  let checksum = 0;
-  for (const part of parts) {
-    // For an empty buffer without memory of its own, zlib gives its initial value instead of the seed.
-    if (part.length === 0) continue;
-    length += part.length;
-    checksum = crc32(part, checksum);
-  }
+const IS_PARTLY_GUARDED = 0x8000_0000;
+const COVERED_BYTES = 4;
+
+/** `parts` as one frame; the checksum covers the first `guardedParts` of them. */
+export function framed(
+  parts: readonly Uint8Array[],
+  guardedParts: number = parts.length,
+): readonly Uint8Array[] {
   const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
-  header.writeUInt32LE(length, 0);
-  header.writeUInt32LE(checksum, 4);
-  return header;
+  if (guardedParts >= parts.length) {
+    header.writeUInt32LE(lengthOf(parts), 0);
+    header.writeUInt32LE(checksumOf(parts, 0), 4);
+    return [header, ...parts];
+  }
+  const guarded = parts.slice(0, guardedParts);
+  const covered = Buffer.allocUnsafe(COVERED_BYTES);
+  covered.writeUInt32LE(lengthOf(guarded), 0);
+  header.writeUInt32LE(IS_PARTLY_GUARDED + COVERED_BYTES + lengthOf(parts), 0);
+  header.writeUInt32LE(checksumOf([covered, ...guarded], crc32(header.subarray(0, 4))), 4);
+  return [header, covered, ...parts];
+}
+
+function lengthOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0);
+}
+
+function checksumOf(parts: readonly Uint8Array[], seed: number): number {
+  let checksum = seed;
+  // For an empty buffer without memory of its own, zlib gives its initial value instead of the seed.
+  for (const part of parts) if (part.length > 0) checksum = crc32(part, checksum);
+  return checksum;
 }
 
 /** So much of a frame that is still to come is worth a read of its own: what follows the frame needs another. */
@@ -98,24 +118,22 @@ export class FrameReader {
   private fillHeader(chunk: Buffer, at: number): number {
     const taken = chunk.copy(this.header, this.headerSeen, at);
     this.headerSeen += taken;
-    if (this.headerSeen === FRAME_HEADER_BYTES) this.openBody(this.lengthFrom(this.header, 0));
+    if (this.headerSeen === FRAME_HEADER_BYTES) this.openBody(this.lengthFrom(this.header));
     return at + taken;
   }
 
   /** The common case: the whole header is in this chunk, and perhaps the whole frame. */
   private startFrame(chunk: Buffer, at: number): number {
-    const length = this.lengthFrom(chunk, at);
     const start = at + FRAME_HEADER_BYTES;
+    const header = chunk.subarray(at, start);
+    const length = this.lengthFrom(header);
     const end = start + length;
     if (end > chunk.length) {
-      chunk.copy(this.header, 0, at, start);
+      header.copy(this.header);
       this.openBody(length);
       return start;
     }
-    if (length > 0) {
-      const view = chunk.subarray(start, end);
-      this.deliver(ownCopy(view), chunk.readUInt32LE(at + 4));
-    }
+    if (length > 0) this.deliver(ownCopy(chunk.subarray(start, end)), header);
     return end;
   }
 
@@ -140,21 +158,34 @@ export class FrameReader {
     if (this.bodySeen < body.length) return;
     this.body = undefined;
     this.headerSeen = 0;
-    this.deliver(body, this.header.readUInt32LE(4));
+    this.deliver(body, this.header);
   }
 
-  private lengthFrom(bytes: Buffer, at: number): number {
-    const length = bytes.readUInt32LE(at);
-    if (length > this.maxBytes) {
+  private lengthFrom(header: Buffer): number {
+    const length = header.readUInt32LE(0) & ~IS_PARTLY_GUARDED;
+    if (length > this.maxBytes + COVERED_BYTES) {
       throw new QuorateError("PROTOCOL", `a frame of ${length} bytes is above the limit of ${this.maxBytes}`);
     }
     return length;
   }
 
-  private deliver(frame: Buffer, checksum: number): void {
-    if (crc32(frame) !== checksum) throw new QuorateError("PROTOCOL", "a frame failed its checksum");
-    this.receive(frame);
+  private deliver(frame: Buffer, header: Buffer): void {
+    const isPartlyGuarded = header.readUInt32LE(0) >= IS_PARTLY_GUARDED;
+    if (!isPartlyGuarded) {
+      check(crc32(frame) === header.readUInt32LE(4));
+      this.receive(frame);
+      return;
+    }
+    check(frame.length > COVERED_BYTES);
+    const end = COVERED_BYTES + frame.readUInt32LE(0);
+    check(end <= frame.length);
+    check(crc32(frame.subarray(0, end), crc32(header.subarray(0, 4))) === header.readUInt32LE(4));
+    this.receive(frame.subarray(COVERED_BYTES));
   }
+}
+
+function check(isWhole: boolean): void {
+  if (!isWhole) throw new QuorateError("PROTOCOL", "a frame failed its checksum");
 }
 
 function ownCopy(view: Buffer): Buffer {

@@ -11,7 +11,7 @@ import { QuorateError } from "../errors.ts";
 import type { NodeId } from "../world.ts";
 
 export const PREAMBLE: Buffer = Buffer.from("QRT\n", "latin1");
-export const PEER_PROTOCOL_VERSION = 1;
+export const PEER_PROTOCOL_VERSION = 2;
 /** A greeting is small; until it is read, nothing larger is accepted from a stranger. */
 export const HELLO_MAX_BYTES = 4096;
 const MAC_BYTES = 32;

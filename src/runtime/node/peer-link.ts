@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import { isQuorateError } from "../errors.ts";
 import type { Clock, Timer } from "../world.ts";
-import { FRAME_HEADER_BYTES, FrameReader, frameHeader } from "./peer-frame.ts";
+import { framed, FrameReader } from "./peer-frame.ts";
 import type { Hello, Refusal } from "./peer-hello.ts";
 import { HELLO_MAX_BYTES, PREAMBLE, decodeHello, encodeHello } from "./peer-hello.ts";
 import type { SocketReads } from "./socket-reads.ts";
@@ -20,7 +20,7 @@ const GATHER_BYTES = 16 * 1024;
 /** While a frame is arriving, its receiver says so this often: to its own node, and to the sender, who waits for answers. */
 const ARRIVING_INTERVAL_MS = 25;
 
-const LIFE_SIGN: readonly Uint8Array[] = [frameHeader([])];
+const LIFE_SIGN: readonly Uint8Array[] = framed([]);
 
 export interface LinkOwner {
   readonly clock: Clock;
@@ -112,11 +112,13 @@ export class PeerLink {
     this.watchLife();
   }
 
-  /** Queues one frame; `flush` sends what was queued. Returns the frame's bytes on the wire. */
-  enqueue(parts: readonly Uint8Array[]): number {
-    const header = frameHeader(parts);
-    const bytes = FRAME_HEADER_BYTES + header.readUInt32LE(0);
-    this.pieces.push(header, ...parts);
+  /** Queues one frame, as `Network.send`; `flush` sends what was queued. Returns the frame's bytes on the wire. */
+  enqueue(parts: readonly Uint8Array[], guardedParts?: number): number {
+    let bytes = 0;
+    for (const piece of framed(parts, guardedParts)) {
+      this.pieces.push(piece);
+      bytes += piece.length;
+    }
     this.piecesBytes += bytes;
     return bytes;
   }
@@ -196,7 +198,7 @@ export class PeerLink {
 
   private writeGreeting(message: Hello | Refusal): void {
     const body = encodeHello(message, this.owner.secret);
-    this.socket.write(Buffer.concat([PREAMBLE, frameHeader([body]), body]));
+    this.socket.write(Buffer.concat([PREAMBLE, ...framed([body])]));
   }
 
   /**

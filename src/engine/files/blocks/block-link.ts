@@ -65,7 +65,7 @@ export class BlockLink {
   send(to: NodeId, frame: BlockFrame): void {
     if (this.closed) return;
     if (to === this.self) this.clock.endOfTurn(() => this.dispatch(to, frame));
-    else this.network.send(to, encodeFrame(frame));
+    else this.network.send(to, ...encodeFrame(frame));
   }
 
   failure(code: StreamFailure["code"], message: string, node: NodeId = this.self): StreamFailure {
@@ -111,10 +111,13 @@ const TOLD = new Set<string>([
   "NO_TARGETS",
 ] satisfies StreamFailure["code"][]);
 
-/** Frames with content end with it (`protocol.ts`): the head is written, the content only named. */
-export function encodeFrame(frame: BlockFrame): readonly Uint8Array[] {
-  if (frame.type !== "packet" && frame.type !== "piece") return [encode(BLOCK_FRAME, frame)];
+/**
+ * The parts of a frame, and how many of them the network has to guard. Frames with content end with it (`protocol.ts`): the head
+ * is written, the content only named. Whoever receives content holds it against its checksums, if it has some.
+ */
+export function encodeFrame(frame: BlockFrame): [parts: readonly Uint8Array[], guardedParts: number] {
+  if (frame.type !== "packet" && frame.type !== "piece") return [[encode(BLOCK_FRAME, frame)], 1];
   const head = encode(BLOCK_FRAME, { ...frame, content: NO_BYTES });
   head.writeUInt32LE(frame.content.length, head.length - 4);
-  return [head, frame.content];
+  return [[head, frame.content], frame.checksums.length > 0 ? 1 : 2];
 }

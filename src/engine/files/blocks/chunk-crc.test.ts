@@ -2,6 +2,14 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { crc32c, crc32cPieces } from "../../../wire/crc32.ts";
 import { checksumChunks, usesVectors } from "./chunk-crc.ts";
+import { FOLDS } from "./crc32c-module.ts";
+
+/** x^exponent modulo Castagnoli's polynomial, its highest coefficient in the highest bit. */
+function power(exponent: number): number {
+  let value = 1;
+  for (let at = 0; at < exponent; at++) value = (value << 1) ^ (value < 0 ? 0x1edc_6f41 : 0);
+  return value >>> 0;
+}
 
 test("chunks have the checksums that each has alone, wherever they lie and however many there are", () => {
   fc.assert(
@@ -31,4 +39,14 @@ test("chunks have the checksums that each has alone, wherever they lie and howev
 
 test("every engine that this runs on takes the module, so that the checksums do not silently become slow", () => {
   expect(usesVectors).toBe(true);
+});
+
+test.each(FOLDS)("a byte counts the same at all its distances: %o", ({ from, to, distances }) => {
+  const furthest = Math.max(...distances);
+  const moved = distances.map((distance) => power(8 * (furthest - distance)));
+  expect(moved.reduce((sum, each) => sum ^ each, 0) >>> 0).toBe(power(8 * furthest));
+  // A vector is complete before it is moved, and nothing is moved beyond the chunk.
+  expect(Math.min(...distances)).toBeGreaterThanOrEqual(16);
+  expect(to - 1 + furthest).toBeLessThan(512);
+  expect(from % 16).toBe(0);
 });

@@ -109,7 +109,7 @@ test("parity of cells in the wrong order is found out", async () => {
 
 test("a recovery that takes cells which were never filled for bytes of the file is found out", async () => {
   recovery.isTrusting = true;
-  const failure = await found(true, 400);
+  const failure = await found(true);
   recovery.isTrusting = false;
   expect(failure).toMatch(/none of/);
 });

@@ -168,6 +168,8 @@ export class Swarm {
     const { cluster } = this;
     const block = cluster.log.machine("n2").block(replica);
     if (block?.coding === undefined) return cluster.holders(replica).length > 1;
+    // How long it is, and so how many shards it needs, is not known before it is closed.
+    if (block.open) return false;
     const { coding, id: group, length } = block;
     const others = shardUnits(coding, length).filter((unit) => {
       return cluster.holders(group + unit).some((holder) => holder !== id);

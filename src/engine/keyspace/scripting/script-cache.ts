@@ -19,7 +19,8 @@ export interface CachedScript extends Script {
 export class ScriptCache {
   private readonly bySha = new Map<string, CachedScript>();
   private readonly byBody = new Map<string, CachedScript>();
-  private bytes = 0;
+  /** What the scripts cost, of which there is a bound. */
+  bytes = 0;
 
   get size(): number {
     return this.bySha.size;

@@ -22,6 +22,13 @@ export function createScripting(engine: LuaEngine, log: LogSink = () => {}): Scr
   const libraries = new LibraryRegistry(engine);
   return {
     commands: [...scriptCommands(engine, cache, log), ...functionCommands(engine, libraries, log)],
+    figures: () => ({
+      scripts: cache.size,
+      scriptBytes: cache.bytes,
+      libraries: libraries.all().length,
+      functions: libraries.functionCount,
+      functionBytes: libraries.all().reduce((sum, { body }) => sum + body.length, 0),
+    }),
     section: {
       name: "scripts",
       write: (writer) => {

@@ -44,6 +44,11 @@ function flagsOf(connection: Connection): string {
   return flags === "" ? "N" : flags;
 }
 
+/** Bytes that wait in its buffers. */
+export function memoryOf({ parser, outputBytes }: Connection): number {
+  return parser.bufferedBytes + outputBytes;
+}
+
 /** One line of CLIENT LIST, in the order of Redis 7.0's fields, with 7.2's library fields behind. */
 export function clientLine(connection: Connection): string {
   const now = Date.now();
@@ -71,7 +76,7 @@ export function clientLine(connection: Connection): string {
     ["obl", 0],
     ["oll", connection.pipeline.pendingCommands],
     ["omem", connection.outputBytes],
-    ["tot-mem", parser.bufferedBytes + connection.outputBytes],
+    ["tot-mem", memoryOf(connection)],
     ["events", "r"],
     ["cmd", connection.lastCommand],
     ["user", "default"],

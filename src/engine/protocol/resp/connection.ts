@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { RequestParser } from "../../../wire/resp/request-parser.ts";
+import type { WatchedKey } from "../../keyspace/keyspace-command.ts";
 import type { Reply } from "../../keyspace/reply.ts";
 import type { ServerContext } from "./context.ts";
 import { PAUSED_OUTPUT } from "./pause-reasons.ts";
@@ -48,8 +49,8 @@ export class Connection implements Flushable {
   clusterAware = false;
   monitoring = false;
   transaction: Transaction | undefined;
-  /** Versions of watched keys by "database:key". */
-  readonly watched: Map<string, { database: number; key: string; version: number }> = new Map();
+  /** By "database:key". */
+  readonly watched: Map<string, WatchedKey> = new Map();
   readonly subscriptions: SubscriptionSets = { channels: new Set(), patterns: new Set(), shards: new Set() };
   lastCommand = "NULL";
   lastCommandMs: number = Date.now();
@@ -179,6 +180,7 @@ export class Connection implements Flushable {
   received(chunk: Buffer, length: number): void {
     const { statistics, settings, turn } = this.server;
     statistics.inputBytes += length;
+    statistics.reads += 1;
     this.lastCommandMs = Date.now();
     if (this.closing) return;
     turn.reading = true;
@@ -235,6 +237,7 @@ export class Connection implements Flushable {
     }
     this.out = "";
     this.server.statistics.outputBytes += text.length;
+    this.server.statistics.writes += 1;
     this.socket.write(text, "latin1");
     if (this.socket.writableLength > OUTPUT_HIGH_BYTES) this.pause(PAUSED_OUTPUT);
   }

@@ -5,6 +5,7 @@ import type { KeyspaceCommand } from "../../keyspace/keyspace-command.ts";
 import type { KeyspaceMachine } from "../../keyspace/machine.ts";
 import type { Clients } from "./clients.ts";
 import type { Connection } from "./connection.ts";
+import type { ErrorStatistics } from "./error-statistics.ts";
 import type { PubSub } from "./pubsub.ts";
 import type { Request } from "./request.ts";
 import type { Router } from "./router.ts";
@@ -20,12 +21,24 @@ export interface ServerStatistics {
   commandsProcessed: number;
   inputBytes: number;
   outputBytes: number;
-  errorReplies: number;
+  /** Times that a socket gave bytes, and took some. */
+  reads: number;
+  writes: number;
   outputLimitDisconnections: number;
   /** Sampled once a second. */
   commandsPerSecond: number;
   inputKilobytesPerSecond: number;
   outputKilobytesPerSecond: number;
+}
+
+/** The most that the keyspace was seen to take, once a second and at INFO; as in Redis, a reset of the counters leaves it. */
+export class MemoryPeak {
+  bytes = 0;
+
+  note(usedBytes: number): number {
+    this.bytes = Math.max(this.bytes, usedBytes);
+    return this.bytes;
+  }
 }
 
 export interface ServerContext {
@@ -36,6 +49,8 @@ export interface ServerContext {
   readonly pubsub: PubSub;
   readonly slowLog: SlowLog;
   readonly statistics: ServerStatistics;
+  readonly errors: ErrorStatistics;
+  readonly memoryPeak: MemoryPeak;
   readonly turn: Turn;
   readonly logger: Logger;
   /** Connections that see every command. */
@@ -66,7 +81,8 @@ export function emptyStatistics(): ServerStatistics {
     commandsProcessed: 0,
     inputBytes: 0,
     outputBytes: 0,
-    errorReplies: 0,
+    reads: 0,
+    writes: 0,
     outputLimitDisconnections: 0,
     commandsPerSecond: 0,
     inputKilobytesPerSecond: 0,

@@ -186,8 +186,10 @@ export class Pipeline {
     if (server.pause !== undefined && mustPause(server, connection, request)) return false;
     const refused = refusal(connection, request);
     if (refused !== undefined) {
-      route.statistics.rejected += 1;
       this.answerNow(request, refuse(connection, route.spec.name, refused));
+      // Answered with an error, but not one of carrying it out.
+      route.statistics.rejected += 1;
+      route.statistics.failed -= 1;
       return true;
     }
     if (connection.transaction !== undefined && route.session?.insideMulti !== true) {

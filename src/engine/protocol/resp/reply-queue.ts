@@ -68,7 +68,7 @@ export class ReplyQueue {
     statistics.microseconds += microseconds;
     if (outcome instanceof ReplyError) {
       statistics.failed += 1;
-      server.statistics.errorReplies += 1;
+      server.errors.count(outcome);
     }
     // Not of commands that may hold passwords.
     if (microseconds >= server.slowLog.thresholdMicroseconds && !hidden) {

@@ -19,9 +19,10 @@ import { isLoopback } from "../loopback.ts";
 import { Clients } from "./clients.ts";
 import { Connection } from "./connection.ts";
 import type { KeyspaceNode, ServerContext } from "./context.ts";
-import { emptyStatistics } from "./context.ts";
+import { emptyStatistics, MemoryPeak } from "./context.ts";
 import { monitorLine } from "./monitor.ts";
 import { PAUSED_CONGESTED } from "./pause-reasons.ts";
+import { ErrorStatistics } from "./error-statistics.ts";
 import { PubSub } from "./pubsub.ts";
 import { encodeReply } from "./reply-encoder.ts";
 import { Router } from "./router.ts";
@@ -129,6 +130,8 @@ function createContext(
     pubsub: new PubSub(),
     slowLog: new SlowLog(),
     statistics: emptyStatistics(),
+    errors: new ErrorStatistics(),
+    memoryPeak: new MemoryPeak(),
     turn: new Turn(),
     logger,
     monitors: new Set(),
@@ -219,6 +222,7 @@ function sweeping(context: ServerContext): () => void {
   return () => {
     const nowMs = Date.now();
     for (const connection of context.clients.all()) connection.sweep(nowMs);
+    context.memoryPeak.note(context.node.machine.usedBytes());
     const seconds = SWEEP_MS / 1000;
     // A reset of the counters in between must not show as a negative rate.
     const rate = (now: number, then: number): number => Math.max(0, now - then) / seconds;

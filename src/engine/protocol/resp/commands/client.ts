@@ -251,7 +251,8 @@ export const CLIENT_FAMILY: Family = family(
         group,
         "2.4.0",
         "Ends connections",
-        "<ip:port | <[ID client-id] | [TYPE type] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>]>>",
+        "<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | " +
+          "[ADDR ip:port] | [LADDR ip:port] | [SKIPME yes/no] ...>>",
         { complexity: "O(N), N connections" },
       ),
       kill,

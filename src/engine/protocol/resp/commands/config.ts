@@ -98,6 +98,8 @@ function setOwn(server: ServerContext, wanted: readonly (readonly [SettingRow, s
 function resetStatistics({ server }: Call): Reply {
   Object.assign(server.statistics, emptyStatistics());
   server.router.resetStatistics();
+  server.errors.reset();
+  server.node.machine.resetCounters();
   return OK;
 }
 
@@ -136,6 +138,8 @@ export const CONFIG_FAMILY: Family = family(
     command(
       row("config|resetstat", 2, ADMIN, group, "2.0.0", "Sets the counters of INFO to zero"),
       resetStatistics,
+      // Those of the commands before it, too.
+      { after: "everything" },
     ),
     command(
       row("config|rewrite", 2, ADMIN, group, "2.8.0", "Refused: there is no configuration file"),

@@ -1,13 +1,20 @@
 /** INFO: the sections of Redis that monitoring tools read, and one of our own that states what is promised. */
 import { arch, platform, release, totalmem } from "node:os";
 import type { ConsensusStatus } from "../../../../consensus/consensus.ts";
+import { ENTRY_BYTES } from "../../../keyspace/key-table.ts";
 import type { Reply } from "../../../keyspace/reply.ts";
 import { VerbatimReply } from "../../../keyspace/reply.ts";
+import type { ScriptFigures } from "../../../keyspace/section.ts";
+import { memoryOf } from "../clients.ts";
+import type { Connection } from "../connection.ts";
 import type { ServerContext } from "../context.ts";
 import type { Call, SessionCommand } from "../session-command.ts";
 import { command, row } from "../session-command.ts";
 import { REDIS_VERSION } from "../settings.ts";
 import { redisRole, topologyOf } from "../topology.ts";
+
+/** Deadlines that are looked at for the mean of a database. */
+const TTL_SAMPLE = 1024;
 
 type Fields = readonly (readonly [name: string, value: string | number])[];
 type Section = (server: ServerContext) => Fields;
@@ -38,37 +45,68 @@ function serverSection(server: ServerContext): Fields {
   ];
 }
 
-function clientsSection(server: ServerContext): Fields {
+function clientsSection({ clients, settings }: ServerContext): Fields {
+  const largest = (bytesOf: (each: Connection) => number): number =>
+    clients.all().reduce((most, each) => Math.max(most, bytesOf(each)), 0);
   return [
-    ["connected_clients", server.clients.size],
+    ["connected_clients", clients.size],
     ["cluster_connections", 0],
-    ["maxclients", server.settings.maxClients],
+    ["maxclients", settings.maxClients],
+    ["client_recent_max_input_buffer", largest(({ parser }) => parser.bufferedBytes)],
+    ["client_recent_max_output_buffer", largest(({ outputBytes }) => outputBytes)],
     ["blocked_clients", 0],
     ["tracking_clients", 0],
     ["clients_in_timeout_table", 0],
   ];
 }
 
-function memorySection({ node }: ServerContext): Fields {
-  const { usedBytes } = node.machine.statistics();
+function memorySection(server: ServerContext): Fields {
+  const { machine } = server.node;
+  const usedBytes = machine.usedBytes();
+  const peakBytes = server.memoryPeak.note(usedBytes);
+  const overheadBytes = ENTRY_BYTES * machine.databases.reduce((sum, { size }) => sum + size, 0);
   const { rss, heapUsed, heapTotal } = process.memoryUsage();
-  const { maxmemoryBytes, policy } = node.machine.settings;
+  const { maxmemoryBytes, policy } = machine.settings;
   return [
     // What the keyspace counts, equal on every node: what maxmemory is compared with.
     ["used_memory", usedBytes],
     ["used_memory_human", human(usedBytes)],
     ["used_memory_rss", rss],
     ["used_memory_rss_human", human(rss)],
-    ["used_memory_dataset", usedBytes],
+    ["used_memory_peak", peakBytes],
+    ["used_memory_peak_human", human(peakBytes)],
+    ["used_memory_peak_perc", percent(usedBytes, peakBytes)],
+    ["used_memory_overhead", overheadBytes],
+    // An empty keyspace counts nothing.
+    ["used_memory_startup", 0],
+    ["used_memory_dataset", usedBytes - overheadBytes],
+    ["used_memory_dataset_perc", percent(usedBytes - overheadBytes, usedBytes)],
     ["total_system_memory", totalmem()],
     ["total_system_memory_human", human(totalmem())],
+    ...scriptFields(machine.scriptFigures()),
     ["maxmemory", maxmemoryBytes],
     ["maxmemory_human", human(maxmemoryBytes)],
     ["maxmemory_policy", policy],
     ["mem_fragmentation_ratio", (rss / Math.max(1, usedBytes)).toFixed(2)],
+    ["mem_fragmentation_bytes", rss - usedBytes],
+    ["mem_clients_normal", server.clients.all().reduce((sum, each) => sum + memoryOf(each), 0)],
     ["mem_allocator", "v8"],
     ["heap_used", heapUsed],
     ["heap_total", heapTotal],
+  ];
+}
+
+function scriptFields(figures: ScriptFigures | undefined): Fields {
+  if (figures === undefined) return [];
+  const { scripts, scriptBytes, libraries, functions, functionBytes } = figures;
+  return [
+    ["used_memory_scripts_eval", scriptBytes],
+    ["number_of_cached_scripts", scripts],
+    ["number_of_functions", functions],
+    ["number_of_libraries", libraries],
+    ["used_memory_functions", functionBytes],
+    ["used_memory_scripts", scriptBytes + functionBytes],
+    ["used_memory_scripts_human", human(scriptBytes + functionBytes)],
   ];
 }
 
@@ -89,7 +127,7 @@ function persistenceSection({ node, startedMs }: ServerContext): Fields {
   ];
 }
 
-function statsSection({ statistics, node, pubsub }: ServerContext): Fields {
+function statsSection({ statistics, errors, node, pubsub }: ServerContext): Fields {
   const { hits, misses, expiredKeys, evictedKeys } = node.machine.statistics();
   return [
     ["total_connections_received", statistics.connectionsReceived],
@@ -109,7 +147,9 @@ function statsSection({ statistics, node, pubsub }: ServerContext): Fields {
     ["pubsub_patterns", pubsub.names("patterns").length],
     ["pubsubshard_channels", pubsub.names("shards").length],
     ["client_output_buffer_limit_disconnections", statistics.outputLimitDisconnections],
-    ["total_error_replies", statistics.errorReplies],
+    ["total_error_replies", errors.total],
+    ["total_reads_processed", statistics.reads],
+    ["total_writes_processed", statistics.writes],
   ];
 }
 
@@ -206,8 +246,10 @@ function recoveryOf({ recovering, lastIndex }: ConsensusStatus): string {
 function keyspaceSection({ node }: ServerContext): Fields {
   return node.machine.databases
     .filter((database) => database.size > 0)
-    .map((database) => {
-      return [`db${database.index}`, `keys=${database.size},expires=${database.expiring},avg_ttl=0`] as const;
+    .map(({ index, size, expiring, table }) => {
+      const meanMs = table.due.meanDeadline(TTL_SAMPLE) - node.logTimeMs();
+      const averageMs = Math.max(0, Math.round(meanMs));
+      return [`db${index}`, `keys=${size},expires=${expiring},avg_ttl=${averageMs}`] as const;
     });
 }
 
@@ -220,7 +262,13 @@ const SECTIONS: Readonly<Record<string, { readonly fields: Section; readonly byD
   Stats: { fields: statsSection, byDefault: true },
   Replication: { fields: replicationSection, byDefault: true },
   CPU: { fields: cpuSection, byDefault: true },
+  Modules: { fields: () => [], byDefault: true },
   Commandstats: { fields: commandSection, byDefault: false },
+  Errorstats: {
+    fields: ({ errors }) =>
+      errors.prefixes().map(([prefix, count]) => [`errorstat_${prefix}`, `count=${count}`] as const),
+    byDefault: true,
+  },
   Cluster: {
     fields: ({ settings }) => [["cluster_enabled", settings.clusterEnabled ? 1 : 0]],
     byDefault: true,
@@ -254,9 +302,15 @@ function human(bytes: number): string {
   return `${value.toFixed(2)}${unit}`;
 }
 
+function percent(part: number, whole: number): string {
+  return `${((part / Math.max(1, whole)) * 100).toFixed(2)}%`;
+}
+
 export const INFO_COMMANDS: readonly SessionCommand[] = [
   command(
     row("info", -1, "loading stale", "server", "1.0.0", "Tells about this node", "[section [section ...]]"),
     info,
+    // Shows what came before it on its own connection.
+    { after: "everything" },
   ),
 ];

@@ -1,9 +1,9 @@
 /**
  * MULTI, EXEC, DISCARD, WATCH, UNWATCH.
  *
- * Commands gather on the connection; EXEC puts all of them into the log as one command with the versions of the watched
- * keys, which are compared where it is applied. WATCH reads those versions behind a barrier, so a key that changed after
- * WATCH was answered always breaks the transaction.
+ * Commands gather on the connection; EXEC puts all of them into the log as one command with the revision that the keyspace had
+ * at WATCH; whether a watched key has changed since is looked up where it is applied. WATCH reads the revision behind a
+ * barrier, so a key that changed after WATCH was answered always breaks the transaction.
  */
 import { encodeRequest } from "../../../../wire/resp/request-encoder.ts";
 import { encodeExec } from "../../../keyspace/command-codec.ts";
@@ -11,6 +11,7 @@ import type { Call as KeyspaceCall } from "../../../keyspace/keyspace-command.ts
 import type { Reply } from "../../../keyspace/reply.ts";
 import { OK, ReplyError } from "../../../keyspace/reply.ts";
 import type { Connection } from "../connection.ts";
+import type { ErrorStatistics } from "../error-statistics.ts";
 import { DEFERRED, NO_REPLY, SeveralReplies } from "../request.ts";
 import type { Request } from "../request.ts";
 import type { Call, SessionCommand } from "../session-command.ts";
@@ -32,7 +33,7 @@ function discard({ connection }: Call): Reply {
   return OK;
 }
 
-/** Runs behind a barrier: the versions are those that a read at this moment would see. */
+/** Runs behind a barrier: the revision is the one that a read at this moment would see. */
 function watch({ connection, server, args }: Call): Reply {
   if (connection.transaction !== undefined) return new ReplyError("ERR WATCH inside MULTI is not allowed");
   const { database } = connection;
@@ -40,11 +41,7 @@ function watch({ connection, server, args }: Call): Reply {
   for (const key of args.slice(1)) {
     const name = `${database}:${key}`;
     if (connection.watched.has(name)) continue;
-    connection.watched.set(name, {
-      database,
-      key,
-      version: node.machine.versionOf(database, key, node.logTimeMs()),
-    });
+    connection.watched.set(name, node.machine.watch(database, key, node.logTimeMs()));
   }
   return OK;
 }
@@ -54,7 +51,7 @@ function unwatch({ connection }: Call): Reply {
   return OK;
 }
 
-function exec({ connection, answer }: Call): Reply | typeof DEFERRED {
+function exec({ connection, server, answer }: Call): Reply | typeof DEFERRED {
   const { transaction } = connection;
   if (transaction === undefined) return new ReplyError("ERR EXEC without MULTI");
   const watched = [...connection.watched.values()];
@@ -69,7 +66,11 @@ function exec({ connection, answer }: Call): Reply | typeof DEFERRED {
     { type: "exec", watched, calls: plan.calls },
     encodeExec(watched, calls),
     (reply) => {
-      if (Array.isArray(reply)) return answer(assemble(connection, plan.steps, reply as readonly Reply[]));
+      if (Array.isArray(reply)) {
+        const replies = assemble(connection, plan.steps, reply as readonly Reply[]);
+        countErrors(server.errors, transaction.queue, replies);
+        return answer(replies);
+      }
       // A watched key changed, or there was no quorum: no command was carried out, SELECT neither.
       connection.database = before;
       answer(reply);
@@ -97,7 +98,20 @@ function planned(
   return { steps, calls };
 }
 
-function assemble(connection: Connection, steps: readonly Step[], logged: readonly Reply[]): Reply {
+/** An error among the replies of a transaction counts as if its command had been sent alone. */
+function countErrors(errors: ErrorStatistics, queue: readonly Request[], replies: readonly Reply[]): void {
+  for (const [at, reply] of replies.entries()) {
+    if (!(reply instanceof ReplyError)) continue;
+    errors.count(reply);
+    queue[at]!.route.statistics.failed += 1;
+  }
+}
+
+function assemble(
+  connection: Connection,
+  steps: readonly Step[],
+  logged: readonly Reply[],
+): readonly Reply[] {
   let next = 0;
   return steps.map((step): Reply => {
     if (step === "logged") {
