@@ -11,7 +11,7 @@ import type { Clock, NodeId } from "../../runtime/world.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
 import { ByteWriter } from "../../wire/byte-writer.ts";
 import type { Batch } from "./batch.ts";
-import { commandsOf, openEntry } from "./batch.ts";
+import { commandsOf, openEntry, sealedTimeMs } from "./batch.ts";
 import type { Proposals } from "./proposals.ts";
 import { SessionTable } from "./session-table.ts";
 import type { SnapshotCut, StateMachine } from "./state-machine.ts";
@@ -60,6 +60,16 @@ export class Applier<Command, Reply> {
   /** The log time of the last applied entry. */
   get timeMs(): number {
     return this.lastTimeMs;
+  }
+
+  /** The log time of the newest entry in the log, which ends at `lastIndex`, applied or not. */
+  newestTimeMs(lastIndex: Index, entry: (index: Index) => Entry | undefined): number {
+    let newestMs = this.lastTimeMs;
+    for (let index = lastIndex; index > this.appliedIndex; index--) {
+      const next = entry(index);
+      if (next?.kind === "command") newestMs = Math.max(newestMs, sealedTimeMs(next.payload));
+    }
+    return newestMs;
   }
 
   /** Applies entries up to `commitIndex` until the slice is used up; true when more is left. */

@@ -104,8 +104,6 @@ export class Replica<Command, Reply, Message> {
   private role: Role = "follower";
   private term: Term = 0;
   private leader: NodeId | undefined;
-  /** Of the leader, this node or another, on which log time was measured; 0: on none since this process began. */
-  private measuredTerm: Term = 0;
   private pumpScheduled = false;
   private stopped = false;
   private quarantined = false;
@@ -439,9 +437,7 @@ export class Replica<Command, Reply, Message> {
     // Only what a leader sends is fresh: a candidate stores what it found of earlier leaders.
     if (this.role === "follower" || this.role === "learner") {
       for (const entry of effect.write.entries ?? []) {
-        if (entry.kind !== "command") continue;
-        this.logClock.observe(sealedTimeMs(entry.payload));
-        this.measuredTerm = this.term;
+        if (entry.kind === "command") this.logClock.observe(sealedTimeMs(entry.payload));
       }
     }
     this.options.storage.append(effect.write, () => {
@@ -515,31 +511,18 @@ export class Replica<Command, Reply, Message> {
     this.leader = leader;
     if (changed) {
       this.sealer.restart(role === "leader");
-      this.logClock.leaderChanged();
-      if (role === "leader") this.recoverLogTime(found);
+      this.logClock.leaderChanged(term);
+      if (role === "leader") {
+        const { consensus } = this.options;
+        const newestMs = this.applier.newestTimeMs(this.status().lastIndex, (index) =>
+          consensus.entry(index),
+        );
+        this.logClock.lead(newestMs, found);
+      }
       if (leader !== undefined) this.submitAll();
     }
     this.options.onRole(role, term, leader);
     if (this.quarantined && role === "leader") this.transferLeadership();
-  }
-
-  /**
-   * A new leader's stamps continue from the newest stamp in its log, applied or not. If it holds commands of a later leader
-   * than it heard, that one's deadlines were not measured here: how old its newest stamp is nobody knows, and it counts as new.
-   */
-  private recoverLogTime(foundTerm: Term): void {
-    let newestMs = this.applier.timeMs;
-    for (
-      let index = this.options.consensus.status(this.now()).lastIndex;
-      index > this.applier.appliedIndex;
-      index--
-    ) {
-      const entry = this.options.consensus.entry(index);
-      if (entry?.kind === "command") newestMs = Math.max(newestMs, sealedTimeMs(entry.payload));
-    }
-    this.logClock.recover(newestMs);
-    if (this.measuredTerm > 0 && foundTerm > this.measuredTerm) this.logClock.observe(newestMs);
-    this.measuredTerm = this.term;
   }
 
   private appliedSeq(node: NodeId, session: number): number {
