@@ -18,6 +18,7 @@ import { Barriers } from "./barriers.ts";
 import type { Batch } from "./batch.ts";
 import { decodeBatch, encodeBatch, encodeRegistration, sealedTimeMs } from "./batch.ts";
 import { LogClock } from "./log-clock.ts";
+import { Outbox } from "./outbox.ts";
 import type { Done, PendingBatch } from "./proposals.ts";
 import { Proposals } from "./proposals.ts";
 import { Sealer } from "./sealer.ts";
@@ -74,12 +75,6 @@ export interface ReplicaOptions<Command, Reply, Message> {
   fatal(error: Error): never;
 }
 
-interface WaitingSend<Message> {
-  readonly to: NodeId;
-  readonly message: Message;
-  readonly after: number;
-}
-
 /** How often unanswered work is looked at. */
 const SWEEP_MS = 50;
 /** Batches and barriers without progress for this long are sent again. */
@@ -91,6 +86,7 @@ export class Replica<Command, Reply, Message> {
   private readonly options: ReplicaOptions<Command, Reply, Message>;
   private readonly proposals = new Proposals<Command, Reply>();
   private readonly logClock: LogClock;
+  private readonly outbox: Outbox<Message>;
   private readonly sealer: Sealer;
   private readonly barriers: Barriers;
   private readonly applier: Applier<Command, Reply>;
@@ -98,8 +94,6 @@ export class Replica<Command, Reply, Message> {
   private readonly timers = new Set<Timer>();
   private readonly drainCallbacks: (() => void)[] = [];
   private readonly membershipCallbacks = new Map<number, (refused: string | undefined) => void>();
-  private waitingSends: WaitingSend<Message>[] = [];
-  private durableId = 0;
   private commitIndex: Index = 0;
   private role: Role = "follower";
   private term: Term = 0;
@@ -118,6 +112,7 @@ export class Replica<Command, Reply, Message> {
   constructor(options: ReplicaOptions<Command, Reply, Message>) {
     this.options = options;
     this.logClock = new LogClock(options.timeSource ?? options.clock);
+    this.outbox = new Outbox((to, message) => this.transmit(to, message));
     this.sealer = new Sealer({
       id: options.id,
       clock: options.clock,
@@ -404,9 +399,7 @@ export class Replica<Command, Reply, Message> {
       case "write":
         return this.write(effect);
       case "send":
-        if (effect.after <= this.durableId) this.transmit(effect.to, effect.message);
-        else this.waitingSends.push(effect);
-        return;
+        return this.outbox.send(effect);
       case "commit":
         this.commitIndex = effect.upTo;
         return this.sealer.committed(effect.upTo);
@@ -444,21 +437,10 @@ export class Replica<Command, Reply, Message> {
       if (this.stopped) return;
       if (effect.write.floor === "reached") this.options.logger.log("info", "recovered from peers", {});
       this.sealer.written();
-      this.durableId = effect.id;
       this.options.consensus.step({ type: "durable", writeId: effect.id }, this.now());
-      this.releaseSends();
+      this.outbox.durable(effect.id);
       this.schedulePump();
     });
-  }
-
-  private releaseSends(): void {
-    let count = 0;
-    for (const send of this.waitingSends) {
-      if (send.after > this.durableId) break;
-      this.transmit(send.to, send.message);
-      count++;
-    }
-    this.waitingSends.splice(0, count);
   }
 
   private transmit(to: NodeId, message: Message): void {
