@@ -33,7 +33,7 @@ import type {
   Term,
 } from "../consensus/consensus.ts";
 import type { ConsensusMessage, Protocol } from "../consensus/protocol.ts";
-import type { MessageCodec } from "../engine/group/replica.ts";
+import type { MessageCodec } from "../engine/group/replica-options.ts";
 import type { ReplicaStorage } from "../engine/group/storage.ts";
 import { encodeCommand } from "../engine/keyspace/command-codec.ts";
 import type { KeyspaceMachine } from "../engine/keyspace/machine.ts";
