@@ -7,7 +7,6 @@ import { ByteWriter } from "../wire/byte-writer.ts";
 import { encodeRequest } from "../wire/resp/request-encoder.ts";
 import { Applier } from "./group/applier.ts";
 import { encodeBatch, sealEntry } from "./group/batch.ts";
-import { Proposals } from "./group/proposals.ts";
 import { encodeCall } from "./keyspace/command-codec.ts";
 import { DATA_COMMANDS } from "./keyspace/commands/index.ts";
 import type { KeyspaceCommand } from "./keyspace/keyspace-command.ts";
@@ -32,8 +31,8 @@ function replica(complaints: string[]): {
   const applier = new Applier<KeyspaceCommand, Reply>({
     self: "n1",
     machine,
-    proposals: new Proposals(),
-    events: { gap: () => undefined, registered: () => undefined, compared: () => undefined },
+    submission: { applied: () => undefined, registered: () => undefined, restored: () => undefined },
+    events: { gap: () => undefined, compared: () => undefined },
     clock: { monotonicMs: () => 0 } as never,
     forgetSessionsInSnapshot: false,
   });

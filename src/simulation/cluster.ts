@@ -8,7 +8,7 @@ import type { Scheduler } from "../runtime/simulated/scheduler.ts";
 import { SimulatedWorld } from "../runtime/simulated/world.ts";
 import type { NodeId } from "../runtime/world.ts";
 import type { Life } from "./clients.ts";
-import { Invariants } from "./invariants.ts";
+import { Invariants } from "./invariants/invariants.ts";
 import { mutateWorld } from "./mutants.ts";
 import type { Mutant } from "./mutants.ts";
 import { openStorage, startNode } from "./node-program.ts";

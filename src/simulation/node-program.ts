@@ -27,7 +27,7 @@ import type { Bytes } from "../runtime/bytes.ts";
 import { assert } from "../runtime/errors.ts";
 import type { NodeId, World } from "../runtime/world.ts";
 import type { SeededRandom } from "../runtime/simulated/random.ts";
-import type { Invariants } from "./invariants.ts";
+import type { Invariants } from "./invariants/invariants.ts";
 import { ModelDisk } from "./model-storage.ts";
 import { consensusMutant } from "./mutants.ts";
 import type { Mutant } from "./mutants.ts";

@@ -7,7 +7,7 @@ import type { MemberAction } from "../engine/cluster/member-changes.ts";
 import { SeededRandom } from "../runtime/simulated/random.ts";
 import type { NodeId } from "../runtime/world.ts";
 import { SimulatedCluster } from "./cluster.ts";
-import { Invariants } from "./invariants.ts";
+import { Invariants } from "./invariants/invariants.ts";
 import { drawSwarm } from "./swarm.ts";
 import { TallyGroup } from "./tally-group.testing.ts";
 

@@ -9,7 +9,7 @@ import { CALM_DISK } from "../runtime/simulated/disk.ts";
 import { CALM_NETWORK } from "../runtime/simulated/network.ts";
 import { SeededRandom } from "../runtime/simulated/random.ts";
 import { SimulatedCluster } from "./cluster.ts";
-import { Invariants } from "./invariants.ts";
+import { Invariants } from "./invariants/invariants.ts";
 import { simulate } from "./simulation.ts";
 import type { Swarm } from "./swarm.ts";
 import { drawSwarm } from "./swarm.ts";

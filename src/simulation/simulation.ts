@@ -20,7 +20,7 @@ import { SimulatedCluster } from "./cluster.ts";
 import { Faults } from "./faults.ts";
 import { checkLinearizability } from "./linearizability.ts";
 import type { Verdict } from "./linearizability.ts";
-import { Invariants } from "./invariants.ts";
+import { Invariants } from "./invariants/invariants.ts";
 import { MUTANTS } from "./mutants.ts";
 import type { Mutant } from "./mutants.ts";
 import type { SimulatedGroup, StorageKind } from "./node-program.ts";

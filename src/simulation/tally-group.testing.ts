@@ -5,7 +5,7 @@ import { createTally, encodeToken } from "../engine/group/tally.testing.ts";
 import type { SeededRandom } from "../runtime/simulated/random.ts";
 import type { NodeId } from "../runtime/world.ts";
 import type { SimulatedCluster } from "./cluster.ts";
-import type { Invariants } from "./invariants.ts";
+import type { Invariants } from "./invariants/invariants.ts";
 import type { SimulatedGroup } from "./node-program.ts";
 import type { Companion } from "./simulation.ts";
 

@@ -15,7 +15,7 @@ import type { MembershipGoal } from "../../consensus/membership.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { Clock, NodeId, World } from "../../runtime/world.ts";
-import type { FrameKind, MessageCodec } from "../group/replica.ts";
+import type { FrameKind, MessageCodec } from "../group/replica-options.ts";
 import { Replica } from "../group/replica.ts";
 import type { StateMachine } from "../group/state-machine.ts";
 import type { ReplicaStorage } from "../group/storage.ts";

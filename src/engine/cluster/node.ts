@@ -12,7 +12,7 @@ import { isVoter } from "../../consensus/quorum.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
 import { assert } from "../../runtime/errors.ts";
 import type { Clock, NodeId, Timer, World } from "../../runtime/world.ts";
-import type { FrameKind } from "../group/replica.ts";
+import type { FrameKind } from "../group/replica-options.ts";
 import type { StateMachine } from "../group/state-machine.ts";
 import { Beat } from "./beat.ts";
 import { Founding } from "./founding.ts";

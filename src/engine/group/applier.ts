@@ -11,10 +11,10 @@ import type { Clock, NodeId } from "../../runtime/world.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
 import { ByteWriter } from "../../wire/byte-writer.ts";
 import type { Batch } from "./batch.ts";
-import { commandsOf, openEntry } from "./batch.ts";
-import type { Proposals } from "./proposals.ts";
+import { commandsOf, openEntry, sealedTimeMs } from "./batch.ts";
 import { SessionTable } from "./session-table.ts";
 import type { SnapshotCut, StateMachine } from "./state-machine.ts";
+import type { Submission } from "./submission.ts";
 
 /** The loop is never held longer than this by applying. */
 const SLICE_MS = 8;
@@ -27,8 +27,6 @@ const COMPARE_EVERY_MS = 1000;
 export interface ApplierEvents {
   /** A batch was refused because an earlier one of its session is missing. */
   gap(node: NodeId, session: number): void;
-  /** A session was opened for this node, ours or an impostor's. */
-  registered(node: NodeId): void;
   /** An entry was applied after which every replica notes the digest of its state. */
   compared(index: Index, digest: number): void;
 }
@@ -36,7 +34,8 @@ export interface ApplierEvents {
 export interface ApplierOptions<Command, Reply> {
   readonly self: NodeId;
   readonly machine: StateMachine<Command, Reply>;
-  readonly proposals: Proposals<Command, Reply>;
+  /** Holds the commands of this node's own clients, and whom to answer. */
+  readonly submission: Pick<Submission<Command, Reply>, "applied" | "registered" | "restored">;
   readonly events: ApplierEvents;
   readonly clock: Clock;
   /** Deliberate bug for the simulator: snapshots forget the session table. */
@@ -49,9 +48,6 @@ export class Applier<Command, Reply> {
   private lastTimeMs = 0;
   private position = 0;
   appliedIndex: Index = 0;
-  /** The session of this process, once it was registered. */
-  ownSession: number | undefined;
-  ownNonce = 0;
 
   constructor(options: ApplierOptions<Command, Reply>) {
     this.options = options;
@@ -60,6 +56,16 @@ export class Applier<Command, Reply> {
   /** The log time of the last applied entry. */
   get timeMs(): number {
     return this.lastTimeMs;
+  }
+
+  /** The log time of the newest entry in the log, which ends at `lastIndex`, applied or not. */
+  newestTimeMs(lastIndex: Index, entry: (index: Index) => Entry | undefined): number {
+    let newestMs = this.lastTimeMs;
+    for (let index = lastIndex; index > this.appliedIndex; index--) {
+      const next = entry(index);
+      if (next?.kind === "command") newestMs = Math.max(newestMs, sealedTimeMs(next.payload));
+    }
+    return newestMs;
   }
 
   /** Applies entries up to `commitIndex` until the slice is used up; true when more is left. */
@@ -101,10 +107,7 @@ export class Applier<Command, Reply> {
     this.sessions.read(reader);
     this.options.machine.restore({ [Symbol.iterator]: () => chunks });
     this.appliedIndex = index;
-    const before = this.ownSession;
-    this.adoptOwnSession();
-    // The session ended inside the snapshot: which of its batches were applied before that, nobody knows any more.
-    if (before !== undefined && before !== this.ownSession) this.options.proposals.dropSent();
+    this.options.submission.restored(this.sessions.get(this.options.self));
   }
 
   private apply(entry: Entry): void {
@@ -123,25 +126,23 @@ export class Applier<Command, Reply> {
   private applyBatch(batch: Batch, index: Index): void {
     if (batch.kind === "register") {
       this.sessions.register(batch, index);
-      if (batch.node === this.options.self) this.adoptOwnSession();
-      this.options.events.registered(batch.node);
+      const { self, submission } = this.options;
+      if (batch.node === self) submission.registered(this.sessions.get(self));
       return;
     }
     if (batch.kind === "commands") {
       const admission = this.sessions.admit(batch);
       if (admission === "gap") this.options.events.gap(batch.node, batch.session);
       if (admission !== "apply") return;
-      if (batch.node === this.options.self && batch.session === this.ownSession) {
-        if (this.applyOwn(batch.seq, index)) return;
-      }
+      if (batch.node === this.options.self && this.applyOwn(batch, index)) return;
     }
     const commands: Command[] = [];
     for (const bytes of commandsOf(batch.body)) commands.push(this.options.machine.decode(bytes));
     this.applyAll(commands, index, () => undefined);
   }
 
-  private applyOwn(seq: number, index: Index): boolean {
-    const own = this.options.proposals.applied(seq);
+  private applyOwn({ session, seq }: Batch, index: Index): boolean {
+    const own = this.options.submission.applied(session, seq);
     if (own === undefined) return false;
     this.applyAll(own.commands, index, (reply, at) => own.dones[at]?.(reply, undefined));
     return true;
@@ -164,17 +165,6 @@ export class Applier<Command, Reply> {
     const position = this.position++;
     const seed = mix(index, position);
     return this.options.machine.apply(command, { index, position, timeMs: this.lastTimeMs, seed });
-  }
-
-  private adoptOwnSession(): void {
-    const session = this.sessions.get(this.options.self);
-    const mine = session !== undefined && session.nonce === this.ownNonce;
-    if (!mine) {
-      this.ownSession = undefined;
-      return;
-    }
-    this.ownSession = session.id;
-    this.options.proposals.dropThrough(session.lastSeq, "REPLY_LOST");
   }
 }
 

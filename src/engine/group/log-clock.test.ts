@@ -62,7 +62,7 @@ test("a new leader does not lean towards its wall clock for the time before it l
   clock.mono = 864_000_000; // ten days after its machine started
   const log = new LogClock(clock);
   log.observe(1_600_000_000_000); // a year behind the wall clock
-  log.leaderChanged();
+  log.leaderChanged(2);
   expect(log.stamp()).toBe(1_600_000_000_000);
 });
 
@@ -72,10 +72,10 @@ test("what a leader promised does not end early, though an earlier leader knew l
   log.observe(1_700_000_000_000);
   clock.mono += 1_000;
   // The second leader's log time lags by 400 ms; its deadlines count from there.
-  log.leaderChanged();
+  log.leaderChanged(2);
   log.observe(1_700_000_000_600);
   clock.mono += 1_000;
-  log.leaderChanged();
+  log.leaderChanged(3);
   expect(log.stamp()).toBeLessThanOrEqual(1_700_000_001_600);
 });
 
@@ -97,15 +97,38 @@ test("a leader that measured less than its log knows does not stand still: who m
   leader.observe(1_700_000_000_000);
   // Its log has a later stamp, of a leader that it did not hear.
   leader.recover(1_700_000_002_000);
-  leader.leaderChanged();
-  follower.leaderChanged();
+  leader.leaderChanged(2);
+  follower.leaderChanged(2);
   for (let stamps = 0; stamps < 10; stamps++) {
     follower.observe(leader.stamp());
     leading.mono += 25;
     following.mono += 25;
   }
   const promised = leader.stamp();
-  follower.leaderChanged();
+  follower.leaderChanged(3);
   expect(promised).toBeGreaterThanOrEqual(1_700_000_002_240);
   expect(follower.stamp()).toBeLessThanOrEqual(promised + 1);
+});
+
+test("a leader that holds what it did not hear the last leader stamp takes the newest stamp for new", () => {
+  const clock = fakeClock();
+  const log = new LogClock(clock);
+  log.leaderChanged(1);
+  log.observe(1_700_000_000_000);
+  clock.mono += 1_000;
+  log.leaderChanged(3);
+  // Measured in term 1, it would be 900 ms ahead of what the leader of term 2 may have promised from.
+  log.lead(1_700_000_000_100, 2);
+  expect(log.stamp()).toBe(1_700_000_000_100);
+});
+
+test("a leader that heard the last leader itself goes on by what it measured on it", () => {
+  const clock = fakeClock();
+  const log = new LogClock(clock);
+  log.leaderChanged(2);
+  log.observe(1_700_000_000_000);
+  clock.mono += 1_000;
+  log.leaderChanged(3);
+  log.lead(1_700_000_000_100, 2);
+  expect(log.stamp()).toBe(1_700_000_001_000);
 });

@@ -10,6 +10,7 @@
  * whole cluster was down) takes its wall clock. A leader leans towards its wall clock by at most one part in two thousand,
  * so that EXPIREAT stays true over months.
  */
+import type { Term } from "../../consensus/consensus.ts";
 import type { Clock } from "../../runtime/world.ts";
 
 const SLEW = 0.0005;
@@ -22,6 +23,9 @@ export class LogClock {
   /** log time minus monotonic time; undefined until a live stamp was seen. */
   private offsetMs: number | undefined;
   private observedAtMs = 0;
+  private term: Term = 0;
+  /** Of the leader, this node or another, on which log time was measured; 0: on none since this process began. */
+  private measuredTerm: Term = 0;
   /** The offset was measured on an earlier leader. */
   private leaderIsNew = false;
   /** Undefined before the first stamp of this leadership. */
@@ -37,9 +41,21 @@ export class LogClock {
   }
 
   /** Another node leads, or this one does: from now on, the stamps of this leadership are the measure. */
-  leaderChanged(): void {
+  leaderChanged(term: Term): void {
+    this.term = term;
     this.leaderIsNew = true;
     this.slewedAtMs = undefined;
+  }
+
+  /**
+   * This node leads, after `leaderChanged`: its stamps continue from `newestMs`, the newest in its log, applied or not. If it
+   * holds commands of a later leader than it heard (`foundTerm`, 0: none), that one's deadlines were not measured here: how old
+   * its newest stamp is nobody knows, and it counts as new.
+   */
+  lead(newestMs: number, foundTerm: Term): void {
+    this.recover(newestMs);
+    if (this.measuredTerm > 0 && foundTerm > this.measuredTerm) this.observe(newestMs);
+    this.measuredTerm = this.term;
   }
 
   /**
@@ -54,6 +70,7 @@ export class LogClock {
     else this.offsetMs = Math.max(offset, this.offsetMs - (nowMs - this.observedAtMs) * DRIFT_MAX);
     this.observedAtMs = nowMs;
     this.leaderIsNew = false;
+    this.measuredTerm = this.term;
   }
 
   /** The stamp for the next entry (at the leader). */

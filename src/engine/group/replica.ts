@@ -3,129 +3,62 @@
  *
  * The replica drives a consensus core: it steps every input of an event-loop turn, then carries out the effects (one
  * write to the log, one message per peer), applies what was chosen and answers this node's clients. Commands of clients
- * become numbered batches (`proposals.ts`) that go to the leader's intake, are sealed into entries (`sealer.ts`),
- * and are applied in the same order on every replica (`applier.ts`). Reads wait for a barrier (`barriers.ts`).
+ * become numbered batches (`proposals.ts`) that are brought to the leader (`submission.ts`), sealed into entries there
+ * (`sealer.ts`), and applied in the same order on every replica (`applier.ts`). Reads wait for a barrier (`barriers.ts`).
  */
-import type { Consensus, Effect, Index, Membership, Role, Term } from "../../consensus/consensus.ts";
+import type { Consensus, Effect, Index, Input, Role, Term } from "../../consensus/consensus.ts";
 import type { MembershipGoal } from "../../consensus/membership.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
 import { QuorateError } from "../../runtime/errors.ts";
-import type { Clock, Logger, NodeId, Random, Timer } from "../../runtime/world.ts";
+import type { NodeId, Timer } from "../../runtime/world.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
 import { Applier } from "./applier.ts";
 import type { BarrierDone } from "./barriers.ts";
 import { Barriers } from "./barriers.ts";
-import type { Batch } from "./batch.ts";
-import { decodeBatch, encodeBatch, encodeRegistration, sealedTimeMs } from "./batch.ts";
+import { decodeBatch, sealedTimeMs } from "./batch.ts";
 import { LogClock } from "./log-clock.ts";
-import type { Done, PendingBatch } from "./proposals.ts";
-import { Proposals } from "./proposals.ts";
+import { Outbox } from "./outbox.ts";
+import type { Done } from "./proposals.ts";
+import type { FrameKind, ReplicaOptions } from "./replica-options.ts";
 import { Sealer } from "./sealer.ts";
 import { Snapshots } from "./snapshots.ts";
-import type { StateMachine } from "./state-machine.ts";
-import type { ReplicaStorage } from "./storage.ts";
-
-/** The two kinds of frames that replicas of a group exchange. */
-export type FrameKind = "consensus" | "batch";
-
-export interface MessageCodec<Message> {
-  encode(message: Message): readonly Uint8Array[];
-  decode(bytes: Bytes): Message;
-  /** The message of a `sendChunk` effect with its bytes in place. */
-  withChunk(message: Message, chunk: Bytes): Message;
-}
-
-export interface ReplicaOptions<Command, Reply, Message> {
-  readonly id: NodeId;
-  /** Identity of the data directory: registered in the log, so that a wiped disk is recognised. */
-  readonly directory: string;
-  readonly clock: Clock;
-  /** What log time follows; a test may push it. Default: `clock`. */
-  readonly timeSource?: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly consensus: Consensus<Message>;
-  readonly codec: MessageCodec<Message>;
-  readonly storage: ReplicaStorage;
-  readonly machine: StateMachine<Command, Reply>;
-  /** The newest durable snapshot, to start from. */
-  readonly recovered: { readonly index: Index; readonly content: Iterable<Bytes> } | undefined;
-  readonly heartbeatIntervalMs: number;
-  /** Bytes of batches in one entry. */
-  readonly entryMaxBytes: number;
-  /** The largest command, encoded. */
-  readonly commandMaxBytes: number;
-  /** Commands and reads get an error after this long. */
-  readonly requestTimeoutMs: number;
-  /** Waiting bytes above which `congested` asks the servers to stop reading. */
-  readonly congestedBytes: number;
-  readonly snapshotEveryBytes: number;
-  readonly snapshotTrailingBytes: number;
-  readonly forgetSessionsInSnapshot?: boolean;
-  /** Calls back at every interval until it is cancelled. */
-  every(intervalMs: number, work: () => void): Timer;
-  transmit(to: NodeId, kind: FrameKind, parts: readonly Uint8Array[]): void;
-  /** Bytes that wait to be sent to a peer. */
-  queuedBytes(to: NodeId): number;
-  onMembership(membership: Membership): void;
-  onRole(role: Role, term: Term, leader: NodeId | undefined): void;
-  /** The digest of the state after an entry, chosen alike on every replica, about once a second. */
-  onDigest(index: Index, digest: number): void;
-  fatal(error: Error): never;
-}
-
-interface WaitingSend<Message> {
-  readonly to: NodeId;
-  readonly message: Message;
-  readonly after: number;
-}
+import { Submission } from "./submission.ts";
 
 /** How often unanswered work is looked at. */
 const SWEEP_MS = 50;
-/** Batches and barriers without progress for this long are sent again. */
+/** A barrier that was not confirmed for this long is asked for again. */
 const RETRY_MS = 500;
-/** So much always waits for a link: what the node's other groups say in the same turn. */
-const CHATTER_BYTES = 64 * 1024;
 
 export class Replica<Command, Reply, Message> {
   private readonly options: ReplicaOptions<Command, Reply, Message>;
-  private readonly proposals = new Proposals<Command, Reply>();
   private readonly logClock: LogClock;
+  private readonly outbox: Outbox<Message>;
   private readonly sealer: Sealer;
+  private readonly submission: Submission<Command, Reply>;
   private readonly barriers: Barriers;
   private readonly applier: Applier<Command, Reply>;
   private readonly snapshots: Snapshots<Command, Reply, Message>;
-  private readonly timers = new Set<Timer>();
-  private readonly drainCallbacks: (() => void)[] = [];
+  private readonly timers: Timer[] = [];
   private readonly membershipCallbacks = new Map<number, (refused: string | undefined) => void>();
-  private waitingSends: WaitingSend<Message>[] = [];
-  private durableId = 0;
   private commitIndex: Index = 0;
   private role: Role = "follower";
   private term: Term = 0;
   private leader: NodeId | undefined;
-  /** Of the leader, this node or another, on which log time was measured; 0: on none since this process began. */
-  private measuredTerm: Term = 0;
   private pumpScheduled = false;
   private stopped = false;
   private quarantined = false;
-  private lastProgressMs = 0;
-  /** Since when nothing was sent again for the link's sake. */
-  private heldUpSinceMs: number | undefined;
-  private resendNow = false;
   private nextChangeId = 1;
-  private session: number | undefined;
-  private registeringSinceMs: number | undefined;
 
   constructor(options: ReplicaOptions<Command, Reply, Message>) {
     this.options = options;
     this.logClock = new LogClock(options.timeSource ?? options.clock);
+    this.outbox = new Outbox((to, message) => this.transmit(to, message));
     this.sealer = new Sealer({
       id: options.id,
       clock: options.clock,
       logClock: this.logClock,
       entryMaxBytes: options.entryMaxBytes,
-      applied: (node, session) => this.appliedSeq(node, session),
+      applied: (node, session) => this.applier.sessions.lastSeq(node, session),
       upkeep: (nowMs) => options.machine.upkeep(nowMs),
       accepts: (bytes) => options.consensus.accepts(bytes),
       propose: (payload, awaitedBy) =>
@@ -133,22 +66,22 @@ export class Replica<Command, Reply, Message> {
       announce: () => options.consensus.step({ type: "announceCommit" }, this.now()),
       wake: () => this.schedulePump(),
     });
+    this.submission = new Submission(options, (batch) => this.sealer.add(batch, undefined));
     this.barriers = new Barriers((id) => options.consensus.step({ type: "read", id }, this.now()));
     this.applier = new Applier({
       self: options.id,
       machine: options.machine,
-      proposals: this.proposals,
+      submission: this.submission,
       clock: options.clock,
       forgetSessionsInSnapshot: options.forgetSessionsInSnapshot ?? false,
       events: {
-        gap: (node, session) => this.onGap(node, session),
-        registered: (node) => {
-          if (node === options.id) this.onRegistered();
+        gap: (node, session) => {
+          this.sealer.forget(node, session);
+          if (node === options.id) this.submission.refusedForGap(session);
         },
         compared: (index, digest) => options.onDigest(index, digest),
       },
     });
-    this.applier.ownNonce = this.drawNonce();
     this.snapshots = new Snapshots(
       {
         consensus: options.consensus,
@@ -160,7 +93,6 @@ export class Replica<Command, Reply, Message> {
         nowMs: () => this.now(),
         sendChunk: (to, message, chunk) => this.transmit(to, options.codec.withChunk(message, chunk)),
         pump: () => this.schedulePump(),
-        restored: () => this.onRegistered(),
         fatal: (error) => options.fatal(error),
       },
       options.recovered?.index ?? 0,
@@ -173,16 +105,14 @@ export class Replica<Command, Reply, Message> {
   }
 
   start(): void {
-    this.every(this.options.heartbeatIntervalMs / 2, () => {
-      // What has arrived by now is read before the core hears that time has passed: a late tick must not outrun the
-      // messages of a live leader that wait in the socket.
-      this.options.clock.endOfTurn(() => {
-        if (this.stopped) return;
-        this.options.consensus.step({ type: "tick" }, this.now());
-        this.schedulePump();
-      });
-    });
-    this.every(SWEEP_MS, () => this.sweep());
+    const { clock, heartbeatIntervalMs } = this.options;
+    const tick = (): void => {
+      if (!this.stopped) this.step({ type: "tick" });
+    };
+    // What has arrived by now is read before the core hears that time has passed: a late tick must not outrun the
+    // messages of a live leader that wait in the socket.
+    this.timers.push(this.options.every(heartbeatIntervalMs / 2, () => clock.endOfTurn(tick)));
+    this.timers.push(this.options.every(SWEEP_MS, () => this.sweep()));
     this.schedulePump();
   }
 
@@ -191,9 +121,7 @@ export class Replica<Command, Reply, Message> {
     if (this.stopped) return done(undefined, new QuorateError("SHUTTING_DOWN", "this node is stopping"));
     const refusal = this.refusal() ?? this.tooLarge(encoded.length);
     if (refusal !== undefined) return done(undefined, refusal);
-    if (!this.proposals.hasRoom(encoded.length)) this.closeBatch();
-    const full = this.proposals.add(command, encoded, done, this.now());
-    if (full) this.closeBatch();
+    this.submission.propose(command, encoded, done);
     this.schedulePump();
   }
 
@@ -226,60 +154,50 @@ export class Replica<Command, Reply, Message> {
   /** A frame of a peer's replica of this group. Throws QuorateError PROTOCOL when it is malformed. */
   receive(from: NodeId, kind: FrameKind, frame: Bytes): void {
     if (this.stopped) return;
-    if (kind === "consensus") {
-      const message = this.options.codec.decode(frame);
-      this.options.consensus.step({ type: "message", from, message }, this.now());
-    } else if (this.role === "leader") {
-      this.sealer.add(decodeBatch(new ByteReader(frame)), frame);
-    }
+    const { codec } = this.options;
+    if (kind === "consensus") return this.step({ type: "message", from, message: codec.decode(frame) });
+    if (this.role === "leader") this.sealer.add(decodeBatch(new ByteReader(frame)), frame);
     this.schedulePump();
   }
 
   /** The link to a peer broke: it may be dead. */
   suspect(peer: NodeId): void {
-    this.options.consensus.step({ type: "suspect", peer }, this.now());
-    this.schedulePump();
+    this.step({ type: "suspect", peer });
   }
 
   /** Bytes of a frame that is not whole yet came from a peer: it lives. */
   arriving(peer: NodeId): void {
-    if (this.stopped) return;
-    this.options.consensus.step({ type: "arriving", peer }, this.now());
+    if (!this.stopped) this.options.consensus.step({ type: "arriving", peer }, this.now());
   }
 
   /** Asks the core to hand leadership over; look at `status` for the outcome. */
   transferLeadership(to?: NodeId): void {
-    this.options.consensus.step(
-      to === undefined ? { type: "transfer" } : { type: "transfer", to },
-      this.now(),
-    );
-    this.schedulePump();
+    this.step(to === undefined ? { type: "transfer" } : { type: "transfer", to });
   }
 
   /** All founders are without a past: this newcomer is one of them. */
   found(): void {
-    this.options.consensus.step({ type: "found" }, this.now());
-    this.schedulePump();
+    this.step({ type: "found" });
   }
 
   changeMembership(next: MembershipGoal, done: (refused: string | undefined) => void): void {
     const id = this.nextChangeId++;
     this.membershipCallbacks.set(id, done);
-    this.options.consensus.step({ type: "changeMembership", id, ...next }, this.now());
-    this.schedulePump();
+    this.step({ type: "changeMembership", id, ...next });
   }
 
   logTimeMs(): number {
     return this.logClock.estimateMs();
   }
 
+  /** True while too many bytes of commands wait for the log: the servers stop reading. */
   congested(): boolean {
-    return this.proposals.waitingBytes > this.options.congestedBytes;
+    return this.submission.congested();
   }
 
   /** Calls back once when `congested` is over. */
   onDrain(callback: () => void): void {
-    this.drainCallbacks.push(callback);
+    this.submission.onDrain(callback);
   }
 
   get appliedIndex(): Index {
@@ -302,7 +220,7 @@ export class Replica<Command, Reply, Message> {
    */
   quarantine(): void {
     this.quarantined = true;
-    this.proposals.failAll("DIVERGED");
+    this.submission.failAll("DIVERGED");
     this.barriers.failAll(new QuorateError("DIVERGED", "the state of this node differs from a majority's"));
     if (this.role === "leader") this.transferLeadership();
   }
@@ -316,20 +234,21 @@ export class Replica<Command, Reply, Message> {
   stop(): void {
     if (this.stopped) return;
     this.stopped = true;
-    for (const timer of this.timers) timer.cancel();
+    for (const timer of this.timers.splice(0)) timer.cancel();
     this.sealer.stop();
-    this.timers.clear();
-    this.proposals.failAll("SHUTTING_DOWN");
+    this.submission.failAll("SHUTTING_DOWN");
     this.barriers.failAll(new QuorateError("SHUTTING_DOWN", "this node is stopping"));
-    for (const callback of this.drainCallbacks.splice(0)) callback();
+    this.submission.tellDrained();
   }
 
   private now(): number {
     return this.options.clock.monotonicMs();
   }
 
-  private every(intervalMs: number, work: () => void): void {
-    this.timers.add(this.options.every(intervalMs, work));
+  /** Tells the core; what it says to that is carried out at the end of the turn. */
+  private step(input: Input<Message>): void {
+    this.options.consensus.step(input, this.now());
+    this.schedulePump();
   }
 
   private schedulePump(): void {
@@ -343,7 +262,7 @@ export class Replica<Command, Reply, Message> {
 
   /** One turn: everything that has gathered goes out, everything that was chosen is applied. */
   private pump(): void {
-    this.closeBatch();
+    this.submission.closeBatch();
     this.barriers.start(this.now());
     // Sealed before the core draws its conclusions: a commit of this turn travels with the next entry.
     this.sealer.seal();
@@ -353,9 +272,7 @@ export class Replica<Command, Reply, Message> {
     if (!more) this.failHeldUpReads();
     this.carryOut();
     if (!this.quarantined) this.snapshots.maybeTake();
-    if (this.drainCallbacks.length > 0 && this.proposals.waitingBytes * 2 <= this.options.congestedBytes) {
-      for (const callback of this.drainCallbacks.splice(0)) callback();
-    }
+    this.submission.tellDrained();
     if (more || this.sealer.ready) this.schedulePump();
   }
 
@@ -370,7 +287,6 @@ export class Replica<Command, Reply, Message> {
   /** Applies a slice of what was chosen; true when more is left. */
   private apply(): boolean {
     const before = this.applier.appliedIndex;
-    const oldest = this.proposals.waiting()[0];
     let more = false;
     try {
       more = this.applier.run(this.commitIndex, (index) => {
@@ -386,7 +302,6 @@ export class Replica<Command, Reply, Message> {
       // A state machine that throws has no defined state any more, and would differ from its peers.
       this.options.fatal(new QuorateError("INVARIANT", "applying the log failed", { cause: error }));
     }
-    if (this.proposals.waiting()[0] !== oldest) this.lastProgressMs = this.now();
     if (this.applier.appliedIndex !== before) {
       this.options.consensus.step({ type: "applied", index: this.applier.appliedIndex }, this.now());
     }
@@ -406,9 +321,7 @@ export class Replica<Command, Reply, Message> {
       case "write":
         return this.write(effect);
       case "send":
-        if (effect.after <= this.durableId) this.transmit(effect.to, effect.message);
-        else this.waitingSends.push(effect);
-        return;
+        return this.outbox.send(effect);
       case "commit":
         this.commitIndex = effect.upTo;
         return this.sealer.committed(effect.upTo);
@@ -439,73 +352,21 @@ export class Replica<Command, Reply, Message> {
     // Only what a leader sends is fresh: a candidate stores what it found of earlier leaders.
     if (this.role === "follower" || this.role === "learner") {
       for (const entry of effect.write.entries ?? []) {
-        if (entry.kind !== "command") continue;
-        this.logClock.observe(sealedTimeMs(entry.payload));
-        this.measuredTerm = this.term;
+        if (entry.kind === "command") this.logClock.observe(sealedTimeMs(entry.payload));
       }
     }
     this.options.storage.append(effect.write, () => {
       if (this.stopped) return;
       if (effect.write.floor === "reached") this.options.logger.log("info", "recovered from peers", {});
       this.sealer.written();
-      this.durableId = effect.id;
       this.options.consensus.step({ type: "durable", writeId: effect.id }, this.now());
-      this.releaseSends();
+      this.outbox.durable(effect.id);
       this.schedulePump();
     });
   }
 
-  private releaseSends(): void {
-    let count = 0;
-    for (const send of this.waitingSends) {
-      if (send.after > this.durableId) break;
-      this.transmit(send.to, send.message);
-      count++;
-    }
-    this.waitingSends.splice(0, count);
-  }
-
   private transmit(to: NodeId, message: Message): void {
     this.options.transmit(to, "consensus", this.options.codec.encode(message));
-  }
-
-  private closeBatch(): void {
-    const batch = this.proposals.close();
-    if (batch !== undefined) this.submit(batch);
-  }
-
-  /** Sends one of this node's batches towards the log; without a leader or a session it waits. */
-  private submit(batch: PendingBatch<Command, Reply>): void {
-    if (this.session === undefined || this.leader === undefined) return;
-    const record: Batch = {
-      kind: "commands",
-      node: this.options.id,
-      session: this.session,
-      abandonedFrom: batch.abandonedFrom,
-      seq: batch.seq,
-      body: batch.body,
-    };
-    batch.sent = true;
-    this.toLeader(record);
-  }
-
-  private toLeader(batch: Batch): void {
-    if (this.role === "leader") this.sealer.add(batch, undefined);
-    else if (this.leader !== undefined) this.options.transmit(this.leader, "batch", [encodeBatch(batch)]);
-  }
-
-  private submitAll(): void {
-    this.lastProgressMs = this.now();
-    this.heldUpSinceMs = undefined;
-    if (this.session === undefined) return this.register();
-    for (const batch of this.proposals.waiting()) this.submit(batch);
-  }
-
-  private register(): void {
-    if (this.leader === undefined) return;
-    this.registeringSinceMs = this.now();
-    const body = encodeRegistration({ nonce: this.applier.ownNonce, directory: this.options.directory });
-    this.toLeader({ kind: "register", node: this.options.id, session: 0, abandonedFrom: 0, seq: 0, body });
   }
 
   private onRole({ role, term, leader, found = 0 }: Extract<Effect<Message>, { type: "role" }>): void {
@@ -515,89 +376,25 @@ export class Replica<Command, Reply, Message> {
     this.leader = leader;
     if (changed) {
       this.sealer.restart(role === "leader");
-      this.logClock.leaderChanged();
-      if (role === "leader") this.recoverLogTime(found);
-      if (leader !== undefined) this.submitAll();
+      this.logClock.leaderChanged(term);
+      if (role === "leader") {
+        const { consensus } = this.options;
+        const newestMs = this.applier.newestTimeMs(this.status().lastIndex, (index) =>
+          consensus.entry(index),
+        );
+        this.logClock.lead(newestMs, found);
+      }
+      this.submission.follow(leader);
     }
     this.options.onRole(role, term, leader);
     if (this.quarantined && role === "leader") this.transferLeadership();
   }
 
-  /**
-   * A new leader's stamps continue from the newest stamp in its log, applied or not. If it holds commands of a later leader
-   * than it heard, that one's deadlines were not measured here: how old its newest stamp is nobody knows, and it counts as new.
-   */
-  private recoverLogTime(foundTerm: Term): void {
-    let newestMs = this.applier.timeMs;
-    for (
-      let index = this.options.consensus.status(this.now()).lastIndex;
-      index > this.applier.appliedIndex;
-      index--
-    ) {
-      const entry = this.options.consensus.entry(index);
-      if (entry?.kind === "command") newestMs = Math.max(newestMs, sealedTimeMs(entry.payload));
-    }
-    this.logClock.recover(newestMs);
-    if (this.measuredTerm > 0 && foundTerm > this.measuredTerm) this.logClock.observe(newestMs);
-    this.measuredTerm = this.term;
-  }
-
-  private appliedSeq(node: NodeId, session: number): number {
-    const known = this.applier.sessions.get(node);
-    return known?.id === session ? known.lastSeq : 0;
-  }
-
-  private onGap(node: NodeId, session: number): void {
-    this.sealer.forget(node, session);
-    if (node === this.options.id && session === this.session) this.resendNow = true;
-  }
-
-  private onRegistered(): void {
-    const session = this.applier.ownSession;
-    if (session === this.session) return;
-    this.session = session;
-    this.registeringSinceMs = undefined;
-    if (session === undefined) {
-      this.options.logger.log("warn", "session displaced", { node: this.options.id });
-      this.applier.ownNonce = this.drawNonce();
-      return this.register();
-    }
-    this.proposals.renumber();
-    this.submitAll();
-  }
-
   /** Looks after everything that waits: nothing waits for ever. */
   private sweep(): void {
     const nowMs = this.now();
-    this.proposals.expire(nowMs - this.options.requestTimeoutMs);
+    this.submission.sweep();
     this.barriers.expire(nowMs - RETRY_MS, nowMs - this.options.requestTimeoutMs);
-    const oldest = this.proposals.waiting()[0];
-    if (this.session === undefined) {
-      if (this.registeringSinceMs === undefined || nowMs - this.registeringSinceMs > RETRY_MS)
-        this.register();
-    } else if (oldest !== undefined) {
-      if (this.isHeldUp(nowMs)) this.lastProgressMs = nowMs;
-      const idleMs = nowMs - Math.max(oldest.createdMs, this.lastProgressMs);
-      if (this.resendNow || idleMs > RETRY_MS) this.submitAll();
-    }
-    this.resendNow = false;
     this.schedulePump();
-  }
-
-  /**
-   * What still waits for the link is not lost, and sent again it would wait behind itself. But it need not be a batch that waits
-   * there: another group may keep the link busy for as long as it likes, so this is believed no longer than a request may take.
-   */
-  private isHeldUp(nowMs: number): boolean {
-    if (this.leader === undefined || this.options.queuedBytes(this.leader) <= CHATTER_BYTES) {
-      this.heldUpSinceMs = undefined;
-      return false;
-    }
-    this.heldUpSinceMs ??= nowMs;
-    return nowMs - this.heldUpSinceMs < this.options.requestTimeoutMs;
-  }
-
-  private drawNonce(): number {
-    return (this.options.random.next32() & 0x1f_ffff) * 0x1_0000_0000 + this.options.random.next32();
   }
 }

@@ -30,6 +30,12 @@ export class SessionTable {
     return this.sessions.get(node);
   }
 
+  /** The highest number of the session that was applied; 0 when the node has another session now, or none. */
+  lastSeq(node: NodeId, session: number): number {
+    const known = this.sessions.get(node);
+    return known?.id === session ? known.lastSeq : 0;
+  }
+
   /**
    * Opens a session; a repeated registration of the same process changes nothing, and neither does one from another data
    * directory: whoever lost its disk has forgotten its votes, and must not come back under its old name. Nor does a second

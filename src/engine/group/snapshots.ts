@@ -22,8 +22,6 @@ export interface SnapshotsOptions<Command, Reply, Message> {
   sendChunk(to: string, message: Message, chunk: Bytes): void;
   /** Effects may wait in the core. */
   pump(): void;
-  /** The replicated state was replaced by a received snapshot. */
-  restored(): void;
   /** The state is half replaced and can serve nobody. */
   fatal(error: Error): never;
 }
@@ -120,7 +118,6 @@ export class Snapshots<Command, Reply, Message> {
         this.restore(snapshot.index, content);
         this.lastIndex = snapshot.index;
         this.bytesSinceLast = 0;
-        this.options.restored();
       }
       this.step({ type: "installed", snapshot });
       this.options.logger.log("info", "snapshot installed", { index: snapshot.index });

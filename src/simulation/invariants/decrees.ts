@@ -2,8 +2,8 @@
  * What is chosen in the sense of the papers: a value that a majority has accepted in one ballot, whether a leader ever counts it
  * or not, and nobody knows of it but this observer. No other may be chosen in its slot, for ever ("Paxos Made Simple", section 2.2).
  */
-import type { Entry, Index } from "../consensus/consensus.ts";
-import type { NodeId } from "../runtime/world.ts";
+import type { Entry, Index } from "../../consensus/consensus.ts";
+import type { NodeId } from "../../runtime/world.ts";
 import { crc32 } from "node:zlib";
 
 export class Decrees {
