@@ -56,8 +56,10 @@ export function idOfName(name: string): { id: BlockId; kind: "block" | "sums" } 
 
 type Opened = (error: Error | undefined, files?: ReplicaFiles) => void;
 
-/** New, empty files; nothing is left when one of them cannot be made. Durable after the directory's sync. */
-/** Of a replica that there is none of. Files that are there though are what a creation left that failed: they make place. */
+/**
+ * New, empty files of a replica that there is none of; nothing is left when one of them cannot be made. Files that are there
+ * though are what a creation left that failed: they make place. Durable after the directory's sync.
+ */
 export function createFiles(disk: Disk, id: BlockId, done: Opened): void {
   createBoth(disk, id, (error, files) => {
     if (error === undefined || !hasCode(error, "EEXIST")) return done(error, files);
