@@ -398,11 +398,17 @@ export class Swarm {
       .catch((error: unknown) => {
         throw new Error(`${(error as Error).message}: ${strays().join(", ")}`);
       });
-    for (const { id, length, replication } of machine.blocks()) {
-      const { length: held } = cluster.holders(id);
-      if (length > 0 && held < replication)
-        throw new Error(`seed ${seed}: block ${id} is on ${held} nodes only`);
-    }
+    const lacking = (): string[] =>
+      [...machine.blocks()].flatMap(({ id, length, replication }) => {
+        const { length: held } = cluster.holders(id);
+        return length > 0 && held < replication ? [`block ${id} is on ${held} nodes only`] : [];
+      });
+    // What has decayed was perhaps found by the reading just now.
+    await cluster
+      .until(() => lacking().length === 0, `seed ${seed}: every block is where it should be`, 150_000)
+      .catch(() => {
+        throw new Error(`seed ${seed}: ${lacking().join(", ")}`);
+      });
     const digests = new Set(cluster.ids.map((id) => cluster.log.machine(id).digest()));
     if (digests.size > 1) throw new Error(`seed ${seed}: the namespaces differ`);
   }
