@@ -5,7 +5,7 @@ import { QuorateError } from "../../runtime/errors.ts";
 export function checkPath(path: string): string {
   const whole = path.length > 1 ? path.replace(/\/+$/, "") || "/" : path;
   // oxlint-disable-next-line no-control-regex -- control characters are what is refused
-  const isOdd = !whole.startsWith("/") || /[\u0000-\u001f\u007f]/.test(whole);
+  const isOdd = !whole.startsWith("/") || /[\u0000-\u001f\u007f]|\p{Surrogate}/u.test(whole);
   const names = whole === "/" ? [] : whole.slice(1).split("/");
   if (isOdd || names.some((name) => name === "" || name === "." || name === ".."))
     throw new QuorateError(

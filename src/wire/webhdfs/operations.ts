@@ -6,7 +6,18 @@
  * the texts of permissions. Server and client are made of the same table.
  */
 import type { Parameter } from "./parameters.ts";
-import { bool, choice, commas, long, needed, permission, repeated, text } from "./parameters.ts";
+import {
+  bool,
+  choice,
+  choices,
+  commas,
+  long,
+  needed,
+  permission,
+  quota,
+  repeated,
+  text,
+} from "./parameters.ts";
 
 export type Method = "GET" | "PUT" | "POST" | "DELETE";
 
@@ -90,7 +101,10 @@ export interface OperationParameters {
       readonly createparent: boolean;
     };
   readonly MKDIRS: NewEntry;
-  readonly RENAME: { readonly destination: string; readonly renameoptions: readonly string[] };
+  readonly RENAME: {
+    readonly destination: string;
+    readonly renameoptions: readonly ("OVERWRITE" | "NONE" | "TO_TRASH")[];
+  };
   readonly SETREPLICATION: { readonly replication: number | undefined };
   readonly CREATESYMLINK: { readonly destination: string; readonly createParent: boolean };
   readonly SETOWNER: { readonly owner: string | undefined; readonly group: string | undefined };
@@ -108,7 +122,8 @@ export interface OperationParameters {
     readonly "xattr.name": string;
     /** 0x… in hexadecimal, 0s… in base 64, or a text. */
     readonly "xattr.value": string | undefined;
-    readonly flag: readonly string[];
+    /** Neither, or both: whether the attribute is there already or not. */
+    readonly flag: readonly ("CREATE" | "REPLACE")[];
   };
   readonly REMOVEXATTR: { readonly "xattr.name": string };
   readonly ALLOWSNAPSHOT: Nothing;
@@ -166,7 +181,6 @@ const redirected = {
 const newEntry = { permission, unmaskedpermission: permission } as const;
 const snapshots = { oldsnapshotname: text, snapshotname: text } as const;
 const acl = { aclspec: needed } as const;
-const quota = long(undefined, -1);
 
 export const OPERATIONS: { readonly [Name in OperationName]: OperationRow<Name> } = {
   OPEN: { method: get, parameters: { ...range, ...redirected } },
@@ -219,7 +233,10 @@ export const OPERATIONS: { readonly [Name in OperationName]: OperationRow<Name> 
     },
   },
   MKDIRS: { method: put, parameters: newEntry },
-  RENAME: { method: put, parameters: { destination: needed, renameoptions: commas } },
+  RENAME: {
+    method: put,
+    parameters: { destination: needed, renameoptions: choices(["OVERWRITE", "NONE", "TO_TRASH"]) },
+  },
   SETREPLICATION: { method: put, parameters: { replication: long(undefined, 1) } },
   CREATESYMLINK: { method: put, parameters: { destination: needed, createParent: bool(false) } },
   SETOWNER: { method: put, parameters: { owner: text, group: text } },
@@ -232,7 +249,10 @@ export const OPERATIONS: { readonly [Name in OperationName]: OperationRow<Name> 
   REMOVEACLENTRIES: { method: put, parameters: acl },
   REMOVEDEFAULTACL: { method: put, parameters: nothing },
   REMOVEACL: { method: put, parameters: nothing },
-  SETXATTR: { method: put, parameters: { "xattr.name": needed, "xattr.value": text, flag: commas } },
+  SETXATTR: {
+    method: put,
+    parameters: { "xattr.name": needed, "xattr.value": text, flag: choices(["CREATE", "REPLACE"]) },
+  },
   REMOVEXATTR: { method: put, parameters: { "xattr.name": needed } },
   ALLOWSNAPSHOT: { method: put, parameters: nothing },
   DISALLOWSNAPSHOT: { method: put, parameters: nothing },

@@ -91,6 +91,28 @@ export const commas: Parameter<readonly string[]> = {
   render: (values) => (values.length === 0 ? [] : [values.join(",")]),
 };
 
+/** Some of a few words, joined by commas, in any case. */
+export function choices<const T extends string>(words: readonly T[]): Parameter<readonly T[]> {
+  const one = choice(words, undefined);
+  return {
+    parse: (name, values) =>
+      commas
+        .parse(name, values)
+        .map((value) => one.parse(name, [value.trim()]) ?? invalid(name, value, "empty")),
+    render: (values) => commas.render(values),
+  };
+}
+
+/** Hadoop's clients send the greatest number of Java (QUOTA_DONT_SET) for the quota that they leave as it is. */
+const QUOTA_UNTOUCHED = "9223372036854775807";
+
+/** A number of at least 1, -1 for none; undefined: it stays as it is. */
+export const quota: Parameter<number | undefined> = single<number | undefined>(
+  undefined,
+  (name, value) => (value === QUOTA_UNTOUCHED ? undefined : whole(name, value, -1)),
+  String,
+);
+
 /** One of a few words, in any case. */
 export function choice<const T extends string, const F extends T | undefined>(
   words: readonly T[],

@@ -10,6 +10,9 @@ export interface RemoteException {
   };
 }
 
+/** What HDFS says, as of something that is not there, of a directory that is taken for a file. */
+const NO_FILE = /^Path is not a file/;
+
 /**
  * The status and body of an error. Some clients read the text: that of PATH_NOT_FOUND says "does not exist", that of
  * PARENT_NOT_DIRECTORY "not a directory", because the namespace words them so.
@@ -18,7 +21,8 @@ export function renderError(error: QuorateError): {
   readonly status: HadoopException["status"];
   readonly body: RemoteException;
 } {
-  const { exception, javaClassName, status } = hadoopExceptionOf(error.code);
+  const said = NO_FILE.test(error.message) ? "PATH_NOT_FOUND" : error.code;
+  const { exception, javaClassName, status } = hadoopExceptionOf(said);
   return { status, body: { RemoteException: { exception, javaClassName, message: error.message } } };
 }
 
@@ -46,7 +50,7 @@ const CODES: ReadonlyMap<string, ErrorCode> = new Map([
 
 /** What HDFS says with another class than the one that its meaning has, or loses on the way through a datanode. */
 const TEXTS: readonly (readonly [text: RegExp, code: ErrorCode])[] = [
-  [/^Path is not a file/, "FILE_OPERATION_REFUSED"],
+  [NO_FILE, "FILE_OPERATION_REFUSED"],
   [/^The maximum path component name limit/, "NAME_TOO_LONG"],
 ];
 

@@ -38,6 +38,15 @@ test("requests as the clients of Hadoop, Python, Rust and npm write them are und
   expect(parseRequest("GET", "/webhdfs/v1/a+b?op=GETFILESTATUS").path).toBe("/a+b");
 });
 
+test("a quota that Hadoop's client leaves as it is, it sends as the greatest number of Java", () => {
+  const target = "/webhdfs/v1/x?op=SETQUOTA&namespacequota=5&storagespacequota=9223372036854775807";
+  expect(parseRequest("PUT", target).operation).toEqual({
+    op: "SETQUOTA",
+    namespacequota: 5,
+    storagespacequota: undefined,
+  });
+});
+
 test("what cannot be meant is refused, and the text names the parameter", () => {
   const refused: readonly (readonly [string, string, RegExp])[] = [
     ["GET", "/webhdfs/v1/x?op=GETFILEBLOCKLOCATION", /parameter "op": .*GETFILEBLOCKLOCATION/],
@@ -52,6 +61,9 @@ test("what cannot be meant is refused, and the text names the parameter", () => 
     ["PUT", "/webhdfs/v1/x?op=MKDIRS&permission=788", /"permission": not octal/],
     ["PUT", "/webhdfs/v1/x?op=CREATE&overwrite=yes", /"overwrite": neither true nor false/],
     ["PUT", "/webhdfs/v1/x?op=RENAME", /"destination": it is required/],
+    ["PUT", "/webhdfs/v1/x?op=RENAME&destination=/y&renameoptions=BAD", /"renameoptions": not one of/],
+    ["PUT", "/webhdfs/v1/x?op=SETXATTR&xattr.name=user.a&flag=CREATE,X", /"flag": not one of/],
+    ["PUT", "/webhdfs/v1/x?op=SETQUOTA&namespacequota=9223372036854775806", /"namespacequota": not a whole/],
     ["POST", "/webhdfs/v1/x?op=OPEN", /op=OPEN is for GET/],
   ];
   for (const [method, target, message] of refused) {

@@ -73,7 +73,7 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
     remove: async (path, { recursive, ...options }) =>
       (await ask(path, { op: "DELETE", recursive }, options)).boolean,
     async rename(from, to, { overwrite, ...options }) {
-      const renameoptions = [overwrite ? "OVERWRITE" : "NONE"];
+      const renameoptions = [overwrite ? ("OVERWRITE" as const) : ("NONE" as const)];
       // HDFS answers a rename with options with nothing.
       const answer = await endpoint.ask(from, { op: "RENAME", destination: to, renameoptions }, options);
       if ((answer as { readonly boolean?: boolean } | undefined)?.boolean === false)

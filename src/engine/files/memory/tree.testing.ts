@@ -49,8 +49,7 @@ export function refuse(code: FileErrorCode, message: string): never {
 }
 
 export function namesOf(path: string): readonly string[] {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is refused
-  const odd = !path.startsWith("/") || /[\u0000-\u001f\u007f]/.test(path);
+  const odd = !path.startsWith("/") || /\p{Cc}/u.test(path);
   const names = path === "/" ? [] : path.replace(/\/$/, "").slice(1).split("/");
   if (odd || names.some((name) => name === "" || name === "." || name === ".."))
     refuse("PATH_INVALID", `Invalid path name Invalid file name: ${path.slice(0, 200)}`);

@@ -54,6 +54,7 @@ test.each([
   ["/a/../b", "PATH_INVALID"],
   ["/a/./b", "PATH_INVALID"],
   ["/a\u0000b", "PATH_INVALID"],
+  ["/a\u009b31mb", "PATH_INVALID"],
   ["/a\nb", "PATH_INVALID"],
   ["/a:b", "PATH_INVALID"],
   [`/${"x".repeat(256)}`, "NAME_TOO_LONG"],

@@ -8,8 +8,8 @@ import { Refusal } from "./replies.ts";
 
 /** Printable ASCII without what HDFS does not allow in a name. */
 const PLAIN = /^[ -.0-9;-~]*$/;
-// oxlint-disable-next-line no-control-regex -- these are what is refused.
-const FORBIDDEN = /[\u0000-\u001f\u007f:]/;
+/** Control characters, those above ASCII too (U+009B begins an escape sequence of terminals), and HDFS's colon. */
+const FORBIDDEN = /[\p{Cc}:]/u;
 
 /** The names of an absolute path; none for "/". Throws Refusal PATH_INVALID or NAME_TOO_LONG. */
 export function namesOf(path: string): string[] {

@@ -230,7 +230,7 @@ export function attributes(
         `At least one of the attributes provided was not found: ${shown(name)}`,
       );
     }
-    result.set(name, value);
+    result.set(textOf(binaryName(name)), value);
   }
   return result;
 }

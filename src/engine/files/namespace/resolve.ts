@@ -131,7 +131,7 @@ export function creatable(root: Directory, path: string, access: Access, createP
   if (nearest.kind !== "directory") {
     throw new Refusal("PARENT_NOT_DIRECTORY", `${pathOf(names, depth - 1)} (is not a directory)`);
   }
-  access.check(nearest, WRITE | EXECUTE, names, depth - 1);
+  access.check(nearest, WRITE, names, depth - 1);
   return found;
 }
 

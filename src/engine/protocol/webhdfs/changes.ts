@@ -1,5 +1,5 @@
 /** The operations that change names and attributes: a table, one entry an operation. */
-import { QuorateError } from "../../../runtime/errors.ts";
+import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
 import { parseAclSpec } from "../../../wire/webhdfs/acl-text.ts";
 import type { Operation, OperationName } from "../../../wire/webhdfs/operations.ts";
 import type { Change } from "../../files/file-system.ts";
@@ -61,12 +61,18 @@ export const CHANGES: Changes = {
   async RENAME({ files, path, caller }, { destination, renameoptions }) {
     const names = { caller, from: path, to: destination };
     if (renameoptions.length === 0) return { boolean: await files.change({ type: "rename", ...names }) };
-    const overwrite = renameoptions.some((option) => option.toUpperCase() === "OVERWRITE");
+    const overwrite = renameoptions.includes("OVERWRITE");
     await files.change({ type: "renameTo", ...names, overwrite });
     return { boolean: true };
   },
+  /** False for whatever is no file, as in HDFS: also for what is not there. */
   async SETREPLICATION({ files, path, caller }, { replication = files.settings().replication }) {
-    return { boolean: await files.change({ type: "setReplication", path, caller, replication }) };
+    try {
+      return { boolean: await files.change({ type: "setReplication", path, caller, replication }) };
+    } catch (error) {
+      if (isQuorateError(error) && error.code === "PATH_NOT_FOUND") return { boolean: false };
+      throw error;
+    }
   },
   CREATESYMLINK: (asked, { destination, createParent }) =>
     silently(asked, {
@@ -98,8 +104,7 @@ export const CHANGES: Changes = {
   REMOVEDEFAULTACL: acl("removeDefault"),
   REMOVEACL: acl("removeAll"),
   SETXATTR(asked, { "xattr.name": name, "xattr.value": value = "", flag }) {
-    const flags = flag.map((each) => each.toUpperCase());
-    const [creates, replaces] = [flags.includes("CREATE"), flags.includes("REPLACE")];
+    const [creates, replaces] = [flag.includes("CREATE"), flag.includes("REPLACE")];
     const mode = creates === replaces ? "either" : creates ? "create" : "replace";
     const { path, caller } = asked;
     return silently(asked, { type: "setAttribute", path, caller, name, value: decodeAttribute(value), mode });

@@ -74,6 +74,28 @@ const refused = (javaClassName: string): readonly [number, unknown] => [
 ];
 const unsupported = refused("java.lang.UnsupportedOperationException");
 const invalid = refused("java.lang.IllegalArgumentException");
+const notFound: readonly [number, unknown] = [
+  404,
+  {
+    RemoteException: {
+      exception: "FileNotFoundException",
+      javaClassName: "java.io.FileNotFoundException",
+      message: "Path is not a file: /d",
+    },
+  },
+];
+const alreadyThere = {
+  exception: "FileAlreadyExistsException",
+  javaClassName: "org.apache.hadoop.fs.FileAlreadyExistsException",
+  message: "Cannot append to directory /d; already exists as a directory.",
+};
+const stickyAcl = {
+  entries: [],
+  group: "supergroup",
+  owner: "quorate",
+  permission: "1777",
+  stickyBit: true,
+};
 const any = expect.anything() as unknown;
 
 /** In this order, on one file system: what is asked of which path, and the whole answer. */
@@ -403,6 +425,14 @@ function steps(): readonly (readonly [
     ["/d/f", { op: "SETOWNER", owner: "ann", group: "staff" }, ok],
     ["/d/f", { op: "SETTIMES", modificationtime: 5, accesstime: -1 }, ok],
     ["/d/f", { op: "SETREPLICATION", replication: 1 }, yes],
+    ["/d", { op: "SETREPLICATION", replication: 1 }, [200, { boolean: false }]],
+    ["/d/none", { op: "SETREPLICATION", replication: 1 }, [200, { boolean: false }]],
+    ["/d", { op: "OPEN", offset: 0, length: undefined, ...redirected }, notFound],
+    ["/d", { op: "GETFILECHECKSUM", noredirect: false }, notFound],
+    ["/d", { op: "APPEND", ...redirected }, [403, { RemoteException: alreadyThere }], "x"],
+    ["/d/sticky", { op: "MKDIRS", permission: 0o1777, unmaskedpermission: undefined }, yes],
+    ["/d/sticky", { op: "GETACLSTATUS" }, [200, { AclStatus: stickyAcl }]],
+    ["/d/sticky", { op: "DELETE", recursive: false }, yes],
     ["/d/f", { op: "TRUNCATE", newlength: 1000 }, yes],
     ["/d/f", { op: "RENAME", destination: "/d/g", renameoptions: [] }, yes],
     ["/d/none", { op: "RENAME", destination: "/d/h", renameoptions: [] }, [200, { boolean: false }]],

@@ -74,7 +74,7 @@ export function aclStatusJson({ owner, group, mode, entries }: AclStatus): AclSt
     entries: entries.map((entry: AclTextEntry) => renderAclEntry(entry)),
     group,
     owner,
-    permission: (mode & 0o777).toString(8),
+    permission: mode.toString(8),
     stickyBit: (mode & 0o1000) !== 0,
   };
 }

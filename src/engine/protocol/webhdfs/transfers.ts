@@ -71,8 +71,10 @@ export class Transfers {
   private async sendToAppender(exchange: Exchange, operation: Operation<"APPEND">): Promise<void> {
     const { parsed, caller, signal, request } = exchange;
     const status = await this.files.status(parsed.path, caller, { signal });
-    if (status.type !== "file")
-      throw new QuorateError("FILE_OPERATION_REFUSED", `Path is not a file: ${parsed.path}`);
+    if (status.type !== "file") {
+      const text = `Cannot append to directory ${parsed.path}; already exists as a directory.`;
+      throw new QuorateError("PATH_EXISTS", text);
+    }
     await this.files.checkAccess(parsed.path, caller, 2, { signal });
     const target = writeTarget(this.files, request.socket.remoteAddress, operation.excludedatanodes);
     this.redirect(exchange, operation, target);

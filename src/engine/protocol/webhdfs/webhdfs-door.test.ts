@@ -178,7 +178,7 @@ test("errors have the exception, class and status of Hadoop's", async () => {
       },
     ],
     ["GET", "/f?op=OPEN&offset=5", io],
-    ["GET", "/d?op=OPEN", io],
+    ["GET", "/d?op=OPEN", { status: 404, exception: "FileNotFoundException" }],
     [
       "PUT",
       "/f?op=CREATE",

@@ -225,7 +225,10 @@ export function checkReplication(state: NamespaceState, replication: number): vo
   );
 }
 
-/** `user.` for whoever can read or write the inode, `trusted.` and `security.` for the superuser. */
+/**
+ * `user.` for whoever can read or write the inode; in a sticky directory, which everybody can write, only its owner writes them.
+ * `trusted.` for the superuser; the other spaces are for file systems themselves, as in HDFS.
+ */
 export function checkAttributeName(
   access: Access,
   node: Inode,
@@ -233,24 +236,24 @@ export function checkAttributeName(
   name: string,
   toWrite: boolean,
 ): void {
-  const [space = ""] = name.split(".", 1);
+  const space = (name.split(".", 1)[0] ?? "").toLowerCase();
   if (!/^(user|trusted|security|system)\../i.test(name)) {
     const text = "An XAttr name must be prefixed with user/trusted/security/system, followed by a '.'";
     throw new Refusal("ARGUMENT_INVALID", text);
   }
-  if (space.toLowerCase() === "system") {
-    throw new Refusal(
-      "ACCESS_DENIED",
-      "User doesn't have permission for xattr: system attributes are internal",
-    );
+  if (space === "system" || space === "security") {
+    const text = `User doesn't have permission for xattr: ${shown(name)}: ${space} attributes are internal`;
+    throw new Refusal("ACCESS_DENIED", text);
   }
-  if (space.toLowerCase() !== "user") access.checkSuperuser(`use attribute ${shown(name)}`);
-  if (toWrite) access.check(node, WRITE, found.names, found.names.length);
+  if (space === "trusted") access.checkSuperuser(`use attribute ${shown(name)}`);
+  if (toWrite && space === "user" && node.kind === "directory" && (node.mode & STICKY) !== 0) {
+    access.checkOwner(node, found.names);
+  } else if (toWrite) access.check(node, WRITE, found.names, found.names.length);
 }
 
-/** As it is kept. */
+/** As it is kept: a space is the same in any case. */
 export function binaryName(name: string): string {
-  return binaryStringFromUtf8(name);
+  return binaryStringFromUtf8(name.replace(/^[^.]*/, (space) => space.toLowerCase()));
 }
 
 function change(state: NamespaceState, found: Resolved, edit: (node: Inode) => void): void {

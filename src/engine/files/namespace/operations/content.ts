@@ -1,7 +1,7 @@
 /** Files whole: put in one piece, appended to in one piece, joined, cut. */
 import { bytesFromLatin1 } from "../../../../runtime/bytes.ts";
 import type { Access } from "../access.ts";
-import { EXECUTE, READ, WRITE } from "../access.ts";
+import { READ, WRITE } from "../access.ts";
 import type { CommandOf } from "../commands.ts";
 import type { ErasurePolicy } from "../erasure-policy.ts";
 import { erasurePolicy, groupSpace } from "../erasure-policy.ts";
@@ -265,7 +265,6 @@ function checkSources(
     const file = writable(state, found, access);
     access.check(file, READ, found.names, found.names.length);
     checkRemovable(state, found, file, access);
-    access.check(found.nodes[found.names.length - 1]!, WRITE | EXECUTE, found.names, found.names.length - 1);
     if (seen.has(file.id)) {
       throw new Refusal("ARGUMENT_INVALID", `concat: ${shown(path)} is named twice, or is the target`);
     }

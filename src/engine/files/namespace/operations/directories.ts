@@ -1,6 +1,6 @@
 /** Directories and links are made; anything is removed. */
 import type { Access } from "../access.ts";
-import { EXECUTE, READ, WRITE } from "../access.ts";
+import { EXECUTE, READ, STICKY, WRITE } from "../access.ts";
 import { entriesOf } from "../chunk.ts";
 import type { Directory, Inode } from "../inode.ts";
 import { LinkNode } from "../inode.ts";
@@ -51,6 +51,7 @@ export const DIRECTORY_OPERATIONS: Operations<"mkdir" | "symlink" | "delete"> = 
     refuseSnapshot(found);
     const node = nodeOf(found);
     if (node === undefined) return false;
+    checkTakenOut(found, node, access);
     if (node.kind === "directory" && node.childCount > 0 && !recursive) {
       throw new Refusal("DIRECTORY_NOT_EMPTY", `${pathOf(found.names)} is non empty: Directory is not empty`);
     }
@@ -63,12 +64,16 @@ export const DIRECTORY_OPERATIONS: Operations<"mkdir" | "symlink" | "delete"> = 
 
 /** The entry may be taken out of its directory: by permission, and because no snapshot hangs on it. */
 export function checkRemovable(state: NamespaceState, found: Resolved, node: Inode, access: Access): void {
-  const { names, nodes } = found;
+  checkTakenOut(found, node, access);
+  if (node.kind === "directory") checkNoSnapshots(state, found.names);
+}
+
+/** The caller may take the entry out of its directory. Asked first: who may not, learns nothing of what is inside. */
+export function checkTakenOut({ names, nodes }: Resolved, node: Inode, access: Access): void {
   if (names.length === 0) throw new Refusal("FILE_OPERATION_REFUSED", "the root directory cannot be removed");
   const parent = nodes[names.length - 1] as Directory;
-  access.check(parent, WRITE | EXECUTE, names, names.length - 1);
+  access.check(parent, WRITE, names, names.length - 1);
   access.checkSticky(parent, node, names);
-  if (node.kind === "directory") checkNoSnapshots(state, names);
 }
 
 /** A directory with snapshots stays where it is: what they hold is reached through it. */
@@ -86,8 +91,10 @@ export function checkNoSnapshots(state: NamespaceState, names: readonly string[]
 function checkBelow(directory: Directory, names: readonly string[], access: Access): void {
   if (access.all || directory.childCount === 0) return;
   access.check(directory, READ | WRITE | EXECUTE, names, names.length);
-  if (directory.directories === 1) return;
+  const isSticky = (directory.mode & STICKY) !== 0 && directory.owner !== access.caller.user;
+  if (directory.directories === 1 && !isSticky) return;
   for (const [name, node] of entriesOf(directory.chunks)) {
+    if (isSticky) access.checkSticky(directory, node, [...names, name]);
     if (node.kind === "directory") checkBelow(node, [...names, name], access);
   }
 }

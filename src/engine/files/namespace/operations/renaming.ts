@@ -1,6 +1,6 @@
 /** Renames: Hadoop's, POSIX's, and many at once. */
 import type { Access } from "../access.ts";
-import { EXECUTE, WRITE } from "../access.ts";
+import { WRITE } from "../access.ts";
 import type { Expectation } from "../commands.ts";
 import type { Directory, Inode } from "../inode.ts";
 import { addTotals, noTotals } from "../inode.ts";
@@ -9,7 +9,7 @@ import { Refusal } from "../replies.ts";
 import type { Resolved } from "../resolve.ts";
 import { creatable, directoriesOf, existing, missing, nodeOf, refuseSnapshot, resolve } from "../resolve.ts";
 import type { NamespaceState } from "../state.ts";
-import { checkRemovable } from "./directories.ts";
+import { checkRemovable, checkTakenOut } from "./directories.ts";
 import { checkEntries, makeParents } from "./making.ts";
 import type { Operations } from "./operation.ts";
 import { accessOf } from "./operation.ts";
@@ -24,6 +24,7 @@ export const RENAME_OPERATIONS: Operations<"rename" | "renameTo" | "publish"> = 
     refuseSnapshot(source);
     const node = nodeOf(source);
     if (node === undefined || source.names.length === 0) return false;
+    checkTakenOut(source, node, access);
     let target = resolve(state.root, to, access);
     refuseSnapshot(target);
     if (isSame(source, target)) return true;
@@ -33,6 +34,9 @@ export const RENAME_OPERATIONS: Operations<"rename" | "renameTo" | "publish"> = 
       if (isSame(source, target)) return true;
     }
     const parent = target.nodes[target.names.length - 1];
+    if (parent?.kind === "directory") {
+      access.check(parent, WRITE, target.names, target.names.length - 1);
+    }
     if (nodeOf(target) !== undefined || parent?.kind !== "directory") return false;
     if (isWithin(target.names, source.names)) return false;
     move(state, source, node, target, access);
@@ -115,7 +119,7 @@ function move(state: NamespaceState, source: Resolved, node: Inode, target: Reso
   const replaced = nodeOf(target);
   if (replaced !== undefined) checkRemovable(state, target, replaced, access);
   const parent = target.nodes[target.names.length - 1] as Directory;
-  access.check(parent, WRITE | EXECUTE, target.names, target.names.length - 1);
+  access.check(parent, WRITE, target.names, target.names.length - 1);
   if (target.nodes.length === target.names.length) {
     creatable(state.root, pathOf(target.names), access, false);
   }
