@@ -267,6 +267,19 @@ export function filesContract(name: string, open: () => Promise<World>): void {
       expect(await files.exists(at("f"))).toBe(true);
     });
 
+    test("files are joined onto the end of another one, and their names go, or it is refused", async () => {
+      for (const name of ["a", "b", "c"]) await files.writeFile(at(name), name.repeat(100));
+      if (!world.hasReplicas) {
+        await expect(files.concat(at("a"), [at("b")])).rejects.toMatchObject(refusal("UNSUPPORTED"));
+        return;
+      }
+      await files.concat(at("a"), [at("c"), at("b")]);
+      expect(await files.readFile(at("a"), "utf8")).toBe("a".repeat(100) + "c".repeat(100) + "b".repeat(100));
+      expect(await files.readdir(at(""))).toEqual(["a"]);
+      await expect(files.concat(at("a"), [at("none")])).rejects.toMatchObject(refusal("PATH_NOT_FOUND"));
+      await expect(files.concat(at("a"), [at("x,y")])).rejects.toMatchObject(refusal("ARGUMENT_INVALID"));
+    });
+
     test("replicas and checksums are those of HDFS, or are refused", async () => {
       await files.writeFile(at("f"), "0123456789");
       if (!world.hasReplicas) {

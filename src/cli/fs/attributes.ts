@@ -1,5 +1,5 @@
 /** `chmod`, `chown`, `chgrp`, `setrep`. */
-import { QuorateError } from "../../runtime/errors.ts";
+import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import type { FsCommand } from "./command.ts";
 import { wholeNumber } from "./command.ts";
 import type { Item, Shell } from "./shell.ts";
@@ -27,11 +27,21 @@ export const chmod: FsCommand = {
   run(shell, args) {
     const [mode = "", ...words] = args.words;
     const change = parseMode(mode);
-    return each(shell, words, args.has("R"), ({ path, stats }) =>
-      shell.files.chmod(path, change(stats.mode, stats.isDirectory()), { signal: shell.signal }),
+    return each(shell, words, args.has("R"), ({ path, shown, stats }) =>
+      shell.files
+        .chmod(path, change(stats.mode, stats.isDirectory()), { signal: shell.signal })
+        .catch(saying(`changing permissions of '${shown}'`)),
     );
   },
 };
+
+/** What was being done goes before what the file system says, as in Hadoop. */
+function saying(what: string): (error: unknown) => never {
+  return (error) => {
+    if (!isQuorateError(error) || error.code !== "ACCESS_DENIED") throw error;
+    throw new QuorateError(error.code, `${what}: ${error.message}`, { cause: error });
+  };
+}
 
 /** "755", "1777", "u=rw,go-r", "a+X", "+t", each clause upon the one before, as POSIX says (Hadoop lets the last win). Throws USAGE. */
 export function parseMode(text: string): (mode: number, isDirectory: boolean) => number {
@@ -75,8 +85,10 @@ export const chown: FsCommand = {
     const [, owner = "", group = ""] = match ?? [];
     if (owner === "" && group === "")
       throw new QuorateError("USAGE", `'${names}' does not match expected pattern for [owner][:group].`);
-    return each(shell, words, args.has("R"), ({ path }) =>
-      shell.files.chown(path, owner || undefined, group || undefined, { signal: shell.signal }),
+    return each(shell, words, args.has("R"), ({ path, shown }) =>
+      shell.files
+        .chown(path, owner || undefined, group || undefined, { signal: shell.signal })
+        .catch(saying(`changing ownership of '${shown}'`)),
     );
   },
 };
@@ -89,8 +101,10 @@ export const chgrp: FsCommand = {
   min: 2,
   run(shell, args) {
     const [group = "", ...words] = args.words;
-    return each(shell, words, args.has("R"), ({ path }) =>
-      shell.files.chown(path, undefined, group, { signal: shell.signal }),
+    return each(shell, words, args.has("R"), ({ path, shown }) =>
+      shell.files
+        .chown(path, undefined, group, { signal: shell.signal })
+        .catch(saying(`changing ownership of '${shown}'`)),
     );
   },
 };
@@ -105,6 +119,8 @@ export const setrep: FsCommand = {
   min: 2,
   async run(shell, args) {
     const [count = "", ...words] = args.words;
+    if (/^-?\d+$/.test(count) && Number(count) < 1)
+      throw new QuorateError("USAGE", "replication must be >= 1");
     const replication = wholeNumber("replication", count, 1);
     const changed: Item[] = [];
     for await (const item of shell.items(words)) {

@@ -40,6 +40,11 @@ export class Arguments {
     return this.options.get(option);
   }
 
+  /** The same words with one more option. */
+  with(option: string): Arguments {
+    return new Arguments(this.words, new Map([...this.options, [option, ""]]));
+  }
+
   /** Throws USAGE unless it is a whole number of at least `min`. */
   count(option: string, min: number): number | undefined {
     const text = this.options.get(option);

@@ -4,6 +4,8 @@ import { df, du } from "./accounting.ts";
 import { count } from "./count.ts";
 import { chgrp, chmod, chown, setrep } from "./attributes.ts";
 import type { FsCommand } from "./command.ts";
+import { concat } from "./concat.ts";
+import { dus, lsr, rmr } from "./deprecated.ts";
 import { ec } from "./erasure.ts";
 import { getfattr, setfattr } from "./extended-attributes.ts";
 import { fsck } from "./fsck.ts";
@@ -31,6 +33,7 @@ import {
   get,
   getmerge,
   moveFromLocal,
+  moveToLocal,
   put,
 } from "./transfers.ts";
 
@@ -55,6 +58,7 @@ export const FS_COMMANDS: readonly FsCommand[] = [
   touch,
   touchz,
   truncate,
+  concat,
   du,
   df,
   count,
@@ -85,7 +89,11 @@ export const FS_COMMANDS: readonly FsCommand[] = [
   copyFromLocal,
   copyToLocal,
   moveFromLocal,
+  moveToLocal,
   getmerge,
+  lsr,
+  rmr,
+  dus,
   fsck,
   report,
   safemode,

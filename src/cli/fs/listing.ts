@@ -8,9 +8,9 @@ import { localTime, modeText, sizeText, utcTime } from "./texts.ts";
 
 export const ls: FsCommand = {
   name: "ls",
-  usage: "[-l] [-C] [-d] [-h] [-q] [-R] [-t] [-S] [-r] [-u] [<path> ...]",
-  summary: "list files and directories, always in the long form (-l), unless -C",
-  switches: ["l", "C", "d", "h", "q", "R", "t", "S", "r", "u"],
+  usage: "[-l] [-C] [-d] [-h] [-q] [-R] [-t] [-S] [-r] [-u] [-e] [<path> ...]",
+  summary: "list files and directories, always in the long form (-l), unless -C; -e with how they are coded",
+  switches: ["l", "C", "d", "h", "q", "R", "t", "S", "r", "u", "e"],
   min: 0,
   async run(shell, args) {
     const words = args.words.length > 0 ? args.words : ["."];
@@ -31,7 +31,7 @@ async function listDirectory(shell: Shell, directory: Item, args: Arguments): Pr
     const isQuiet = args.has("R") || args.has("C") || entries.length === 0;
     if (!isQuiet) await shell.print(`Found ${entries.length} items`);
     if (!args.has("R")) return printItems(shell, entries, args);
-    const format = lineFormat(entries, args);
+    const format = lineFormat(entries, args, await codingsOf(shell, entries, args));
     for (const entry of entries) {
       await shell.print(format(entry));
       if (entry.stats.isDirectory()) await listDirectory(shell, entry, args);
@@ -49,11 +49,27 @@ function sortItems(items: Item[], args: Arguments): void {
 }
 
 async function printItems(shell: Shell, items: readonly Item[], args: Arguments): Promise<void> {
-  const format = lineFormat(items, args);
+  const format = lineFormat(items, args, await codingsOf(shell, items, args));
   for (const item of items) await shell.print(format(item));
 }
 
-function lineFormat(items: readonly Item[], args: Arguments): (item: Item) => string {
+/** How each is coded, for `-e`: asked for one by one, as only the sum of a file or directory says it. */
+async function codingsOf(
+  { files, signal }: Shell,
+  items: readonly Item[],
+  args: Arguments,
+): Promise<ReadonlyMap<Item, string>> {
+  const codings = new Map<Item, string>();
+  if (!args.has("e") || args.has("C")) return codings;
+  for (const item of items) codings.set(item, (await files.summary(item.path, { signal })).coding);
+  return codings;
+}
+
+function lineFormat(
+  items: readonly Item[],
+  args: Arguments,
+  codings: ReadonlyMap<Item, string>,
+): (item: Item) => string {
   const shownOf = ({ shown }: Item): string =>
     args.has("q") ? shown.replaceAll(/[^\x20-\x7e]/g, "?") : shown;
   if (args.has("C")) return shownOf;
@@ -66,6 +82,7 @@ function lineFormat(items: readonly Item[], args: Arguments): (item: Item) => st
     size: widest(size, 10),
     owner: widest(({ stats }) => stats.owner, 0),
     group: widest(({ stats }) => stats.group, 0),
+    coding: widest((item) => codings.get(item) ?? "", 0),
   };
   return (item) => {
     const { stats } = item;
@@ -73,6 +90,7 @@ function lineFormat(items: readonly Item[], args: Arguments): (item: Item) => st
       `${typeLetter(stats)}${modeText(stats.mode)}${stats.hasAcl ? "+" : " "}${replicas(item).padStart(widths.replicas)}`,
       stats.owner.padEnd(widths.owner),
       stats.group.padEnd(widths.group),
+      ...(widths.coding === 0 ? [] : [(codings.get(item) ?? "").padEnd(widths.coding)]),
       size(item).padStart(widths.size),
       localTime(args.has("u") ? stats.atimeMs : stats.mtimeMs),
       shownOf(item),
@@ -103,7 +121,7 @@ export const stat: FsCommand = {
       throw new QuorateError("USAGE", "Not enough arguments: expected 2 but got 1");
     for await (const { stats } of shell.items(hasFormat ? rest : args.words)) {
       await shell.print(
-        format.replaceAll(/%(.)/g, (whole, letter: string) => statField(stats, letter) ?? whole),
+        format.replaceAll(/%(.)/g, (_, letter: string) => statField(stats, letter) ?? letter),
       );
     }
   },
@@ -152,17 +170,22 @@ export const test: FsCommand = {
   switches: ["d", "e", "f", "s", "w", "r", "z"],
   max: 1,
   async run(shell, args) {
-    const flag = ["d", "e", "f", "s", "w", "r", "z"].find((each) => args.has(each));
+    const [flag, more] = ["d", "e", "f", "s", "w", "r", "z"].filter((each) => args.has(each));
+    if (more !== undefined) throw new QuorateError("USAGE", "Only one test flag is allowed");
     if (flag === undefined) throw new QuorateError("USAGE", "No test flag given");
-    const path = await shell.pathOf(args.words[0] ?? "");
-    if (!(await holds(shell, flag, path))) shell.exitCode = 1;
+    const word = args.words[0] ?? "";
+    const path = await shell.pathOf(word);
+    await shell.attempt(word, async () => {
+      if (!(await holds(shell, flag, path))) shell.exitCode = 1;
+    });
   },
 };
 
 async function holds({ files, signal }: Shell, flag: string, path: string): Promise<boolean> {
   try {
     const stats = await files.stat(path, { signal });
-    if (flag === "r" || flag === "w") await files.access(path, flag === "r" ? 4 : 2, { signal });
+    if (flag === "r" || flag === "w")
+      return await allows(files.access(path, flag === "r" ? 4 : 2, { signal }));
     switch (flag) {
       case "d":
         return stats.isDirectory();
@@ -176,8 +199,17 @@ async function holds({ files, signal }: Shell, flag: string, path: string): Prom
         return true;
     }
   } catch (error) {
-    if (isQuorateError(error) && (error.code === "PATH_NOT_FOUND" || error.code === "ACCESS_DENIED"))
-      return false;
+    if (isQuorateError(error) && error.code === "PATH_NOT_FOUND") return false;
+    throw error;
+  }
+}
+
+async function allows(access: Promise<void>): Promise<boolean> {
+  try {
+    await access;
+    return true;
+  } catch (error) {
+    if (isQuorateError(error) && error.code === "ACCESS_DENIED") return false;
     throw error;
   }
 }
@@ -187,7 +219,6 @@ export const find: FsCommand = {
   usage: "<path> ... [-name PATTERN] [-iname PATTERN] [-a] [-print] [-print0]",
   summary: "print what is below and fits, names compared with a pattern",
   free: true,
-  min: 0,
   async run(shell, args) {
     const start = args.words.findIndex((word) => word.startsWith("-"));
     const paths = start < 0 ? args.words : args.words.slice(0, start);
@@ -202,7 +233,7 @@ export const find: FsCommand = {
         const expression = nameExpression(pattern, word === "-iname" ? "i" : "");
         tests.push((name) => expression.test(name));
       } else if (!["-print", "-a", "-and"].includes(word)) {
-        throw new QuorateError("USAGE", `Unexpected argument: ${args.words[at] ?? ""}`);
+        throw new QuorateError("FILE_OPERATION_REFUSED", `Unexpected argument: ${args.words[at] ?? ""}`);
       }
     }
     for await (const item of shell.items(paths.length > 0 ? paths : ["."])) {

@@ -3,7 +3,8 @@ import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import type { FsCommand } from "./command.ts";
 import { wholeNumber } from "./command.ts";
 import type { Item, Shell } from "./shell.ts";
-import { join } from "./shell.ts";
+import { join, parentOf } from "./shell.ts";
+import { destinationOf, refusesMany, refuseWithin } from "./destination.ts";
 
 export const mkdir: FsCommand = {
   name: "mkdir",
@@ -13,12 +14,20 @@ export const mkdir: FsCommand = {
   async run(shell, args) {
     for (const word of args.words) {
       const path = await shell.pathOf(word);
-      await shell.attempt(word, () =>
-        shell.files.mkdir(path, { recursive: args.has("p"), signal: shell.signal }),
-      );
+      await shell.attempt(word, async () => {
+        const { files, signal } = shell;
+        await files.mkdir(path, { recursive: args.has("p"), signal }).catch((error: unknown) => {
+          if (!isMissing(error)) throw error;
+          shell.refuse(`${files.url}${parentOf(path)}`, "No such file or directory");
+        });
+      });
     }
   },
 };
+
+function isMissing(error: unknown): boolean {
+  return isQuorateError(error) && error.code === "PATH_NOT_FOUND";
+}
 
 export const rm: FsCommand = {
   name: "rm",
@@ -33,8 +42,7 @@ export const rm: FsCommand = {
       : await shell.files.defaults({ signal: shell.signal });
     for (const word of args.words) {
       const items = await shell.expand(word, false).catch((error: unknown) => {
-        const isMissing = isQuorateError(error) && error.code === "PATH_NOT_FOUND";
-        if (!isMissing || !args.has("f")) shell.fail(word, error);
+        if (!isMissing(error) || !args.has("f")) shell.fail(word, error);
         return [];
       });
       for (const item of items) {
@@ -59,9 +67,16 @@ async function isMeant(shell: Shell, { path, shown, stats }: Item): Promise<bool
 
 async function removeItem(shell: Shell, item: Item, recursive: boolean, hasTrash: boolean): Promise<void> {
   if (item.stats.isDirectory() && !recursive) return shell.refuse(item.shown, "Is a directory");
-  if (hasTrash && (await moveToTrash(shell, item))) return;
+  if (hasTrash && (await moveToTrash(shell, item).catch(withAdvice))) return;
   await shell.files.rm(item.path, { recursive: true, signal: shell.signal });
   await shell.print(`Deleted ${item.shown}`);
+}
+
+/** In the trash there may be no room, or no right to it. */
+function withAdvice(error: unknown): never {
+  if (!isQuorateError(error) || error.code !== "ACCESS_DENIED") throw error;
+  const text = `${error.message}. Consider using -skipTrash option`;
+  throw new QuorateError(error.code, text, { cause: error });
 }
 
 /** False: it is in the trash already, and is to be removed. */
@@ -113,35 +128,27 @@ export const mv: FsCommand = {
   min: 2,
   async run(shell, args) {
     const destination = args.words.at(-1) ?? "";
-    const target = await targetOf(shell, destination, args.words.length > 2);
+    const { files, signal } = shell;
+    const target = await destinationOf(
+      shell,
+      files,
+      await shell.pathOf(destination),
+      destination,
+      args.words.length > 2,
+    );
     if (target === undefined) return;
-    for await (const item of shell.items(args.words.slice(0, -1), false)) {
+    const items: Item[] = [];
+    for await (const item of shell.items(args.words.slice(0, -1), false)) items.push(item);
+    if (refusesMany(shell, items, target)) return;
+    for (const item of items) {
       const to = target.isDirectory ? join(target.path, item.stats.name) : target.path;
       const shown = target.isDirectory ? join(destination, item.stats.name) : destination;
-      await shell.attempt(shown, () =>
-        shell.files.rename(item.path, to, { overwrite: false, signal: shell.signal }),
-      );
+      if (item.stats.isDirectory() && `${to}/`.startsWith(`${item.path}/`))
+        refuseWithin(shell, item, to, shown);
+      else await shell.attempt(shown, () => files.rename(item.path, to, { overwrite: false, signal }));
     }
   },
 };
-
-/** Undefined: it was reported that several things cannot go there. */
-export async function targetOf(
-  shell: Shell,
-  word: string,
-  isForMany: boolean,
-): Promise<{ readonly path: string; readonly isDirectory: boolean } | undefined> {
-  const path = await shell.pathOf(word);
-  let isDirectory = false;
-  try {
-    isDirectory = (await shell.files.stat(path, { signal: shell.signal })).isDirectory();
-    if (isForMany && !isDirectory) return shell.refuse(word, "Is not a directory");
-  } catch (error) {
-    if (!isQuorateError(error) || error.code !== "PATH_NOT_FOUND") throw error;
-    if (isForMany) return shell.refuse(word, "No such file or directory");
-  }
-  return { path, isDirectory };
-}
 
 export const touchz: FsCommand = {
   name: "touchz",
@@ -157,11 +164,24 @@ export const touchz: FsCommand = {
           if (stats.isDirectory()) return shell.refuse(word, "Is a directory");
           if (stats.size > 0) return shell.refuse(word, "Not a zero-length file");
         }
-        await files.writeFile(path, "", { createParents: false, signal });
+        await makeEmpty(shell, path, word, true);
       });
     }
   },
 };
+
+/** False: the directory is not there, which was reported. */
+async function makeEmpty(shell: Shell, path: string, shown: string, overwrite: boolean): Promise<boolean> {
+  const { files, signal } = shell;
+  try {
+    await files.writeFile(path, "", { overwrite, createParents: false, signal });
+    return true;
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    shell.refuseMissing(shown, files, path);
+    return false;
+  }
+}
 
 export const touch: FsCommand = {
   name: "touch",
@@ -179,7 +199,7 @@ export const touch: FsCommand = {
         const { files, signal } = shell;
         if (!(await files.exists(path, { signal }))) {
           if (args.has("c")) return;
-          await files.writeFile(path, "", { overwrite: false, createParents: false, signal });
+          if (!(await makeEmpty(shell, path, word, false))) return;
         }
         await files.utimes(path, both || args.has("a") ? atMs : -1, both || args.has("m") ? atMs : -1, {
           signal,
@@ -194,8 +214,10 @@ function parseTime(text: string): number {
   const match = /^(\d{4})(\d\d)(\d\d):(\d\d)(\d\d)(\d\d)$/.exec(text);
   const [, year, month, day, hour, minute, second] = (match ?? []).map(Number);
   const date = new Date(year ?? Number.NaN, (month ?? 0) - 1, day, hour, minute, second);
-  if (Number.isNaN(date.getTime()))
-    throw new QuorateError("USAGE", `a time is yyyyMMdd:HHmmss, not "${text}"`);
+  if (Number.isNaN(date.getTime())) {
+    const advice = "The expected format is yyyyMMdd:HHmmss";
+    throw new QuorateError("USAGE", `Unable to parse the specified timestamp ${text}. ${advice}`);
+  }
   return date.getTime();
 }
 
@@ -211,6 +233,10 @@ export const truncate: FsCommand = {
     const [text = "", ...words] = args.words;
     const length = wholeNumber("length", text, 0);
     for await (const { shown, path, stats } of shell.items(words)) {
+      if (stats.isFile() && length > stats.size) {
+        const sizes = `Current size: ${stats.size}, truncate size: ${length}.`;
+        throw new QuorateError("USAGE", `Cannot truncate to a larger file size. ${sizes}`);
+      }
       await shell.attempt(shown, async () => {
         if (stats.isDirectory()) return shell.refuse(shown, "Is a directory");
         const { files, signal } = shell;

@@ -97,11 +97,13 @@ export const tail: FsCommand = {
 
 export const checksum: FsCommand = {
   name: "checksum",
-  usage: "<src> ...",
-  summary: "print HDFS's checksums",
+  usage: "[-v] <src> ...",
+  summary: "print HDFS's checksums; -v with the size of the blocks",
+  switches: ["v"],
   run: (shell, args) =>
-    eachFile(shell, args.words, async ({ path, shown }) => {
+    eachFile(shell, args.words, async ({ path, shown, stats }) => {
       const { algorithm, bytes } = await shell.files.checksum(path, { signal: shell.signal });
-      await shell.print(`${shown}\t${algorithm}\t${bytes}`);
+      const size = args.has("v") ? `\tBlockSize=${stats.blockSize}` : "";
+      await shell.print(`${shown}\t${algorithm}\t${bytes}${size}`);
     }),
 };

@@ -126,8 +126,14 @@ export class Shell {
     }
   }
 
+  /** Nothing is at the path, which Hadoop then says in full. */
+  refuseMissing(shown: string, files: Files, path: string): undefined {
+    return this.refuse(shown, `No such file or directory: \`${files.url.replace(/\/$/, "")}${path}'`);
+  }
+
   /** A word as an absolute path. Throws USAGE for the URL of another file system. */
   async pathOf(word: string): Promise<string> {
+    if (word === "") throw new QuorateError("USAGE", "Can not create a Path from an empty string");
     const url = /^(\w+:\/\/[^/]*)(\/.*)?$/.exec(word);
     if (url !== null) {
       const [, system = "", path = "/"] = url;
@@ -189,6 +195,10 @@ export class Shell {
 
 export function join(directory: string, name: string): string {
   return directory === "/" || directory.endsWith("/") ? `${directory}${name}` : `${directory}/${name}`;
+}
+
+export function parentOf(path: string): string {
+  return path.slice(0, Math.max(1, path.lastIndexOf("/")));
 }
 
 /** Hadoop takes double slashes and slashes at the end, and "." and "..", for what they mean to people. */

@@ -11,6 +11,8 @@ import type { Arguments, FsCommand } from "./command.ts";
 import { Progress } from "./progress.ts";
 import type { Item, Shell } from "./shell.ts";
 import { join } from "./shell.ts";
+import type { Destination } from "./destination.ts";
+import { destinationOf, refusesMany, refuseWithin } from "./destination.ts";
 
 const UNFINISHED = "._COPYING_";
 const DEFAULT_THREADS = 4;
@@ -22,6 +24,8 @@ interface Transfer {
   readonly overwrite: boolean;
   /** Times, owner and permissions go along. */
   readonly preserve: boolean;
+  /** In one replica, as HDFS does it with what may be lost. */
+  readonly isLazy: boolean;
   /** Without the unfinished name. */
   readonly direct: boolean;
   readonly threads: number;
@@ -34,35 +38,9 @@ interface Job {
   readonly shown: string;
 }
 
-/** Where what is transferred ends up. */
-interface Destination {
-  readonly path: string;
-  readonly shown: string;
-  readonly isDirectory: boolean;
-}
-
-async function destinationOf(
-  shell: Shell,
-  files: Files,
-  path: string,
-  shown: string,
-): Promise<Destination | undefined> {
-  try {
-    const stats = await files.stat(path, { signal: shell.signal });
-    return { path, shown, isDirectory: stats.isDirectory() };
-  } catch (error) {
-    if (!isQuorateError(error) || error.code !== "PATH_NOT_FOUND") throw error;
-  }
-  const parent = path.slice(0, Math.max(1, path.lastIndexOf("/")));
-  if (await files.exists(parent, { signal: shell.signal })) return { path, shown, isDirectory: false };
-  return shell.refuse(shown, `No such file or directory: \`${parent}'`);
-}
-
 /** Transfers items and what is below them, several files at a time; reports what fails and goes on. */
 async function transfer(shell: Shell, items: readonly Item[], to: Destination, how: Transfer): Promise<void> {
-  const isNew = !to.isDirectory && !(await how.to.exists(to.path, { signal: shell.signal }));
-  if (items.length > 1 && !to.isDirectory)
-    return shell.refuse(to.shown, isNew ? "No such file or directory" : "Is not a directory");
+  if (refusesMany(shell, items, to)) return;
   const progress = new Progress();
   const running = new Set<Promise<void>>();
   let fatal: { readonly error: unknown } | undefined;
@@ -94,7 +72,10 @@ async function* jobs(
   for (const item of items) {
     const target = to.isDirectory ? join(to.path, item.stats.name) : to.path;
     const shown = to.isDirectory ? join(to.shown, item.stats.name) : to.shown;
-    yield* jobsOf(shell, item.stats, target, shown, how);
+    const isInside =
+      how.from === how.to && item.stats.isDirectory() && `${target}/`.startsWith(`${item.path}/`);
+    if (isInside) refuseWithin(shell, item, target, shown);
+    else yield* jobsOf(shell, item.stats, target, shown, how);
   }
 }
 
@@ -108,8 +89,6 @@ async function* jobsOf(
   if (source.type === "other")
     return shell.refuse(source.path, "Is a FIFO, socket or device, which is not copied");
   if (!source.isDirectory()) return yield { source, target, shown };
-  if (how.from === how.to && `${target}/`.startsWith(`${source.path}/`))
-    return shell.refuse(source.path, "Is a subdirectory of the destination or the same");
   const inside: FileStats[] = [];
   await shell.attempt(shown, async () => {
     await how.to.mkdir(target, { recursive: true, signal: shell.signal });
@@ -149,20 +128,21 @@ async function writeWhole(
 ): Promise<void> {
   const { to, overwrite } = how;
   const { signal } = shell;
+  const kept = { createParents: false, signal, ...(how.isLazy ? { replication: 1 } : {}) };
   const there = await to.exists(target, { signal });
   if (there && (await to.stat(target, { signal })).isDirectory())
     return shell.refuse(shown, "Is a directory");
   if (there && !overwrite) return shell.refuse(shown, "File exists");
   if (how.direct || to === shell.local) {
     // Local files are moved into place by the driver itself.
-    return to.writeFile(target, content, { overwrite, createParents: false, signal });
+    return to.writeFile(target, content, { overwrite, ...kept });
   }
   const beside = `${target}${UNFINISHED}`;
   try {
-    await to.writeFile(beside, content, { overwrite: true, createParents: false, signal }).catch((error) => {
+    await to.writeFile(beside, content, { overwrite: true, ...kept }).catch((error) => {
       // Nobody else writes this name: twice is the same as once.
       if (!isUnknown(error) || typeof content !== "function") throw error;
-      return to.writeFile(beside, content, { overwrite: true, createParents: false, signal });
+      return to.writeFile(beside, content, { overwrite: true, ...kept });
     });
     await to.rename(beside, target, { overwrite, signal }).catch(async (error) => {
       // What was written is at one name or the other.
@@ -195,6 +175,7 @@ function howOf(args: Arguments, from: Files, to: Files): Transfer {
     to,
     overwrite: args.has("f"),
     preserve: args.has("p"),
+    isLazy: args.has("l"),
     direct: args.has("d"),
     threads: Math.min(args.count("t", 1) ?? DEFAULT_THREADS, THREADS_MAX),
   };
@@ -227,11 +208,13 @@ async function* standardInput(signal: AbortSignal): Chunks {
 }
 
 async function putFiles(shell: Shell, args: Arguments, remove: boolean): Promise<void> {
-  const word = args.words.at(-1) ?? "";
+  // Without a destination it goes home.
+  const [sources, word] =
+    args.words.length === 1 ? [args.words, "."] : [args.words.slice(0, -1), args.words.at(-1) ?? ""];
   const how = howOf(args, shell.local, shell.files);
-  const to = await destinationOf(shell, shell.files, await shell.pathOf(word), word);
+  const path = await shell.pathOf(word);
+  const to = await destinationOf(shell, shell.files, path, word, sources.length > 1);
   if (to === undefined) return;
-  const sources = args.words.slice(0, -1);
   if (sources.length === 1 && sources[0] === "-") {
     if (to.isDirectory) return shell.refuse(word, "Is a directory");
     return shell.attempt(word, () => writeWhole(shell, how, to.path, word, standardInput(shell.signal)));
@@ -247,18 +230,17 @@ const PUT_SWITCHES = ["f", "p", "l", "d"];
 function putCommand(name: string, summary: string): FsCommand {
   return {
     name,
-    usage: "[-f] [-p] [-d] [-t <threads>] <localsrc> ... <dst>",
+    usage: "[-f] [-p] [-l] [-d] [-t <threads>] <localsrc> ... <dst>",
     summary,
     switches: PUT_SWITCHES,
     values: ["t", "q"],
-    min: 2,
     run: (shell, args) => putFiles(shell, args, false),
   };
 }
 
 export const put: FsCommand = putCommand(
   "put",
-  "copy from this machine, - from standard input; -f over what is there",
+  "copy from this machine, - from standard input; -f over what is there, -l in one replica",
 );
 export const copyFromLocal: FsCommand = putCommand("copyFromLocal", "the same as put");
 export const moveFromLocal: FsCommand = {
@@ -287,7 +269,8 @@ function getCommand(name: string, summary: string): FsCommand {
         }
         return;
       }
-      const to = await destinationOf(shell, shell.local, resolve(word.replace(/^file:\/\//, "")), word);
+      const path = resolve(word.replace(/^file:\/\//, ""));
+      const to = await destinationOf(shell, shell.local, path, word, sources.length > 1);
       if (to !== undefined) await transfer(shell, items, to, howOf(args, shell.files, shell.local));
     },
   };
@@ -299,6 +282,17 @@ export const get: FsCommand = getCommand(
 );
 export const copyToLocal: FsCommand = getCommand("copyToLocal", "the same as get");
 
+/** As in Hadoop, which has had the name and nothing else for twenty years. */
+export const moveToLocal: FsCommand = {
+  name: "moveToLocal",
+  usage: "<src> <localdst>",
+  summary: "not there, in Hadoop neither: get, and then rm",
+  run() {
+    const text = "Option '-moveToLocal' is not implemented yet.";
+    return Promise.reject(new QuorateError("FILE_OPERATION_REFUSED", text));
+  },
+};
+
 export const cp: FsCommand = {
   name: "cp",
   usage: "[-f] [-p] [-d] [-t <threads>] <src> ... <dst>",
@@ -308,7 +302,8 @@ export const cp: FsCommand = {
   min: 2,
   async run(shell, args) {
     const word = args.words.at(-1) ?? "";
-    const to = await destinationOf(shell, shell.files, await shell.pathOf(word), word);
+    const path = await shell.pathOf(word);
+    const to = await destinationOf(shell, shell.files, path, word, args.words.length > 2);
     if (to === undefined) return;
     const items: Item[] = [];
     for await (const item of shell.items(args.words.slice(0, -1))) items.push(item);
@@ -320,10 +315,11 @@ export const appendToFile: FsCommand = {
   name: "appendToFile",
   usage: "<localsrc> ... <dst>",
   summary: "append local files, or - standard input, in one append; makes the file when it is not there",
-  min: 2,
   async run(shell, args) {
     const word = args.words.at(-1) ?? "";
     const sources = args.words.slice(0, -1);
+    if (sources.length === 0)
+      throw new QuorateError("FILE_OPERATION_REFUSED", "missing destination argument");
     if (sources.includes("-") && sources.length > 1)
       throw new QuorateError("USAGE", "standard input (-) comes alone");
     const path = await shell.pathOf(word);
@@ -333,9 +329,14 @@ export const appendToFile: FsCommand = {
       if (sources[0] === "-") yield* standardInput(shell.signal);
       for (const item of items) yield* shell.local.driver.read(item.path, { signal: shell.signal });
     };
-    await shell.attempt(word, () =>
-      shell.files.appendFile(path, bytes(), { createParents: false, signal: shell.signal }),
-    );
+    await shell.attempt(word, async () => {
+      const { files, signal } = shell;
+      if ((await files.exists(path, { signal })) && (await files.stat(path, { signal })).isDirectory()) {
+        const text = `Cannot append to directory ${path}; already exists as a directory.`;
+        throw new QuorateError("FILE_OPERATION_REFUSED", text);
+      }
+      await files.appendFile(path, bytes(), { createParents: false, signal });
+    });
   },
 };
 

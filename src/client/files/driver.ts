@@ -180,6 +180,8 @@ export interface FilesDriver extends AttributesDriver {
   setTimes(path: string, accessedMs: number, modifiedMs: number, options: CallOptions): Promise<void>;
   /** False: it is a directory. UNSUPPORTED where files have no replicas. */
   setReplication(path: string, replication: number, options: CallOptions): Promise<boolean>;
+  /** The bytes of the sources go to the end of the file, in one step, and their names go. UNSUPPORTED where files have no blocks. */
+  concat(path: string, sources: readonly string[], options: CallOptions): Promise<void>;
   /** Somebody writes the file, or its end is being cut or closed: nobody else can write it. False where files know no writers. */
   isOpen(path: string, options: CallOptions): Promise<boolean>;
   /** How many replicas the part of a file has that has the fewest; Infinity when it has no parts. UNSUPPORTED. */

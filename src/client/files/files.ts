@@ -47,16 +47,17 @@ export class Files extends Attributes<FilesDriver> {
   // Whole files
 
   /** With `encoding` a text, else bytes. PATH_NOT_FOUND, FILE_OPERATION_REFUSED (a directory). */
-  readFile(path: string, options: ReadOptions & { readonly encoding: "utf8" }): Promise<string>;
+  readFile(path: string, options: "utf8" | (ReadOptions & { readonly encoding: "utf8" })): Promise<string>;
   readFile(path: string, options?: ReadOptions): Promise<Buffer>;
   async readFile(
     path: string,
-    options: ReadOptions & { readonly encoding?: "utf8" } = {},
+    options: "utf8" | (ReadOptions & { readonly encoding?: "utf8" }) = {},
   ): Promise<Buffer | string> {
+    const { encoding, ...range } = options === "utf8" ? { encoding: options } : options;
     const chunks: Uint8Array[] = [];
-    for await (const chunk of this.driver.read(checkPath(path), options)) chunks.push(chunk);
+    for await (const chunk of this.driver.read(checkPath(path), range)) chunks.push(chunk);
     const bytes = Buffer.concat(chunks);
-    return options.encoding === undefined ? bytes : bytes.toString("utf8");
+    return encoding === undefined ? bytes : bytes.toString("utf8");
   }
 
   /**
@@ -336,6 +337,18 @@ export class Files extends Attributes<FilesDriver> {
   /** False: it is a directory. UNSUPPORTED where files have no replicas. */
   setReplication(path: string, replication: number, options: CallOptions = {}): Promise<boolean> {
     return this.driver.setReplication(checkPath(path), replication, options);
+  }
+
+  /**
+   * Joins files of one directory onto the end of another one in one step, without moving a byte; the sources are gone then.
+   * ARGUMENT_INVALID (none, one twice, an empty one), UNSUPPORTED where files have no blocks.
+   */
+  async concat(path: string, sources: readonly string[], options: CallOptions = {}): Promise<void> {
+    const checked = sources.map((source) => checkPath(source));
+    const odd = checked.find((source) => source.includes(","));
+    if (odd !== undefined)
+      throw new QuorateError("ARGUMENT_INVALID", `a source with a comma cannot be named: ${odd}`);
+    await this.driver.concat(checkPath(path), checked, options);
   }
 
   /** Somebody writes the file, or its end is being cut: nobody else can write it as long as that lasts. */

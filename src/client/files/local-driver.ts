@@ -10,6 +10,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { ErrorCode } from "../../runtime/errors.ts";
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
+import { localNames } from "./local-names.ts";
 import type {
   CallOptions,
   Chunks,
@@ -73,13 +74,14 @@ export function localDriver(url: string): FilesDriver {
       stats.isSymbolicLink() ? inside(await fs.readlink(here(path))) : undefined,
     );
   };
-  const ownName = (uid: number): string => (uid === user.uid ? user.username : String(uid));
+  const [users, groups] = [localNames("/etc/passwd"), localNames("/etc/group")];
+  const ownName = (uid: number): string => (uid === user.uid ? user.username : users.nameOf(uid));
   const descriptionOf = (path: string, stats: Stats, target: string | undefined): FileDescription => ({
     type: typeOf(stats),
     path,
     length: stats.isDirectory() ? 0 : stats.size,
     owner: ownName(stats.uid),
-    group: String(stats.gid),
+    group: groups.nameOf(stats.gid),
     mode: stats.mode & 0o1777,
     modifiedMs: Math.floor(stats.mtimeMs),
     accessedMs: Math.floor(stats.atimeMs),
@@ -127,12 +129,12 @@ export function localDriver(url: string): FilesDriver {
     },
     setMode: (path, mode) => translated(() => fs.chmod(here(path), mode)),
     async setOwner(path, owner, group) {
-      const numbers = [owner ?? "-1", group ?? "-1"].map((name) =>
-        name === user.username ? user.uid : Number(name),
-      );
-      const [uid = Number.NaN, gid = Number.NaN] = numbers;
-      if (Number.isNaN(uid + gid))
-        throw new QuorateError("ARGUMENT_INVALID", "local owners and groups are given as numbers");
+      const uid = owner === user.username ? user.uid : users.idOf(owner ?? "-1");
+      const gid = groups.idOf(group ?? "-1");
+      if (Number.isNaN(uid + gid)) {
+        const unknown = Number.isNaN(uid) ? `user is called ${owner}` : `group is called ${group}`;
+        throw new QuorateError("ARGUMENT_INVALID", `no ${unknown} on this machine; numbers are taken too`);
+      }
       await translated(() => fs.chown(here(path), uid, gid));
     },
     async setTimes(path, accessedMs, modifiedMs) {
@@ -143,6 +145,7 @@ export function localDriver(url: string): FilesDriver {
       );
     },
     setReplication: unsupported,
+    concat: unsupported,
     version: unsupported,
     publish: unsupported,
     isOpen: async () => false,

@@ -91,6 +91,7 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
       silently(path, { op: "SETTIMES", accesstime, modificationtime }, options),
     setReplication: async (path, replication, options) =>
       (await ask(path, { op: "SETREPLICATION", replication }, options)).boolean,
+    concat: (path, sources, options) => silently(path, { op: "CONCAT", sources }, options),
     isOpen: async (path, options) => (await blocksOf(path, options)).isUnderConstruction,
     async fewestReplicas(path, options) {
       const { locatedBlocks } = await blocksOf(path, options);

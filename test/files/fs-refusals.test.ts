@@ -1,0 +1,98 @@
+/** What `quorate fs` says where something cannot be, as `hadoop fs` of 3.4.1 says it beside a real HDFS. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Served } from "../../src/engine/protocol/webhdfs/served.testing.ts";
+import { serveMemory } from "../../src/engine/protocol/webhdfs/served.testing.ts";
+import { runProgram } from "./clients/program.ts";
+
+const MAIN = resolve(import.meta.dirname, "../../dist/cli/main.js");
+let served: Served;
+let local = "";
+let url = "";
+beforeEach(async () => {
+  served = await serveMemory();
+  url = `webhdfs://${served.addresses[0] ?? ""}`;
+  local = mkdtempSync(join(tmpdir(), "quorate-refusals-"));
+  writeFileSync(join(local, "a.txt"), "hello\n");
+});
+afterEach(async () => {
+  await served.close();
+  rmSync(local, { recursive: true });
+});
+
+async function said(user: string, ...args: readonly string[]): Promise<readonly [number | null, string]> {
+  const words = [MAIN, "fs", "--fs", url, "--user", user, ...args];
+  const { code, stdout, stderr } = await runProgram(process.execPath, words, { directory: local });
+  return [code, `${stdout}${stderr.split("\nUsage")[0] ?? ""}`.trim()];
+}
+const fs = (...args: readonly string[]) => said("quorate", ...args);
+
+test("a place that is not there, or is inside of what goes there, is named in full", async () => {
+  await fs("-mkdir", "-p", "/w/d", "/user/quorate");
+  expect(await fs("-put", "a.txt")).toEqual([0, ""]);
+  expect(await fs("-mkdir", "/w/no/d")).toEqual([1, `mkdir: \`${url}/w/no': No such file or directory`]);
+  for (const [command, ...words] of [
+    ["put", "a.txt"],
+    ["cp", "a.txt"],
+    ["mv", "a.txt"],
+    ["touchz"],
+    ["touch"],
+  ]) {
+    const missing = `\`/w/no/x': No such file or directory: \`${url}/w/no/x'`;
+    expect(await fs(`-${command}`, ...words, "/w/no/x")).toEqual([1, `${command}: ${missing}`]);
+  }
+  const slash = `mv: \`/w/new/': No such file or directory: \`${url}/w/new'`;
+  expect(await fs("-mv", "a.txt", "/w/new/")).toEqual([1, slash]);
+  for (const command of ["cp", "mv"]) {
+    const inside = `${command}: \`/w' to \`/w/d/w': is a subdirectory of itself`;
+    expect(await fs(`-${command}`, "/w", "/w/d")).toEqual([1, inside]);
+    const same = `${command}: \`/w/d' to \`${url}/w/d': are identical`;
+    expect(await fs(`-${command}`, "/w/d", "/w")).toEqual([1, same]);
+  }
+  await fs("-put", "a.txt", "/w/b.txt");
+  await fs("-put", "a.txt", "/w/c.txt");
+  expect(await fs("-mv", "/w/*.txt", "/w/e")).toEqual([1, "mv: `/w/e': No such file or directory"]);
+  expect(await fs("-df", "/nope")).toEqual([1, "df: `/nope': No such file or directory"]);
+});
+
+test("commands of Hadoop that were replaced are taken, and say by what", async () => {
+  await fs("-mkdir", "-p", "/w/d");
+  await fs("-put", "a.txt", "/w/d/a");
+  const [code, listed] = await fs("-lsr", "/w");
+  expect(code).toBe(0);
+  expect(listed).toMatch(/\/w\/d\/a\nlsr: DEPRECATED: Please use 'ls -R' instead\.$/);
+  expect((await fs("-dus", "/w"))[1]).toMatch(/^6 +\d+ +\/w\ndus: DEPRECATED: Please use 'du -s' instead\.$/);
+  const removed = "Deleted /w/d\nrmr: DEPRECATED: Please use '-rm -r' instead.";
+  expect(await fs("-rmr", "/w/d")).toEqual([0, removed]);
+});
+
+test("files are joined by concat, checksums and listings tell how they are kept", async () => {
+  await fs("-mkdir", "/w");
+  for (const name of ["a", "b", "c"]) await fs("-put", "a.txt", `/w/${name}`);
+  expect((await fs("-concat", "/w/a", "/w/b"))[1]).toMatch(
+    /^concat: The number of source paths is less than 2\./,
+  );
+  const target = "concat: Target path /w/x does not exist or is not file.";
+  expect(await fs("-concat", "/w/x", "/w/b", "/w/c")).toEqual([1, target]);
+  expect(await fs("-concat", "/w/a", "/w/b", "/w/c")).toEqual([0, ""]);
+  expect(await fs("-cat", "/w/a")).toEqual([0, "hello\nhello\nhello"]);
+  expect((await fs("-checksum", "-v", "/w/a"))[1]).toMatch(/\tBlockSize=\d+$/);
+  expect((await fs("-ls", "-e", "/w/a"))[1]).toMatch(/ supergroup Replicated +18 /);
+  await fs("-put", "-l", "a.txt", "/w/lazy");
+  expect(await fs("-stat", "%r %z", "/w/lazy")).toEqual([0, "1 z"]);
+  expect(await fs("-test", "-e", "-d", "/w")).toEqual([255, "-test: Only one test flag is allowed"]);
+  const large = "-truncate: Cannot truncate to a larger file size. Current size: 18, truncate size: 99.";
+  expect(await fs("-truncate", "99", "/w/a")).toEqual([255, large]);
+});
+
+test("who lacks a right is told what for", async () => {
+  await fs("-mkdir", "-p", "/w/private", "/w/public");
+  await fs("-put", "a.txt", "/w/f");
+  await fs("-chmod", "700", "/w/private");
+  const chmod = await said("bob", "-chmod", "777", "/w/f");
+  expect(chmod[1]).toMatch(/^chmod: changing permissions of '\/w\/f': /);
+  expect((await said("bob", "-chown", "bob", "/w/f"))[1]).toMatch(/^chown: changing ownership of '\/w\/f': /);
+  expect((await said("bob", "-test", "-e", "/w/private/x"))[1]).toMatch(/^test: Permission denied/);
+});
