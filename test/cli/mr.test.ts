@@ -122,7 +122,7 @@ export default job({ input: input.textLines(), key: codec.text, value: codec.int
     ["no input", ["run", WORD_COUNT, "--output", "/x", "--local"], 2, /mr run needs --input/],
     ["a flag that is none", ["run", WORD_COUNT, "--ouput", "x"], 2, /did you mean --output/],
     ["a command that is none", ["runn"], 2, /did you mean run/],
-    ["nothing", [], 2, /mr needs/],
+    ["nothing", [], 2, /a command is missing[^]*quorate mr run/],
     [
       "a module that is not there",
       ["run", "/nope.ts", "--input", "x", "--output", "/x", "--local"],
