@@ -7,7 +7,7 @@
 import type { DiskOptions } from "../runtime/simulated/disk.ts";
 import type { NetworkOptions } from "../runtime/simulated/network.ts";
 import type { SeededRandom } from "../runtime/simulated/random.ts";
-import type { ReplicaTuning } from "../engine/cluster/hosted-group.ts";
+import type { ReplicaTuning } from "../engine/group/replica-options.ts";
 
 /** Mean virtual milliseconds between two faults of a kind; absent: never. */
 export interface FaultIntervals {

@@ -15,7 +15,7 @@ import type { MembershipGoal } from "../../consensus/membership.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { Clock, NodeId, World } from "../../runtime/world.ts";
-import type { FrameKind, MessageCodec } from "../group/replica-options.ts";
+import type { FrameKind, MessageCodec, ReplicaTuning } from "../group/replica-options.ts";
 import { Replica } from "../group/replica.ts";
 import type { StateMachine } from "../group/state-machine.ts";
 import type { ReplicaStorage } from "../group/storage.ts";
@@ -29,17 +29,6 @@ import type { PeerDirectories } from "./peer-directories.ts";
 
 /** The group of the keyspace: it decides who is a member of the node's other groups. */
 export const KEYSPACE_GROUP = 0;
-
-export interface ReplicaTuning {
-  readonly heartbeatIntervalMs: number;
-  readonly entryMaxBytes: number;
-  /** The largest command, in its form in the log. */
-  readonly commandMaxBytes: number;
-  readonly requestTimeoutMs: number;
-  readonly congestedBytes: number;
-  readonly snapshotEveryBytes: number;
-  readonly snapshotTrailingBytes: number;
-}
 
 export const DEFAULT_REPLICA_TUNING: ReplicaTuning = {
   heartbeatIntervalMs: 50,

@@ -15,7 +15,23 @@ export interface MessageCodec<Message> {
   withChunk(message: Message, chunk: Bytes): Message;
 }
 
-export interface ReplicaOptions<Command, Reply, Message> {
+export interface ReplicaTuning {
+  readonly heartbeatIntervalMs: number;
+  /** Bytes of batches in one entry. */
+  readonly entryMaxBytes: number;
+  /** The largest command, encoded. */
+  readonly commandMaxBytes: number;
+  /** Commands and reads get an error after this long. */
+  readonly requestTimeoutMs: number;
+  /** Waiting bytes above which `congested` asks the servers to stop reading. */
+  readonly congestedBytes: number;
+  /** Log bytes applied since the last snapshot that start the next one. */
+  readonly snapshotEveryBytes: number;
+  /** Bytes of entries that are kept behind a snapshot. */
+  readonly snapshotTrailingBytes: number;
+}
+
+export interface ReplicaOptions<Command, Reply, Message> extends ReplicaTuning {
   readonly id: NodeId;
   /** Identity of the data directory: registered in the log, so that a wiped disk is recognised. */
   readonly directory: string;
@@ -30,17 +46,6 @@ export interface ReplicaOptions<Command, Reply, Message> {
   readonly machine: StateMachine<Command, Reply>;
   /** The newest durable snapshot, to start from. */
   readonly recovered: { readonly index: Index; readonly content: Iterable<Bytes> } | undefined;
-  readonly heartbeatIntervalMs: number;
-  /** Bytes of batches in one entry. */
-  readonly entryMaxBytes: number;
-  /** The largest command, encoded. */
-  readonly commandMaxBytes: number;
-  /** Commands and reads get an error after this long. */
-  readonly requestTimeoutMs: number;
-  /** Waiting bytes above which `congested` asks the servers to stop reading. */
-  readonly congestedBytes: number;
-  readonly snapshotEveryBytes: number;
-  readonly snapshotTrailingBytes: number;
   readonly forgetSessionsInSnapshot?: boolean;
   /** Calls back at every interval until it is cancelled. */
   every(intervalMs: number, work: () => void): Timer;

@@ -1,37 +1,22 @@
 /** What Redis 7.0 says of commands that others have taken the place of, and of those that are no client's: COMMAND DOCS. */
 import { SetReply, Status, type Reply } from "./reply.ts";
 
-/** By full name: the version that deprecated it, and what to use. Rows of commands that the table has not say nothing. */
+/** By full name: the version that deprecated it, and what to use. */
 const DEPRECATED: ReadonlyMap<string, readonly [since: string, replacedBy: string]> = new Map([
   ["substr", ["2.0.0", "`GETRANGE`"]],
   ["getset", ["6.2.0", "`SET` with the `GET` argument"]],
   ["hmset", ["4.0.0", "`HSET` with multiple field-value pairs"]],
   ["rpoplpush", ["6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments"]],
-  ["brpoplpush", ["6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"]],
   ["zrangebylex", ["6.2.0", "`ZRANGE` with the `BYLEX` argument"]],
   ["zrangebyscore", ["6.2.0", "`ZRANGE` with the `BYSCORE` argument"]],
   ["zrevrange", ["6.2.0", "`ZRANGE` with the `REV` argument"]],
   ["zrevrangebylex", ["6.2.0", "`ZRANGE` with the `REV` and `BYLEX` arguments"]],
   ["zrevrangebyscore", ["6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments"]],
-  ["georadius", ["6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument"]],
-  ["georadius_ro", ["6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument"]],
-  [
-    "georadiusbymember",
-    ["6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments"],
-  ],
-  ["georadiusbymember_ro", ["6.2.0", "`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments"]],
-  ["cluster|slaves", ["5.0.0", "`CLUSTER REPLICAS`"]],
   ["cluster|slots", ["7.0.0", "`CLUSTER SHARDS`"]],
-  ["slaveof", ["5.0.0", "`REPLICAOF`"]],
 ]);
 
-const OF_THE_SYSTEM: ReadonlySet<string> = new Set([
-  "debug",
-  "pfdebug",
-  "pfselftest",
-  "replconf",
-  "restore-asking",
-]);
+/** For Redis itself and who works on it. */
+const OF_THE_SYSTEM: ReadonlySet<string> = new Set(["debug"]);
 
 /** The fields of a command that has any: `doc_flags`, `deprecated_since`, `replaced_by`. */
 export function deprecationFields(name: string): readonly Reply[] {
