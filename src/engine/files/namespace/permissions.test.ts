@@ -71,3 +71,53 @@ test("the space of an attribute is the same in any case, and those of file syste
   trial.do("removeAttribute", { path: "/f", caller: BOB, name: "uSer.a" });
   expect([...trial.machine.attributes("/f", BOB, undefined).keys()]).toEqual(["user.A"]);
 });
+
+test("who sums up a tree may list every directory in it", () => {
+  const trial = new Trial();
+  const { machine } = trial;
+  const sum = (path: string, caller = BOB): string | undefined =>
+    trial.denied(() => machine.checkSummary(path, caller, []));
+  trial.do("mkdir", { path: "/t/open/deep", mode: 0o755 });
+  expect(sum("/t")).toBe(undefined);
+  trial.do("mkdir", { path: "/t/of-ann/in", caller: ROOT, mode: 0o755 });
+  trial.do("setOwner", { path: "/t/of-ann", owner: "ann", group: "staff" });
+  trial.do("setMode", { path: "/t/of-ann", mode: 0o700 });
+  expect([sum("/t"), sum("/"), sum("/t/of-ann")]).toEqual(Array(3).fill("ACCESS_DENIED"));
+  expect(() => machine.checkSummary("/t", BOB, [])).toThrow('access=READ_EXECUTE, inode="/t/of-ann"');
+  expect([sum("/t/open"), sum("/t", ANN), sum("/t", ROOT)]).toEqual(Array(3).fill(undefined));
+  const moved = { from: "/t/of-ann", to: "/t/open/deep/of-ann" };
+  trial.do("rename", moved);
+  expect([sum("/t"), sum("/t/open")]).toEqual(["ACCESS_DENIED", "ACCESS_DENIED"]);
+  trial.do("setMode", { path: moved.to, mode: 0o755 });
+  expect(sum("/")).toBe(undefined);
+  const entries = [{ isDefault: false, type: "user", name: "bob", permission: 0 }] as const;
+  trial.do("setAcl", { path: moved.to, change: "modify", entries });
+  expect([sum("/"), sum("/", ANN)]).toEqual(["ACCESS_DENIED", undefined]);
+  trial.do("setAcl", { path: moved.to, change: "removeAll", entries: [] });
+  expect(sum("/")).toBe(undefined);
+  trial.do("setMode", { path: moved.to, mode: 0o750 });
+  expect([sum("/"), sum("/", { user: "carl", groups: [] })]).toEqual([undefined, "ACCESS_DENIED"]);
+  trial.do("delete", { path: "/t" });
+  expect(sum("/", { user: "carl", groups: [] })).toBe(undefined);
+});
+
+test("a large tree is looked at in slices, whatever changes between them, and restricted directories survive a snapshot", () => {
+  const trial = new Trial();
+  const names = Array.from({ length: 12_000 }, (_, at) => `f${String(at).padStart(5, "0")}`);
+  trial.do("mkdir", { path: "/big/a", mode: 0o755 });
+  for (const name of names) trial.do("put", { path: `/big/a/${name}`, content: "" });
+  trial.do("mkdir", { path: "/big/a/closed", mode: 0o700 });
+  trial.do("mkdir", { path: "/big/a/zz", mode: 0o700 });
+  trial.do("setOwner", { path: "/big/a/closed", owner: "bob", group: "sales" });
+  const restored = trial.restored().machine;
+  for (const machine of [trial.machine, restored]) {
+    // The one that bob may list comes first: behind it, all files are passed, and then the one that he may not.
+    const behind = machine.checkSummary("/big", BOB, []);
+    expect(behind).toHaveLength(2);
+    expect(() => machine.checkSummary("/big", BOB, behind ?? [])).toThrow('inode="/big/a/zz"');
+    expect(machine.checkSummary("/big", ROOT, [])).toBe(undefined);
+  }
+  const behind = trial.machine.checkSummary("/big", BOB, []);
+  trial.do("delete", { path: "/big/a" });
+  expect(trial.machine.checkSummary("/big", BOB, behind ?? [])).toBe(undefined);
+});
