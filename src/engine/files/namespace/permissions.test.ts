@@ -121,3 +121,58 @@ test("a large tree is looked at in slices, whatever changes between them, and re
   trial.do("delete", { path: "/big/a" });
   expect(trial.machine.checkSummary("/big", BOB, behind ?? [])).toBe(undefined);
 });
+
+test("who may not write in a directory neither replaces its files nor learns what they are", () => {
+  const trial = new Trial();
+  trial.do("put", { path: "/d/f", content: "", mode: 0o666 });
+  for (const existing of ["refuse", "replace"] as const) {
+    for (const path of ["/d/f", "/d"]) {
+      const made = { path, caller: BOB, existing };
+      const denied = `access=WRITE, inode="${path === "/d" ? "/" : "/d"}"`;
+      expect(trial.refused("ACCESS_DENIED", "put", { ...made, content: "new" })).toContain(denied);
+      expect(trial.refused("ACCESS_DENIED", "create", made)).toContain(denied);
+    }
+  }
+  trial.do("setMode", { path: "/d", mode: 0o777 });
+  trial.do("put", { path: "/d/f", caller: BOB, existing: "replace", content: "new" });
+  trial.do("setMode", { path: "/d", mode: 0o755 });
+  trial.refused("ACCESS_DENIED", "truncate", { path: "/d", caller: BOB, length: 0 });
+  trial.refused("FILE_OPERATION_REFUSED", "truncate", { path: "/d", length: 0 });
+});
+
+test("denials for the sticky bit, of owners and attributes have HDFS's words, the sticky bit's first", () => {
+  const trial = new Trial();
+  trial.do("mkdir", { path: "/open", caller: ROOT, mode: 0o1777 });
+  trial.do("mkdir", { path: "/closed", caller: ROOT, mode: 0o1755 });
+  for (const directory of ["/open", "/closed"]) {
+    const path = `${directory}/f`;
+    trial.do("put", { path, content: "" });
+    const rights = `"${path}":quorate:supergroup:-rw-r--r--`;
+    const above = `"${directory}":quorate:supergroup:drwxr${directory === "/open" ? "wxrwt" : "-xr-t"}`;
+    expect(trial.refused("ACCESS_DENIED", "delete", { path, caller: BOB })).toBe(
+      `Permission denied by sticky bit: user=bob, path=${rights}, parent=${above}`,
+    );
+  }
+  trial.do("put", { path: "/open/of-bob", caller: BOB, content: "" });
+  const owner = { path: "/open/of-bob", caller: BOB, owner: "ann", group: undefined };
+  expect(trial.refused("ACCESS_DENIED", "setOwner", owner)).toBe(
+    "User bob is not a super user (non-super user cannot change owner).",
+  );
+  const set = { path: owner.path, caller: BOB, name: "trusted.a", value: "1", mode: "either" } as const;
+  expect(trial.refused("ACCESS_DENIED", "setAttribute", set)).toBe(
+    "User doesn't have permission for xattr: trusted.a",
+  );
+});
+
+test("an erasure coding policy that a directory does not have itself cannot be taken from it", () => {
+  const trial = new Trial();
+  const policy = { policy: "erasureCoding", value: undefined } as const;
+  trial.do("mkdir", { path: "/ec/below" });
+  trial.do("setPolicy", { path: "/ec", policy: "erasureCoding", value: "RS-3-2-1024k" });
+  expect(trial.refused("FILE_OPERATION_REFUSED", "setPolicy", { path: "/ec/below", ...policy })).toBe(
+    "No erasure coding policy explicitly set on /ec/below",
+  );
+  trial.do("setPolicy", { path: "/ec", ...policy });
+  trial.refused("FILE_OPERATION_REFUSED", "setPolicy", { path: "/ec", ...policy });
+  trial.do("setPolicy", { path: "/ec", policy: "storage", value: undefined });
+});
