@@ -80,13 +80,13 @@ export function parseArguments(command: FsCommand, args: readonly string[]): Arg
   const options = new Map<string, string>();
   const words =
     command.anywhere === true ? allOptions(command, args, options) : firstOptions(command, args, options);
-  // Of an unset variable: to take it for this directory could move or remove it.
-  if (command.free !== true && words.includes("")) throw new QuorateError("USAGE", EMPTY_PATH);
   const { min = 1, max = Infinity } = command;
   if (words.length < min)
     throw new QuorateError("USAGE", `Not enough arguments: expected ${min} but got ${words.length}`);
   if (words.length > max)
     throw new QuorateError("USAGE", `Too many arguments: expected ${max} but got ${words.length}`);
+  // Of an unset variable: to take it for this directory could move or remove it.
+  if (command.free !== true && words.includes("")) throw new QuorateError("USAGE", EMPTY_PATH);
   return new Arguments(words, options);
 }
 

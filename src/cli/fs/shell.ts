@@ -22,6 +22,12 @@ const TEXTS: Partial<Readonly<Record<string, string>>> = {
   DIRECTORY_NOT_EMPTY: "Directory is not empty",
 };
 
+/** Undefined: the error's own words. Of what is above the path they name that: "/f (is not a directory)". */
+function textOf({ code, message }: QuorateError): string | undefined {
+  if (code !== "PARENT_NOT_DIRECTORY") return TEXTS[code];
+  return message.endsWith("(is not a directory)") ? undefined : "Is not a directory";
+}
+
 export interface ShellPlace {
   readonly url: string;
   readonly user: string;
@@ -106,7 +112,7 @@ export class Shell {
   fail(shown: string, error: unknown): void {
     if (this.signal.aborted || !isQuorateError(error)) throw error;
     if (error.message === EMPTY_PATH) throw error;
-    const text = TEXTS[error.code];
+    const text = textOf(error);
     const firstLine = error.message.split("\n", 1)[0] ?? "";
     this.note(`${this.command}: ${text === undefined ? firstLine : `\`${shown}': ${text}`}`);
     // What `hdfs dfs` knows no code for keeps that of the error table.
