@@ -37,6 +37,12 @@ export type {
   Summary,
   WriteOptions,
 } from "./client/files/driver.ts";
+export type {
+  NodeReadOptions,
+  NodeReadStreamOptions,
+  NodeWriteOptions,
+  WriteFlag,
+} from "./client/files/node-options.ts";
 export type { FileHandle, OpenFlags } from "./client/files/file-handle.ts";
 export type { Files } from "./client/files/files.ts";
 export type { FileStats } from "./client/files/file-stats.ts";

@@ -337,6 +337,7 @@ async function openAdmin(
     port: options.httpPort,
     node,
     metrics,
+    logger: options.logger,
     names: namesOf(options),
     ...doors,
     ...(jobs === undefined ? {} : { jobs: jobs.door }),

@@ -56,6 +56,49 @@ export function filesContract(name: string, open: () => Promise<World>): void {
       expect(await files.readFile(at("empty"))).toHaveLength(0);
     });
 
+    test("options of node:fs/promises are done as there, or refused", async () => {
+      await files.writeFile(at("f"), "first", { flag: "wx", mode: "640" });
+      await expect(files.writeFile(at("f"), "second", { flag: "wx" })).rejects.toMatchObject(
+        refusal("PATH_EXISTS"),
+      );
+      await expect(files.writeFile(at("f"), "second", { flag: "ax" })).rejects.toMatchObject(
+        refusal("PATH_EXISTS"),
+      );
+      await files.writeFile(at("f"), " more", { flag: "a" });
+      expect(await files.readFile(at("f"), "latin1")).toBe("first more");
+      expect((await files.stat(at("f"))).mode).toBe(0o640);
+      await files.writeFile(at("hex"), "00ff10", "hex");
+      await files.appendFile(at("hex"), "IA==", { encoding: "base64" });
+      expect(await files.readFile(at("hex"), { encoding: "hex" })).toBe("00ff1020");
+      const stream = files.createReadStream(at("f"), { start: 2, end: 4, encoding: "utf8" });
+      expect(await stream.toArray()).toEqual(["rst"]);
+      await files.mkdir(at("d"), 0o700);
+      expect((await files.stat(at("d"))).mode).toBe(0o700);
+      const entries = await files.readdir(directory, { withFileTypes: true });
+      expect(entries.map((entry) => [entry.name, entry.isDirectory(), entry.parentPath])).toEqual(
+        ["d", "f", "hex"].map((name) => [name, name === "d", directory]),
+      );
+      await files.chmod(at("f"), "600");
+      expect((await files.stat(at("f"))).mode).toBe(0o600);
+      const odd = <T>(options: object): T => options as T;
+      const invalid = { name: "QuorateError", code: "ARGUMENT_INVALID" };
+      for (const call of [
+        () => files.writeFile(at("no"), "x", odd({ flag: "r+" })),
+        () => files.writeFile(at("no"), "x", odd({ mode: "rwx" })),
+        () => files.writeFile(at("no"), "x", odd({ encoding: "runes" })),
+        () => files.readFile(at("f"), odd({ flag: "w" })),
+        () => files.readdir(directory, odd({ encoding: "buffer" })),
+        () => files.stat(at("f"), odd({ bigint: true })),
+        () => files.open(at("no"), "r+" as "r"),
+        () => files.cp(at("f"), at("no"), odd({ preserveTimestamps: true })),
+        () => files.cp(at("f"), at("no"), { force: false }),
+      ])
+        await expect(call()).rejects.toMatchObject(invalid);
+      expect(() => files.createWriteStream(at("no"), odd({ flags: "a" }))).toThrow("flags");
+      expect(() => files.createReadStream(at("f"), { start: 3, end: 1 })).toThrow("before the start");
+      expect(await files.exists(at("no"))).toBe(false);
+    });
+
     test("a range is read without the rest; behind the end is refused", async () => {
       await files.writeFile(at("f"), "0123456789");
       const range = (offset: number, length?: number): Promise<string> =>

@@ -1,5 +1,5 @@
 /** What `quorate fs` says where something cannot be, as `hadoop fs` of 3.4.1 says it beside a real HDFS. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -95,4 +95,79 @@ test("who lacks a right is told what for", async () => {
   expect(chmod[1]).toMatch(/^chmod: changing permissions of '\/w\/f': /);
   expect((await said("bob", "-chown", "bob", "/w/f"))[1]).toMatch(/^chown: changing ownership of '\/w\/f': /);
   expect((await said("bob", "-test", "-e", "/w/private/x"))[1]).toMatch(/^test: Permission denied/);
+});
+
+test("an empty word is no path: nothing is read, moved or removed for it", async () => {
+  await fs("-mkdir", "-p", "/w/d");
+  const refusal = [255, "Can not create a Path from an empty string"] as const;
+  for (const command of ["ls", "cat", "rm", "put", "moveFromLocal", "copyFromLocal", "get", "du", "mkdir"]) {
+    const [code, text] = refusal;
+    expect(await fs(`-${command}`, ""), command).toEqual([code, `-${command}: ${text}`]);
+  }
+  expect(await fs("-mv", "", "/w/d")).toEqual([255, `-mv: ${refusal[1]}`]);
+  expect(await fs("-put", "a.txt", "")).toEqual([255, `-put: ${refusal[1]}`]);
+  expect(await fs("-chmod", "755", "")).toEqual([255, `-chmod: ${refusal[1]}`]);
+  expect(await fs("-find", "", "-name", "f")).toEqual([255, `-find: ${refusal[1]}`]);
+  expect(existsSync(join(local, "a.txt"))).toBe(true);
+});
+
+test("what lies below a file, and the root inside of itself, are refused in Hadoop's words", async () => {
+  await fs("-mkdir", "-p", "/w/d", "/w/dir/in");
+  await fs("-put", "a.txt", "/w/f");
+  for (const command of ["ls", "cat", "stat", "du", "count"]) {
+    const missing = `${command}: \`/w/f/below': No such file or directory`;
+    expect(await fs(`-${command}`, "/w/f/below")).toEqual([1, missing]);
+  }
+  expect(await fs("-mkdir", "-p", "/w/f/below")).toEqual([1, "mkdir: /w/f (is not a directory)"]);
+  expect(await fs("-touchz", "/w/f/below")).toEqual([1, "touchz: /w/f (is not a directory)"]);
+  expect(await fs("-rmdir", "/w/f")).toEqual([1, "rmdir: `/w/f': Is not a directory"]);
+  expect(await fs("-createSnapshot", "/w/f")).toEqual([1, "createSnapshot: `/w/f': Is not a directory"]);
+  expect(await fs("-mkdir", "/w/f")).toEqual([1, "mkdir: `/w/f': Is not a directory"]);
+  expect(await fs("-mkdir", "/w/d/")).toEqual([1, "mkdir: `/w/d': File exists"]);
+  expect(await fs("-mv", "/w/dir", "/w/f")).toEqual([1, "mv: `/w/f': File exists"]);
+  expect(await fs("-cp", "/w/dir", "/w/f")).toEqual([1, "cp: `/w/f': File exists"]);
+  expect(await fs("-cp", "-f", "/w/dir", "/w/f")).toEqual([1, "cp: `/w/f': Is not a directory"]);
+  expect(await fs("-cp", "/", "/w/root")).toEqual([1, "cp: `/' to `/w/root': is a subdirectory of itself"]);
+  expect(await fs("-mv", "/", "/w/d")).toEqual([1, "mv: `/' to `/w/d/': is a subdirectory of itself"]);
+  expect((await fs("-ls", "/w/../w/./dir"))[1]).toMatch(/ \/w\/dir\/in$/);
+});
+
+test("words that Hadoop takes are taken, and what it refuses is refused with its codes", async () => {
+  await fs("-mkdir", "/w");
+  await fs("-put", "-t", "0", "a.txt", "/w/a");
+  await fs("-put", "a.txt", "/w/b");
+  expect(await fs("-appendToFile", "-n", "a.txt", "/w/a")).toEqual([0, ""]);
+  expect(await fs("-test", "-e", "/w/*")).toEqual([0, ""]);
+  expect(await fs("-test", "-d", "/w/*")).toEqual([1, ""]);
+  expect(await fs("-test", "-e", "/w/none*")).toEqual([1, ""]);
+  expect(await fs("-getmerge", "/w/*", "made/by/it")).toEqual([0, ""]);
+  expect(readFileSync(join(local, "made/by/it"), "utf8")).toBe("hello\nhello\nhello\n");
+  expect(await fs("-appendToFile")).toEqual([1, "appendToFile: missing destination argument"]);
+  expect((await fs("-concat"))[0]).toBe(1);
+  expect((await fs("-truncate", "1.5", "/w/a"))[1]).toContain("Illegal length, a non-negative integer");
+  expect((await fs("-setrep", "x", "/w/a"))[1]).toContain("Illegal replication, a positive integer expected");
+  expect(await fs("-chgrp", ":g", "/w/a")).toEqual([
+    255,
+    "-chgrp: ':g' does not match expected pattern for group",
+  ]);
+  expect(await fs("-chown", ":", "/w/a")).toEqual([255, "-chown: ':' does not specify owner or group."]);
+  expect(await fs("-usage", "nosuch")).toEqual([255, "-usage: `nosuch': Unknown command"]);
+});
+
+test("cp -p keeps what its letters name", async () => {
+  await fs("-mkdir", "/w");
+  await fs("-put", "a.txt", "/w/a");
+  await fs("-setfattr", "-n", "user.x", "-v", "1", "/w/a");
+  await fs("-setfacl", "-m", "user:ann:rw-", "/w/a");
+  await fs("-chown", "bob:staff", "/w/a");
+  await fs("-touch", "-t", "20200102:030405", "/w/a");
+  expect(await fs("-cp", "-ptopax", "/w/a", "/w/all")).toEqual([0, ""]);
+  expect(await fs("-cp", "-pt", "/w/a", "/w/times")).toEqual([0, ""]);
+  const stats = async (path: string): Promise<string> => (await fs("-stat", "%u %g %a %y", path))[1];
+  expect(await stats("/w/all")).toBe(await stats("/w/a"));
+  expect((await fs("-getfacl", "/w/all"))[1]).toContain("user:ann:rw-");
+  expect((await fs("-getfattr", "-d", "/w/all"))[1]).toContain('user.x="1"');
+  expect(await stats("/w/times")).toMatch(/^quorate supergroup 644 2020-01-0/);
+  expect((await fs("-getfattr", "-d", "/w/times"))[1]).not.toContain("user.x");
+  expect(await fs("-cp", "-pz", "/w/a", "/w/z")).toEqual([255, "-cp: Illegal option -pz"]);
 });

@@ -83,8 +83,10 @@ export const chown: FsCommand = {
     const [names = "", ...words] = args.words;
     const match = /^([\w.@$-]*)(?::([\w.@$-]*))?$/.exec(names);
     const [, owner = "", group = ""] = match ?? [];
-    if (owner === "" && group === "")
+    if (match === null)
       throw new QuorateError("USAGE", `'${names}' does not match expected pattern for [owner][:group].`);
+    if (owner === "" && group === "")
+      throw new QuorateError("USAGE", `'${names}' does not specify owner or group.`);
     return each(shell, words, args.has("R"), ({ path, shown }) =>
       shell.files
         .chown(path, owner || undefined, group || undefined, { signal: shell.signal })
@@ -101,6 +103,8 @@ export const chgrp: FsCommand = {
   min: 2,
   run(shell, args) {
     const [group = "", ...words] = args.words;
+    if (!/^[\w.@$-]+$/.test(group))
+      throw new QuorateError("USAGE", `'${group}' does not match expected pattern for group`);
     return each(shell, words, args.has("R"), ({ path, shown }) =>
       shell.files
         .chown(path, undefined, group, { signal: shell.signal })
@@ -110,6 +114,7 @@ export const chgrp: FsCommand = {
 };
 
 const WAIT_INTERVAL_MS = 1000;
+const ILLEGAL_REPLICATION = "Illegal replication, a positive integer expected";
 
 export const setrep: FsCommand = {
   name: "setrep",
@@ -121,7 +126,7 @@ export const setrep: FsCommand = {
     const [count = "", ...words] = args.words;
     if (/^-?\d+$/.test(count) && Number(count) < 1)
       throw new QuorateError("USAGE", "replication must be >= 1");
-    const replication = wholeNumber("replication", count, 1);
+    const replication = wholeNumber("replication", count, 1, ILLEGAL_REPLICATION);
     const changed: Item[] = [];
     for await (const item of shell.items(words)) {
       for await (const one of shell.tree(item)) {

@@ -9,6 +9,8 @@ export interface FsCommand {
   readonly summary: string;
   /** Options that are there or not, without their dash. */
   readonly switches?: readonly string[];
+  /** Options that may have letters right behind them: "p" with "topax" takes `-p` and `-pto`. */
+  readonly lettered?: Readonly<Record<string, string>>;
   /** Options that take a value. */
   readonly values?: readonly string[];
   /** Options whose value may be missing: what follows is none when it begins with a dash. */
@@ -53,11 +55,16 @@ export class Arguments {
   }
 }
 
-export function wholeNumber(what: string, text: string, min: number): number {
+export const EMPTY_PATH = "Can not create a Path from an empty string";
+
+/** `refusal`: what is said instead, as Hadoop says it. Throws USAGE. */
+export function wholeNumber(what: string, text: string, min: number, refusal?: string): number {
   const value = Number(text);
-  if (!/^\d{1,15}$/.test(text) || value < min)
-    throw new QuorateError("USAGE", `${what} must be a whole number of at least ${min}, not "${text}"`);
-  return value;
+  if (/^\d{1,15}$/.test(text) && value >= min) return value;
+  throw new QuorateError(
+    "USAGE",
+    refusal ?? `${what} must be a whole number of at least ${min}, not "${text}"`,
+  );
 }
 
 /** Of commands that take one path, with Hadoop's words for none and for more. Throws USAGE. */
@@ -78,12 +85,14 @@ export function parseArguments(command: FsCommand, args: readonly string[]): Arg
     throw new QuorateError("USAGE", `Not enough arguments: expected ${min} but got ${words.length}`);
   if (words.length > max)
     throw new QuorateError("USAGE", `Too many arguments: expected ${max} but got ${words.length}`);
+  // Of an unset variable: to take it for this directory could move or remove it.
+  if (command.free !== true && words.includes("")) throw new QuorateError("USAGE", EMPTY_PATH);
   return new Arguments(words, options);
 }
 
 /** As `hdfs dfs` does it. */
 function firstOptions(
-  { switches = [], values = [], optionals = [], free }: FsCommand,
+  { switches = [], values = [], optionals = [], lettered = {}, free }: FsCommand,
   args: readonly string[],
   options: Map<string, string>,
 ): readonly string[] {
@@ -104,10 +113,22 @@ function firstOptions(
       const isThere = args[at + 1]?.startsWith("-") === false;
       options.set(name, isThere ? (args[++at] ?? "") : "");
     } else if (switches.includes(name)) options.set(name, "");
+    else if (hasLetters(lettered, name)) options.set(name.slice(0, 1), name.slice(1));
     else if (free === true) break;
     else throw new QuorateError("USAGE", `Illegal option ${word}`);
   }
   return args.slice(at);
+}
+
+function hasLetters(lettered: Readonly<Record<string, string>>, name: string): boolean {
+  const allowed = lettered[name.slice(0, 1)];
+  return (
+    allowed !== undefined &&
+    name
+      .slice(1)
+      .split("")
+      .every((letter) => allowed.includes(letter))
+  );
 }
 
 /** As `hdfs fsck` does it. */

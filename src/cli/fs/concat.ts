@@ -9,8 +9,11 @@ export const concat: FsCommand = {
   name: "concat",
   usage: USAGE,
   summary: "join files onto the end of the first one, in one step; the others are gone then",
+  min: 0,
   async run(shell, args) {
-    const [target = "", ...sources] = args.words;
+    const [target, ...sources] = args.words;
+    if (target === undefined)
+      throw new QuorateError("FILE_OPERATION_REFUSED", `Target path not specified. ${USAGE}`);
     if (sources.length < 2)
       throw new QuorateError("FILE_OPERATION_REFUSED", `The number of source paths is less than 2. ${USAGE}`);
     const path = await shell.pathOf(target);

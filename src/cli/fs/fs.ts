@@ -26,7 +26,7 @@ export async function fs(call: Call): Promise<number> {
     const [word, ...args] = rest;
     if (word === undefined) throw new QuorateError("USAGE", `a command is missing\n${overview()}`);
     const name = word.replace(/^--?/, "");
-    if (name === "help" || name === "usage" || name === "h") return print(helpFor(args[0]));
+    if (name === "help" || name === "usage" || name === "h") return print(helpFor(args[0], name));
     const command = commandOf(word);
     if (args.includes("--help")) return print(helpFor(command.name));
     return await run(command, args, place);
@@ -101,8 +101,11 @@ function print(text: string): number {
   return 0;
 }
 
-function helpFor(word: string | undefined): string {
+/** `verb`: what was asked, `help` or `usage`. */
+function helpFor(word: string | undefined, verb = "help"): string {
   if (word === undefined) return overview();
+  if (!FS_COMMANDS.some(({ name: known }) => known === word.replace(/^-/, "")))
+    throw new QuorateError("USAGE", `-${verb}: \`${word}': Unknown command`);
   const { name, usage, summary } = commandOf(word);
   return `quorate fs ${name} ${usage}\n  ${summary}`;
 }

@@ -2,7 +2,7 @@
 import { QuorateError, isQuorateError } from "../../runtime/errors.ts";
 import type { FileStats } from "../../client/files/file-stats.ts";
 import type { Arguments, FsCommand } from "./command.ts";
-import { nameExpression } from "../../client/files/glob.ts";
+import { expandGlob, isGlob, nameExpression } from "../../client/files/glob.ts";
 import type { Item, Shell } from "./shell.ts";
 import { localTime, modeText, sizeText, utcTime } from "./texts.ts";
 
@@ -174,12 +174,20 @@ export const test: FsCommand = {
     if (more !== undefined) throw new QuorateError("USAGE", "Only one test flag is allowed");
     if (flag === undefined) throw new QuorateError("USAGE", "No test flag given");
     const word = args.words[0] ?? "";
-    const path = await shell.pathOf(word);
     await shell.attempt(word, async () => {
-      if (!(await holds(shell, flag, path))) shell.exitCode = 1;
+      for (const path of await pathsOf(shell, word))
+        if (!(await holds(shell, flag, path))) shell.exitCode = 1;
     });
   },
 };
+
+/** What a pattern found must all be so. */
+async function pathsOf(shell: Shell, word: string): Promise<readonly string[]> {
+  if (!isGlob(word)) return [await shell.pathOf(word)];
+  const found = await expandGlob(shell.files, await shell.pathOf(word), shell.signal);
+  if (found.length === 0) shell.exitCode = 1;
+  return found.map(({ path }) => path);
+}
 
 async function holds({ files, signal }: Shell, flag: string, path: string): Promise<boolean> {
   try {

@@ -3,7 +3,7 @@ import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import type { FsCommand } from "./command.ts";
 import { wholeNumber } from "./command.ts";
 import type { Item, Shell } from "./shell.ts";
-import { join, parentOf } from "./shell.ts";
+import { isWithin, join, parentOf } from "./shell.ts";
 import { destinationOf, refusesMany, refuseWithin } from "./destination.ts";
 
 export const mkdir: FsCommand = {
@@ -14,16 +14,26 @@ export const mkdir: FsCommand = {
   async run(shell, args) {
     for (const word of args.words) {
       const path = await shell.pathOf(word);
-      await shell.attempt(word, async () => {
+      const shown = word.replace(/(.)\/+$/, "$1");
+      await shell.attempt(shown, async () => {
         const { files, signal } = shell;
-        await files.mkdir(path, { recursive: args.has("p"), signal }).catch((error: unknown) => {
-          if (!isMissing(error)) throw error;
-          shell.refuse(`${files.url}${parentOf(path)}`, "No such file or directory");
-        });
+        try {
+          await files.mkdir(path, { recursive: args.has("p"), signal });
+        } catch (error) {
+          if (isMissing(error)) shell.refuse(`${files.url}${parentOf(path)}`, "No such file or directory");
+          else if (await isAnother(shell, path, error)) shell.refuse(shown, "Is not a directory");
+          else throw error;
+        }
       });
     }
   },
 };
+
+/** Something is there that is no directory. */
+async function isAnother({ files, signal }: Shell, path: string, error: unknown): Promise<boolean> {
+  if (!isQuorateError(error) || error.code !== "PATH_EXISTS") return false;
+  return !(await files.stat(path, { signal })).isDirectory();
+}
 
 function isMissing(error: unknown): boolean {
   return isQuorateError(error) && error.code === "PATH_NOT_FOUND";
@@ -143,8 +153,8 @@ export const mv: FsCommand = {
     for (const item of items) {
       const to = target.isDirectory ? join(target.path, item.stats.name) : target.path;
       const shown = target.isDirectory ? join(destination, item.stats.name) : destination;
-      if (item.stats.isDirectory() && `${to}/`.startsWith(`${item.path}/`))
-        refuseWithin(shell, item, to, shown);
+      if (item.stats.isDirectory() && isWithin(to, item.path)) refuseWithin(shell, item, to, shown);
+      else if (target.isThere && !target.isDirectory) shell.refuse(shown, "File exists");
       else await shell.attempt(shown, () => files.rename(item.path, to, { overwrite: false, signal }));
     }
   },
@@ -231,7 +241,7 @@ export const truncate: FsCommand = {
   min: 2,
   async run(shell, args) {
     const [text = "", ...words] = args.words;
-    const length = wholeNumber("length", text, 0);
+    const length = wholeNumber("length", text, 0, "Illegal length, a non-negative integer expected");
     for await (const { shown, path, stats } of shell.items(words)) {
       if (stats.isFile() && length > stats.size) {
         const sizes = `Current size: ${stats.size}, truncate size: ${length}.`;

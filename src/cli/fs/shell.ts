@@ -7,6 +7,7 @@ import { connectAdministration } from "../../client/files/administration.ts";
 import type { Files } from "../../client/files/files.ts";
 import type { FileStats } from "../../client/files/file-stats.ts";
 import { expandGlob, isGlob } from "../../client/files/glob.ts";
+import { EMPTY_PATH } from "./command.ts";
 
 /** One thing that a word named: what it is, and how it is called in the output. */
 export interface Item {
@@ -19,8 +20,13 @@ const TEXTS: Partial<Readonly<Record<string, string>>> = {
   PATH_NOT_FOUND: "No such file or directory",
   PATH_EXISTS: "File exists",
   DIRECTORY_NOT_EMPTY: "Directory is not empty",
-  PARENT_NOT_DIRECTORY: "Is not a directory",
 };
+
+/** Undefined: the error's own words. Of what is above the path they name that: "/f (is not a directory)". */
+function textOf({ code, message }: QuorateError): string | undefined {
+  if (code !== "PARENT_NOT_DIRECTORY") return TEXTS[code];
+  return message.endsWith("(is not a directory)") ? undefined : "Is not a directory";
+}
 
 export interface ShellPlace {
   readonly url: string;
@@ -105,7 +111,8 @@ export class Shell {
   /** The command goes on with what else it was given, and ends with an exit code that is not 0. */
   fail(shown: string, error: unknown): void {
     if (this.signal.aborted || !isQuorateError(error)) throw error;
-    const text = TEXTS[error.code];
+    if (error.message === EMPTY_PATH) throw error;
+    const text = textOf(error);
     const firstLine = error.message.split("\n", 1)[0] ?? "";
     this.note(`${this.command}: ${text === undefined ? firstLine : `\`${shown}': ${text}`}`);
     // What `hdfs dfs` knows no code for keeps that of the error table.
@@ -133,7 +140,7 @@ export class Shell {
 
   /** A word as an absolute path. Throws USAGE for the URL of another file system. */
   async pathOf(word: string): Promise<string> {
-    if (word === "") throw new QuorateError("USAGE", "Can not create a Path from an empty string");
+    if (word === "") throw new QuorateError("USAGE", EMPTY_PATH);
     const url = /^(\w+:\/\/[^/]*)(\/.*)?$/.exec(word);
     if (url !== null) {
       const [, system = "", path = "/"] = url;
@@ -161,8 +168,12 @@ export class Shell {
     const path = await this.pathOf(word);
     const { files, signal } = this;
     if (!isGlob(word)) {
-      const stats = await (followLast ? files.stat(path, { signal }) : files.lstat(path, { signal }));
-      return [{ shown: word, path, stats }];
+      const stats = await (followLast ? files.stat(path, { signal }) : files.lstat(path, { signal })).catch(
+        asMissing,
+      );
+      return [
+        { shown: /\/(\/|\.{1,2}(\/|$))/.test(word) && word.startsWith("/") ? path : word, path, stats },
+      ];
     }
     const found = await expandGlob(files, path, signal);
     if (found.length === 0) throw new QuorateError("PATH_NOT_FOUND", word);
@@ -191,6 +202,17 @@ export class Shell {
     });
     for (const each of below) yield* this.tree(each);
   }
+}
+
+/** To who looks for it, what would be below a file is not there. */
+function asMissing(error: unknown): never {
+  if (!isQuorateError(error) || error.code !== "PARENT_NOT_DIRECTORY") throw error;
+  throw new QuorateError("PATH_NOT_FOUND", error.message, { cause: error });
+}
+
+/** The path is the directory, or in it. */
+export function isWithin(path: string, directory: string): boolean {
+  return `${path}/`.startsWith(directory === "/" ? "/" : `${directory}/`);
 }
 
 export function join(directory: string, name: string): string {

@@ -8,9 +8,10 @@ import type { Chunks } from "../../client/files/driver.ts";
 import type { FileStats } from "../../client/files/file-stats.ts";
 import type { Files } from "../../client/files/files.ts";
 import type { Arguments, FsCommand } from "./command.ts";
+import { preserve } from "./preserve.ts";
 import { Progress } from "./progress.ts";
 import type { Item, Shell } from "./shell.ts";
-import { join } from "./shell.ts";
+import { isWithin, join } from "./shell.ts";
 import type { Destination } from "./destination.ts";
 import { destinationOf, refusesMany, refuseWithin } from "./destination.ts";
 
@@ -22,8 +23,8 @@ interface Transfer {
   readonly from: Files;
   readonly to: Files;
   readonly overwrite: boolean;
-  /** Times, owner and permissions go along. */
-  readonly preserve: boolean;
+  /** What goes along, by Hadoop's letters: times, owner, permissions, access control list, extended attributes. */
+  readonly preserve: string;
   /** In one replica, as HDFS does it with what may be lost. */
   readonly isLazy: boolean;
   /** Without the unfinished name. */
@@ -72,9 +73,10 @@ async function* jobs(
   for (const item of items) {
     const target = to.isDirectory ? join(to.path, item.stats.name) : to.path;
     const shown = to.isDirectory ? join(to.shown, item.stats.name) : to.shown;
-    const isInside =
-      how.from === how.to && item.stats.isDirectory() && `${target}/`.startsWith(`${item.path}/`);
+    const isInside = how.from === how.to && item.stats.isDirectory() && isWithin(target, item.path);
     if (isInside) refuseWithin(shell, item, target, shown);
+    else if (item.stats.isDirectory() && to.isThere && !to.isDirectory)
+      shell.refuse(shown, how.overwrite ? "Is not a directory" : "File exists");
     else yield* jobsOf(shell, item.stats, target, shown, how);
   }
 }
@@ -115,7 +117,7 @@ async function copyFile(
     }
   };
   await writeWhole(shell, how, target, shown, counted);
-  if (how.preserve) await preserve(shell, how.to, source, target);
+  if (how.preserve !== "") await preserve(shell, how, how.preserve, source, target);
   progress.finished();
 }
 
@@ -161,23 +163,15 @@ function isUnknown(error: unknown): boolean {
   return isQuorateError(error) && error.code === "OUTCOME_UNKNOWN";
 }
 
-async function preserve(shell: Shell, to: Files, source: FileStats, target: string): Promise<void> {
-  const { signal } = shell;
-  await to.chmod(target, source.mode, { signal });
-  await to.utimes(target, source.atimeMs, source.mtimeMs, { signal });
-  if (to === shell.local) return;
-  await to.chown(target, source.owner, source.group, { signal });
-}
-
 function howOf(args: Arguments, from: Files, to: Files): Transfer {
   return {
     from,
     to,
     overwrite: args.has("f"),
-    preserve: args.has("p"),
+    preserve: args.has("p") ? args.value("p") || "top" : "",
     isLazy: args.has("l"),
     direct: args.has("d"),
-    threads: Math.min(args.count("t", 1) ?? DEFAULT_THREADS, THREADS_MAX),
+    threads: Math.min(Math.max(1, args.count("t", 0) ?? DEFAULT_THREADS), THREADS_MAX),
   };
 }
 
@@ -295,9 +289,11 @@ export const moveToLocal: FsCommand = {
 
 export const cp: FsCommand = {
   name: "cp",
-  usage: "[-f] [-p] [-d] [-t <threads>] <src> ... <dst>",
-  summary: "copy, directories with all below them; the bytes go through this machine",
-  switches: ["f", "p", "d"],
+  usage: "[-f] [-p | -p[topax]] [-d] [-t <threads>] <src> ... <dst>",
+  summary:
+    "copy, directories with all below them; the bytes go through this machine; -p keeps times, owner, permissions, a ACL, x attributes",
+  switches: ["f", "d"],
+  lettered: { p: "topax" },
   values: ["t", "q"],
   min: 2,
   async run(shell, args) {
@@ -313,8 +309,11 @@ export const cp: FsCommand = {
 
 export const appendToFile: FsCommand = {
   name: "appendToFile",
-  usage: "<localsrc> ... <dst>",
+  usage: "[-n] <localsrc> ... <dst>",
   summary: "append local files, or - standard input, in one append; makes the file when it is not there",
+  // A block of its own for what is appended: the server decides.
+  switches: ["n"],
+  min: 0,
   async run(shell, args) {
     const word = args.words.at(-1) ?? "";
     const sources = args.words.slice(0, -1);
@@ -366,8 +365,6 @@ export const getmerge: FsCommand = {
         if (args.has("nl")) yield Buffer.from("\n");
       }
     };
-    await shell.attempt(word, () =>
-      shell.local.writeFile(resolve(word), bytes(), { createParents: false, signal: shell.signal }),
-    );
+    await shell.attempt(word, () => shell.local.writeFile(resolve(word), bytes(), { signal: shell.signal }));
   },
 };

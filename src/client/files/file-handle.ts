@@ -126,5 +126,10 @@ export async function openHandle(
       if (await missing())
         return begin((chunks) => driver.write(path, chunks, { ...options, overwrite: false }));
       return begin((chunks) => driver.append(path, chunks, options));
+    default:
+      throw new QuorateError(
+        "ARGUMENT_INVALID",
+        `not done here: the flags "${String(flags)}"; there are r, w, wx and a`,
+      );
   }
 }

@@ -44,6 +44,11 @@ export class FileStats {
     this.childCount = description.childCount;
   }
 
+  /** The directory that it is in, as Node.js's Dirent has it. */
+  get parentPath(): string {
+    return this.path.slice(0, Math.max(1, this.path.length - this.name.length - 1));
+  }
+
   get mtime(): Date {
     return new Date(this.mtimeMs);
   }

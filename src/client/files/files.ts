@@ -28,6 +28,8 @@ import type {
 } from "./driver.ts";
 import type { FileHandle, OpenFlags } from "./file-handle.ts";
 import { openHandle } from "./file-handle.ts";
+import type { NodeReadOptions, NodeReadStreamOptions, NodeWriteOptions } from "./node-options.ts";
+import { modeOf, readAs, refuseOthers, writtenAs } from "./node-options.ts";
 import { FileStats } from "./file-stats.ts";
 import { checkPath, joinPath, parentOf } from "./path.ts";
 import { startUpload } from "./pipe.ts";
@@ -38,6 +40,12 @@ const DIRECTORY_MODE = 0o755;
 /** Files that `cp` copies at a time. */
 const COPIES_AT_A_TIME = 4;
 
+export interface ReaddirOptions extends CallOptions {
+  readonly recursive?: boolean;
+  /** Names are texts: anything else is refused. */
+  readonly encoding?: "utf8" | "utf-8";
+}
+
 export class Files extends Attributes<FilesDriver> {
   /** How the file system is called. */
   get url(): string {
@@ -47,31 +55,42 @@ export class Files extends Attributes<FilesDriver> {
   // Whole files
 
   /** With `encoding` a text, else bytes. PATH_NOT_FOUND, FILE_OPERATION_REFUSED (a directory). */
-  readFile(path: string, options: "utf8" | (ReadOptions & { readonly encoding: "utf8" })): Promise<string>;
-  readFile(path: string, options?: ReadOptions): Promise<Buffer>;
-  async readFile(
+  readFile(
     path: string,
-    options: "utf8" | (ReadOptions & { readonly encoding?: "utf8" }) = {},
-  ): Promise<Buffer | string> {
-    const { encoding, ...range } = options === "utf8" ? { encoding: options } : options;
+    options: BufferEncoding | (NodeReadOptions & { readonly encoding: BufferEncoding }),
+  ): Promise<string>;
+  readFile(path: string, options?: ReadOptions): Promise<Buffer>;
+  async readFile(path: string, options: BufferEncoding | NodeReadOptions = {}): Promise<Buffer | string> {
+    const { encoding, range } = readAs(options);
     const chunks: Uint8Array[] = [];
     for await (const chunk of this.driver.read(checkPath(path), range)) chunks.push(chunk);
     const bytes = Buffer.concat(chunks);
-    return encoding === undefined ? bytes : bytes.toString("utf8");
+    return encoding === undefined ? bytes : bytes.toString(encoding);
   }
 
   /**
    * The file is there when it is whole. PATH_EXISTS (a directory; or with `overwrite: false`). When the node that takes it dies, it
    * goes on at another one from the beginning, unless the content is a stream, which is had only once: NO_QUORUM.
    */
-  async writeFile(path: string, content: Content, options: WriteOptions = {}): Promise<void> {
-    await this.driver.write(checkPath(path), bytesOf(content), options, againOf(content));
+  writeFile(path: string, content: Content, options: NodeWriteOptions | BufferEncoding = {}): Promise<void> {
+    return this.writeAs(path, content, options, "w");
   }
 
   /** Makes the file when it is not there. BEING_WRITTEN, LEASE_RECOVERING. */
-  async appendFile(path: string, content: Content, options: WriteOptions = {}): Promise<void> {
+  appendFile(path: string, content: Content, options: NodeWriteOptions | BufferEncoding = {}): Promise<void> {
+    return this.writeAs(path, content, options, "a");
+  }
+
+  private async writeAs(
+    path: string,
+    given: Content,
+    how: NodeWriteOptions | BufferEncoding,
+    byDefault: "w" | "a",
+  ): Promise<void> {
+    const { content, options, appends } = writtenAs(given, how, byDefault);
     const where = checkPath(path);
-    if (await this.isThere(where, options)) await this.driver.append(where, bytesOf(content), options);
+    if (!appends) await this.driver.write(where, bytesOf(content), options, againOf(content));
+    else if (await this.isThere(where, options)) await this.driver.append(where, bytesOf(content), options);
     else await this.driver.write(where, bytesOf(content), { ...options, overwrite: false });
   }
 
@@ -80,19 +99,27 @@ export class Files extends Attributes<FilesDriver> {
     return this.driver.truncate(checkPath(path), length, options);
   }
 
-  open(path: string, flags: OpenFlags = "r", options: WriteOptions = {}): Promise<FileHandle> {
-    return openHandle(this.driver, checkPath(path), flags, options);
+  /** `options`: a number, as Node.js takes it, is the mode. */
+  async open(path: string, flags: OpenFlags = "r", options: WriteOptions | number = {}): Promise<FileHandle> {
+    const given = typeof options === "number" ? { mode: options } : options;
+    return openHandle(this.driver, checkPath(path), flags, given);
   }
 
   // Streams, all at the pace of the slower side
 
-  createReadStream(path: string, options: ReadOptions = {}): Readable {
-    return Readable.from(this.driver.read(checkPath(path), options), { objectMode: false });
+  createReadStream(path: string, options: NodeReadStreamOptions | BufferEncoding = {}): Readable {
+    const { range, encoding, highWaterMark } = readAs(options);
+    return Readable.from(this.driver.read(checkPath(path), range), {
+      objectMode: false,
+      ...(encoding === undefined ? {} : { encoding }),
+      ...(highWaterMark === undefined ? {} : { highWaterMark }),
+    });
   }
 
   /** Destroying it before it is finished leaves nothing behind. */
   createWriteStream(path: string, options: WriteOptions = {}): Writable {
     const where = checkPath(path);
+    refuseOthers(options);
     const upload = startUpload((chunks) => this.driver.write(where, chunks, options));
     const settle = (wait: Promise<void>, done: (error?: Error) => void): void =>
       void wait.then(() => done(), done);
@@ -142,20 +169,29 @@ export class Files extends Attributes<FilesDriver> {
 
   // Directories
 
-  /** Names in the order of their bytes; with `recursive` paths below the directory; with `withStats` what each is. */
+  /**
+   * Names in the order of their bytes; with `recursive` paths below the directory; with `withStats`, or Node.js's `withFileTypes`,
+   * what each is.
+   */
   readdir(
     path: string,
-    options: CallOptions & { readonly recursive?: boolean; readonly withStats: true },
+    options: ReaddirOptions & ({ readonly withStats: true } | { readonly withFileTypes: true }),
   ): Promise<FileStats[]>;
-  readdir(path: string, options?: CallOptions & { readonly recursive?: boolean }): Promise<string[]>;
+  readdir(path: string, options?: ReaddirOptions | "utf8"): Promise<string[]>;
   async readdir(
     path: string,
-    options: CallOptions & { readonly recursive?: boolean; readonly withStats?: boolean } = {},
+    options:
+      | (ReaddirOptions & { readonly withStats?: boolean; readonly withFileTypes?: boolean })
+      | "utf8" = {},
   ): Promise<string[] | FileStats[]> {
+    const given = typeof options === "string" ? { encoding: options } : options;
+    const { encoding = "utf8", withStats = false, withFileTypes = false, ...call } = given;
+    if (encoding !== "utf8" && encoding !== "utf-8")
+      throw new QuorateError("ARGUMENT_INVALID", `names are texts (utf8), not "${String(encoding)}"`);
     const where = checkPath(path);
     const found: FileStats[] = [];
-    for await (const entry of this.walk(where, options)) found.push(entry);
-    if (options.withStats === true) return found;
+    for await (const entry of this.walk(where, call)) found.push(entry);
+    if (withStats || withFileTypes) return found;
     return found.map((entry) => entry.path.slice(where === "/" ? 1 : where.length + 1));
   }
 
@@ -187,10 +223,12 @@ export class Files extends Attributes<FilesDriver> {
   /** Without `recursive`: PATH_EXISTS, PATH_NOT_FOUND (the directory above). That is looked at first, not in one step. */
   async mkdir(
     path: string,
-    options: CallOptions & { readonly recursive?: boolean; readonly mode?: number } = {},
+    options: (CallOptions & { readonly recursive?: boolean; readonly mode?: number | string }) | number = {},
   ): Promise<void> {
     const where = checkPath(path);
-    const { recursive = false, mode = DIRECTORY_MODE, ...call } = options;
+    const given = typeof options === "number" ? { mode: options } : options;
+    const { recursive = false, mode: wanted = DIRECTORY_MODE, ...call } = given;
+    const mode = modeOf(wanted);
     if (!recursive) {
       if (await this.isThere(where, call)) throw new QuorateError("PATH_EXISTS", `${where} already exists`);
       await this.driver.describe(parentOf(where), { ...call, followLast: true });
@@ -253,8 +291,14 @@ export class Files extends Attributes<FilesDriver> {
   async cp(
     from: string,
     to: string,
-    options: WriteOptions & { readonly recursive?: boolean } = {},
+    options: WriteOptions & { readonly recursive?: boolean; readonly force?: boolean } = {},
   ): Promise<void> {
+    refuseOthers(options);
+    if (options.force === false)
+      throw new QuorateError(
+        "ARGUMENT_INVALID",
+        "force: false skips files in silence; overwrite: false refuses them",
+      );
     const source = await this.driver.describe(checkPath(from), { ...callOf(options), followLast: true });
     const target = checkPath(to);
     if (source.type !== "directory") return this.copy(from, target, options);
@@ -281,11 +325,13 @@ export class Files extends Attributes<FilesDriver> {
 
   /** Of what a link leads to. PATH_NOT_FOUND. */
   async stat(path: string, options: CallOptions = {}): Promise<FileStats> {
+    refuseOthers(options);
     return new FileStats(await this.driver.describe(checkPath(path), { ...options, followLast: true }));
   }
 
   /** Of the link itself. */
   async lstat(path: string, options: CallOptions = {}): Promise<FileStats> {
+    refuseOthers(options);
     return new FileStats(await this.driver.describe(checkPath(path), { ...options, followLast: false }));
   }
 
@@ -300,8 +346,8 @@ export class Files extends Attributes<FilesDriver> {
     else await this.driver.checkAccess(where, permission, options);
   }
 
-  chmod(path: string, mode: number, options: CallOptions = {}): Promise<void> {
-    return this.driver.setMode(checkPath(path), mode, options);
+  async chmod(path: string, mode: number | string, options: CallOptions = {}): Promise<void> {
+    await this.driver.setMode(checkPath(path), modeOf(mode), options);
   }
 
   /** Undefined keeps it. */

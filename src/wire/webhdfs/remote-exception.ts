@@ -13,6 +13,14 @@ export interface RemoteException {
 /** What HDFS says, as of something that is not there, of a directory that is taken for a file. */
 const NO_FILE = /^Path is not a file/;
 
+/** What HDFS has an exception of its own for, told by its text. */
+const NO_CODING = /^No erasure coding policy explicitly set on /;
+const NO_CODING_EXCEPTION = {
+  exception: "NoECPolicySetException",
+  javaClassName: "org.apache.hadoop.hdfs.protocol.NoECPolicySetException",
+  status: 403,
+} as const satisfies HadoopException;
+
 /**
  * The status and body of an error. Some clients read the text: that of PATH_NOT_FOUND says "does not exist", that of
  * PARENT_NOT_DIRECTORY "not a directory", because the namespace words them so.
@@ -22,7 +30,9 @@ export function renderError(error: QuorateError): {
   readonly body: RemoteException;
 } {
   const said = NO_FILE.test(error.message) ? "PATH_NOT_FOUND" : error.code;
-  const { exception, javaClassName, status } = hadoopExceptionOf(said);
+  const { exception, javaClassName, status } = NO_CODING.test(error.message)
+    ? NO_CODING_EXCEPTION
+    : hadoopExceptionOf(said);
   return { status, body: { RemoteException: { exception, javaClassName, message: error.message } } };
 }
 

@@ -358,6 +358,8 @@ export class Changes {
         return undefined;
       case "setPolicy":
         if (command.policy === "storage") node.storagePolicy = command.value;
+        else if (command.value === undefined && node.erasureCoding === undefined)
+          refuse("FILE_OPERATION_REFUSED", `No erasure coding policy explicitly set on ${path}`);
         else if (command.value !== undefined && erasurePolicy(command.value) === undefined) {
           refuse("ARGUMENT_INVALID", `Policy '${command.value}' does not match any enabled policies`);
         } else node.erasureCoding = command.value;

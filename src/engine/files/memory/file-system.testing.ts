@@ -115,15 +115,17 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   async contentSummary(path: string, caller: Caller): Promise<ContentSummary> {
-    const { node } = this.tree.find(path, caller);
+    const { node, path: at } = this.tree.find(path, caller);
     const sum = { directories: 0, files: 0, length: 0 };
-    const walk = (each: Inode): void => {
-      if (each.type === "directory") sum.directories++;
-      else sum.files++;
+    const walk = (each: Inode, where: string): void => {
+      if (each.type === "directory") {
+        this.tree.allow(each, caller, 5, where);
+        sum.directories++;
+      } else sum.files++;
       sum.length += each.content.length;
-      for (const child of each.children.values()) walk(child);
+      for (const [name, child] of each.children) walk(child, `${where === "/" ? "" : where}/${name}`);
     };
-    walk(node);
+    walk(node, at);
     return {
       ...sum,
       space: usageOf(node).space,

@@ -48,7 +48,8 @@ export class Access {
   checkSticky(parent: Directory, node: Inode, names: readonly string[]): void {
     const { user } = this.caller;
     if (this.all || (parent.mode & STICKY) === 0 || parent.owner === user || node.owner === user) return;
-    const where = `path=${pathOf(names)}, owner=${node.owner}, parent=${pathOf(names, names.length - 1)}`;
+    const above = pathOf(names, names.length - 1);
+    const where = `path="${pathOf(names)}":${shownRights(node)}, parent="${above}":${shownRights(parent)}`;
     throw new Refusal("ACCESS_DENIED", `Permission denied by sticky bit: user=${user}, ${where}`);
   }
 
@@ -78,12 +79,16 @@ export class Access {
       [EXECUTE, "EXECUTE"],
     ] as const;
     const access = wanted.filter(([bit]) => (permission & bit) !== 0).map(([, word]) => word);
-    const type = node.kind === "directory" ? "d" : "-";
     const list = node.extras?.accessAcl === undefined ? "" : "+";
-    const inode = `inode="${path}":${node.owner}:${node.group}:${type}${symbols(node.mode)}${list}`;
+    const inode = `inode="${path}":${shownRights(node)}${list}`;
     const text = `Permission denied: user=${this.caller.user}, access=${access.join("_")}, ${inode}`;
     return new Refusal("ACCESS_DENIED", text);
   }
+}
+
+/** As a denial shows them. */
+function shownRights({ owner, group, kind, mode }: Inode): string {
+  return `${owner}:${group}:${kind === "directory" ? "d" : "-"}${symbols(mode)}`;
 }
 
 function symbols(mode: number): string {

@@ -42,6 +42,8 @@ export interface Totals {
   length: number;
   /** Replicas and parity counted, and what is set aside for blocks that are being written. */
   space: number;
+  /** Directories that not everybody may list: who sums up must be asked about these only (`listable.ts`). */
+  restricted: number;
 }
 
 abstract class Attributes {
@@ -203,9 +205,12 @@ export class Directory extends Attributes implements Totals {
   links = 0;
   length = 0;
   space = 0;
+  restricted = 0;
   /** Sum over the entries of `entryDigest`, modulo 2^32. */
   entriesDigest = 0;
   private ownDigest = 0;
+  /** What it adds to `restricted` by itself: 0 or 1. */
+  private ownRestricted = 0;
 
   get kind(): "directory" {
     return "directory";
@@ -217,6 +222,7 @@ export class Directory extends Attributes implements Totals {
     copy.childCount = this.childCount;
     copy.entriesDigest = this.entriesDigest;
     copy.ownDigest = this.ownDigest;
+    copy.ownRestricted = this.ownRestricted;
     copy.digest = this.digest;
     addTotals(copy, this, 1);
     // It counted itself already.
@@ -226,6 +232,10 @@ export class Directory extends Attributes implements Totals {
 
   /** After attributes changed. */
   seal(): void {
+    const isOpen = (this.mode & LISTABLE_BY_ALL) === LISTABLE_BY_ALL && this.extras?.accessAcl === undefined;
+    const restricted = isOpen ? 0 : 1;
+    this.restricted += restricted - this.ownRestricted;
+    this.ownRestricted = restricted;
     this.ownDigest = this.attributesDigest(3);
     this.sealEntries();
   }
@@ -235,6 +245,9 @@ export class Directory extends Attributes implements Totals {
     this.digest = stir(stir(this.ownDigest, this.entriesDigest), this.childCount);
   }
 }
+
+/** READ and EXECUTE for the owner, the group and all others. */
+const LISTABLE_BY_ALL = 0o555;
 
 export type Inode = FileNode | Directory | LinkNode;
 
@@ -259,11 +272,12 @@ export function addTotals(totals: Totals, node: Totals | Inode, times: number): 
     totals.links += times * node.links;
     totals.length += times * node.length;
     totals.space += times * node.space;
+    totals.restricted += times * node.restricted;
   }
 }
 
 export function noTotals(): Totals {
-  return { files: 0, directories: 0, links: 0, length: 0, space: 0 };
+  return { files: 0, directories: 0, links: 0, length: 0, space: 0, restricted: 0 };
 }
 
 /** Names that a quota counts. */

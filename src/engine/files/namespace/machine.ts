@@ -176,6 +176,10 @@ export class NamespaceMachine implements NamespaceQueries {
     return questions.list(this.state, path, caller, startAfter, limit);
   }
 
+  checkSummary(path: string, caller: Caller, behind: readonly string[]): readonly string[] | undefined {
+    return questions.checkSummary(this.state, path, caller, behind);
+  }
+
   contentSummary(path: string, caller: Caller): ContentSummary {
     return questions.contentSummary(this.state, path, caller);
   }

@@ -80,7 +80,15 @@ export interface NamespaceQueries {
    * cost independent of how many there are. Of a file: itself.
    */
   list(path: string, caller: Caller, startAfter: string, limit: number): Listing;
-  /** Of a whole subtree, at the cost of its depth: it is kept up to date. */
+  /**
+   * Raises ACCESS_DENIED when the caller may not list a directory of the subtree, as far as that is looked at in one slice.
+   * Gives where to go on, with another call in a later turn; undefined: it was looked at to its end. `behind` []: begins.
+   */
+  checkSummary(path: string, caller: Caller, behind: readonly string[]): readonly string[] | undefined;
+  /**
+   * Of a whole subtree, at the cost of its depth: it is kept up to date. Of the permissions only those of the directory itself
+   * are asked for: see `checkSummary`.
+   */
   contentSummary(path: string, caller: Caller): ContentSummary;
   /** The parts of a file that hold bytes [offset, offset + length). FILE_OPERATION_REFUSED: it is no file. */
   segments(path: string, caller: Caller, offset: number, length: number): FileSegments;

@@ -4,6 +4,7 @@ import type { Access } from "./access.ts";
 import { entriesOf, chunkOf, placeOf } from "./chunk.ts";
 import { erasurePolicyOf } from "./erasure-policy.ts";
 import type { Directory, FileNode } from "./inode.ts";
+import { checkListable } from "./listable.ts";
 import { noTotals, addTotals } from "./inode.ts";
 import type {
   AclStatus,
@@ -33,6 +34,8 @@ import { statusOf } from "./status.ts";
 
 /** Entries of one listing. */
 const LISTING_MAX = 10_000;
+/** Entries of a subtree that is summed up, looked at in one turn. */
+const SUMMARY_ENTRIES = 10_000;
 
 export function status(state: NamespaceState, path: string, caller: Caller, followLast: boolean): FileStatus {
   const found = resolve(state.root, path, accessOf(state, caller), followLast);
@@ -92,6 +95,19 @@ function listSnapshots(
     .slice(0, limit)
     .map(({ name, root }) => statusOf(state, root, [...names, name], true, coding));
   return { entries, remaining: rest.length - entries.length };
+}
+
+export function checkSummary(
+  state: NamespaceState,
+  path: string,
+  caller: Caller,
+  behind: readonly string[],
+): readonly string[] | undefined {
+  const access = accessOf(state, caller);
+  const found = resolve(state.root, path, access);
+  const node = existing(found);
+  if (node.kind !== "directory") return undefined;
+  return checkListable(node, found.names, access, behind, { left: SUMMARY_ENTRIES });
 }
 
 export function contentSummary(state: NamespaceState, path: string, caller: Caller): ContentSummary {

@@ -119,8 +119,16 @@ export class NodeFileSystem implements FileSystem {
     return this.ask((namespace) => namespace.list(path, caller, startAfter, LISTING_NAMES), options);
   }
 
-  contentSummary(path: string, caller: Caller, options?: CallOptions): Promise<ContentSummary> {
-    return this.ask((namespace) => namespace.contentSummary(path, caller), options);
+  async contentSummary(path: string, caller: Caller, options?: CallOptions): Promise<ContentSummary> {
+    let behind: readonly string[] | undefined = [];
+    for (;;) {
+      const from: readonly string[] = behind;
+      const summary = await this.ask((namespace) => {
+        behind = namespace.checkSummary(path, caller, from);
+        return behind === undefined ? namespace.contentSummary(path, caller) : undefined;
+      }, options);
+      if (summary !== undefined) return summary;
+    }
   }
 
   acl(path: string, caller: Caller, options?: CallOptions): Promise<AclStatus> {

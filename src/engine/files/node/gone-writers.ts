@@ -19,7 +19,10 @@ const JUST_NOW_MS = 1_500;
 
 export interface GoneWritersOptions {
   readonly clock: Clock;
-  readonly log: NamespaceLog;
+  readonly log: Pick<NamespaceLog, "tell"> & {
+    readonly group: Pick<NamespaceLog["group"], "leading">;
+    readonly machine: Pick<NamespaceLog["machine"], "openFiles">;
+  };
   readonly locations: Pick<LocationTable, "lifeOf" | "nodes">;
   /** Safe mode: files stay as they are. */
   readonly paused: () => boolean;
@@ -37,6 +40,8 @@ export class GoneWriters {
   /** Holders of another process than their node's: since when that is so. */
   private readonly otherSinceMs = new Map<string, number>();
   private isAsking = false;
+  /** How many were told of so far: it goes round, so that holders whose end is refused keep none of the others waiting. */
+  private told = 0;
   private timer: Timer;
 
   constructor(options: GoneWritersOptions) {
@@ -66,8 +71,11 @@ export class GoneWriters {
 
   private end(holders: readonly string[], silentMs: number): void {
     this.isAsking = true;
+    const from = this.told % holders.length;
+    const some = [...holders.slice(from), ...holders.slice(0, from)].slice(0, HOLDERS_MAX);
+    this.told += some.length;
     // What comes of it is seen at the next look.
-    const command = { type: "endLeases", holders: holders.slice(0, HOLDERS_MAX), silentMs } as const;
+    const command = { type: "endLeases", holders: some, silentMs } as const;
     this.options.log.tell(command, () => (this.isAsking = false));
   }
 

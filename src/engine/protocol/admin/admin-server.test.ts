@@ -1,6 +1,7 @@
+import { once } from "node:events";
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import { createServer, get } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { connect } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { ReplyError } from "../../keyspace/reply.ts";
@@ -71,7 +72,7 @@ function exampleNode(barrier: Barrier, more: Partial<ObservedNode> = {}): Observ
 const servers: AdminServer[] = [];
 async function serve(
   barrier: Barrier = (done) => done(undefined),
-  more: Pick<AdminServerOptions, "files" | "filesAdmin" | "names"> = {},
+  more: Pick<AdminServerOptions, "files" | "filesAdmin" | "names" | "logger"> = {},
   node: Partial<ObservedNode> = {},
 ): Promise<string> {
   const server = await startAdminServer({
@@ -348,4 +349,35 @@ test("a port in use is one clear error", async () => {
     metrics: createMetrics(),
   });
   await expect(second).rejects.toMatchObject({ code: "PORT_IN_USE" });
+});
+
+test("a connection too many is closed at once, is counted and told of; the others are served", async () => {
+  const told: string[] = [];
+  const url = await serve(undefined, {
+    logger: { log: (level, event) => void told.push(`${level} ${event}`) },
+  });
+  const port = Number(new URL(url).port);
+  const sockets: Socket[] = [];
+  const open = async (): Promise<Socket> => {
+    const socket = connect(port, "127.0.0.1");
+    socket.on("error", () => undefined).resume();
+    sockets.push(socket);
+    await once(socket, "connect");
+    return socket;
+  };
+  const first = await open();
+  // They are taken in order: the first one's answer says that it is there.
+  first.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  for (let count = 1; count < 256; count++) await open();
+  for (let extra = 0; extra < 3; extra++) {
+    const socket = await open();
+    if (!socket.destroyed) await once(socket, "close");
+  }
+  first.write("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  let text = "";
+  first.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  await once(first, "close");
+  expect(text).toContain("quorate_http_connections_refused_total 3");
+  expect(told).toEqual(["warn http.connections-refused"]);
+  for (const socket of sockets) socket.destroy();
 });

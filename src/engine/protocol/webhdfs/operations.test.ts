@@ -415,6 +415,20 @@ function steps(): readonly (readonly [
     ],
     ["/", { op: "GETECCODECS" }, [200, { ErasureCodingCodecs: { rs: "rs_simd, rs_table" } }]],
     ["/d", { op: "UNSETECPOLICY" }, ok],
+    [
+      "/d",
+      { op: "UNSETECPOLICY" },
+      [
+        403,
+        {
+          RemoteException: {
+            exception: "NoECPolicySetException",
+            javaClassName: "org.apache.hadoop.hdfs.protocol.NoECPolicySetException",
+            message: "No erasure coding policy explicitly set on /d",
+          },
+        },
+      ],
+    ],
     ["/", { op: "ENABLEECPOLICY", ecpolicy: "RS-6-3-1024k" }, ok],
     ["/", { op: "ENABLEECPOLICY", ecpolicy: "XOR-2-1-1024k" }, unsupported],
     ["/", { op: "ENABLEECPOLICY", ecpolicy: "RS-9" }, invalid],
@@ -534,4 +548,13 @@ test("every operation of the table is answered, each with the shape that Hadoop'
     asked.add(operation.op);
   }
   expect(Object.keys(OPERATIONS).filter((name) => !asked.has(name as OperationName))).toEqual([]);
+});
+
+test("how a file is kept is told to who may read it", async () => {
+  await ask("/kept", { op: "CREATE", ...created, permission: 0o640 }, "x");
+  for (const op of ["GETSTORAGEPOLICY", "GETECPOLICY"] as const) {
+    expect((await ask("/kept", { op }, ""))[0]).toBe(200);
+    const { status } = await send(`${base}/webhdfs/v1/kept?op=${op}&user.name=bob`, "GET");
+    expect(status).toBe(403);
+  }
 });

@@ -19,12 +19,13 @@ function policy(
   storageTypes: readonly string[],
   fallbacks: readonly string[] = [],
   copyOnCreateFile = false,
+  creationFallbacks = fallbacks,
 ): StoragePolicyJson {
   return {
     id,
     name,
     storageTypes,
-    creationFallbacks: fallbacks,
+    creationFallbacks,
     replicationFallbacks: fallbacks,
     copyOnCreateFile,
   };
@@ -35,7 +36,7 @@ export const STORAGE_POLICIES: readonly StoragePolicyJson[] = [
   policy(1, "PROVIDED", ["PROVIDED", "DISK"], ["PROVIDED", "DISK"]),
   policy(2, "COLD", ["ARCHIVE"]),
   policy(5, "WARM", ["DISK", "ARCHIVE"], ["DISK", "ARCHIVE"]),
-  policy(DEFAULT_STORAGE_POLICY_ID, DEFAULT_STORAGE_POLICY, ["DISK"], ["ARCHIVE"]),
+  policy(DEFAULT_STORAGE_POLICY_ID, DEFAULT_STORAGE_POLICY, ["DISK"], ["ARCHIVE"], false, []),
   policy(10, "ONE_SSD", ["SSD", "DISK"], ["SSD", "DISK"]),
   policy(12, "ALL_SSD", ["SSD"], ["DISK"]),
   policy(14, "ALL_NVDIMM", ["NVDIMM"], ["DISK"]),

@@ -51,6 +51,8 @@ const PACKET_BYTES = 65_536;
 /** What a client is told to use as its copy buffer. */
 const BUFFER_BYTES = 4096;
 const CRC32C = 2;
+/** The permission, as `checkAccess` takes it. */
+const READ = 4;
 
 export const QUESTIONS: Questions = {
   // Nothing waits longer for a client that has gone than for the round that all requests of the turn share: no signal.
@@ -134,10 +136,12 @@ export const QUESTIONS: Questions = {
   },
   GETALLSTORAGEPOLICY: async () => ({ BlockStoragePolicies: { BlockStoragePolicy: STORAGE_POLICIES } }),
   async GETSTORAGEPOLICY({ files, path, caller, signal }) {
+    await files.checkAccess(path, caller, READ, { signal });
     const status = await files.status(path, caller, { signal });
     return { BlockStoragePolicy: storagePolicy(status.storagePolicy) };
   },
   async GETECPOLICY({ files, path, caller, signal }) {
+    await files.checkAccess(path, caller, READ, { signal });
     const status = await files.status(path, caller, { signal });
     return erasureCodingPolicy(status.erasureCoding);
   },

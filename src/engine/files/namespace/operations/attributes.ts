@@ -40,7 +40,10 @@ export const ATTRIBUTE_OPERATIONS: Operations<
     const node = existing(found);
     access.checkOwner(node, found.names);
     if (!access.all) {
-      if (owner !== undefined && owner !== caller.user) access.checkSuperuser("change the owner");
+      if (owner !== undefined && owner !== caller.user) {
+        const text = `User ${caller.user} is not a super user (non-super user cannot change owner).`;
+        throw new Refusal("ACCESS_DENIED", text);
+      }
       if (group !== undefined && group !== node.group && !caller.groups.includes(group)) {
         throw new Refusal("ACCESS_DENIED", `User ${caller.user} does not belong to ${shown(group)}`);
       }
@@ -206,7 +209,15 @@ export const ATTRIBUTE_OPERATIONS: Operations<
 
 function checkErasureCoding(node: Inode, found: Resolved, value: string | undefined): void {
   if (node.kind !== "directory") {
-    const text = `Attempt to set an erasure coding policy for a file ${pathOf(found.names)}`;
+    const path = pathOf(found.names);
+    const text =
+      value === undefined
+        ? `Cannot unset an erasure coding policy on a file ${path}`
+        : `Attempt to set an erasure coding policy for a file ${path}`;
+    throw new Refusal("FILE_OPERATION_REFUSED", text);
+  }
+  if (value === undefined && node.extras?.erasureCoding === undefined) {
+    const text = `No erasure coding policy explicitly set on ${pathOf(found.names)}`;
     throw new Refusal("FILE_OPERATION_REFUSED", text);
   }
   if (value === undefined || value === REPLICATION_POLICY || erasurePolicy(value) !== undefined) return;
@@ -241,11 +252,11 @@ export function checkAttributeName(
     const text = "An XAttr name must be prefixed with user/trusted/security/system, followed by a '.'";
     throw new Refusal("ARGUMENT_INVALID", text);
   }
-  if (space === "system" || space === "security") {
-    const text = `User doesn't have permission for xattr: ${shown(name)}: ${space} attributes are internal`;
-    throw new Refusal("ACCESS_DENIED", text);
+  const isInternal = space === "system" || space === "security";
+  if (isInternal || (space === "trusted" && !access.superuser)) {
+    const why = isInternal ? `: ${space} attributes are internal` : "";
+    throw new Refusal("ACCESS_DENIED", `User doesn't have permission for xattr: ${shown(name)}${why}`);
   }
-  if (space === "trusted") access.checkSuperuser(`use attribute ${shown(name)}`);
   if (toWrite && space === "user" && node.kind === "directory" && (node.mode & STICKY) !== 0) {
     access.checkOwner(node, found.names);
   } else if (toWrite) access.check(node, WRITE, found.names, found.names.length);

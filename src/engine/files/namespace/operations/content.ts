@@ -185,6 +185,9 @@ export function placeOfFile(state: NamespaceState, file: IntendedFile, content: 
   // A coded file is kept once; its parity is what replicas would be.
   const replication = coding === undefined ? wanted : 1;
   const replaced = nodeOf(there);
+  // Who may not write in the directory neither replaces what is there nor is told of it.
+  const parent = replaced === undefined ? undefined : there.nodes[there.names.length - 1];
+  if (parent !== undefined) access.check(parent, WRITE, there.names, there.names.length - 1);
   if (replaced?.kind === "directory") {
     throw new Refusal("PATH_EXISTS", `${shown(path)} already exists as a directory`);
   }
@@ -227,8 +230,8 @@ export function refuseCoded(file: FileNode, found: Pick<Resolved, "names">, verb
 export function writable(state: NamespaceState, found: Resolved, access: Access): FileNode {
   const node = existing(found);
   const path = pathOf(found.names);
-  if (node.kind !== "file") throw new Refusal("FILE_OPERATION_REFUSED", `Path is not a file: ${path}`);
   access.check(node, WRITE, found.names, found.names.length);
+  if (node.kind !== "file") throw new Refusal("FILE_OPERATION_REFUSED", `Path is not a file: ${path}`);
   const lease = state.leases.get(node.id);
   if (lease === undefined) return node;
   if (lease.holder === RECOVERING) {

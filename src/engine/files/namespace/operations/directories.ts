@@ -72,8 +72,9 @@ export function checkRemovable(state: NamespaceState, found: Resolved, node: Ino
 export function checkTakenOut({ names, nodes }: Resolved, node: Inode, access: Access): void {
   if (names.length === 0) throw new Refusal("FILE_OPERATION_REFUSED", "the root directory cannot be removed");
   const parent = nodes[names.length - 1] as Directory;
-  access.check(parent, WRITE, names, names.length - 1);
+  // In the order of HDFS, whose words say which of the two it was.
   access.checkSticky(parent, node, names);
+  access.check(parent, WRITE, names, names.length - 1);
 }
 
 /** A directory with snapshots stays where it is: what they hold is reached through it. */
