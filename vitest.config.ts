@@ -1,9 +1,57 @@
+import { relative } from "node:path";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer } from "vitest/node";
+import type { TestSpecification } from "vitest/node";
 
 const common = { pool: "forks", testTimeout: 30_000, hookTimeout: 30_000 } as const;
 
+/** Under faults of every kind, loaded by many clients, or looked at by the second: what runs beside would be one more fault. */
+const ALONE = [
+  "test/faults/**/*.test.ts",
+  "test/clients/surviving.test.ts",
+  "test/cli/start.test.ts",
+  "test/cli/tour.test.ts",
+];
+
+/**
+ * What takes longest, first: a machine without a record of earlier runs takes large files first, and the longest is a few lines
+ * that ended up last, with the other worker idle. Seconds; the order is all that matters.
+ */
+const LONGEST: Readonly<Record<string, number>> = {
+  "test/simulation/raft.test.ts": 80,
+  "test/simulation/paxos.test.ts": 70,
+  "src/simulation/several-groups-members.test.ts": 43,
+  "src/consensus/mutants.test.ts": 37,
+  "src/engine/files/node/files-swarm.test.ts": 29,
+  "src/simulation/experiments.test.ts": 28,
+  "src/mapreduce/task/task-process.test.ts": 24,
+  "src/engine/files/node/files-mutants.test.ts": 22,
+  "src/simulation/several-groups.test.ts": 21,
+  "src/engine/mapreduce/mutants.test.ts": 18,
+  "test/files/cluster.test.ts": 104,
+  "test/mapreduce/cluster.test.ts": 90,
+  "test/mapreduce/streaming.test.ts": 70,
+  "test/files/hadoop-attributes.test.ts": 61,
+  "test/cli/members.test.ts": 34,
+  "test/files/hdfs.test.ts": 29,
+  "test/files/hadoop-cluster.test.ts": 28,
+  "test/files/hadoop.test.ts": 27,
+  "test/files/operators.test.ts": 24,
+};
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const order = ({ project }: TestSpecification): number => project.config.sequence.groupOrder;
+    const seconds = ({ moduleId }: TestSpecification): number =>
+      LONGEST[relative(this.ctx.config.root, moduleId)] ?? 0;
+    const sorted = await super.sort(files);
+    return sorted.sort((left, right) => order(left) - order(right) || seconds(right) - seconds(left));
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -18,12 +66,22 @@ export default defineConfig({
       {
         test: {
           ...common,
-          // Real processes with deadlines of their own: one file at a time has the machine for itself.
+          // Real processes, which wait for each other most of the time: two files fill a machine that one leaves half idle.
           name: "whole",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/simulation/**"],
-          maxWorkers: 1,
+          exclude: ["test/simulation/**", ...ALONE],
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...common,
+          // Deadlines of their own: one file at a time has the machine for itself.
+          name: "alone",
+          include: ALONE,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
