@@ -1,9 +1,40 @@
+import { relative } from "node:path";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer } from "vitest/node";
+import type { TestSpecification } from "vitest/node";
 
 const common = { pool: "forks", testTimeout: 30_000, hookTimeout: 30_000 } as const;
 
+/**
+ * What takes longest, first: a machine without a record of earlier runs takes large files first, and the longest is a few lines
+ * that ended up last, with the other worker idle. Seconds; the order is all that matters.
+ */
+const LONGEST: Readonly<Record<string, number>> = {
+  "test/simulation/raft.test.ts": 80,
+  "test/simulation/paxos.test.ts": 70,
+  "src/simulation/several-groups-members.test.ts": 43,
+  "src/consensus/mutants.test.ts": 37,
+  "src/engine/files/node/files-swarm.test.ts": 29,
+  "src/simulation/experiments.test.ts": 28,
+  "src/mapreduce/task/task-process.test.ts": 24,
+  "src/engine/files/node/files-mutants.test.ts": 22,
+  "src/simulation/several-groups.test.ts": 21,
+  "src/engine/mapreduce/mutants.test.ts": 18,
+};
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const order = ({ project }: TestSpecification): number => project.config.sequence.groupOrder;
+    const seconds = ({ moduleId }: TestSpecification): number =>
+      LONGEST[relative(this.ctx.config.root, moduleId)] ?? 0;
+    const sorted = await super.sort(files);
+    return sorted.sort((left, right) => order(left) - order(right) || seconds(right) - seconds(left));
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {

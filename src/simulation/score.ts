@@ -13,6 +13,23 @@ export interface MutantScore {
   readonly violation: string | undefined;
 }
 
+/**
+ * A seed that finds the mutant, if any of those within which it must be found does: what `scoreMutant` says too, but for which is
+ * the first. The known seed is tried before all others.
+ */
+export function findMutant(
+  algorithm: Algorithm,
+  mutant: Mutant,
+): { readonly foundBy: number | undefined; readonly seedsTried: number } {
+  const { foundWithin, foundBy: known } = MUTANTS[mutant];
+  const seed = known?.[algorithm];
+  if (seed !== undefined && seed <= foundWithin && violationBy(algorithm, mutant, seed) !== undefined) {
+    return { foundBy: seed, seedsTried: 1 };
+  }
+  const { foundAfter, seedsTried } = scoreMutant(algorithm, mutant);
+  return { foundBy: foundAfter, seedsTried: seedsTried + (seed === undefined ? 0 : 1) };
+}
+
 /** Tries seeds 1, 2, 3… until the mutant is found. `seedsMax`: default as many as the mutant is allowed. */
 export function scoreMutant(
   algorithm: Algorithm,
@@ -20,11 +37,15 @@ export function scoreMutant(
   seedsMax: number = MUTANTS[mutant].foundWithin,
 ): MutantScore {
   for (let seed = 1; seed <= seedsMax; seed++) {
-    const { nodes } = MUTANTS[mutant];
-    const { violation } = simulate(seed, { consensus: algorithm, mutant, nodes });
+    const violation = violationBy(algorithm, mutant, seed);
     if (violation !== undefined) return { algorithm, mutant, foundAfter: seed, seedsTried: seed, violation };
   }
   return { algorithm, mutant, foundAfter: undefined, seedsTried: seedsMax, violation: undefined };
+}
+
+function violationBy(algorithm: Algorithm, mutant: Mutant, seed: number): string | undefined {
+  const { nodes } = MUTANTS[mutant];
+  return simulate(seed, { consensus: algorithm, mutant, nodes }).violation;
 }
 
 /** Rows of the table in docs/simulation.md. */

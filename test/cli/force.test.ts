@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createClient } from "redis";
 import { afterEach, expect, test } from "vitest";
 import { ALGORITHMS } from "../../src/consensus/algorithms.ts";
-import { freePorts } from "../../src/cli/ports.ts";
+import { freePorts } from "../free-ports.ts";
 import type { Running } from "./program.ts";
 import { cleanUp, keptBy, launch, run, scratch, statusOf, until } from "./program.ts";
 
@@ -13,7 +13,7 @@ test.each(ALGORITHMS)(
   "%s: the last of three goes on alone with what it held, takes others in, and the old ones cannot come back",
   async (algorithm) => {
     const ids = ["n1", "n2", "n3"];
-    const ports = await freePorts("127.0.0.1", 12);
+    const ports = await freePorts(12);
     const list = ids.map((id, at) => `${id}=127.0.0.1:${ports[at] ?? 0}`).join(",");
     const root = scratch();
     const urlAt = (at: number): string => `redis://127.0.0.1:${ports[3 + at] ?? 0}`;

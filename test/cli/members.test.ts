@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { createClient } from "redis";
 import { afterEach, expect, test } from "vitest";
 import { ALGORITHMS } from "../../src/consensus/algorithms.ts";
-import { freePorts } from "../../src/cli/ports.ts";
 import type { NodeEntry } from "../../src/engine/protocol/admin/status-document.ts";
+import { freePorts } from "../free-ports.ts";
 import type { Ended, Running } from "./program.ts";
 import { cleanUp, keptBy, launch, run, scratch, startCluster, statusOf, until } from "./program.ts";
 
@@ -78,7 +78,7 @@ interface Joined {
 }
 
 async function joining(name: string, url: string, data: string): Promise<Joined> {
-  const [port = 0, http = 0, peer = 0] = await freePorts("127.0.0.1", 3);
+  const [port = 0, http = 0, peer = 0] = await freePorts(3);
   const ports = ["--port", String(port), "--http-port", String(http), "--peer-port", String(peer)];
   const args = ["start", "--name", name, "--join", url, ...ports, "--data", data];
   const program = launch(args);

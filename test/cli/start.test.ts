@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createClient } from "redis";
 import { afterEach, expect, test } from "vitest";
 import { ALGORITHMS } from "../../src/consensus/algorithms.ts";
-import { freePorts } from "../../src/cli/ports.ts";
+import { freePorts } from "../free-ports.ts";
 import { cleanUp, isAlive, keptBy, launch, run, scratch, startCluster, statusOf, until } from "./program.ts";
 
 const CASE_TIMEOUT_MS = 60_000;
@@ -26,7 +26,8 @@ test.each(ALGORITHMS)(
   "%s: a node that is killed comes back within two seconds, and the cluster goes on meanwhile",
   async (algorithm) => {
     const words = ["--nodes", "3", "--data", join(scratch(), "data"), ...keptBy(algorithm)];
-    const { program, urls, url } = await startCluster(words);
+    const anyPorts = ["--port", "0", "--http-port", "0", "--peer-port", "0"];
+    const { program, urls, url } = await startCluster([...words, ...anyPorts]);
     expect(program.stdout()).toContain(`of 3, ${algorithm}, always`);
     const before = await statusOf(url);
     expect(before.nodes.map(({ id }) => id)).toEqual(["n1", "n2", "n3"]);
@@ -144,7 +145,7 @@ test(
     const data = join(scratch(), "data");
     const { program, url } = await startCluster(["--data", data]);
     const { nodes } = await statusOf(url);
-    const [free = 0] = await freePorts("127.0.0.1", 1);
+    const [free = 0] = await freePorts(1);
     const other = ["start", "--data", data, "--port", "0", "--http-port", "0"];
     // Whatever else would be wrong with it, that the directory is in use comes first.
     for (const words of [[], ["--peer-port", String(free)], ["--peer-port", "0"], ["--nodes", "3"]]) {
@@ -166,7 +167,7 @@ test(
 test(
   "three starts with --name and --cluster, as on three machines, are one cluster",
   async () => {
-    const ports = await freePorts("127.0.0.1", 9);
+    const ports = await freePorts(9);
     const list = ["n1", "n2", "n3"].map((id, at) => `${id}=127.0.0.1:${ports[at] ?? 0}`).join(",");
     const root = scratch();
     for (const [at, id] of ["n1", "n2", "n3"].entries()) {

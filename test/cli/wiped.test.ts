@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createClient } from "redis";
 import { afterEach, expect, test } from "vitest";
 import { ALGORITHMS } from "../../src/consensus/algorithms.ts";
-import { freePorts } from "../../src/cli/ports.ts";
+import { freePorts } from "../free-ports.ts";
 import type { Running } from "./program.ts";
 import { cleanUp, keptBy, launch, run, scratch, statusOf, until } from "./program.ts";
 
@@ -27,7 +27,7 @@ test.each(ALGORITHMS)(
   "%s: a wiped node is refused by a peer that has not applied anything yet, says why in one line, and ends",
   async (algorithm) => {
     const ids = ["n1", "n2", "n3"];
-    const ports = await freePorts("127.0.0.1", 9);
+    const ports = await freePorts(9);
     const list = ids.map((id, at) => `${id}=127.0.0.1:${ports[at] ?? 0}`).join(",");
     const root = scratch();
     const url = (id: string): string => `redis://127.0.0.1:${ports[3 + ids.indexOf(id)] ?? 0}`;

@@ -1,9 +1,8 @@
 /** A real redis-server of Debian's package beside the test, on a free port, without persistence. */
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { RespClient } from "../../src/engine/protocol/resp/resp-client.testing.ts";
+import { freePorts } from "../free-ports.ts";
 
 const START_MS = 5000;
 
@@ -13,7 +12,7 @@ export interface RedisPeer {
 }
 
 export async function startRedis(options: readonly string[] = []): Promise<RedisPeer> {
-  const port = await freePort();
+  const [port = 0] = await freePorts(1);
   const fixed = ["--port", String(port), "--save", "", "--appendonly", "no", "--dir", "/tmp"];
   const child: ChildProcess = spawn("redis-server", [...fixed, ...options], { stdio: "ignore" });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
@@ -34,15 +33,4 @@ export async function startRedis(options: readonly string[] = []): Promise<Redis
       await ended;
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
 }

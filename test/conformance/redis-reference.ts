@@ -1,9 +1,10 @@
 /** A real redis-server beside the code under test: started on a free port, spoken to in plain RESP, stopped at the end. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { createServer, connect } from "node:net";
-import type { AddressInfo, Socket } from "node:net";
+import { connect } from "node:net";
+import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { freePorts } from "../free-ports.ts";
 
 /** A reply in a form that can be compared: what it is, and what it holds. */
 export type Plain = string | number | null | boolean | readonly Plain[] | { readonly [kind: string]: Plain };
@@ -17,7 +18,7 @@ export interface Reference {
 const REPLY_TIMEOUT_MS = 5000;
 
 export async function startReference(protocol: 2 | 3): Promise<Reference> {
-  const port = await freePort();
+  const [port = 0] = await freePorts(1);
   const server = spawn(
     "redis-server",
     ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"],
@@ -50,14 +51,6 @@ export async function startReference(protocol: 2 | 3): Promise<Reference> {
       await ended;
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
 
 async function connectWhenUp(port: number, server: ChildProcess): Promise<Socket> {

@@ -1,12 +1,13 @@
 /** A real redis-server on a free loopback port, to compare with, and the least client that such a comparison needs. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect, createServer, type Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { viewBytes } from "../../src/runtime/bytes.ts";
 import { ReplyParser, type WireReply } from "../../src/wire/resp/reply-parser.ts";
 import { encodeRequest } from "../../src/wire/resp/request-encoder.ts";
+import { freePorts } from "../free-ports.ts";
 
 export interface RedisServer {
   readonly port: number;
@@ -14,7 +15,7 @@ export interface RedisServer {
 }
 
 export async function startRedisServer(): Promise<RedisServer> {
-  const port = await freePort();
+  const [port = 0] = await freePorts(1);
   const folder = mkdtempSync(join(tmpdir(), "quorate-redis-"));
   const flags = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
   const server = spawn("redis-server", [...flags, "--dir", folder], { stdio: "ignore" });
@@ -27,15 +28,6 @@ async function stop(server: ChildProcess, folder: string): Promise<void> {
   server.kill("SIGKILL");
   await ended;
   rmSync(folder, { recursive: true, force: true });
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 async function untilReady(port: number): Promise<void> {

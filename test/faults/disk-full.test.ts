@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createClient } from "redis";
 import { afterEach, expect, test } from "vitest";
 import { ALGORITHMS } from "../../src/consensus/algorithms.ts";
-import { freePorts } from "../../src/cli/ports.ts";
+import { freePorts } from "../free-ports.ts";
 import { cleanUp, keptBy, launch, scratch, statusOf, until } from "../cli/program.ts";
 
 const IDS = ["n1", "n2", "n3"] as const;
@@ -50,7 +50,7 @@ test.skipIf(lacksMounts()).each(ALGORITHMS)(
     // The first segment, one of 64 MiB, and no other.
     expect(mountMemory(join(root, "n1"), 100)).toBe(true);
     mounts.push(join(root, "n1"));
-    const ports = await freePorts("127.0.0.1", 9);
+    const ports = await freePorts(9);
     const list = IDS.map((id, at) => `${id}=127.0.0.1:${ports[at] ?? 0}`).join(",");
     IDS.forEach((id, at) => {
       const servers = ["--port", String(ports[3 + at]), "--http-port", String(ports[6 + at])];

@@ -3,11 +3,11 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
-import { freePorts } from "../../src/cli/ports.ts";
 import { connectFiles } from "../../src/client/files/connect.ts";
 import type { Files } from "../../src/client/files/files.ts";
 import { userName } from "../../src/runtime/node/user-name.ts";
 import type { StatusDocument } from "../../src/engine/protocol/admin/status-document.ts";
+import { freePorts } from "../free-ports.ts";
 import type { Running } from "../cli/program.ts";
 import { cleanUp, launch, run, scratch, startCluster, until } from "../cli/program.ts";
 
@@ -45,7 +45,7 @@ async function apart(
   dataOf: (id: string) => string,
 ): Promise<{ readonly https: readonly string[]; readonly nodes: readonly Running[] }> {
   const ids = ["n1", "n2", "n3"];
-  const ports = await freePorts("127.0.0.1", 9);
+  const ports = await freePorts(9);
   const list = ids.map((id, at) => `${id}=127.0.0.1:${ports[at] ?? 0}`).join(",");
   const nodes = ids.map((id, at) => {
     const servers = ["--port", String(ports[3 + at]), "--http-port", String(ports[6 + at])];

@@ -1,10 +1,9 @@
 /** A whole HDFS in one Java process: a name node, data nodes, and WebHDFS. */
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePorts } from "../../free-ports.ts";
 import { hadoopWords } from "./program.ts";
 
 const START_TIMEOUT_MS = 90_000;
@@ -21,7 +20,7 @@ export interface Hdfs {
 
 export async function startHdfs(dataNodes = 1): Promise<Hdfs> {
   const directory = mkdtempSync(join(tmpdir(), "quorate-hdfs-"));
-  const [http, rpc] = [await freePort(), await freePort()];
+  const [http = 0, rpc = 0] = await freePorts(2);
   const settings = {
     "dfs.replication": 1,
     "dfs.permissions.enabled": false,
@@ -70,12 +69,4 @@ async function takesFiles(address: string, dataNodes: number): Promise<boolean> 
   } catch {
     return false;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
