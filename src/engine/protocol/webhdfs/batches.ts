@@ -9,12 +9,18 @@ const WAITING_MAX_BYTES = 4 * BATCH_BYTES;
 
 /**
  * Ends with the body, or where it breaks off: `request.complete` says which. Throws PROTOCOL when the connection fails, or when
- * nothing comes for so long while a piece is waited for; then the request is destroyed.
+ * nothing comes for so long while a piece is waited for; then the request is destroyed. Ends when it gave `enough` bytes, too: what
+ * comes afterwards stays in the request.
  */
-export async function* batches(request: IncomingMessage, idleMs: number): AsyncGenerator<Uint8Array> {
+export async function* batches(
+  request: IncomingMessage,
+  idleMs: number,
+  enough: number = Infinity,
+): AsyncGenerator<Uint8Array> {
   let parts: Buffer[] = [];
   let bytes = 0;
-  let isOver = false;
+  let given = 0;
+  let isOver = request.readableEnded || request.destroyed;
   let failure: Error | undefined;
   let wake: () => void = () => undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -46,11 +52,15 @@ export async function* batches(request: IncomingMessage, idleMs: number): AsyncG
       while (bytes < BATCH_BYTES && !isOver) await more();
       if (failure !== undefined) throw new QuorateError("PROTOCOL", "the body broke off", { cause: failure });
       if (bytes === 0) return;
+      given += bytes;
+      const isEnough = given >= enough;
+      if (isEnough) request.off("data", onData).pause();
       const [first = Buffer.alloc(0), ...others] = parts;
       const piece = others.length === 0 ? first : Buffer.concat(parts, bytes);
       parts = [];
       bytes = 0;
       yield piece;
+      if (isEnough) return;
     }
   } finally {
     request.off("data", onData).off("end", onEnd).off("close", onEnd);

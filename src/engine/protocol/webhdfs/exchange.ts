@@ -27,7 +27,8 @@ export interface ExchangeParts {
 export class Exchange implements ExchangeParts {
   readonly files: FileSystem;
   readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  /** Another one when the body was taken from the HTTP server (`taken-body.ts`). */
+  response: ServerResponse;
   readonly expectsContinue: boolean;
   readonly parsed: WebHdfsRequest;
   readonly path: string;
@@ -128,7 +129,8 @@ export function sendError(request: IncomingMessage, response: ServerResponse, er
   const { status, body } = renderError(known);
   response.setHeader(ERROR_CODE_HEADER, known.code);
   sendJson(response, body, isQuorateError(error) ? status : 500);
-  drain(request);
+  // Who took the connection drains it.
+  if (response.socket === request.socket) drain(request);
 }
 
 /**

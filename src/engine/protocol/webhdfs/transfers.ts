@@ -1,5 +1,5 @@
 /** The operations that move bytes: a redirect to the node that does it, and there the stream, at the pace of the slower side. */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
 import type { Operation } from "../../../wire/webhdfs/operations.ts";
 import type { BlockNode } from "../../files/blocks/locations.ts";
@@ -7,8 +7,8 @@ import type { CreateOptions, FileReader, FileSystem, FileWriter } from "../../fi
 import { byteRange } from "./byte-range.ts";
 import type { Exchange } from "./exchange.ts";
 import { sendEmpty, sendJson } from "./exchange.ts";
-import { batches } from "./batches.ts";
 import { drained, withinIdle } from "./pace.ts";
+import { Upload } from "./upload.ts";
 import type { LocatedOperation, LocationSigner } from "./locations.ts";
 import { excludedNodes, hostOf, ownAuthority, readTarget, writeTarget } from "./locations.ts";
 
@@ -153,35 +153,31 @@ export class Transfers {
   }
 
   private async create(exchange: Exchange, operation: Operation<"CREATE">): Promise<void> {
-    const { request, response, parsed, caller } = exchange;
+    const { request, parsed, caller } = exchange;
+    const upload = new Upload(exchange, this.idleMs);
     const writer = await this.files.create(parsed.path, caller, creationOf(this.files, operation));
-    await this.receive(exchange, writer);
+    await receive(upload, writer);
     const place = parsed.path.split("/").map(encodeURIComponent).join("/");
-    sendEmpty(response, 201, { Location: `webhdfs://${ownAuthority(request)}${place}` });
+    sendEmpty(exchange.response, 201, { Location: `webhdfs://${ownAuthority(request)}${place}` });
   }
 
   private async append(exchange: Exchange): Promise<void> {
+    const upload = new Upload(exchange, this.idleMs);
     const writer = await this.files.append(exchange.parsed.path, exchange.caller);
-    await this.receive(exchange, writer);
+    await receive(upload, writer);
     sendEmpty(exchange.response);
-  }
-
-  /** Takes the whole body, or leaves nothing: a body that breaks off or stands still ends the writer. */
-  private async receive({ request, response, expectsContinue }: Exchange, writer: FileWriter): Promise<void> {
-    try {
-      if (expectsContinue) response.writeContinue();
-      for await (const bytes of batches(request, this.idleMs)) await writer.write(bytes);
-      refuseHalves(request);
-      await writer.close();
-    } catch (error) {
-      await writer.abort();
-      throw error;
-    }
   }
 }
 
-function refuseHalves(request: IncomingMessage): void {
-  if (!request.complete) throw new QuorateError("PROTOCOL", "the body ended before its time");
+/** Takes the whole body, or leaves nothing: a body that breaks off or stands still ends the writer. */
+async function receive(upload: Upload, writer: FileWriter): Promise<void> {
+  try {
+    for await (const bytes of upload.pieces()) await writer.write(bytes);
+    await writer.close();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
 }
 
 function creationOf(files: FileSystem, operation: Operation<"CREATE">): CreateOptions {

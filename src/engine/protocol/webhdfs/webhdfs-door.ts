@@ -52,15 +52,16 @@ export function createWebHdfsDoor(options: WebHdfsOptions): WebHdfsDoor {
   const transfers = new Transfers(files, new LocationSigner(key, now), idleTimeoutMs, onlyLocal);
   return {
     take(request, response, expectsContinue) {
+      let exchange: Exchange | undefined;
       const answering = async (): Promise<void> => {
         if (onlyLocal) refuseStrangers(request);
         refusePages(request);
         const parsed = parseRequest(request.method ?? "", request.url ?? "");
         const caller = callerOf(parsed, groupsOf);
-        const exchange = new Exchange({ files, request, response, expectsContinue, parsed, caller });
+        exchange = new Exchange({ files, request, response, expectsContinue, parsed, caller });
         await carryOut(exchange, transfers, idleTimeoutMs);
       };
-      answering().catch((error: unknown) => sendError(request, response, error));
+      answering().catch((error: unknown) => sendError(request, exchange?.response ?? response, error));
     },
   };
 }
