@@ -150,6 +150,18 @@ export const SEQUENCES: Readonly<Record<string, readonly (readonly string[])[]>>
     ["eval", "#!lua", "0"],
     ["eval", " #!lua\nreturn 1", "0"],
   ],
+  "names of functions in either case, and headers of libraries": [
+    ["function", "flush"],
+    ["function", "load", LIBRARY],
+    ["fcall", "DOUBLE", "0", "21"],
+    ["function", "load", "#!lua name=other\nredis.register_function('Double', function() return 1 end)"],
+    ["function", "load", "#!lua name=\"quoted\"\nredis.register_function('q', function() return 1 end)"],
+    ["fcall", "q", "0"],
+    ["function", "load", "#! name=x\nredis.register_function('f', function() return 1 end)"],
+    ["function", "delete", "mylib"],
+    ["fcall", "Double", "0", "21"],
+    ["function", "flush"],
+  ],
   "functions are loaded, called, listed and deleted": [
     ["function", "flush"],
     ["function", "load", LIBRARY],

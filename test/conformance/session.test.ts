@@ -2,6 +2,7 @@
 import type { WireReply } from "../../src/wire/resp/reply-parser.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestServer, type TestServer } from "../../src/engine/protocol/resp/local-node.testing.ts";
+import { loadScriptEngine } from "../../src/engine/scripting/script-engine.ts";
 import { plain, RespClient } from "../../src/engine/protocol/resp/resp-client.testing.ts";
 import { SESSION_SPECS } from "../../src/engine/protocol/resp/session-commands.ts";
 import { lacks } from "../engines.ts";
@@ -15,7 +16,7 @@ let ours: TestServer;
 beforeAll(async () => {
   if (missing) return;
   redis = await startRedis();
-  ours = await startTestServer();
+  ours = await startTestServer({ scripts: await loadScriptEngine() });
 });
 
 afterAll(async () => {
@@ -381,6 +382,32 @@ compare("messages reach subscribers in RESP2 and RESP3 with the same bytes", asy
     }
   };
   expect(await script(ours.port)).toEqual(await script(redis.port));
+});
+
+compare("a store without room refuses as Redis does, scripts and a store without keys included", async () => {
+  const noWrites = "#!lua flags=no-writes\\nreturn redis.call('get','k')";
+  await same([
+    "FLUSHALL",
+    "SET k v",
+    "CONFIG SET maxmemory 1",
+    "SET k w",
+    "EVAL \"return redis.call('set','k','x')\" 0",
+    "EVAL \"return redis.call('get','k')\" 0",
+    'EVAL "#!lua\\nreturn 1" 0',
+    'EVAL "#!lua flags=\\nreturn 1" 0',
+    `EVAL "${noWrites}" 0`,
+    "EVAL \"#!lua flags=allow-oom\\nreturn redis.call('set','k','x')\" 0",
+    "GET k",
+    "FLUSHALL",
+    "SET k v",
+    "GET k",
+    "CONFIG SET maxmemory 0",
+    "SET k v",
+  ]);
+});
+
+compare("RESET ends MONITOR, and is not seen by it", async () => {
+  await same(["MONITOR", "RESET", "PING"]);
 });
 
 compare("server commands refuse wrong arguments as Redis does", async () => {

@@ -6,6 +6,7 @@
  * applied, by rules that use nothing local: the key that was written longest ago among a few, or the one that expires next.
  */
 import type { AccessClock } from "./access-clock.ts";
+import { ENTRY_BYTES } from "./key-table.ts";
 import type { Victim } from "./keyspace-command.ts";
 import type { EvictionPolicy, KeyspaceSettings } from "./settings.ts";
 import type { StoredDatabase } from "./stored-database.ts";
@@ -59,7 +60,9 @@ export function makeRoom(
   evicted: () => void,
 ): boolean {
   const { maxmemoryBytes, policy, samples } = settings;
-  if (maxmemoryBytes === 0 || usedBytesOf(databases) <= maxmemoryBytes) return true;
+  // A limit below any entry is one that the smallest Redis exceeds: nothing is let in.
+  const fits = (): boolean => maxmemoryBytes >= ENTRY_BYTES && usedBytesOf(databases) <= maxmemoryBytes;
+  if (maxmemoryBytes === 0 || fits()) return true;
   if (policy === "noeviction") return false;
   for (let count = 0; count < ROOM_LIMIT; count++) {
     const key = policy.startsWith("volatile")
@@ -68,7 +71,7 @@ export function makeRoom(
     if (key === undefined) return false;
     key.database.delete(key.key);
     evicted();
-    if (usedBytesOf(databases) <= maxmemoryBytes) break;
+    if (fits()) break;
   }
   return true;
 }

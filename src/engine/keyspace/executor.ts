@@ -33,6 +33,7 @@ export class Executor implements Execution {
   database: Database;
   databaseIndex = 0;
   nested = false;
+  private memoryUnlimited = false;
   /** Messages of the command that was just applied; the machine takes them. */
   readonly published: Published[] = [];
   readonly random: () => number;
@@ -79,6 +80,15 @@ export class Executor implements Execution {
       undo.rollback();
       this.published.length = published;
       throw error;
+    }
+  }
+
+  beyondMemory<T>(body: () => T): T {
+    this.memoryUnlimited = true;
+    try {
+      return body();
+    } finally {
+      this.memoryUnlimited = false;
     }
   }
 
@@ -134,7 +144,8 @@ export class Executor implements Execution {
   }
 
   private roomFor(spec: CommandSpec): boolean {
-    if (this.moment.reading || this.keyspace.settings.maxmemoryBytes === 0) return true;
+    if (this.moment.reading || this.memoryUnlimited || this.keyspace.settings.maxmemoryBytes === 0)
+      return true;
     return !this.keyspace.commands.hasFlag(spec, "denyoom") || this.keyspace.makeRoom();
   }
 

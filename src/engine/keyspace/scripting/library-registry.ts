@@ -21,6 +21,7 @@ export interface FoundFunction {
 export class LibraryRegistry {
   private readonly engine: LuaEngine;
   private libraries = new Map<string, Library>();
+  /** By name in lower case: FCALL does not tell cases apart. */
   private functions = new Map<string, FoundFunction>();
 
   constructor(engine: LuaEngine) {
@@ -36,7 +37,7 @@ export class LibraryRegistry {
   }
 
   find(functionName: string): FoundFunction | undefined {
-    return this.functions.get(functionName);
+    return this.functions.get(functionName.toLowerCase());
   }
 
   /** The library's name. Throws ReplyError; then nothing has changed. */
@@ -55,7 +56,7 @@ export class LibraryRegistry {
     if (functions instanceof ReplyError) throw functions;
     if (functions.length === 0) throw new ReplyError("ERR No functions registered");
     for (const { name: functionName } of functions) {
-      const owner = this.functions.get(functionName)?.library;
+      const owner = this.functions.get(functionName.toLowerCase())?.library;
       if (owner !== undefined && owner !== previous) {
         throw new ReplyError(`ERR Function ${functionName} already exists`);
       }
@@ -112,11 +113,13 @@ export class LibraryRegistry {
 
   private add(library: Library): void {
     this.libraries.set(library.name, library);
-    for (const definition of library.functions) this.functions.set(definition.name, { library, definition });
+    for (const definition of library.functions) {
+      this.functions.set(definition.name.toLowerCase(), { library, definition });
+    }
   }
 
   private remove(library: Library): void {
     this.libraries.delete(library.name);
-    for (const { name } of library.functions) this.functions.delete(name);
+    for (const { name } of library.functions) this.functions.delete(name.toLowerCase());
   }
 }

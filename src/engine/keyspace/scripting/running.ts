@@ -1,7 +1,7 @@
 /** What EVAL and FCALL share: counting keys, what flags allow, and running with the selected database put back. */
 import { parseInteger } from "../numbers.ts";
 import type { Execution } from "../execution.ts";
-import { NOT_AN_INTEGER, ReplyError } from "../reply.ts";
+import { NOT_AN_INTEGER, OUT_OF_MEMORY, ReplyError } from "../reply.ts";
 import type { Reply } from "../reply.ts";
 import type { ScriptFlag, ScriptHost } from "./lua-engine.ts";
 import { ScriptStopped } from "./lua-engine.ts";
@@ -50,10 +50,8 @@ export function runScript(
     const { settings } = execution.keyspace;
     const full =
       settings.maxmemoryBytes > 0 && execution.keyspace.statistics().usedBytes > settings.maxmemoryBytes;
-    if (full && !flags.includes("allow-oom")) {
-      return new ReplyError(
-        "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
-      );
+    if (full && !noWrites && !flags.includes("allow-oom")) {
+      return OUT_OF_MEMORY;
     }
     if (readOnlyCommand && !noWrites) {
       return new ReplyError("ERR Can not execute a script with write flag using *_ro command.");
@@ -61,8 +59,9 @@ export function runScript(
   }
   const database = execution.databaseIndex;
   const readOnly = readOnlyCommand || noWrites || execution.reading;
+  const body = (): Reply => execution.atomically(() => run(scriptHost(execution, readOnly, log)));
   try {
-    return execution.atomically(() => run(scriptHost(execution, readOnly, log)));
+    return flags?.includes("allow-oom") === true ? execution.beyondMemory(body) : body();
   } catch (error) {
     if (error instanceof ScriptStopped) return error.reply;
     throw error;

@@ -20,6 +20,7 @@ export function readScriptHeader(body: string): ScriptHeader {
   for (const option of options) {
     if (!option.startsWith("flags=")) throw new ReplyError(`ERR Unknown lua shebang option: ${option}`);
     for (const word of option.slice("flags=".length).split(",")) {
+      if (word === "") continue;
       const flag = SCRIPT_FLAGS.find((name) => name === word);
       if (flag === undefined) throw new ReplyError(`ERR Unexpected flag in script shebang: ${word}`);
       flags.push(flag);
@@ -42,7 +43,10 @@ export function readLibraryHeader(body: string): LibraryHeader {
   if (!body.startsWith("#!")) throw new ReplyError("ERR Missing library metadata");
   const end = body.indexOf("\n");
   if (end === -1) throw new ReplyError("ERR Invalid library metadata");
-  const [engine = "", ...options] = wordsOf(body.slice(2, end));
+  const line = body.slice(2, end);
+  const words = wordsOf(line).map(unquoted);
+  // As in Redis, the engine stands right behind the mark: a space there is the empty name.
+  const [engine = "", ...options] = /^[ \t\r]/.test(line) ? ["", ...words] : words;
   let name: string | undefined;
   for (const option of options) {
     if (!option.toLowerCase().startsWith("name=")) {
@@ -61,4 +65,9 @@ export function readLibraryHeader(body: string): LibraryHeader {
 
 function wordsOf(line: string): readonly string[] {
   return line.split(/[ \t\r]+/).filter((word) => word !== "");
+}
+
+/** `name="foo"` is name=foo. */
+function unquoted(word: string): string {
+  return word.replace(/^([^"']*)(["'])(.*)\2$/, "$1$3");
 }

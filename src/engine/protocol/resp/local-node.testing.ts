@@ -4,7 +4,7 @@ import type { LogLevel } from "../../../runtime/world.ts";
 import type { MemberView, NodeStatus } from "../../cluster/local-node.ts";
 import { DATA_COMMANDS } from "../../keyspace/commands/index.ts";
 import type { KeyspaceCommand } from "../../keyspace/keyspace-command.ts";
-import type { KeyspaceMachine } from "../../keyspace/machine.ts";
+import type { KeyspaceMachine, KeyspaceOptions } from "../../keyspace/machine.ts";
 import { createKeyspace } from "../../keyspace/machine.ts";
 import type { Reply } from "../../keyspace/reply.ts";
 import type { ReplyError } from "../../keyspace/reply.ts";
@@ -15,6 +15,8 @@ import { SESSION_SPECS } from "./session-commands.ts";
 import type { RespServerOptions } from "./settings.ts";
 
 export interface TestNodeOptions {
+  /** Default: no scripts. */
+  readonly scripts?: KeyspaceOptions["scripts"];
   /**
    * When the log applies a command and when a barrier holds: `now` inside the call, `turn` at the end of the event-loop
    * turn, or after `delay` more turns (a function drawn for each).
@@ -54,7 +56,11 @@ export class TestNode implements KeyspaceNode {
     this.leader = "leader" in options ? options.leader : this.id;
     this.memberViews = options.members ?? [];
     this.timing = options.timing ?? "turn";
-    this.machine = createKeyspace({ commands: [...DATA_COMMANDS, ...SESSION_SPECS] });
+    const { scripts } = options;
+    this.machine = createKeyspace({
+      commands: [...DATA_COMMANDS, ...SESSION_SPECS],
+      ...(scripts && { scripts }),
+    });
     this.machine.publish = (channel, message) => void this.deliver(channel, message);
   }
 

@@ -155,7 +155,10 @@ function createContext(
     },
     monitor: (connection, request) => {
       const line = monitorLine(connection, request);
-      for (const watcher of context.monitors) watcher.pushText(line);
+      for (const watcher of context.monitors) {
+        // RESET ends the watching before it would be seen.
+        if (watcher !== connection || request.route.spec.name !== "reset") watcher.pushText(line);
+      }
     },
     refuseHttp: (connection) => {
       connection.destroy();
