@@ -7,7 +7,7 @@ import { DATA_COMMANDS } from "../../src/engine/keyspace/commands/index.ts";
 import { testKeyspace } from "../../src/engine/keyspace/keyspace.testing.ts";
 import type { TestKeyspace } from "../../src/engine/keyspace/keyspace.testing.ts";
 import { loadScriptEngine } from "../../src/engine/scripting/script-engine.ts";
-import { OK } from "../../src/engine/keyspace/reply.ts";
+import { OK, ReplyError } from "../../src/engine/keyspace/reply.ts";
 import { plainReply } from "./plain-reply.ts";
 import { lacks } from "../engines.ts";
 import { startReference } from "./redis-reference.ts";
@@ -98,6 +98,8 @@ describe.skipIf(lacks("redis-server")).each([2, 3] as const)(
       const theirs = (await reference.send(["function", "dump"])) as string;
       expect(keyspace.run("function", "restore", theirs)).toEqual(OK);
       expect(keyspace.run("fcall", "f", "0")).toBe("x".repeat(200));
+      const { error } = (await reference.send(["function", "restore", theirs])) as { error: string };
+      expect(keyspace.run("function", "restore", theirs)).toEqual(new ReplyError(error));
       const ours = keyspace.run("function", "dump") as string;
       expect(await reference.send(["function", "restore", ours, "flush"])).toEqual({ status: "OK" });
       expect(await reference.send(["fcall", "f", "0"])).toBe("x".repeat(200));

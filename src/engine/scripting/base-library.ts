@@ -68,11 +68,7 @@ export function baseFunctions(
   };
 
   const getmetatable: LuaFunction = (L) => {
-    if (lua.lua_type(L, 1) === TYPE_TABLE && readOnly.has(lua.lua_topointer(L, 1))) {
-      look(L, 1);
-      if (lua.lua_getmetatable(L, 1) === 0) lua.lua_pushnil(L);
-      return 1;
-    }
+    look(L, 1);
     return getmetatableOriginal(L);
   };
   const getmetatableOriginal = original("getmetatable");

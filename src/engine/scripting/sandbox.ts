@@ -111,11 +111,7 @@ export function buildSandbox(
   m.push(L, "__index");
   pushPath(m, L, "string");
   lua.lua_rawset(L, -3);
-  // What `getmetatable("")` gives: a script that wrote to the real one would change the next script.
-  m.push(L, "__metatable");
-  lua.lua_pushvalue(L, -2);
-  standIn();
-  lua.lua_rawset(L, -3);
+  protectMetatable(m, L, standIn);
   lua.lua_settop(L, 0);
   setPath(m, L, "redis", () => {
     pushRedis(m, L, redis, CONSTANTS);
@@ -180,6 +176,9 @@ function hideGlobals(m: LuaMachine, L: LuaState, missing: LuaFunction, standIn: 
   lua.lua_pushvalue(L, -1);
   lua.lua_rawseti(L, REGISTRY, SLOT.globals);
   refuseMissing(m, L, missing);
+  lua.lua_getmetatable(L, -1);
+  protectMetatable(m, L, standIn);
+  lua.lua_settop(L, -2);
   lua.lua_pushvalue(L, -1);
   standIn();
   lua.lua_getmetatable(L, -1);
@@ -189,6 +188,14 @@ function hideGlobals(m: LuaMachine, L: LuaState, missing: LuaFunction, standIn: 
   lua.lua_rawset(L, -4);
   lua.lua_replace(L, GLOBALS);
   lua.lua_settop(L, 0);
+}
+
+/** What `getmetatable` gives in place of the metatable on top: a script that wrote to the real one would change what follows. */
+function protectMetatable(m: LuaMachine, L: LuaState, standIn: () => void): void {
+  m.push(L, "__metatable");
+  m.lua.lua_pushvalue(L, -2);
+  standIn();
+  m.lua.lua_rawset(L, -3);
 }
 
 /** Gives the table on top the error for names that are not there. */

@@ -11,6 +11,7 @@ import type { Library, LibraryRegistry } from "./library-registry.ts";
 import type { LuaEngine } from "./lua-engine.ts";
 import { findScriptKeys, runScript, splitKeys } from "./running.ts";
 import { helpReply, NOT_BUSY } from "./script-commands.ts";
+import { readLibraryHeader } from "./shebang.ts";
 import type { LogSink } from "./script-host.ts";
 
 const BAD_COUNT: ReplyError = new ReplyError("ERR Bad number of keys provided");
@@ -270,7 +271,13 @@ function restoreLibraries(libraries: LibraryRegistry, args: readonly string[]): 
   const bodies = readDump(args[2]!);
   libraries.atomically(() => {
     if (policy === "flush") libraries.clear();
-    for (const body of bodies) libraries.load(body, policy === "replace");
+    for (const body of bodies) {
+      const { name } = readLibraryHeader(body);
+      if (policy !== "replace" && libraries.all().some((library) => library.name === name)) {
+        throw new ReplyError(`ERR Library ${name} already exists`);
+      }
+      libraries.load(body, policy === "replace");
+    }
   });
   return OK;
 }

@@ -86,6 +86,11 @@ export class Pipeline {
     return this.replies.pending > 0 || this.held !== undefined;
   }
 
+  /** True while CLIENT PAUSE holds a command back. */
+  get paused(): boolean {
+    return this.held !== undefined && mustPause(this.server, this.connection, this.held);
+  }
+
   get pendingCommands(): number {
     return this.replies.pending;
   }

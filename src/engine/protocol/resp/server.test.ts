@@ -166,7 +166,9 @@ test("CLIENT PAUSE WRITE holds writes back and lets reads through; UNPAUSE lets 
   await pause(30);
   expect(writer.replies).toEqual([]);
   expect(plain(await other.call("GET a"))).toBe(null);
+  expect(plain(await other.call("INFO clients"))).toContain("blocked_clients:1\r\n");
   expect(plain(await other.call("CLIENT UNPAUSE"))).toBe("+OK");
+  expect(plain(await other.call("INFO clients"))).toContain("blocked_clients:0\r\n");
   expect((await writer.take(2)).map(plain)).toEqual(["+OK", "1"]);
 });
 

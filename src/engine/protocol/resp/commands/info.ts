@@ -54,7 +54,7 @@ function clientsSection({ clients, settings }: ServerContext): Fields {
     ["maxclients", settings.maxClients],
     ["client_recent_max_input_buffer", largest(({ parser }) => parser.bufferedBytes)],
     ["client_recent_max_output_buffer", largest(({ outputBytes }) => outputBytes)],
-    ["blocked_clients", 0],
+    ["blocked_clients", clients.all().filter(({ pipeline }) => pipeline.paused).length],
     ["tracking_clients", 0],
     ["clients_in_timeout_table", 0],
   ];
