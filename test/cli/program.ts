@@ -8,10 +8,7 @@ import type { Algorithm } from "../../src/consensus/algorithms.ts";
 import { lockDirectory } from "../../src/engine/cluster/directory-lock.ts";
 import { isQuorateError } from "../../src/runtime/errors.ts";
 import type { StatusDocument } from "../../src/engine/protocol/admin/status-document.ts";
-import { freePorts } from "../free-ports.ts";
 
-/** The most that `quorate start --nodes` takes: local nodes count up from their first port. */
-const NODES_MAX = 9;
 const MAIN = resolve(import.meta.dirname, "../../dist/cli/main.js");
 
 export interface Ended {
@@ -123,14 +120,10 @@ export function keptBy(algorithm: Algorithm): readonly string[] {
   return ["--consensus", algorithm];
 }
 
-/** `quorate start` on free ports, unless it is given some; waits for its five lines. */
+/** `quorate start` on free ports; waits for its five lines. */
 export async function startCluster(args: readonly string[]): Promise<Cluster> {
-  const ports = await freePorts(3 * NODES_MAX);
-  const words = ["--port", "--http-port", "--peer-port"].map((flag, at) => [
-    flag,
-    `${ports[at * NODES_MAX]}`,
-  ]);
-  const program = launch(["start", ...(args.includes("--port") ? [] : words.flat()), ...args]);
+  const ports = ["--port", "0", "--http-port", "0", "--peer-port", "0"];
+  const program = launch(["start", ...ports, ...args]);
   let over: Ended | undefined;
   void program.ended.then((ended) => (over = ended));
   await until("the five lines", 20_000, () => {

@@ -26,8 +26,7 @@ test.each(ALGORITHMS)(
   "%s: a node that is killed comes back within two seconds, and the cluster goes on meanwhile",
   async (algorithm) => {
     const words = ["--nodes", "3", "--data", join(scratch(), "data"), ...keptBy(algorithm)];
-    const anyPorts = ["--port", "0", "--http-port", "0", "--peer-port", "0"];
-    const { program, urls, url } = await startCluster([...words, ...anyPorts]);
+    const { program, urls, url } = await startCluster(words);
     expect(program.stdout()).toContain(`of 3, ${algorithm}, always`);
     const before = await statusOf(url);
     expect(before.nodes.map(({ id }) => id)).toEqual(["n1", "n2", "n3"]);
