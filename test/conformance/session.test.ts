@@ -401,8 +401,13 @@ compare("a store without room refuses as Redis does, scripts and a store without
     "FLUSHALL",
     "SET k v",
     "GET k",
+    'EVAL "#!lua\\nreturn 1" 0',
     "CONFIG SET maxmemory 0",
     "SET k v",
+    "CONFIG SET maxmemory 1 maxmemory-policy allkeys-lru",
+    'EVAL "#!lua\\nreturn 1" 0',
+    "DBSIZE",
+    "CONFIG SET maxmemory 0 maxmemory-policy noeviction",
   ]);
 });
 

@@ -27,6 +27,8 @@ export interface Execution {
   call(args: readonly string[]): Reply;
   /** Runs `body`; when it throws, everything that it changed is taken back before the error goes on. Not nested. */
   atomically<T>(body: () => T): T;
+  /** Evicts if memory has run out and the policy allows it; false when what needs memory must be refused. */
+  makeRoom(): boolean;
   /** Runs `body`, whose commands may take memory beyond the limit: what the flag allow-oom of a script says. Not nested. */
   beyondMemory<T>(body: () => T): T;
   /** Selects a database for the rest of this execution; false when the index is out of range. */

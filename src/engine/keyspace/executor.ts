@@ -83,6 +83,10 @@ export class Executor implements Execution {
     }
   }
 
+  makeRoom(): boolean {
+    return this.moment.reading || this.memoryUnlimited || this.keyspace.makeRoom();
+  }
+
   beyondMemory<T>(body: () => T): T {
     this.memoryUnlimited = true;
     try {
@@ -144,9 +148,8 @@ export class Executor implements Execution {
   }
 
   private roomFor(spec: CommandSpec): boolean {
-    if (this.moment.reading || this.memoryUnlimited || this.keyspace.settings.maxmemoryBytes === 0)
-      return true;
-    return !this.keyspace.commands.hasFlag(spec, "denyoom") || this.keyspace.makeRoom();
+    if (this.keyspace.settings.maxmemoryBytes === 0) return true;
+    return !this.keyspace.commands.hasFlag(spec, "denyoom") || this.makeRoom();
   }
 
   private execute(spec: CommandSpec, args: readonly string[]): Reply {

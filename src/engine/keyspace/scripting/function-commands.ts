@@ -11,8 +11,8 @@ import type { Library, LibraryRegistry } from "./library-registry.ts";
 import type { LuaEngine } from "./lua-engine.ts";
 import { findScriptKeys, runScript, splitKeys } from "./running.ts";
 import { helpReply, NOT_BUSY } from "./script-commands.ts";
-import { readLibraryHeader } from "./shebang.ts";
 import type { LogSink } from "./script-host.ts";
+import { readLibraryHeader } from "./shebang.ts";
 
 const BAD_COUNT: ReplyError = new ReplyError("ERR Bad number of keys provided");
 const DEPENDS = "Depends on the function that is executed.";

@@ -46,13 +46,9 @@ export function runScript(
   run: (host: ScriptHost) => Reply,
 ): Reply {
   const noWrites = flags?.includes("no-writes") ?? false;
+  const unlimited = flags?.includes("allow-oom") ?? false;
   if (flags !== undefined) {
-    const { settings } = execution.keyspace;
-    const full =
-      settings.maxmemoryBytes > 0 && execution.keyspace.statistics().usedBytes > settings.maxmemoryBytes;
-    if (full && !noWrites && !flags.includes("allow-oom")) {
-      return OUT_OF_MEMORY;
-    }
+    if (!noWrites && !unlimited && !execution.makeRoom()) return OUT_OF_MEMORY;
     if (readOnlyCommand && !noWrites) {
       return new ReplyError("ERR Can not execute a script with write flag using *_ro command.");
     }
@@ -61,7 +57,7 @@ export function runScript(
   const readOnly = readOnlyCommand || noWrites || execution.reading;
   const body = (): Reply => execution.atomically(() => run(scriptHost(execution, readOnly, log)));
   try {
-    return flags?.includes("allow-oom") === true ? execution.beyondMemory(body) : body();
+    return unlimited ? execution.beyondMemory(body) : body();
   } catch (error) {
     if (error instanceof ScriptStopped) return error.reply;
     throw error;
