@@ -57,6 +57,62 @@ test("a write that the system cuts short is continued until all bytes are there"
   expect(disk.read("log", 0, 100).toString("latin1")).toBe("hello world");
 });
 
+test("a large write goes out in several calls, two at once, each where it belongs, and one that is cut short is continued", async () => {
+  const file = await create("block", 0);
+  const bytes = Buffer.alloc(3_000_001, (at: number) => at).map((_, at) => (at * 7919) >> 8);
+  const chunks = [
+    bytes.subarray(0, 10),
+    bytes.subarray(10, 1_000_000),
+    Buffer.alloc(0),
+    bytes.subarray(1_000_000),
+  ];
+  const real = fs.writev;
+  let underWay = 0;
+  let most = 0;
+  const spied = vi.spyOn(fs, "writev");
+  spied.mockImplementation(((fd: number, all: Uint8Array[], position: number, done: fs.NoParamCallback) => {
+    most = Math.max(most, ++underWay);
+    const cut = all.map((chunk, at) => (at === 0 && chunk.length > 20 ? chunk.subarray(0, 20_000) : chunk));
+    real(fd, cut.slice(0, 1), position, (...outcome) => {
+      underWay--;
+      (done as (...outcome: unknown[]) => void)(...outcome);
+    });
+  }) as never);
+  await write(file, 5, chunks, false).finally(() => spied.mockRestore());
+  file.close();
+  expect(most).toBe(2);
+  expect(disk.read("block", 5, 4_000_000).equals(bytes)).toBe(true);
+});
+
+test("the error of one of several calls is told once, when none is under way, and no further call begins", async () => {
+  const file = await create("block", 0);
+  const real = fs.writev;
+  let calls = 0;
+  let underWay = 0;
+  const spied = vi.spyOn(fs, "writev");
+  spied.mockImplementation(((
+    fd: number,
+    all: Uint8Array[],
+    position: number,
+    done: (error: unknown) => void,
+  ) => {
+    const isThird = ++calls === 3;
+    underWay++;
+    const over = (error: unknown, ...rest: unknown[]): void => {
+      underWay--;
+      (done as (...outcome: unknown[]) => void)(error, ...rest);
+    };
+    if (isThird) setImmediate(over, Object.assign(new Error("no room"), { code: "ENOSPC" }));
+    else real(fd, all, position, over as never);
+  }) as never);
+  const told = vi.fn<(error: Error | undefined) => void>(() => expect(underWay).toBe(0));
+  file.write(0, [Buffer.alloc(8_000_000)], false, told);
+  await vi.waitFor(() => expect(told).toHaveBeenCalled()).finally(() => spied.mockRestore());
+  expect(told.mock.calls).toMatchObject([[{ code: "ENOSPC" }]]);
+  expect(calls).toBeLessThanOrEqual(4);
+  file.close();
+});
+
 test("reads end at the end of the file", async () => {
   const file = await create("log", 4);
   file.close();
