@@ -21,7 +21,7 @@ import { mismatch, unusable, writeFailure } from "./stored-replica.ts";
 const GATHER_BYTES = 4 * 1024 * 1024;
 const GATHER_PIECES = 512;
 /** So much gets a record, and is synced, though nobody asks: the last sync of a block is then a short one. */
-const UNSYNCED_BYTES = 16 * 1024 * 1024;
+const UNSYNCED_BYTES = 8 * 1024 * 1024;
 
 interface Piece {
   readonly bytes: Bytes;
