@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { NodeId } from "../../../runtime/world.ts";
 import type { WrittenBlock } from "../namespace/commands.ts";
 import { BlockCluster, BlockLog, writerAt } from "./block-cluster.testing.ts";
@@ -119,6 +119,36 @@ test("more than a writer may send before the replica is there ends the pipeline,
   expect(refusals).toEqual([expect.stringMatching(/too much came before/)]);
   cluster.run(20_000);
   expect(cluster.node("n1").store.get(1)).toMatchObject({ length: 0, state: "writing" });
+});
+
+test("bytes that change on their way between two nodes are written again before they are acknowledged, wherever it is", () => {
+  for (const [from, to] of [
+    ["n5", "n1"],
+    ["n1", "n2"],
+    ["n2", "n3"],
+  ] as const) {
+    for (const spoilt of [1, 2, 4]) {
+      const cluster = new BlockCluster(spoilt, IDS);
+      const log = new BlockLog(1, ["n1", "n2", "n3"]);
+      const { link } = cluster.node(from);
+      const send = link.send.bind(link);
+      let packets = 0;
+      vi.spyOn(link, "send").mockImplementation((node, frame) => {
+        if (frame.type !== "packet" || node !== to || ++packets !== spoilt) return send(node, frame);
+        const content = Buffer.from(frame.content);
+        content[1000] = 1 ^ (content[1000] ?? 0);
+        send(node, { ...frame, content });
+      });
+      const writer = writerAt(cluster.node("n5"), log);
+      let block: WrittenBlock | Error | undefined;
+      pour(writer, 12, (result) => (block = result));
+      cluster.until(() => block !== undefined, "finished");
+      expect(packets).toBeGreaterThanOrEqual(spoilt);
+      expect(block).toMatchObject({ length: 12 * PIECE });
+      expect(log.pipeline).toHaveLength(2);
+      expectWhole(cluster, log.pipeline, block as WrittenBlock);
+    }
+  }
 });
 
 test("a node that dies at any packet is left behind with an old stamp, and the others end with every byte", () => {
