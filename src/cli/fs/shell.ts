@@ -39,6 +39,8 @@ export class Shell {
   readonly user: string;
   /** 0 as long as nothing failed. */
   exitCode = 0;
+  /** What is drawn on standard error just now: lines go in its place. */
+  bar: { hide(): void } | undefined;
   private readonly command: string;
   private readonly url: string;
   private readonly places: Places;
@@ -111,6 +113,7 @@ export class Shell {
   }
 
   note(line: string): void {
+    this.bar?.hide();
     process.stderr.write(`${line}\n`);
   }
 
