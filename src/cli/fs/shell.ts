@@ -190,6 +190,17 @@ export class Shell {
     };
   }
 
+  /** Where words lead that may name what is not there yet. A pattern that fits nothing is reported, and makes nothing of its own name. */
+  async *targets(words: readonly string[]): AsyncGenerator<Place & { readonly shown: string }> {
+    for (const word of words) {
+      try {
+        yield* isGlob(word) ? await this.expand(word) : [{ ...(await this.placeOf(word)), shown: word }];
+      } catch (error) {
+        this.fail(word, error);
+      }
+    }
+  }
+
   /** What a pattern fits. */
   async matching({ files, path }: Place): Promise<readonly FileStats[]> {
     return expandGlob(files, path, this.signal).catch((error: unknown) => {
