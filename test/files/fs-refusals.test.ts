@@ -140,6 +140,15 @@ test("words that Hadoop takes are taken, and what it refuses is refused with its
   expect(await fs("-test", "-e", "/w/*")).toEqual([0, ""]);
   expect(await fs("-test", "-d", "/w/*")).toEqual([1, ""]);
   expect(await fs("-test", "-e", "/w/none*")).toEqual([1, ""]);
+  for (const command of ["mkdir", "touch", "touchz"])
+    expect(await fs(`-${command}`, "/w/none*")).toEqual([
+      1,
+      `${command}: \`/w/none*': No such file or directory`,
+    ]);
+  expect((await fs("-mkdir", "/w/*"))[1].split("\n")).toEqual([
+    "mkdir: `/w/a': Is not a directory",
+    "mkdir: `/w/b': Is not a directory",
+  ]);
   expect(await fs("-getmerge", "/w/*", "made/by/it")).toEqual([0, ""]);
   expect(readFileSync(join(local, "made/by/it"), "utf8")).toBe("hello\nhello\nhello\n");
   expect(await fs("-appendToFile")).toEqual([1, "appendToFile: missing destination argument"]);

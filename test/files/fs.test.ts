@@ -132,7 +132,8 @@ test.each([
 );
 
 test("patterns name what they fit; what fits nothing is reported, and the rest is done", async () => {
-  for (const name of ["a1", "a2", "b1", "[x]", ".hidden"]) await done(["touchz", `/${name}`]);
+  for (const name of ["a1", "a2", "b1", ".hidden"]) await done(["touchz", `/${name}`]);
+  await done(["put", "-", "/[x]"]);
   await done(["mkdir", "-p", "/d/e"]);
   const listed = async (pattern: string): Promise<readonly string[]> =>
     (await done(["ls", "-C", "-d", pattern])).split("\n").filter((line) => line !== "");

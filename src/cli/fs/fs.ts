@@ -3,6 +3,7 @@
  * command may have a dash in front, as there. Exit codes: 0 done, 1 refused or failed, 255 wrong usage; 3 and 4, which
  * `hdfs dfs` does not know, as for the other verbs.
  */
+import { setMaxListeners } from "node:events";
 import { ERRORS, isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import { userName } from "../../runtime/node/user-name.ts";
 import { unknown } from "../parse.ts";
@@ -72,6 +73,8 @@ function commandOf(word: string): FsCommand {
 async function run(command: FsCommand, args: readonly string[], place: ShellPlace): Promise<number> {
   const interrupt = new AbortController();
   const stop = (): void => interrupt.abort(new Error("interrupted"));
+  // As many files as there are threads wait on it.
+  setMaxListeners(0, interrupt.signal);
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);
   const shell = new Shell(command.name, place, interrupt.signal);

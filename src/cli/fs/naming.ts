@@ -13,10 +13,9 @@ export const mkdir: FsCommand = {
   summary: "make directories; -p with those above, and without complaint when they are there",
   switches: ["p"],
   async run(shell, args) {
-    for (const word of args.words) {
+    for await (const { files, path, shown: word } of shell.targets(args.words)) {
       const shown = word.replace(/(.)\/+$/, "$1");
       await shell.attempt(shown, async () => {
-        const { files, path } = await shell.placeOf(word);
         const { signal } = shell;
         try {
           await files.mkdir(path, { recursive: args.has("p"), signal });
@@ -171,9 +170,8 @@ export const touchz: FsCommand = {
   usage: "<path> ...",
   summary: "make empty files",
   async run(shell, args) {
-    for (const word of args.words) {
+    for await (const { files, path, shown: word } of shell.targets(args.words)) {
       await shell.attempt(word, async () => {
-        const { files, path } = await shell.placeOf(word);
         const { signal } = shell;
         if (await files.exists(path, { signal })) {
           const stats = await files.stat(path, { signal });
@@ -215,9 +213,8 @@ export const touch: FsCommand = {
     const time = args.value("t");
     const atMs = time === undefined ? Date.now() : parseTime(time);
     const both = args.has("a") === args.has("m");
-    for (const word of args.words) {
+    for await (const { files, path, shown: word } of shell.targets(args.words)) {
       await shell.attempt(word, async () => {
-        const { files, path } = await shell.placeOf(word);
         const { signal } = shell;
         if (!(await files.exists(path, { signal }))) {
           if (args.has("c")) return;

@@ -5,6 +5,11 @@ const FIRST_AFTER_MS = 1000;
 const INTERVAL_MS = 200;
 const WIDTH = 30;
 
+interface Terminal {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
 export class Progress {
   private doneBytes = 0;
   private totalBytes = 0;
@@ -14,7 +19,10 @@ export class Progress {
   private readonly timer: NodeJS.Timeout | undefined;
   private isShown = false;
 
-  constructor(stream: { readonly isTTY?: boolean } = process.stderr) {
+  private readonly stream: Terminal;
+
+  constructor(stream: Terminal = process.stderr) {
+    this.stream = stream;
     if (stream.isTTY !== true) return;
     this.timer = setInterval(() => this.draw(), INTERVAL_MS);
     this.timer.unref();
@@ -36,14 +44,20 @@ export class Progress {
 
   end(): void {
     clearInterval(this.timer);
-    if (this.isShown) process.stderr.write("\r\u001b[K");
+    this.hide();
+  }
+
+  /** Until it is drawn next. */
+  hide(): void {
+    if (this.isShown) this.stream.write("\r\u001b[K");
+    this.isShown = false;
   }
 
   private draw(): void {
     const elapsedMs = performance.now() - this.startedMs;
     if (elapsedMs < FIRST_AFTER_MS) return;
     this.isShown = true;
-    process.stderr.write(`\r\u001b[K${this.line(elapsedMs)}`);
+    this.stream.write(`\r\u001b[K${this.line(elapsedMs)}`);
   }
 
   line(elapsedMs: number): string {

@@ -39,6 +39,8 @@ export class Shell {
   readonly user: string;
   /** 0 as long as nothing failed. */
   exitCode = 0;
+  /** What is drawn on standard error just now: lines go in its place. */
+  bar: { hide(): void } | undefined;
   private readonly command: string;
   private readonly url: string;
   private readonly places: Places;
@@ -111,6 +113,7 @@ export class Shell {
   }
 
   note(line: string): void {
+    this.bar?.hide();
     process.stderr.write(`${line}\n`);
   }
 
@@ -185,6 +188,17 @@ export class Shell {
       shown: isAsMeant(word, prefix) ? word.replace(/(.)\/+$/, "$1") : `${prefix}${path}`,
       stats,
     };
+  }
+
+  /** Where words lead that may name what is not there yet. A pattern that fits nothing is reported, and makes nothing of its own name. */
+  async *targets(words: readonly string[]): AsyncGenerator<Place & { readonly shown: string }> {
+    for (const word of words) {
+      try {
+        yield* isGlob(word) ? await this.expand(word) : [{ ...(await this.placeOf(word)), shown: word }];
+      } catch (error) {
+        this.fail(word, error);
+      }
+    }
   }
 
   /** What a pattern fits. */

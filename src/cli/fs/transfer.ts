@@ -47,6 +47,7 @@ export async function transfer(
 ): Promise<void> {
   if (refusesMany(shell, items, to)) return;
   const progress = new Progress();
+  shell.bar = progress;
   const running = new Set<Promise<void>>();
   let fatal: { readonly error: unknown } | undefined;
   try {
@@ -63,6 +64,7 @@ export async function transfer(
     await Promise.all(running);
   } finally {
     progress.end();
+    shell.bar = undefined;
   }
   if (fatal !== undefined) throw fatal.error;
 }

@@ -61,6 +61,6 @@ export function hadoop(
 ): Promise<Ended> {
   return runProgram("java", hadoopWords(main, args), {
     ...options,
-    environment: { HADOOP_USER_NAME: user, TZ: "UTC", ...options.environment },
+    environment: { HADOOP_USER_NAME: user, TZ: "UTC", LC_ALL: "C.UTF-8", ...options.environment },
   });
 }

@@ -267,6 +267,11 @@ test("under a name that it does not know a node tells browsers nothing, at no ad
     expect(await asked(read, headers)).toEqual([200, "a secret"]);
 });
 
+function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  return { promise: new Promise((done) => (resolve = done)), resolve };
+}
+
 /** What comes back for these bytes until the server closes the connection. */
 async function sent(url: string, text: string, isWhole = true): Promise<string> {
   const socket = connect(Number(new URL(url).port), "127.0.0.1");
@@ -326,6 +331,41 @@ test("a response that has begun is cut by a broken request behind it, never writ
   socket.write(open);
   await closed;
   expect(answer.slice(answer.indexOf("\r\n\r\n") + 4)).toMatch(/^x*$/);
+});
+
+test("names may stand in an address as their bytes of UTF-8, as Hadoop's client writes them, one request after the other", async () => {
+  const files = new MemoryFileSystem();
+  const url = await serve(undefined, { files: filesDoor(files) });
+  const port = Number(new URL(url).port);
+  const socket = connect(port, "127.0.0.1");
+  let answer = "";
+  let wake: () => void = () => undefined;
+  socket.setEncoding("utf8").on("data", (part: string) => {
+    answer += part;
+    wake();
+  });
+  const asked = async (line: string): Promise<string> => {
+    answer = "";
+    const { promise, resolve } = deferred();
+    wake = resolve;
+    socket.write(`${line}user.name=quorate HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`);
+    await promise;
+    return answer;
+  };
+  expect(await asked("PUT /webhdfs/v1/grün%20✓?op=MKDIRS&")).toMatch(/ 200 OK\r\n/);
+  expect(await asked("GET /webhdfs/v1/gr%C3%BCn%20✓?op=GETFILESTATUS&")).toContain('"type":"DIRECTORY"');
+  expect(await asked("GET /webhdfs/v1/?op=LISTSTATUS&")).toContain('"pathSuffix":"grün ✓"');
+  expect(await asked("PUT /webhdfs/v1/grün%20✓/f?op=CREATE&")).toMatch(/ 307 Temporary Redirect\r\n/);
+  // What is no UTF-8 is still no path, and other odd bytes are no address.
+  socket.write(Buffer.from("GET /webhdfs/v1/\xfc?op=LISTSTATUS HTTP/1.1\r\nHost: x\r\n\r\n", "latin1"));
+  await once(socket, "data");
+  expect(answer).toContain("400 Bad Request");
+  socket.destroy();
+  expect(await sent(url, "GET /webhdfs/v1/ü\u0001?op=LISTSTATUS HTTP/1.1\r\nHost: x\r\n\r\n")).toContain(
+    "400 Bad",
+  );
+  const [server] = servers.splice(0);
+  await server?.close();
 });
 
 test("closing does not wait for a client that holds its connection open", async () => {

@@ -3,8 +3,10 @@
  * answered with the exception that clients of files understand, and a response that has begun is never written into.
  */
 import type { Server, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { QuorateError } from "../../../runtime/errors.ts";
+import { serveAgain } from "../../../runtime/node/request-connection.ts";
 import { ERROR_CODE_HEADER, renderError } from "../../../wire/webhdfs/remote-exception.ts";
 
 const STATUSES: Readonly<Record<string, readonly [status: string, message: string]>> = {
@@ -23,10 +25,32 @@ export function answerBrokenRequests(server: Server): void {
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
     const response = latest.get(socket);
     const isUnderWay = response?.headersSent === true && !response.writableFinished;
+    const isIdle = response === undefined || response.writableFinished;
+    if (error.code === "HPE_INVALID_URL" && isIdle && goOn(server, socket, error)) return;
     if (!socket.writable || error.code === "ECONNRESET" || isUnderWay) return void socket.destroy();
     // The connection does not outlive it; who works for the request sees that and gives up.
     socket.end(answerTo(error), () => socket.destroy());
   });
+}
+
+/** What Node.js adds to an error of its parser. */
+interface ParseError extends NodeJS.ErrnoException {
+  readonly rawPacket?: unknown;
+}
+
+/**
+ * Hadoop's client writes names that are not ASCII into an address as their bytes of UTF-8, and Jetty, before which HDFS stands, takes
+ * them; the parser of Node.js does not. They are written as RFC 3986 has it, and the request is read once more.
+ */
+function goOn(server: Server, socket: Duplex, { rawPacket }: ParseError): boolean {
+  if (!Buffer.isBuffer(rawPacket) || !(socket instanceof Socket)) return false;
+  const end = rawPacket.indexOf("\r\n");
+  const line = rawPacket.toString("latin1", 0, Math.max(0, end));
+  // Only where the packet begins with the request, and these bytes are all that is wrong.
+  if (!/^[A-Z]{3,7} \/[\x21-\x7e\x80-\xff]*[\x80-\xff][\x21-\x7e\x80-\xff]* HTTP\/1\.[01]$/.test(line))
+    return false;
+  const escaped = line.replaceAll(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`);
+  return serveAgain(server, socket, Buffer.concat([Buffer.from(escaped), rawPacket.subarray(end)]));
 }
 
 function answerTo({ code = "", message }: NodeJS.ErrnoException): string {

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { MemoryFileSystem, memoryNode } from "../../files/memory/file-system.testing.ts";
 import type { MemoryFileSystemOptions } from "../../files/memory/file-system.testing.ts";
 import type { FileSystem } from "../../files/file-system.ts";
+import { answerBrokenRequests } from "../admin/broken-requests.ts";
 import { createFilesAdminDoor, isFilesAdmin } from "../files-admin/files-admin-door.ts";
 import type { WebHdfsOptions } from "./webhdfs-door.ts";
 import { createWebHdfsDoor } from "./webhdfs-door.ts";
@@ -70,6 +71,7 @@ export async function serveMemory({
 
 function listening(): Promise<Server> {
   const server = createServer({ maxHeaderSize: 64 * 1024 });
+  answerBrokenRequests(server);
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
 }
 
