@@ -67,8 +67,8 @@ export interface CommandSpec {
   readonly findKeys?: (args: readonly string[]) => readonly number[];
   readonly docs: CommandDocs;
   /**
-   * Of a row that is not `readonly`: false when these arguments tell, by this replica's state, that this call writes nothing,
-   * as a script with the flag no-writes. Default: it may write.
+   * Of a command that runs others: false when these arguments tell, by this replica's state, that this call writes no keys, as
+   * a script with the flag no-writes. Default: as the flags say.
    */
   readonly mayWrite?: (args: readonly string[]) => boolean;
   /** args[0] is the name as the client sent it. Deterministic. May throw ReplyError. Absent: a connection's command. */

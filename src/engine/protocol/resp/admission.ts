@@ -64,5 +64,6 @@ export function mustPause(server: ServerContext, connection: Connection, request
 /** True when it may change the data or send a message. */
 function mayWrite({ route: { spec, kind }, args }: Request): boolean {
   if (spec.name === "publish" || spec.name === "spublish") return true;
-  return kind === "write" && (spec.mayWrite?.(args) ?? true);
+  // Those of scripts and functions that change only what is known of them ride in the log too.
+  return kind === "write" && (spec.mayWrite?.(args) ?? spec.flags.includes("write"));
 }
