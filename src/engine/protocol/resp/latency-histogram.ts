@@ -12,6 +12,7 @@ const BOUNDS_NS: readonly number[] = Array.from(
   { length: LAST_EXPONENT - FIRST_EXPONENT + 1 },
   (_, at) => 2 ** (FIRST_EXPONENT + at) * (1 + 1 / 128) - 1,
 );
+const LONGEST_NS = 2 ** LAST_EXPONENT;
 
 export class LatencyHistogram {
   /** Made with the first call: most commands are never called. */
@@ -20,10 +21,11 @@ export class LatencyHistogram {
 
   record(microseconds: number): void {
     this.counts ??= new Float64Array(BOUNDS_NS.length);
-    const nanoseconds = microseconds * 1000;
-    let bucket = 0;
-    while (bucket < BOUNDS_NS.length - 1 && nanoseconds > BOUNDS_NS[bucket]!) bucket += 1;
-    this.counts[bucket]! += 1;
+    const nanoseconds = Math.min(microseconds * 1000, LONGEST_NS);
+    // Of the greatest power of two that is not above it, or the bucket after that one.
+    const exponent = Math.max(FIRST_EXPONENT, 31 - Math.clz32(nanoseconds));
+    const bucket = exponent - FIRST_EXPONENT;
+    this.counts[nanoseconds > BOUNDS_NS[bucket]! ? bucket + 1 : bucket]! += 1;
     this.total += 1;
   }
 

@@ -336,6 +336,7 @@ export class Pipeline {
       this.server.node.machine.foreseeCalls(batch[0]!.database, list);
     }
     const { machine } = this.server.node;
+    const watched = !this.server.monitors.none;
     const outcomes: Outcome[] = [];
     const scriptCalls: ScriptCall[] = [];
     let outputBytes = 0;
@@ -343,7 +344,7 @@ export class Pipeline {
       const outcome = this.read(request);
       if (outcome === TICK_NEEDED) break;
       outcomes.push(outcome);
-      if (!this.server.monitors.none && request.route.kind === "read") {
+      if (watched && request.route.kind === "read") {
         scriptCalls.push(...machine.scriptCalls(outcome as Reply));
       }
       if (typeof outcome === "string") outputBytes += outcome.length;
@@ -357,7 +358,7 @@ export class Pipeline {
       }
       outcomes.length = scriptCalls.length = 0;
     }
-    this.server.monitors.showCalls(scriptCalls);
+    if (watched) this.server.monitors.showCalls(scriptCalls);
     this.settleAll(batch, outcomes);
     this.finishRest(batch.slice(outcomes.length), outputBytes > BATCH_OUTPUT_MAX_BYTES);
   }
@@ -417,8 +418,10 @@ export class Pipeline {
     request.counted = true;
   }
 
-  private show({ route, database, args }: Request): void {
+  private show(request: Request): void {
     const { connection, server } = this;
+    if (server.monitors.none) return;
+    const { route, database, args } = request;
     // That of the connection: SELECT has chosen it.
     server.monitors.show(connection, route, route.kind === "session" ? connection.database : database, args);
   }
