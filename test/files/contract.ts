@@ -242,12 +242,15 @@ export function filesContract(name: string, open: () => Promise<World>): void {
       expect(await files.readdir(directory)).toEqual([]);
     });
 
-    test("a directory of thousands of names is listed whole", async () => {
+    test("a directory of thousands of names is listed whole", { timeout: 120_000 }, async ({ signal }) => {
+      // A test that is given up goes on until something stops it: not in the directory of the next one.
+      const place = directory;
       const names = Array.from({ length: 2100 }, (_, each) => `f${String(each).padStart(4, "0")}`);
       for (let start = 0; start < names.length; start += 50) {
-        await Promise.all(names.slice(start, start + 50).map((each) => files.writeFile(at(each), "")));
+        const some = names.slice(start, start + 50);
+        await Promise.all(some.map((each) => files.writeFile(`${place}/${each}`, "", { signal })));
       }
-      expect(await files.readdir(directory)).toEqual(names);
+      expect(await files.readdir(place)).toEqual(names);
     });
 
     test("a rename is one step, and replaces a file", async () => {

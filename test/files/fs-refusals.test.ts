@@ -74,7 +74,7 @@ test("files are joined by concat, checksums and listings tell how they are kept"
   expect((await fs("-concat", "/w/a", "/w/b"))[1]).toMatch(
     /^concat: The number of source paths is less than 2\./,
   );
-  const target = "concat: Target path /w/x does not exist or is not file.";
+  const target = `concat: Target path ${url}/w/x does not exist or is not file.`;
   expect(await fs("-concat", "/w/x", "/w/b", "/w/c")).toEqual([1, target]);
   expect(await fs("-concat", "/w/a", "/w/b", "/w/c")).toEqual([0, ""]);
   expect(await fs("-cat", "/w/a")).toEqual([0, "hello\nhello\nhello"]);

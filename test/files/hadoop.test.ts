@@ -78,6 +78,12 @@ describe.skipIf(lacks("hadoop"))("hadoop fs and quorate fs", () => {
     await alike("-rm", "/user/quorate/d", "/nope", "/user/quorate/z");
     await alike("-rmdir", "/user");
     await alike("-find", "/user", "-name", "*.txt");
+    await alike("-find", "/user", "-print", "-iname", "{a,z}*", ")", "-a", "-print0");
+    await alike("-find", "/user", "-NAME", "a");
+    await alike("-ls", "-C", `file://${local}`, `file:${a}`, `file://${local}/none`);
+    await alike("-cp", `file://${a}`, "/user/quorate/d/from");
+    await alike("-mv", `file://${a}`, "/user/quorate/d");
+    await alike("-concat", "/user/none", "/user/1", "/user/2");
     await alike("-rm", "-r", "/user/quorate/d");
     await alike("-nosuch");
     await alike("-ls", "-Z", "/");

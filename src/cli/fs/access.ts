@@ -19,8 +19,14 @@ export const getfacl: FsCommand = {
       shell,
       [onePath(args.words, "<path> is missing", "Too many arguments")],
       args.has("R"),
-      async ({ shown, path }) => {
-        const lines = aclLines(await shell.files.acl(path, { signal: shell.signal }));
+      async ({ files, shown, path, stats }) => {
+        const { owner, group, mode } = stats;
+        // Of files of this machine lists are not read: there is what their mode says.
+        const acl =
+          files === shell.local
+            ? { owner, group, mode, entries: [] }
+            : files.acl(path, { signal: shell.signal });
+        const lines = aclLines(await acl);
         for (const line of [`# file: ${shown}`, ...lines, ""]) await shell.print(line);
       },
     );
@@ -69,10 +75,10 @@ export const setfacl: FsCommand = {
   min: 0,
   run(shell, args) {
     const { change, path: word } = wantedChange(args);
-    return each(shell, [word], args.has("R"), async ({ path, stats }) => {
+    return each(shell, [word], args.has("R"), async ({ files, path, stats }) => {
       // Below a directory, files have no default list to change.
       const fitting = args.has("R") && !stats.isDirectory() ? ofAccess(change) : change;
-      if (fitting !== undefined) await shell.files.changeAcl(path, fitting, { signal: shell.signal });
+      if (fitting !== undefined) await files.changeAcl(path, fitting, { signal: shell.signal });
     });
   },
 };

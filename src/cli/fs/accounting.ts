@@ -5,7 +5,7 @@ import { columns, sizeText } from "./texts.ts";
 
 export const du: FsCommand = {
   name: "du",
-  usage: "[-s] [-h] [-v] [-x] [<path> ...]",
+  usage: "[-s] [-h] [-v] [-x] <path> ...",
   summary: "print sizes, and what the replicas take; -x without what only snapshots hold",
   switches: ["s", "h", "v", "x"],
   min: 0,
@@ -16,7 +16,7 @@ export const du: FsCommand = {
     for await (const item of shell.items(args.words.length > 0 ? args.words : ["."])) {
       await shell.attempt(item.shown, async () => {
         if (!item.stats.isDirectory() || args.has("s")) return void rows.push(await rowOf(shell, item, args));
-        for await (const stats of shell.files.walk(item.path, { signal: shell.signal })) {
+        for await (const stats of item.files.walk(item.path, { signal: shell.signal })) {
           const inside = shell.below(item, stats);
           await shell.attempt(inside.shown, async () => void rows.push(await rowOf(shell, inside, args)));
         }
@@ -26,8 +26,8 @@ export const du: FsCommand = {
   },
 };
 
-async function rowOf(shell: Shell, { shown, path }: Item, args: Arguments): Promise<string[]> {
-  const { length, space, snapshots } = await shell.files.summary(path, { signal: shell.signal });
+async function rowOf(shell: Shell, { files, shown, path }: Item, args: Arguments): Promise<string[]> {
+  const { length, space, snapshots } = await files.summary(path, { signal: shell.signal });
   // What only snapshots hold counts, as at HDFS, unless it is told not to.
   const past = args.has("x") ? snapshots : { length: 0, space: 0 };
   const sizes = [length - past.length, space - past.space];
@@ -41,12 +41,13 @@ export const df: FsCommand = {
   switches: ["h"],
   min: 0,
   async run(shell, args) {
-    const { capacity, used, remaining } = await shell.files.statfs({ signal: shell.signal });
-    const percent = capacity === 0 ? 0 : Math.round((used * 100) / capacity);
-    const sizes = [capacity, used, remaining].map((bytes) => sizeText(bytes, args.has("h")));
     const rows = [["Filesystem", "Size", "Used", "Available", "Use%"]];
-    for await (const _ of shell.items(args.words.length > 0 ? args.words : ["/"]))
-      rows.push([shell.files.url, ...sizes, `${percent}%`]);
+    for await (const { files } of shell.items(args.words.length > 0 ? args.words : ["/"])) {
+      const { capacity, used, remaining } = await files.statfs({ signal: shell.signal });
+      const percent = capacity === 0 ? 0 : Math.round((used * 100) / capacity);
+      const sizes = [capacity, used, remaining].map((bytes) => sizeText(bytes, args.has("h")));
+      rows.push([files.url, ...sizes, `${percent}%`]);
+    }
     if (rows.length === 1) return;
     for (const line of columns(rows, [1, 2, 3, 4])) await shell.print(line);
   },

@@ -19,7 +19,7 @@ export async function each(
 
 export const chmod: FsCommand = {
   name: "chmod",
-  usage: "[-R] <MODE[,MODE]... | OCTALMODE> <path> ...",
+  usage: "[-R] <MODE[,MODE]... | OCTALMODE> PATH...",
   summary: "change permissions",
   switches: ["R"],
   free: true,
@@ -27,8 +27,8 @@ export const chmod: FsCommand = {
   run(shell, args) {
     const [mode = "", ...words] = args.words;
     const change = parseMode(mode);
-    return each(shell, words, args.has("R"), ({ path, shown, stats }) =>
-      shell.files
+    return each(shell, words, args.has("R"), ({ files, path, shown, stats }) =>
+      files
         .chmod(path, change(stats.mode, stats.isDirectory()), { signal: shell.signal })
         .catch(saying(`changing permissions of '${shown}'`)),
     );
@@ -75,20 +75,20 @@ export function parseMode(text: string): (mode: number, isDirectory: boolean) =>
 
 export const chown: FsCommand = {
   name: "chown",
-  usage: "[-R] [OWNER][:[GROUP]] <path> ...",
+  usage: "[-R] [OWNER][:[GROUP]] PATH...",
   summary: "change owner and group",
   switches: ["R"],
   min: 2,
   run(shell, args) {
     const [names = "", ...words] = args.words;
-    const match = /^([\w.@$-]*)(?::([\w.@$-]*))?$/.exec(names);
+    const match = /^([\w./@$-]*)(?::([\w./@$-]*))?$/.exec(names);
     const [, owner = "", group = ""] = match ?? [];
     if (match === null)
       throw new QuorateError("USAGE", `'${names}' does not match expected pattern for [owner][:group].`);
     if (owner === "" && group === "")
       throw new QuorateError("USAGE", `'${names}' does not specify owner or group.`);
-    return each(shell, words, args.has("R"), ({ path, shown }) =>
-      shell.files
+    return each(shell, words, args.has("R"), ({ files, path, shown }) =>
+      files
         .chown(path, owner || undefined, group || undefined, { signal: shell.signal })
         .catch(saying(`changing ownership of '${shown}'`)),
     );
@@ -97,16 +97,16 @@ export const chown: FsCommand = {
 
 export const chgrp: FsCommand = {
   name: "chgrp",
-  usage: "[-R] GROUP <path> ...",
+  usage: "[-R] GROUP PATH...",
   summary: "change the group",
   switches: ["R"],
   min: 2,
   run(shell, args) {
     const [group = "", ...words] = args.words;
-    if (!/^[\w.@$-]+$/.test(group))
+    if (!/^[\w./@$-]+$/.test(group))
       throw new QuorateError("USAGE", `'${group}' does not match expected pattern for group`);
-    return each(shell, words, args.has("R"), ({ path, shown }) =>
-      shell.files
+    return each(shell, words, args.has("R"), ({ files, path, shown }) =>
+      files
         .chown(path, undefined, group, { signal: shell.signal })
         .catch(saying(`changing ownership of '${shown}'`)),
     );
@@ -136,16 +136,16 @@ export const setrep: FsCommand = {
           continue;
         }
         await shell.attempt(one.shown, async () => {
-          await shell.files.setReplication(one.path, replication, { signal: shell.signal });
+          await one.files.setReplication(one.path, replication, { signal: shell.signal });
           await shell.print(`Replication ${replication} set: ${one.shown}`);
           changed.push(one);
         });
       }
     }
     if (!args.has("w")) return;
-    for (const { shown, path } of changed) {
+    for (const { files, shown, path } of changed) {
       await shell.write(`Waiting for ${shown} ...`);
-      while (!(await shell.files.isReplicated(path, replication, { signal: shell.signal }))) {
+      while (!(await files.isReplicated(path, replication, { signal: shell.signal }))) {
         await shell.write(".");
         await shell.pause(WAIT_INTERVAL_MS);
       }

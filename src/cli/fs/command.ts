@@ -92,7 +92,7 @@ export function parseArguments(command: FsCommand, args: readonly string[]): Arg
 
 /** As `hdfs dfs` does it. */
 function firstOptions(
-  { switches = [], values = [], optionals = [], lettered = {}, free }: FsCommand,
+  { switches = [], values = [], optionals = [], lettered = {}, free, min = 1 }: FsCommand,
   args: readonly string[],
   options: Map<string, string>,
 ): readonly string[] {
@@ -107,10 +107,11 @@ function firstOptions(
     const name = word.slice(1);
     if (values.includes(name)) {
       const value = args[++at];
-      if (value === undefined) throw new QuorateError("USAGE", `option ${word} takes a value`);
+      if (value === undefined) throw new QuorateError("USAGE", `option ${word} requires 1 argument.`);
       options.set(name, value);
     } else if (optionals.includes(name)) {
-      const isThere = args[at + 1]?.startsWith("-") === false;
+      // Where there are no more words than must be, there is no value, as in Hadoop.
+      const isThere = args[at + 1]?.startsWith("-") === false && args.length - at - 1 > min;
       options.set(name, isThere ? (args[++at] ?? "") : "");
     } else if (switches.includes(name)) options.set(name, "");
     else if (hasLetters(lettered, name)) options.set(name.slice(0, 1), name.slice(1));
@@ -149,7 +150,7 @@ function allOptions(
     const [, name = "", inline] = match;
     if (values.includes(name)) {
       const value = inline ?? args[++at];
-      if (value === undefined) throw new QuorateError("USAGE", `option ${word} takes a value`);
+      if (value === undefined) throw new QuorateError("USAGE", `option ${word} requires 1 argument.`);
       options.set(name, value);
     } else if (switches.includes(name) && inline === undefined) options.set(name, "");
     else throw new QuorateError("USAGE", `Illegal option ${word}`);

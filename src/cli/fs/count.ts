@@ -61,11 +61,11 @@ export const count: FsCommand = {
       const headings = groups.flatMap(({ columns }) => columns.map(({ heading }) => heading));
       await shell.print(line(groups, headings, "PATHNAME"));
     }
-    for await (const { shown, path } of shell.items(args.words)) {
+    for await (const { files, shown, path } of shell.items(args.words)) {
       await shell.attempt(shown, async () => {
         const answers: Answers = {
-          summary: once(() => shell.files.summary(path, { signal: shell.signal })),
-          usage: once(() => shell.files.quotaUsage(path, { signal: shell.signal })),
+          summary: once(() => files.summary(path, { signal: shell.signal })),
+          usage: once(() => files.quotaUsage(path, { signal: shell.signal })),
         };
         const cells: string[] = [];
         for (const group of groups) cells.push(...(await group.cells(answers)));

@@ -1,11 +1,10 @@
 /** Where what is copied or moved goes: the last word of `put`, `get`, `cp`, `mv`. */
 import { isQuorateError } from "../../runtime/errors.ts";
-import type { Files } from "../../client/files/files.ts";
+import type { Place } from "./places.ts";
 import type { Item, Shell } from "./shell.ts";
 import { parentOf } from "./shell.ts";
 
-export interface Destination {
-  readonly path: string;
+export interface Destination extends Place {
   readonly shown: string;
   readonly isThere: boolean;
   readonly isDirectory: boolean;
@@ -14,16 +13,16 @@ export interface Destination {
 /** Undefined: it was reported that nothing, or not several things, can go there. */
 export async function destinationOf(
   shell: Shell,
-  files: Files,
-  path: string,
+  place: Place,
   shown: string,
   isForMany: boolean,
 ): Promise<Destination | undefined> {
   const { signal } = shell;
+  const { files, path } = place;
   try {
     const isDirectory = (await files.stat(path, { signal })).isDirectory();
     if (isForMany && !isDirectory) return shell.refuse(shown, "Is not a directory");
-    return { path, shown, isThere: true, isDirectory };
+    return { ...place, shown, isThere: true, isDirectory };
   } catch (error) {
     if (!isQuorateError(error) || error.code !== "PATH_NOT_FOUND") throw error;
   }
@@ -32,7 +31,7 @@ export async function destinationOf(
   const isMeantAsDirectory = /(^|\/)(\.{0,2})$/.test(shown);
   if (isMeantAsDirectory || !(await files.exists(parentOf(path), { signal })))
     return shell.refuseMissing(shown, files, path);
-  return { path, shown, isThere: false, isDirectory: false };
+  return { ...place, shown, isThere: false, isDirectory: false };
 }
 
 /** True: it was reported that what a pattern found is too much for the place. */
@@ -45,7 +44,7 @@ export function refusesMany(shell: Shell, items: readonly Item[], to: Destinatio
 /** A directory does not go into itself. */
 export function refuseWithin(shell: Shell, item: Item, to: string, shown: string): void {
   const isSame = item.path === to;
-  const target = isSame ? `${shell.files.url}${to}` : shown;
+  const target = isSame ? `${item.files.url}${to}` : shown;
   const what = isSame ? "are identical" : "is a subdirectory of itself";
   shell.refuse(`${item.shown}' to \`${target}`, what);
 }

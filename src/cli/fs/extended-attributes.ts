@@ -27,12 +27,17 @@ export const getfattr: FsCommand = {
     if (name === undefined && !args.has("d"))
       throw new QuorateError("USAGE", "Must specify '-n name' or '-d' option.");
     const names = name === undefined || args.has("d") ? undefined : [name];
-    return each(shell, [onePath(args.words, MISSING, TOO_MANY)], args.has("R"), async ({ shown, path }) => {
-      await shell.print(`# file: ${shown}`);
-      const found = await shell.files.attributes(path, names, { signal: shell.signal });
-      for (const [key, value] of [...found].toSorted(([left], [right]) => (left < right ? -1 : 1)))
-        await shell.print(value.length === 0 ? key : `${key}=${attributeText(value, encoding)}`);
-    });
+    return each(
+      shell,
+      [onePath(args.words, MISSING, TOO_MANY)],
+      args.has("R"),
+      async ({ files, shown, path }) => {
+        await shell.print(`# file: ${shown}`);
+        const found = await files.attributes(path, names, { signal: shell.signal });
+        for (const [key, value] of [...found].toSorted(([left], [right]) => (left < right ? -1 : 1)))
+          await shell.print(value.length === 0 ? key : `${key}=${attributeText(value, encoding)}`);
+      },
+    );
   },
 };
 
@@ -64,25 +69,27 @@ export const setfattr: FsCommand = {
     if (name === undefined && gone === undefined)
       throw new QuorateError("USAGE", "Must specify '-n name' or '-x name' option.");
     const value = attributeValue(args.value("v") ?? "");
-    return each(shell, [onePath(args.words, MISSING, TOO_MANY)], false, ({ path }) =>
+    return each(shell, [onePath(args.words, MISSING, TOO_MANY)], false, ({ files, path }) =>
       name === undefined
-        ? shell.files.removeAttribute(path, gone ?? "", { signal: shell.signal })
-        : shell.files.setAttribute(path, name, value, { signal: shell.signal }),
+        ? files.removeAttribute(path, gone ?? "", { signal: shell.signal })
+        : files.setAttribute(path, name, value, { signal: shell.signal }),
     );
   },
 };
 
-/** Throws USAGE: Hadoop's shell fails at the first odd digit, and takes any base 64. */
+/** Throws FILE_OPERATION_REFUSED: Hadoop's shell fails at the first odd digit, and takes any base 64. */
 export function attributeValue(text: string): Buffer {
   const quoted = /^"(.*)"$/s.exec(text)?.[1];
   if (quoted !== undefined) return Buffer.from(quoted, "utf8");
   const [prefix, rest] = [text.slice(0, 2).toLowerCase(), text.slice(2)];
   if (prefix === "0x") {
-    if (!/^([\da-f]{2})*$/i.test(rest)) throw new QuorateError("USAGE", `not hexadecimal: ${text}`);
+    if (!/^([\da-f]{2})*$/i.test(rest))
+      throw new QuorateError("FILE_OPERATION_REFUSED", `not hexadecimal: ${text}`);
     return Buffer.from(rest, "hex");
   }
   if (prefix === "0s") {
-    if (!/^[\w+/-]*={0,2}$/.test(rest)) throw new QuorateError("USAGE", `not base 64: ${text}`);
+    if (!/^[\w+/-]*={0,2}$/.test(rest))
+      throw new QuorateError("FILE_OPERATION_REFUSED", `not base 64: ${text}`);
     return Buffer.from(rest, "base64");
   }
   return Buffer.from(text, "utf8");

@@ -3,7 +3,6 @@
  * command may have a dash in front, as there. Exit codes: 0 done, 1 refused or failed, 255 wrong usage; 3 and 4, which
  * `hdfs dfs` does not know, as for the other verbs.
  */
-import { connectFiles } from "../../client/files/connect.ts";
 import { ERRORS, isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import { userName } from "../../runtime/node/user-name.ts";
 import { unknown } from "../parse.ts";
@@ -26,9 +25,10 @@ export async function fs(call: Call): Promise<number> {
     const [word, ...args] = rest;
     if (word === undefined) throw new QuorateError("USAGE", `a command is missing\n${overview()}`);
     const name = word.replace(/^--?/, "");
-    if (name === "help" || name === "usage" || name === "h") return print(helpFor(args[0], name));
+    if (name === "usage") return tell(name, args, usageOf);
+    if (name === "help" || name === "h") return tell("help", args, helpOf);
     const command = commandOf(word);
-    if (args.includes("--help")) return print(helpFor(command.name));
+    if (args.includes("--help")) return print(helpOf(command));
     return await run(command, args, place);
   } catch (error) {
     if (!isQuorateError(error) || error.code !== "USAGE") throw error;
@@ -74,8 +74,7 @@ async function run(command: FsCommand, args: readonly string[], place: ShellPlac
   const stop = (): void => interrupt.abort(new Error("interrupted"));
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);
-  const files = connectFiles(place.url, { user: place.user });
-  const shell = new Shell(command.name, place, files, connectFiles("file:///"), interrupt.signal);
+  const shell = new Shell(command.name, place, interrupt.signal);
   try {
     await command.run(shell, parseArguments(command, args));
     return interrupt.signal.aborted ? INTERRUPTED_EXIT : shell.exitCode;
@@ -87,7 +86,7 @@ async function run(command: FsCommand, args: readonly string[], place: ShellPlac
     if (!isQuorateError(error)) throw error;
     const isUsage = error.code === "USAGE";
     process.stderr.write(`${isUsage ? "-" : ""}${command.name}: ${error.message}\n`);
-    if (isUsage) process.stderr.write(`Usage: quorate fs ${command.name} ${command.usage}\n`);
+    if (isUsage) process.stderr.write(`${usageOf(command)}\n`);
     return isUsage ? USAGE_EXIT : ERRORS[error.code].exit;
   } finally {
     process.off("SIGINT", stop);
@@ -101,17 +100,40 @@ function print(text: string): number {
   return 0;
 }
 
-/** `verb`: what was asked, `help` or `usage`. */
-function helpFor(word: string | undefined, verb = "help"): string {
-  if (word === undefined) return overview();
-  if (!FS_COMMANDS.some(({ name: known }) => known === word.replace(/^-/, "")))
-    throw new QuorateError("USAGE", `-${verb}: \`${word}': Unknown command`);
-  const { name, usage, summary } = commandOf(word);
-  return `quorate fs ${name} ${usage}\n  ${summary}`;
+type Told = Pick<FsCommand, "name" | "usage" | "summary">;
+
+/** What tells of commands, and is none itself. */
+const TELLING = ["help", "usage"].map((name) => ({
+  name,
+  usage: "[cmd ...]",
+  summary: name === "help" ? "tell what commands do" : "tell what commands take",
+}));
+
+/** Of commands, one by one; of none the overview. Those before one that there is not are told. */
+function tell(verb: string, words: readonly string[], text: (command: Told) => string): number {
+  if (words.length === 0) return print(overview());
+  for (const word of words) {
+    const command = [...FS_COMMANDS, ...TELLING].find(({ name }) => name === word.replace(/^-/, ""));
+    if (command === undefined)
+      throw new QuorateError(
+        "USAGE",
+        `-${verb}: \`${word}': Unknown command\n${usageOf({ name: verb, usage: "[cmd ...]" })}`,
+      );
+    print(text(command));
+  }
+  return 0;
+}
+
+function usageOf({ name, usage }: Pick<Told, "name" | "usage">): string {
+  return `Usage: quorate fs ${name} ${usage}`.trimEnd();
+}
+
+function helpOf(command: Told): string {
+  return `${usageOf(command)}\n  ${command.summary}`;
 }
 
 function overview(): string {
-  const rows = FS_COMMANDS.map(({ name, usage }) => [`  ${name}`, usage]);
+  const rows = [...FS_COMMANDS, ...TELLING].map(({ name, usage }) => [`  ${name}`, usage]);
   return [
     "quorate fs [--fs webhdfs://host:port] [--user NAME] COMMAND ...",
     "",

@@ -1,14 +1,15 @@
-/** `ls`, and what only looks: `stat`, `test`, `find`. */
+/** `ls`, and what only looks: `stat`, `test`. */
 import { QuorateError, isQuorateError } from "../../runtime/errors.ts";
 import type { FileStats } from "../../client/files/file-stats.ts";
 import type { Arguments, FsCommand } from "./command.ts";
-import { expandGlob, isGlob, nameExpression } from "../../client/files/glob.ts";
+import { isGlob } from "../../client/files/glob.ts";
+import type { Place } from "./places.ts";
 import type { Item, Shell } from "./shell.ts";
 import { localTime, modeText, sizeText, utcTime } from "./texts.ts";
 
 export const ls: FsCommand = {
   name: "ls",
-  usage: "[-l] [-C] [-d] [-h] [-q] [-R] [-t] [-S] [-r] [-u] [-e] [<path> ...]",
+  usage: "[-C] [-d] [-h] [-q] [-R] [-t] [-S] [-r] [-u] [-e] [<path> ...]",
   summary: "list files and directories, always in the long form (-l), unless -C; -e with how they are coded",
   switches: ["l", "C", "d", "h", "q", "R", "t", "S", "r", "u", "e"],
   min: 0,
@@ -24,7 +25,7 @@ export const ls: FsCommand = {
 async function listDirectory(shell: Shell, directory: Item, args: Arguments): Promise<void> {
   await shell.attempt(directory.shown, async () => {
     const entries: Item[] = [];
-    for await (const stats of shell.files.walk(directory.path, { signal: shell.signal })) {
+    for await (const stats of directory.files.walk(directory.path, { signal: shell.signal })) {
       entries.push(shell.below(directory, stats));
     }
     sortItems(entries, args);
@@ -55,13 +56,13 @@ async function printItems(shell: Shell, items: readonly Item[], args: Arguments)
 
 /** How each is coded, for `-e`: asked for one by one, as only the sum of a file or directory says it. */
 async function codingsOf(
-  { files, signal }: Shell,
+  { signal }: Shell,
   items: readonly Item[],
   args: Arguments,
 ): Promise<ReadonlyMap<Item, string>> {
   const codings = new Map<Item, string>();
   if (!args.has("e") || args.has("C")) return codings;
-  for (const item of items) codings.set(item, (await files.summary(item.path, { signal })).coding);
+  for (const item of items) codings.set(item, (await item.files.summary(item.path, { signal })).coding);
   return codings;
 }
 
@@ -175,21 +176,22 @@ export const test: FsCommand = {
     if (flag === undefined) throw new QuorateError("USAGE", "No test flag given");
     const word = args.words[0] ?? "";
     await shell.attempt(word, async () => {
-      for (const path of await pathsOf(shell, word))
-        if (!(await holds(shell, flag, path))) shell.exitCode = 1;
+      for (const place of await placesOf(shell, word))
+        if (!(await holds(place, flag, shell.signal))) shell.exitCode = 1;
     });
   },
 };
 
 /** What a pattern found must all be so. */
-async function pathsOf(shell: Shell, word: string): Promise<readonly string[]> {
-  if (!isGlob(word)) return [await shell.pathOf(word)];
-  const found = await expandGlob(shell.files, await shell.pathOf(word), shell.signal);
+async function placesOf(shell: Shell, word: string): Promise<readonly Place[]> {
+  const place = await shell.placeOf(word);
+  if (!isGlob(word)) return [place];
+  const found = await shell.matching(place);
   if (found.length === 0) shell.exitCode = 1;
-  return found.map(({ path }) => path);
+  return found.map(({ path }) => ({ ...place, path }));
 }
 
-async function holds({ files, signal }: Shell, flag: string, path: string): Promise<boolean> {
+async function holds({ files, path }: Place, flag: string, signal: AbortSignal): Promise<boolean> {
   try {
     const stats = await files.stat(path, { signal });
     if (flag === "r" || flag === "w")
@@ -221,33 +223,3 @@ async function allows(access: Promise<void>): Promise<boolean> {
     throw error;
   }
 }
-
-export const find: FsCommand = {
-  name: "find",
-  usage: "<path> ... [-name PATTERN] [-iname PATTERN] [-a] [-print] [-print0]",
-  summary: "print what is below and fits, names compared with a pattern",
-  free: true,
-  async run(shell, args) {
-    const start = args.words.findIndex((word) => word.startsWith("-"));
-    const paths = start < 0 ? args.words : args.words.slice(0, start);
-    const tests: ((name: string) => boolean)[] = [];
-    let end = "\n";
-    for (let at = start < 0 ? args.words.length : start; at < args.words.length; at++) {
-      const word = (args.words[at] ?? "").toLowerCase();
-      if (word === "-print0") end = "\0";
-      else if (word === "-name" || word === "-iname") {
-        const pattern = args.words[++at];
-        if (pattern === undefined) throw new QuorateError("USAGE", `${word} takes a pattern`);
-        const expression = nameExpression(pattern, word === "-iname" ? "i" : "");
-        tests.push((name) => expression.test(name));
-      } else if (!["-print", "-a", "-and"].includes(word)) {
-        throw new QuorateError("FILE_OPERATION_REFUSED", `Unexpected argument: ${args.words[at] ?? ""}`);
-      }
-    }
-    for await (const item of shell.items(paths.length > 0 ? paths : ["."])) {
-      for await (const each of shell.tree(item)) {
-        if (tests.every((fits) => fits(each.stats.name))) await shell.write(`${each.shown}${end}`);
-      }
-    }
-  },
-};

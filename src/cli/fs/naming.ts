@@ -1,5 +1,6 @@
 /** What makes, moves and removes names: `mkdir`, `rm`, `rmdir`, `mv`, `touch`, `touchz`, `truncate`. */
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
+import type { Files } from "../../client/files/files.ts";
 import type { FsCommand } from "./command.ts";
 import { wholeNumber } from "./command.ts";
 import type { Item, Shell } from "./shell.ts";
@@ -13,15 +14,15 @@ export const mkdir: FsCommand = {
   switches: ["p"],
   async run(shell, args) {
     for (const word of args.words) {
-      const path = await shell.pathOf(word);
       const shown = word.replace(/(.)\/+$/, "$1");
       await shell.attempt(shown, async () => {
-        const { files, signal } = shell;
+        const { files, path } = await shell.placeOf(word);
+        const { signal } = shell;
         try {
           await files.mkdir(path, { recursive: args.has("p"), signal });
         } catch (error) {
           if (isMissing(error)) shell.refuse(`${files.url}${parentOf(path)}`, "No such file or directory");
-          else if (await isAnother(shell, path, error)) shell.refuse(shown, "Is not a directory");
+          else if (await isAnother(files, path, error)) shell.refuse(shown, "Is not a directory");
           else throw error;
         }
       });
@@ -30,9 +31,9 @@ export const mkdir: FsCommand = {
 };
 
 /** Something is there that is no directory. */
-async function isAnother({ files, signal }: Shell, path: string, error: unknown): Promise<boolean> {
+async function isAnother(files: Files, path: string, error: unknown): Promise<boolean> {
   if (!isQuorateError(error) || error.code !== "PATH_EXISTS") return false;
-  return !(await files.stat(path, { signal })).isDirectory();
+  return !(await files.stat(path)).isDirectory();
 }
 
 function isMissing(error: unknown): boolean {
@@ -47,9 +48,7 @@ export const rm: FsCommand = {
   switches: ["f", "r", "R", "skipTrash", "safely"],
   async run(shell, args) {
     const isRecursive = args.has("r") || args.has("R");
-    const { trashIntervalMs } = args.has("skipTrash")
-      ? { trashIntervalMs: 0 }
-      : await shell.files.defaults({ signal: shell.signal });
+    const hasTrash = trashOf(shell, args.has("skipTrash"));
     for (const word of args.words) {
       const items = await shell.expand(word, false).catch((error: unknown) => {
         if (!isMissing(error) || !args.has("f")) shell.fail(word, error);
@@ -59,26 +58,37 @@ export const rm: FsCommand = {
         await shell.attempt(item.shown, async () => {
           if (args.has("safely") && !(await isMeant(shell, item)))
             return shell.refuse(item.shown, "Not removed");
-          await removeItem(shell, item, isRecursive, trashIntervalMs > 0);
+          await removeItem(shell, item, isRecursive, await hasTrash(item.files));
         });
       }
     }
   },
 };
 
+/** Each file system is asked once. */
+function trashOf({ signal }: Shell, isSkipped: boolean): (files: Files) => Promise<boolean> {
+  const known = new Map<Files, boolean>();
+  return async (files) => {
+    if (isSkipped) return false;
+    const has = known.get(files) ?? (await files.defaults({ signal })).trashIntervalMs > 0;
+    known.set(files, has);
+    return has;
+  };
+}
+
 /** As in Hadoop (hadoop.shell.delete.limit.num.files). */
 const ASKED_ABOVE_FILES = 100;
 
-async function isMeant(shell: Shell, { path, shown, stats }: Item): Promise<boolean> {
+async function isMeant(shell: Shell, { files: system, path, shown, stats }: Item): Promise<boolean> {
   if (!stats.isDirectory()) return true;
-  const { files } = await shell.files.summary(path, { signal: shell.signal });
+  const { files } = await system.summary(path, { signal: shell.signal });
   return files <= ASKED_ABOVE_FILES || shell.confirm(`Proceed deleting ${shown} with ${files} files?`);
 }
 
 async function removeItem(shell: Shell, item: Item, recursive: boolean, hasTrash: boolean): Promise<void> {
   if (item.stats.isDirectory() && !recursive) return shell.refuse(item.shown, "Is a directory");
   if (hasTrash && (await moveToTrash(shell, item).catch(withAdvice))) return;
-  await shell.files.rm(item.path, { recursive: true, signal: shell.signal });
+  await item.files.rm(item.path, { recursive: true, signal: shell.signal });
   await shell.print(`Deleted ${item.shown}`);
 }
 
@@ -90,8 +100,8 @@ function withAdvice(error: unknown): never {
 }
 
 /** False: it is in the trash already, and is to be removed. */
-async function moveToTrash(shell: Shell, { path, shown }: Item): Promise<boolean> {
-  const { files, signal } = shell;
+async function moveToTrash(shell: Shell, { files, path, shown }: Item): Promise<boolean> {
+  const { signal } = shell;
   const trash = `${await files.home({ signal })}/.Trash`;
   if (`${path}/`.startsWith(`${trash}/`)) return false;
   if (path === "/" || `${trash}/`.startsWith(`${path}/`))
@@ -118,10 +128,10 @@ export const rmdir: FsCommand = {
   summary: "remove empty directories",
   switches: ["-ignore-fail-on-non-empty"],
   async run(shell, args) {
-    for await (const { shown, path } of shell.items(args.words, false)) {
+    for await (const { files, shown, path } of shell.items(args.words, false)) {
       await shell.attempt(shown, async () => {
         try {
-          await shell.files.rmdir(path, { signal: shell.signal });
+          await files.rmdir(path, { signal: shell.signal });
         } catch (error) {
           const isFull = isQuorateError(error) && error.code === "DIRECTORY_NOT_EMPTY";
           if (!isFull || !args.has("-ignore-fail-on-non-empty")) throw error;
@@ -138,14 +148,9 @@ export const mv: FsCommand = {
   min: 2,
   async run(shell, args) {
     const destination = args.words.at(-1) ?? "";
-    const { files, signal } = shell;
-    const target = await destinationOf(
-      shell,
-      files,
-      await shell.pathOf(destination),
-      destination,
-      args.words.length > 2,
-    );
+    const { signal } = shell;
+    const place = await shell.placeOf(destination);
+    const target = await destinationOf(shell, place, destination, args.words.length > 2);
     if (target === undefined) return;
     const items: Item[] = [];
     for await (const item of shell.items(args.words.slice(0, -1), false)) items.push(item);
@@ -153,9 +158,10 @@ export const mv: FsCommand = {
     for (const item of items) {
       const to = target.isDirectory ? join(target.path, item.stats.name) : target.path;
       const shown = target.isDirectory ? join(destination, item.stats.name) : destination;
-      if (item.stats.isDirectory() && isWithin(to, item.path)) refuseWithin(shell, item, to, shown);
+      if (item.files !== target.files) shell.refuse(item.shown, "Does not match target filesystem");
+      else if (item.stats.isDirectory() && isWithin(to, item.path)) refuseWithin(shell, item, to, shown);
       else if (target.isThere && !target.isDirectory) shell.refuse(shown, "File exists");
-      else await shell.attempt(shown, () => files.rename(item.path, to, { overwrite: false, signal }));
+      else await shell.attempt(shown, () => target.files.rename(item.path, to, { overwrite: false, signal }));
     }
   },
 };
@@ -166,23 +172,29 @@ export const touchz: FsCommand = {
   summary: "make empty files",
   async run(shell, args) {
     for (const word of args.words) {
-      const path = await shell.pathOf(word);
       await shell.attempt(word, async () => {
-        const { files, signal } = shell;
+        const { files, path } = await shell.placeOf(word);
+        const { signal } = shell;
         if (await files.exists(path, { signal })) {
           const stats = await files.stat(path, { signal });
           if (stats.isDirectory()) return shell.refuse(word, "Is a directory");
           if (stats.size > 0) return shell.refuse(word, "Not a zero-length file");
         }
-        await makeEmpty(shell, path, word, true);
+        await makeEmpty(shell, files, path, word, true);
       });
     }
   },
 };
 
 /** False: the directory is not there, which was reported. */
-async function makeEmpty(shell: Shell, path: string, shown: string, overwrite: boolean): Promise<boolean> {
-  const { files, signal } = shell;
+async function makeEmpty(
+  shell: Shell,
+  files: Files,
+  path: string,
+  shown: string,
+  overwrite: boolean,
+): Promise<boolean> {
+  const { signal } = shell;
   try {
     await files.writeFile(path, "", { overwrite, createParents: false, signal });
     return true;
@@ -195,7 +207,7 @@ async function makeEmpty(shell: Shell, path: string, shown: string, overwrite: b
 
 export const touch: FsCommand = {
   name: "touch",
-  usage: "[-a] [-m] [-t yyyyMMdd:HHmmss] [-c] <path> ...",
+  usage: "[-a] [-m] [-t TIMESTAMP (yyyyMMdd:HHmmss) ] [-c] <path> ...",
   summary: "set times to now or to -t; makes what is not there, unless -c",
   switches: ["a", "m", "c"],
   values: ["t"],
@@ -204,12 +216,12 @@ export const touch: FsCommand = {
     const atMs = time === undefined ? Date.now() : parseTime(time);
     const both = args.has("a") === args.has("m");
     for (const word of args.words) {
-      const path = await shell.pathOf(word);
       await shell.attempt(word, async () => {
-        const { files, signal } = shell;
+        const { files, path } = await shell.placeOf(word);
+        const { signal } = shell;
         if (!(await files.exists(path, { signal }))) {
           if (args.has("c")) return;
-          if (!(await makeEmpty(shell, path, word, false))) return;
+          if (!(await makeEmpty(shell, files, path, word, false))) return;
         }
         await files.utimes(path, both || args.has("a") ? atMs : -1, both || args.has("m") ? atMs : -1, {
           signal,
@@ -242,14 +254,14 @@ export const truncate: FsCommand = {
   async run(shell, args) {
     const [text = "", ...words] = args.words;
     const length = wholeNumber("length", text, 0, "Illegal length, a non-negative integer expected");
-    for await (const { shown, path, stats } of shell.items(words)) {
+    for await (const { files, shown, path, stats } of shell.items(words)) {
       if (stats.isFile() && length > stats.size) {
         const sizes = `Current size: ${stats.size}, truncate size: ${length}.`;
         throw new QuorateError("USAGE", `Cannot truncate to a larger file size. ${sizes}`);
       }
       await shell.attempt(shown, async () => {
         if (stats.isDirectory()) return shell.refuse(shown, "Is a directory");
-        const { files, signal } = shell;
+        const { signal } = shell;
         const isDone = await files.truncate(path, length, { signal });
         while (args.has("w") && !isDone && (await files.isOpen(path, { signal })))
           await shell.pause(TRUNCATE_WAIT_MS);

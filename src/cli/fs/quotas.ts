@@ -29,7 +29,9 @@ function clearing(name: string, summary: string, quota: Quota): FsCommand {
 }
 
 function change(shell: Shell, words: readonly string[], quota: Quota): Promise<void> {
-  return each(shell, words, false, ({ path }) => shell.files.setQuota(path, quota, { signal: shell.signal }));
+  return each(shell, words, false, ({ files, path }) =>
+    files.setQuota(path, quota, { signal: shell.signal }),
+  );
 }
 
 export const setQuota: FsCommand = setting(

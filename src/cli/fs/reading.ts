@@ -1,8 +1,9 @@
 /** What shows bytes: `cat`, `text`, `head`, `tail`, `checksum`. */
-import { createGunzip } from "node:zlib";
+import { createGunzip, createInflate } from "node:zlib";
 import { pipeline } from "node:stream/promises";
 import { isQuorateError } from "../../runtime/errors.ts";
-import type { FsCommand } from "./command.ts";
+import type { Arguments, FsCommand } from "./command.ts";
+import type { Place } from "./places.ts";
 import type { Item, Shell } from "./shell.ts";
 
 const PART_BYTES = 1024;
@@ -24,70 +25,97 @@ export const cat: FsCommand = {
   usage: "[-ignoreCrc] <src> ...",
   summary: "print files",
   switches: ["ignoreCrc"],
-  run: (shell, args) => eachFile(shell, args.words, ({ path }) => pour(shell, path)),
+  run: (shell, args) => eachFile(shell, args.words, (item) => pour(shell, item)),
 };
 
-async function pour(shell: Shell, path: string, offset = 0, length?: number): Promise<void> {
+async function pour(shell: Shell, { files, path }: Place, offset = 0, length?: number): Promise<void> {
   const range = { offset, ...(length === undefined ? {} : { length }), signal: shell.signal };
-  for await (const chunk of shell.files.driver.read(path, range)) await shell.write(chunk);
+  for await (const chunk of files.driver.read(path, range)) await shell.write(chunk);
 }
 
 export const text: FsCommand = {
   name: "text",
   usage: "[-ignoreCrc] <src> ...",
-  summary: "print files as text, unpacked when they are gzip",
+  summary: "print files as text, unpacked when they are gzip, or deflate by their name (.deflate)",
   switches: ["ignoreCrc"],
   run: (shell, args) =>
-    eachFile(shell, args.words, async ({ path, shown, stats }) => {
-      const magic =
-        stats.size < 2
-          ? Buffer.alloc(0)
-          : await shell.files.readFile(path, { length: 2, signal: shell.signal });
-      if (magic.toString("hex") !== "1f8b") return pour(shell, path);
-      const unpacked = createGunzip();
+    eachFile(shell, args.words, async (item) => {
+      const { files, path, shown, stats } = item;
+      const { signal } = shell;
+      const magic = stats.size < 4 ? Buffer.alloc(0) : await files.readFile(path, { length: 4, signal });
+      const kind = packedAs(magic, path);
+      if (kind === undefined) return pour(shell, item);
+      if (kind !== "gzip" && kind !== "deflate")
+        return shell.refuse(shown, `Is ${kind}, which is not unpacked here`);
+      const unpacked = kind === "gzip" ? createGunzip() : createInflate();
       const print = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
         for await (const chunk of chunks) await shell.write(chunk);
       };
       try {
-        await pipeline(shell.files.createReadStream(path, { signal: shell.signal }), unpacked, print);
+        await pipeline(files.createReadStream(path, { signal }), unpacked, print);
       } catch (error) {
         // The reader's failures come through as they are.
         if (unpacked.errored === null || unpacked.errored !== error || isQuorateError(error)) throw error;
-        shell.refuse(shown, `Not a whole gzip file (${unpacked.errored.message})`);
+        shell.refuse(shown, `Not a whole ${kind} file (${unpacked.errored.message})`);
       }
     }),
 };
+
+/** What Hadoop's shell would unpack, by its first bytes or, where those tell nothing, its name. Undefined: it is as it is. */
+function packedAs(magic: Buffer, path: string): string | undefined {
+  const first = magic.toString("latin1");
+  if (first.startsWith("\x1f\x8b")) return "gzip";
+  if (first.startsWith("BZh")) return "bzip2";
+  if (first.startsWith("SEQ")) return "a SequenceFile";
+  if (first === "Obj\x01") return "an Avro file";
+  if (first === "\x28\xb5\x2f\xfd") return "Zstandard";
+  return path.endsWith(".deflate") && first !== "" ? "deflate" : undefined;
+}
+
+/** Of one file, whose name is no pattern, as in Hadoop. */
+async function oneFile(
+  shell: Shell,
+  { words: [word = ""] }: Arguments,
+  action: (item: Item) => Promise<void>,
+): Promise<void> {
+  await shell.attempt(word, async () => {
+    const item = await shell.exactly(word);
+    if (item.stats.isDirectory()) shell.refuse(item.shown, "Is a directory");
+    else await action(item);
+  });
+}
 
 export const head: FsCommand = {
   name: "head",
   usage: "<file>",
   summary: "print the first 1 KB",
   max: 1,
-  run: (shell, args) => eachFile(shell, args.words, ({ path }) => pour(shell, path, 0, PART_BYTES)),
+  run: (shell, args) => oneFile(shell, args, (item) => pour(shell, item, 0, PART_BYTES)),
 };
 
 const DEFAULT_SLEEP_MS = 5000;
 
 export const tail: FsCommand = {
   name: "tail",
-  usage: "[-f] [-s <sleep interval in ms>] <file>",
-  summary: "print the last 1 KB; -f goes on as the file grows",
+  usage: "[-f] [-s <sleep interval>] <file>",
+  summary: "print the last 1 KB; -f goes on as the file grows, and looks every 5,000 ms or -s",
   switches: ["f"],
   values: ["s"],
   max: 1,
   async run(shell, args) {
     const sleepMs = args.count("s", 1) ?? DEFAULT_SLEEP_MS;
-    await eachFile(shell, args.words, async ({ path, stats }) => {
+    await oneFile(shell, args, async (item) => {
+      const { files, path, stats } = item;
       let at = Math.max(0, stats.size - PART_BYTES);
       let { size } = stats;
       for (;;) {
-        if (size > at) await pour(shell, path, at, size - at);
+        if (size > at) await pour(shell, item, at, size - at);
         at = size;
         if (!args.has("f")) return;
         // Whoever ends it has seen what he wanted: that is no failure.
         await shell.pause(sleepMs).catch(() => undefined);
         if (shell.signal.aborted) return;
-        ({ size } = await shell.files.stat(path, { signal: shell.signal }));
+        ({ size } = await files.stat(path, { signal: shell.signal }));
         // It was cut, or is another one: what is there now is new.
         if (size < at) at = 0;
       }
@@ -101,8 +129,9 @@ export const checksum: FsCommand = {
   summary: "print HDFS's checksums; -v with the size of the blocks",
   switches: ["v"],
   run: (shell, args) =>
-    eachFile(shell, args.words, async ({ path, shown, stats }) => {
-      const { algorithm, bytes } = await shell.files.checksum(path, { signal: shell.signal });
+    eachFile(shell, args.words, async ({ files, path, shown, stats }) => {
+      if (files === shell.local) return shell.print(`${shown}\tNONE`);
+      const { algorithm, bytes } = await files.checksum(path, { signal: shell.signal });
       const size = args.has("v") ? `\tBlockSize=${stats.blockSize}` : "";
       await shell.print(`${shown}\t${algorithm}\t${bytes}${size}`);
     }),

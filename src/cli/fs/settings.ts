@@ -32,13 +32,15 @@ function assignment(word: string): readonly [string, string | number | boolean] 
 
 export const expunge: FsCommand = {
   name: "expunge",
-  usage: "[-immediate]",
+  usage: "[-immediate] [-fs <path>]",
   summary: "close your trash as a checkpoint, and remove checkpoints that are old enough; -immediate: all",
   switches: ["immediate"],
+  values: ["fs"],
   min: 0,
-  max: 0,
   async run(shell, args) {
     const { administration, signal } = shell;
+    // Only of the file system of --fs: it takes its own name.
+    await shell.pathOf(args.value("fs") ?? "/");
     const isImmediate = args.has("immediate");
     const { trashIntervalMs } = isImmediate
       ? { trashIntervalMs: 0 }

@@ -7,12 +7,12 @@ import { connectAdministration } from "../../client/files/administration.ts";
 import type { Files } from "../../client/files/files.ts";
 import type { FileStats } from "../../client/files/file-stats.ts";
 import { expandGlob, isGlob } from "../../client/files/glob.ts";
-import { EMPTY_PATH } from "./command.ts";
+import type { Place } from "./places.ts";
+import { Places } from "./places.ts";
 
-/** One thing that a word named: what it is, and how it is called in the output. */
-export interface Item {
+/** One thing that a word named: where and what it is, and how it is called in the output. */
+export interface Item extends Place {
   readonly shown: string;
-  readonly path: string;
   readonly stats: FileStats;
 }
 
@@ -34,36 +34,42 @@ export interface ShellPlace {
 }
 
 export class Shell {
-  readonly files: Files;
-  /** Files of this machine, from its root. */
-  readonly local: Files;
   readonly signal: AbortSignal;
   /** Who asks. */
   readonly user: string;
   /** 0 as long as nothing failed. */
   exitCode = 0;
   private readonly command: string;
-  private readonly place: ShellPlace;
-  private home: string | undefined;
+  private readonly url: string;
+  private readonly places: Places;
   private connected: FilesAdministration | undefined;
 
-  constructor(command: string, place: ShellPlace, files: Files, local: Files, signal: AbortSignal) {
+  constructor(command: string, { url, user }: ShellPlace, signal: AbortSignal) {
     this.command = command;
-    this.place = place;
-    this.user = place.user;
-    this.files = files;
-    this.local = local;
+    this.url = url;
+    this.user = user;
+    this.places = new Places(url, user);
     this.signal = signal;
+  }
+
+  /** Those of `--fs`. */
+  get files(): Files {
+    return this.places.files;
+  }
+
+  /** Files of this machine, from its root. */
+  get local(): Files {
+    return this.places.local;
   }
 
   /** What operators ask of the nodes. */
   get administration(): FilesAdministration {
-    this.connected ??= connectAdministration(this.place.url, this.place.user);
+    this.connected ??= connectAdministration(this.url, this.user);
     return this.connected;
   }
 
   close(): void {
-    this.files.close();
+    this.places.close();
     this.connected?.close();
   }
 
@@ -111,7 +117,8 @@ export class Shell {
   /** The command goes on with what else it was given, and ends with an exit code that is not 0. */
   fail(shown: string, error: unknown): void {
     if (this.signal.aborted || !isQuorateError(error)) throw error;
-    if (error.message === EMPTY_PATH) throw error;
+    // What is no path at all ends the command, as in Hadoop.
+    if (error.code === "USAGE") throw error;
     const text = textOf(error);
     const firstLine = error.message.split("\n", 1)[0] ?? "";
     this.note(`${this.command}: ${text === undefined ? firstLine : `\`${shown}': ${text}`}`);
@@ -138,19 +145,21 @@ export class Shell {
     return this.refuse(shown, `No such file or directory: \`${files.url.replace(/\/$/, "")}${path}'`);
   }
 
-  /** A word as an absolute path. Throws USAGE for the URL of another file system. */
+  /** Throws USAGE for what is no path, FILE_OPERATION_REFUSED for a file system of another kind. */
+  placeOf(word: string): Promise<Place> {
+    return this.places.placeOf(word, this.signal);
+  }
+
+  /** Of commands that read or write on this machine: a path of it, or its URL. */
+  localPlace(word: string): Place {
+    return this.places.localPlace(word);
+  }
+
+  /** Of commands that only the file system of `--fs` takes: an absolute path of it. Throws USAGE for the URL of another. */
   async pathOf(word: string): Promise<string> {
-    if (word === "") throw new QuorateError("USAGE", EMPTY_PATH);
-    const url = /^(\w+:\/\/[^/]*)(\/.*)?$/.exec(word);
-    if (url !== null) {
-      const [, system = "", path = "/"] = url;
-      if (system !== this.files.url)
-        throw new QuorateError("USAGE", `${word} is not in ${this.files.url} (--fs)`);
-      return tidy(path);
-    }
-    if (word.startsWith("/")) return tidy(word);
-    this.home ??= await this.files.home({ signal: this.signal });
-    return tidy(`${this.home}/${word}`);
+    const { files, path } = await this.placeOf(word);
+    if (files !== this.files) throw new QuorateError("USAGE", `${word} is not in ${this.files.url} (--fs)`);
+    return path;
   }
 
   /** What the words name, globs expanded; what is not there is reported and left out. */
@@ -164,31 +173,50 @@ export class Shell {
     }
   }
 
+  /** What the word names as it stands, also where it looks like a pattern. */
+  async exactly(word: string, followLast = true): Promise<Item> {
+    const place = await this.placeOf(word);
+    const { files, path, prefix } = place;
+    const { signal } = this;
+    const look = followLast ? files.stat(path, { signal }) : files.lstat(path, { signal });
+    const stats = await look.catch(asMissing);
+    return {
+      ...place,
+      shown: isAsMeant(word, prefix) ? word.replace(/(.)\/+$/, "$1") : `${prefix}${path}`,
+      stats,
+    };
+  }
+
+  /** What a pattern fits. */
+  async matching({ files, path }: Place): Promise<readonly FileStats[]> {
+    return expandGlob(files, path, this.signal).catch((error: unknown) => {
+      if (!isQuorateError(error) || error.code !== "USAGE") throw error;
+      throw new QuorateError("FILE_OPERATION_REFUSED", error.message, { cause: error });
+    });
+  }
+
   async expand(word: string, followLast = true): Promise<readonly Item[]> {
-    const path = await this.pathOf(word);
-    const { files, signal } = this;
-    if (!isGlob(word)) {
-      const stats = await (followLast ? files.stat(path, { signal }) : files.lstat(path, { signal })).catch(
-        asMissing,
-      );
-      return [
-        { shown: /\/(\/|\.{1,2}(\/|$))/.test(word) && word.startsWith("/") ? path : word, path, stats },
-      ];
-    }
-    const found = await expandGlob(files, path, signal);
+    if (!isGlob(word)) return [await this.exactly(word, followLast)];
+    const place = await this.placeOf(word);
+    const { files, prefix } = place;
+    const found = await this.matching(place);
     if (found.length === 0) throw new QuorateError("PATH_NOT_FOUND", word);
-    const isRelative = !word.startsWith("/") && !word.includes("://");
-    const base = `${this.home ?? ""}/`;
+    const isRelative = !word.startsWith("/") && prefix === "";
+    const base = isRelative ? `${await this.places.homeOf(files, this.signal)}/` : "";
     return found.map((stats) => ({
-      shown: isRelative && stats.path.startsWith(base) ? stats.path.slice(base.length) : stats.path,
+      files,
+      prefix,
+      shown:
+        isRelative && stats.path.startsWith(base) ? stats.path.slice(base.length) : `${prefix}${stats.path}`,
       path: stats.path,
       stats,
     }));
   }
 
   /** An item of the same name below. */
-  below({ shown }: Item, stats: FileStats): Item {
-    return { shown: shown === "." ? stats.name : join(shown, stats.name), path: stats.path, stats };
+  below({ shown, files, prefix }: Item, stats: FileStats): Item {
+    const name = shown === "." ? stats.name : join(shown, stats.name);
+    return { shown: name, files, prefix, path: stats.path, stats };
   }
 
   /** The item and all below it, directories before what is in them. A directory that cannot be read is reported. */
@@ -197,11 +225,18 @@ export class Shell {
     if (!item.stats.isDirectory()) return;
     const below: Item[] = [];
     await this.attempt(item.shown, async () => {
-      for await (const stats of this.files.walk(item.path, { signal: this.signal }))
+      for await (const stats of item.files.walk(item.path, { signal: this.signal }))
         below.push(this.below(item, stats));
     });
     for (const each of below) yield* this.tree(each);
   }
+}
+
+/** Words are shown as they were given, unless they are written in a roundabout way. */
+function isAsMeant(word: string, prefix: string): boolean {
+  // Such as "file:/x", and a host without a path, which is one's home.
+  if (!word.startsWith(`${prefix}/`)) return prefix === "";
+  return !/\/(\/|\.{1,2}(\/|$))/.test(word.slice(prefix.length));
 }
 
 /** To who looks for it, what would be below a file is not there. */
@@ -221,14 +256,4 @@ export function join(directory: string, name: string): string {
 
 export function parentOf(path: string): string {
   return path.slice(0, Math.max(1, path.lastIndexOf("/")));
-}
-
-/** Hadoop takes double slashes and slashes at the end, and "." and "..", for what they mean to people. */
-function tidy(path: string): string {
-  const names: string[] = [];
-  for (const name of path.split("/")) {
-    if (name === "..") names.pop();
-    else if (name !== "" && name !== ".") names.push(name);
-  }
-  return `/${names.join("/")}`;
 }

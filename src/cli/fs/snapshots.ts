@@ -12,12 +12,13 @@ export const createSnapshot: FsCommand = {
   name: "createSnapshot",
   usage: "<snapshotDir> [<snapshotName>]",
   summary: "keep a directory as it is now, below <snapshotDir>/.snapshot/<snapshotName>",
+  free: true,
   min: 0,
   run(shell, { words: [word, name, ...more] }) {
     if (word === undefined) throw new QuorateError("USAGE", "<snapshotDir> is missing.");
     if (more.length > 0) throw new QuorateError("USAGE", "Too many arguments.");
-    return ofDirectory(shell, word, async ({ path }) => {
-      const made = await shell.files.createSnapshot(path, name, { signal: shell.signal });
+    return ofDirectory(shell, word, async ({ files, path }) => {
+      const made = await files.createSnapshot(path, name, { signal: shell.signal });
       await shell.print(`Created snapshot ${made}`);
     });
   },
@@ -27,13 +28,14 @@ export const deleteSnapshot: FsCommand = {
   name: "deleteSnapshot",
   usage: "<snapshotDir> <snapshotName>",
   summary: "give up a snapshot, and what only it keeps",
+  free: true,
   min: 0,
   run(shell, { words: [word, name, ...more] }) {
     if (word === undefined || name === undefined || more.length > 0)
       throw new QuorateError("USAGE", INCORRECT);
-    return ofDirectory(shell, word, async ({ path }) => {
-      await shell.files.deleteSnapshot(path, name, { signal: shell.signal });
-      await shell.print(`Deleted snapshot ${name} under ${shell.files.url}${path}`);
+    return ofDirectory(shell, word, async ({ files, path }) => {
+      await files.deleteSnapshot(path, name, { signal: shell.signal });
+      await shell.print(`Deleted snapshot ${name} under ${files.url}${path}`);
     });
   },
 };
@@ -42,13 +44,14 @@ export const renameSnapshot: FsCommand = {
   name: "renameSnapshot",
   usage: "<snapshotDir> <oldName> <newName>",
   summary: "give a snapshot another name",
+  free: true,
   min: 0,
   run(shell, { words: [word, from, to, ...more] }) {
     if (word === undefined || from === undefined || to === undefined || more.length > 0)
       throw new QuorateError("USAGE", INCORRECT);
-    return ofDirectory(shell, word, async ({ path }) => {
-      await shell.files.renameSnapshot(path, from, to, { signal: shell.signal });
-      await shell.print(`Renamed snapshot ${from} to ${to} under ${shell.files.url}${path}`);
+    return ofDirectory(shell, word, async ({ files, path }) => {
+      await files.renameSnapshot(path, from, to, { signal: shell.signal });
+      await shell.print(`Renamed snapshot ${from} to ${to} under ${files.url}${path}`);
     });
   },
 };
@@ -69,8 +72,8 @@ function allowing(name: string, allowed: boolean, summary: string): FsCommand {
     summary,
     max: 1,
     run: (shell, { words }) =>
-      each(shell, words, false, async ({ shown, path }) => {
-        await shell.files.allowSnapshots(path, allowed, { signal: shell.signal });
+      each(shell, words, false, async ({ files, shown, path }) => {
+        await files.allowSnapshots(path, allowed, { signal: shell.signal });
         await shell.print(`${allowed ? "Allowing" : "Disallowing"} snapshot on ${shown} succeeded`);
       }),
   };
@@ -97,8 +100,8 @@ export const snapshotDiff: FsCommand = {
   max: 3,
   run(shell, { words: [word = "", ...names] }) {
     const [from = "", to = ""] = names.map(snapshotName);
-    return each(shell, [word], false, async ({ path }) => {
-      const found = await shell.files.snapshotDifference(path, from, to, { signal: shell.signal });
+    return each(shell, [word], false, async ({ files, path }) => {
+      const found = await files.snapshotDifference(path, from, to, { signal: shell.signal });
       const title = `Difference between ${titleOf(from)} and ${titleOf(to)} under directory ${path}:`;
       for (const line of [title, ...found.map(differenceLine), ""]) await shell.print(line);
     });

@@ -1,190 +1,27 @@
-/**
- * What moves bytes between file systems: `put`, `get`, `cp` and their kin. A file is written under a name that ends in
- * `._COPYING_` and renamed when it is whole, as Hadoop's shell does it: who is interrupted leaves nothing that looks finished.
- */
-import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
-import { resolve } from "node:path";
+/** The commands that move bytes between file systems: `put`, `get`, `cp` and their kin. */
+import { QuorateError } from "../../runtime/errors.ts";
 import type { Chunks } from "../../client/files/driver.ts";
-import type { FileStats } from "../../client/files/file-stats.ts";
 import type { Files } from "../../client/files/files.ts";
 import type { Arguments, FsCommand } from "./command.ts";
-import { preserve } from "./preserve.ts";
-import { Progress } from "./progress.ts";
+import { destinationOf } from "./destination.ts";
 import type { Item, Shell } from "./shell.ts";
-import { isWithin, join } from "./shell.ts";
-import type { Destination } from "./destination.ts";
-import { destinationOf, refusesMany, refuseWithin } from "./destination.ts";
-
-const UNFINISHED = "._COPYING_";
-const DEFAULT_THREADS = 4;
-const THREADS_MAX = 64;
-
-interface Transfer {
-  readonly from: Files;
-  readonly to: Files;
-  readonly overwrite: boolean;
-  /** What goes along, by Hadoop's letters: times, owner, permissions, access control list, extended attributes. */
-  readonly preserve: string;
-  /** In one replica, as HDFS does it with what may be lost. */
-  readonly isLazy: boolean;
-  /** Without the unfinished name. */
-  readonly direct: boolean;
-  readonly threads: number;
-}
-
-interface Job {
-  readonly source: FileStats;
-  readonly target: string;
-  /** How the target is called in reports. */
-  readonly shown: string;
-}
-
-/** Transfers items and what is below them, several files at a time; reports what fails and goes on. */
-async function transfer(shell: Shell, items: readonly Item[], to: Destination, how: Transfer): Promise<void> {
-  if (refusesMany(shell, items, to)) return;
-  const progress = new Progress();
-  const running = new Set<Promise<void>>();
-  let fatal: { readonly error: unknown } | undefined;
-  try {
-    for await (const job of jobs(shell, items, to, how)) {
-      progress.expect(job.source.size);
-      while (running.size >= how.threads) await Promise.race(running);
-      if (fatal !== undefined) break;
-      const one = shell
-        .attempt(job.shown, () => copyFile(shell, job, how, progress))
-        .catch((error: unknown) => void (fatal ??= { error }))
-        .finally(() => running.delete(one));
-      running.add(one);
-    }
-    await Promise.all(running);
-  } finally {
-    progress.end();
-  }
-  if (fatal !== undefined) throw fatal.error;
-}
-
-/** The files, one by one; directories are made on the way. */
-async function* jobs(
-  shell: Shell,
-  items: readonly Item[],
-  to: Destination,
-  how: Transfer,
-): AsyncGenerator<Job> {
-  for (const item of items) {
-    const target = to.isDirectory ? join(to.path, item.stats.name) : to.path;
-    const shown = to.isDirectory ? join(to.shown, item.stats.name) : to.shown;
-    const isInside = how.from === how.to && item.stats.isDirectory() && isWithin(target, item.path);
-    if (isInside) refuseWithin(shell, item, target, shown);
-    else if (item.stats.isDirectory() && to.isThere && !to.isDirectory)
-      shell.refuse(shown, how.overwrite ? "Is not a directory" : "File exists");
-    else yield* jobsOf(shell, item.stats, target, shown, how);
-  }
-}
-
-async function* jobsOf(
-  shell: Shell,
-  source: FileStats,
-  target: string,
-  shown: string,
-  how: Transfer,
-): AsyncGenerator<Job> {
-  if (source.type === "other")
-    return shell.refuse(source.path, "Is a FIFO, socket or device, which is not copied");
-  if (!source.isDirectory()) return yield { source, target, shown };
-  const inside: FileStats[] = [];
-  await shell.attempt(shown, async () => {
-    await how.to.mkdir(target, { recursive: true, signal: shell.signal });
-    for await (const entry of how.from.walk(source.path, { signal: shell.signal })) inside.push(entry);
-  });
-  for (const entry of inside)
-    yield* jobsOf(shell, entry, join(target, entry.name), join(shown, entry.name), how);
-}
-
-async function copyFile(
-  shell: Shell,
-  { source, target, shown }: Job,
-  how: Transfer,
-  progress: Progress,
-): Promise<void> {
-  let counts = 0;
-  const counted = async function* (): Chunks {
-    progress.moved(-counts);
-    counts = 0;
-    for await (const chunk of how.from.driver.read(source.path, { signal: shell.signal })) {
-      progress.moved(chunk.length);
-      counts += chunk.length;
-      yield chunk;
-    }
-  };
-  await writeWhole(shell, how, target, shown, counted);
-  if (how.preserve !== "") await preserve(shell, how, how.preserve, source, target);
-  progress.finished();
-}
-
-async function writeWhole(
-  shell: Shell,
-  how: Transfer,
-  target: string,
-  shown: string,
-  content: Chunks | (() => Chunks),
-): Promise<void> {
-  const { to, overwrite } = how;
-  const { signal } = shell;
-  const kept = { createParents: false, signal, ...(how.isLazy ? { replication: 1 } : {}) };
-  const there = await to.exists(target, { signal });
-  if (there && (await to.stat(target, { signal })).isDirectory())
-    return shell.refuse(shown, "Is a directory");
-  if (there && !overwrite) return shell.refuse(shown, "File exists");
-  if (how.direct || to === shell.local) {
-    // Local files are moved into place by the driver itself.
-    return to.writeFile(target, content, { overwrite, ...kept });
-  }
-  const beside = `${target}${UNFINISHED}`;
-  try {
-    await to.writeFile(beside, content, { overwrite: true, ...kept }).catch((error) => {
-      // Nobody else writes this name: twice is the same as once.
-      if (!isUnknown(error) || typeof content !== "function") throw error;
-      return to.writeFile(beside, content, { overwrite: true, ...kept });
-    });
-    await to.rename(beside, target, { overwrite, signal }).catch(async (error) => {
-      // What was written is at one name or the other.
-      if (!isUnknown(error)) throw error;
-      if (await to.exists(beside, { signal })) await to.rename(beside, target, { overwrite, signal });
-    });
-  } catch (error) {
-    // What cannot be removed now is seen to be unfinished by its name.
-    await to.rm(beside, { force: true, timeoutMs: 5000 }).catch(() => undefined);
-    throw error;
-  }
-}
-
-/** The node died before it answered, and may have done it. */
-function isUnknown(error: unknown): boolean {
-  return isQuorateError(error) && error.code === "OUTCOME_UNKNOWN";
-}
-
-function howOf(args: Arguments, from: Files, to: Files): Transfer {
-  return {
-    from,
-    to,
-    overwrite: args.has("f"),
-    preserve: args.has("p") ? args.value("p") || "top" : "",
-    isLazy: args.has("l"),
-    direct: args.has("d"),
-    threads: Math.min(Math.max(1, args.count("t", 0) ?? DEFAULT_THREADS), THREADS_MAX),
-  };
-}
+import { howOf, transfer, writeWhole } from "./transfer.ts";
 
 /** Words of this machine: not globs, for the user's own shell has expanded those. */
 async function localItems(shell: Shell, words: readonly string[]): Promise<readonly Item[]> {
   const items: Item[] = [];
   for (const word of words) {
     await shell.attempt(word, async () => {
-      const path = resolve(word.replace(/^file:\/\//, ""));
-      items.push({ shown: word, path, stats: await shell.local.stat(path, { signal: shell.signal }) });
+      const place = shell.localPlace(word);
+      const stats = await place.files.stat(place.path, { signal: shell.signal });
+      items.push({ ...place, shown: word, stats });
     });
   }
   return items;
+}
+
+async function isDirectory({ signal }: Shell, files: Files, path: string): Promise<boolean> {
+  return (await files.exists(path, { signal })) && (await files.stat(path, { signal })).isDirectory();
 }
 
 async function* standardInput(signal: AbortSignal): Chunks {
@@ -205,26 +42,28 @@ async function putFiles(shell: Shell, args: Arguments, remove: boolean): Promise
   // Without a destination it goes home.
   const [sources, word] =
     args.words.length === 1 ? [args.words, "."] : [args.words.slice(0, -1), args.words.at(-1) ?? ""];
-  const how = howOf(args, shell.local, shell.files);
-  const path = await shell.pathOf(word);
-  const to = await destinationOf(shell, shell.files, path, word, sources.length > 1);
-  if (to === undefined) return;
+  const how = howOf(args);
+  const place = await shell.placeOf(word);
   if (sources.length === 1 && sources[0] === "-") {
-    if (to.isDirectory) return shell.refuse(word, "Is a directory");
-    return shell.attempt(word, () => writeWhole(shell, how, to.path, word, standardInput(shell.signal)));
+    // As in Hadoop, and only here, directories above are made.
+    const to = { ...place, shown: word };
+    return shell.attempt(word, () => writeWhole(shell, how, to, standardInput(shell.signal), true));
   }
+  const to = await destinationOf(shell, place, word, sources.length > 1);
+  if (to === undefined) return;
   const items = await localItems(shell, sources);
   await transfer(shell, items, to, how);
   if (!remove || shell.exitCode !== 0) return;
-  for (const { path } of items) await shell.local.rm(path, { recursive: true });
+  for (const { files, path } of items) await files.rm(path, { recursive: true });
 }
 
+const THREADS = "[-t <thread count>] [-q <thread pool queue size>]";
 const PUT_SWITCHES = ["f", "p", "l", "d"];
 
 function putCommand(name: string, summary: string): FsCommand {
   return {
     name,
-    usage: "[-f] [-p] [-l] [-d] [-t <threads>] <localsrc> ... <dst>",
+    usage: `[-f] [-p] [-l] [-d] ${THREADS} <localsrc> ... <dst>`,
     summary,
     switches: PUT_SWITCHES,
     values: ["t", "q"],
@@ -245,7 +84,7 @@ export const moveFromLocal: FsCommand = {
 function getCommand(name: string, summary: string): FsCommand {
   return {
     name,
-    usage: "[-f] [-p] [-t <threads>] <src> ... <localdst>",
+    usage: `[-f] [-p] [-crc] [-ignoreCrc] ${THREADS} <src> ... <localdst>`,
     summary,
     switches: ["f", "p", "ignoreCrc", "crc"],
     values: ["t", "q"],
@@ -257,15 +96,18 @@ function getCommand(name: string, summary: string): FsCommand {
       for await (const item of shell.items(sources)) items.push(item);
       if (items.length === 0) return;
       if (word === "-") {
-        for (const { path } of items) {
-          for await (const chunk of shell.files.driver.read(path, { signal: shell.signal }))
-            await shell.write(chunk);
+        for (const { files, path, shown, stats } of items) {
+          if (stats.isDirectory()) shell.refuse(shown, "Is a directory");
+          else
+            await shell.attempt(shown, async () => {
+              for await (const chunk of files.driver.read(path, { signal: shell.signal }))
+                await shell.write(chunk);
+            });
         }
         return;
       }
-      const path = resolve(word.replace(/^file:\/\//, ""));
-      const to = await destinationOf(shell, shell.local, path, word, sources.length > 1);
-      if (to !== undefined) await transfer(shell, items, to, howOf(args, shell.files, shell.local));
+      const to = await destinationOf(shell, shell.localPlace(word), word, sources.length > 1);
+      if (to !== undefined) await transfer(shell, items, to, howOf(args));
     },
   };
 }
@@ -281,6 +123,8 @@ export const moveToLocal: FsCommand = {
   name: "moveToLocal",
   usage: "<src> <localdst>",
   summary: "not there, in Hadoop neither: get, and then rm",
+  switches: ["crc"],
+  min: 0,
   run() {
     const text = "Option '-moveToLocal' is not implemented yet.";
     return Promise.reject(new QuorateError("FILE_OPERATION_REFUSED", text));
@@ -289,7 +133,7 @@ export const moveToLocal: FsCommand = {
 
 export const cp: FsCommand = {
   name: "cp",
-  usage: "[-f] [-p | -p[topax]] [-d] [-t <threads>] <src> ... <dst>",
+  usage: `[-f] [-p | -p[topax]] [-d] ${THREADS} <src> ... <dst>`,
   summary:
     "copy, directories with all below them; the bytes go through this machine; -p keeps times, owner, permissions, a ACL, x attributes",
   switches: ["f", "d"],
@@ -298,12 +142,11 @@ export const cp: FsCommand = {
   min: 2,
   async run(shell, args) {
     const word = args.words.at(-1) ?? "";
-    const path = await shell.pathOf(word);
-    const to = await destinationOf(shell, shell.files, path, word, args.words.length > 2);
+    const to = await destinationOf(shell, await shell.placeOf(word), word, args.words.length > 2);
     if (to === undefined) return;
     const items: Item[] = [];
     for await (const item of shell.items(args.words.slice(0, -1))) items.push(item);
-    if (items.length > 0) await transfer(shell, items, to, howOf(args, shell.files, shell.files));
+    if (items.length > 0) await transfer(shell, items, to, howOf(args));
   },
 };
 
@@ -320,21 +163,22 @@ export const appendToFile: FsCommand = {
     if (sources.length === 0)
       throw new QuorateError("FILE_OPERATION_REFUSED", "missing destination argument");
     if (sources.includes("-") && sources.length > 1)
-      throw new QuorateError("USAGE", "standard input (-) comes alone");
-    const path = await shell.pathOf(word);
+      throw new QuorateError("FILE_OPERATION_REFUSED", "standard input (-) comes alone");
+    const { files, path } = await shell.placeOf(word);
     const items = sources[0] === "-" ? [] : await localItems(shell, sources);
+    for (const { shown, stats } of items) if (stats.isDirectory()) shell.refuse(shown, "Is a directory");
     if (shell.exitCode !== 0) return;
     const bytes = async function* (): Chunks {
       if (sources[0] === "-") yield* standardInput(shell.signal);
-      for (const item of items) yield* shell.local.driver.read(item.path, { signal: shell.signal });
+      for (const item of items) yield* item.files.driver.read(item.path, { signal: shell.signal });
     };
     await shell.attempt(word, async () => {
-      const { files, signal } = shell;
-      if ((await files.exists(path, { signal })) && (await files.stat(path, { signal })).isDirectory()) {
+      const { signal } = shell;
+      if (await isDirectory(shell, files, path)) {
         const text = `Cannot append to directory ${path}; already exists as a directory.`;
         throw new QuorateError("FILE_OPERATION_REFUSED", text);
       }
-      await files.appendFile(path, bytes(), { createParents: false, signal });
+      await files.appendFile(path, bytes(), { signal });
     });
   },
 };
@@ -352,19 +196,23 @@ export const getmerge: FsCommand = {
     for await (const item of shell.items(args.words.slice(0, -1))) {
       if (!item.stats.isDirectory()) parts.push(item);
       else {
-        for await (const stats of shell.files.walk(item.path, { signal: shell.signal })) {
+        for await (const stats of item.files.walk(item.path, { signal: shell.signal })) {
           if (stats.isFile()) parts.push(shell.below(item, stats));
         }
       }
     }
     if (shell.exitCode !== 0) return;
     const bytes = async function* (): Chunks {
-      for (const { path, stats } of parts) {
+      for (const { files, path, stats } of parts) {
         if (stats.size === 0 && args.has("skip-empty-file")) continue;
-        yield* shell.files.driver.read(path, { signal: shell.signal });
+        yield* files.driver.read(path, { signal: shell.signal });
         if (args.has("nl")) yield Buffer.from("\n");
       }
     };
-    await shell.attempt(word, () => shell.local.writeFile(resolve(word), bytes(), { signal: shell.signal }));
+    await shell.attempt(word, async () => {
+      const { files, path } = shell.localPlace(word);
+      if (await isDirectory(shell, files, path)) return shell.refuse(word, "Is a directory");
+      return files.writeFile(path, bytes(), { signal: shell.signal });
+    });
   },
 };

@@ -13,7 +13,7 @@ import type { BlockLink, FrameOf } from "./block-link.ts";
 import { failureOf } from "./block-link.ts";
 import type { BlockStore, ReplicaWriter } from "./block-store.ts";
 import type { StreamFailure, StreamId } from "./protocol.ts";
-import { STREAM_SILENCE_MS } from "./protocol.ts";
+import { PIPELINE_EARLY_BYTES, STREAM_SILENCE_MS } from "./protocol.ts";
 
 /** Pipelines through one node at a time. */
 export const PIPELINES_MAX = 64;
@@ -24,6 +24,8 @@ const CHECK_MS = 250;
 const PIPELINE_NODES_MAX = 64;
 
 interface Taken {
+  /** As it came, until it is given to the replica. */
+  packet: FrameOf<"packet"> | undefined;
   readonly sequence: number;
   readonly sinceMs: number;
   isDone: boolean;
@@ -38,7 +40,10 @@ interface Pipeline {
   writer: ReplicaWriter | undefined;
   isOpened: boolean;
   expected: number;
+  /** What was taken and is not done, in order; until the replica is there, all of it waits. */
   taken: Taken[];
+  /** Bytes that wait so. */
+  earlyBytes: number;
   /** Highest sequence that is through, here and behind; 0: none. */
   here: number;
   below: number;
@@ -102,6 +107,7 @@ export class PipelineNode {
       isOpened: false,
       expected: 1,
       taken: [],
+      earlyBytes: 0,
       here: 0,
       below: next === undefined ? Infinity : 0,
       acknowledged: 0,
@@ -120,6 +126,7 @@ export class PipelineNode {
       if (writer === undefined) return this.fail(pipeline, failureOf(error as Error, this.link.self));
       pipeline.writer = writer;
       this.tellOpened(pipeline);
+      for (const early of pipeline.taken.slice()) this.put(pipeline, writer, early);
     };
     if (mode === "create") this.store.create(block, stamp, durability, ready);
     else this.store.reopen(block, stamp, length, durability, ready);
@@ -144,40 +151,55 @@ export class PipelineNode {
     const pipeline = this.pipelines.get(keyOf(from, frame.stream));
     if (pipeline === undefined) return;
     const { writer, next } = pipeline;
-    const { sequence } = frame;
+    const { sequence, content } = frame;
     if (sequence < pipeline.expected) return;
     const nowMs = this.link.clock.monotonicMs();
     pipeline.heardMs = nowMs;
-    const isNext = sequence === pipeline.expected && pipeline.lastSequence === undefined;
-    if (writer === undefined || !pipeline.isOpened || !isNext || writer.length !== frame.offset) {
-      return this.fail(
-        pipeline,
-        this.link.failure("REPLICA_UNUSABLE", `a packet before ${sequence} is missing`),
-      );
+    if (sequence !== pipeline.expected || pipeline.lastSequence !== undefined) {
+      return this.refuse(pipeline, `a packet before ${sequence} is missing`);
     }
     pipeline.expected++;
     if (next !== undefined) {
       if (pipeline.below === sequence - 1) pipeline.belowMs = nowMs;
       this.link.send(next.node, { ...frame, stream: next.stream });
     }
-    const taken: Taken = { sequence, sinceMs: nowMs, isDone: false };
+    if (frame.last) pipeline.lastSequence = sequence;
+    const taken: Taken = { packet: frame, sequence, sinceMs: nowMs, isDone: false };
     pipeline.taken.push(taken);
+    if (writer !== undefined) return this.put(pipeline, writer, taken);
+    pipeline.earlyBytes += content.length;
+    if (pipeline.earlyBytes > PIPELINE_EARLY_BYTES)
+      this.refuse(pipeline, "too much came before the replica was there");
+  }
+
+  /** Into the replica, which is there. */
+  private put(pipeline: Pipeline, writer: ReplicaWriter, taken: Taken): void {
+    const { packet, sequence } = taken;
+    taken.packet = undefined;
+    if (packet === undefined || this.pipelines.get(keyOf(pipeline.from, pipeline.stream)) !== pipeline)
+      return;
+    const { offset, content, checksums, last, sync } = packet;
+    if (writer.length !== offset)
+      return this.refuse(pipeline, `byte ${writer.length} is missing before packet ${sequence}`);
     const done = (error: QuorateError | undefined): void => {
       if (error !== undefined) return this.fail(pipeline, failureOf(error, this.link.self));
       taken.isDone = true;
       this.advance(pipeline);
     };
-    const { content, checksums } = frame;
-    const isWhole = !frame.last && !frame.sync;
+    const isWhole = !last && !sync;
     const written = (error: QuorateError | undefined): void => {
       if (error !== undefined || isWhole) done(error);
     };
-    writer.write(asBytes(content), asBytes(checksums), written, from === this.link.self);
+    // The last node looks at what all before it have passed on, unless this process made the checksums itself.
+    const isVouchedFor = pipeline.next !== undefined || pipeline.from === this.link.self;
+    writer.write(asBytes(content), asBytes(checksums), written, isVouchedFor);
     // Asked for at once: what comes later must not be waited for.
-    if (frame.last) {
-      pipeline.lastSequence = sequence;
-      writer.finish(done);
-    } else if (frame.sync) writer.sync(done);
+    if (last) writer.finish(done);
+    else if (sync) writer.sync(done);
+  }
+
+  private refuse(pipeline: Pipeline, why: string): void {
+    this.fail(pipeline, this.link.failure("REPLICA_UNUSABLE", why));
   }
 
   private onAck(from: NodeId, { stream, sequence, failure }: FrameOf<"ack">): void {

@@ -3,7 +3,8 @@
  *
  * Packets are kept until they are acknowledged by all. When a node fails, the others go on from what all have acknowledged,
  * under a new stamp; a node may be added, which first fetches what is there. Nothing is sent under the new stamp before the
- * log knows it: what is acknowledged from then on is looked for on replicas with that stamp only.
+ * log knows it: what is acknowledged from then on is looked for on replicas with that stamp only. The packets of a new block
+ * follow its `open` without waiting for the answer: that would be one pause in each block.
  */
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { concatBytes, NO_BYTES } from "../../../runtime/bytes.ts";
@@ -20,6 +21,7 @@ import {
   PACKET_BYTES,
   PACKET_MIN_BYTES,
   PACKET_MAX_BYTES,
+  PIPELINE_EARLY_BYTES,
   PIPELINE_WINDOW_BYTES,
   STREAM_SILENCE_MS,
 } from "./protocol.ts";
@@ -82,9 +84,12 @@ export class PipelineWriter implements BlockWriter {
   private state: "opening" | "streaming" | "recovering" | "telling" | "ended" = "opening";
   private pending: Bytes[] = [];
   private pendingBytes = 0;
-  /** Sent or to be sent again, in order. */
+  /** Not acknowledged, in order; of these, so many were sent on the stream. */
   private packets: Packet[] = [];
+  private sent = 0;
   private packetBytes = 0;
+  /** All nodes have said that their replicas are there. */
+  private isOpened = false;
   private packed: number;
   private acknowledged: number;
   private nextSequence = 1;
@@ -210,7 +215,18 @@ export class PipelineWriter implements BlockWriter {
     this.packetBytes += content.length;
     if (this.packets.length === 0) this.dueMs = this.link.clock.monotonicMs();
     this.packets.push(packet);
-    if (this.state === "streaming") this.sendPacket(packet);
+    if (this.state === "streaming") this.sendPackets();
+  }
+
+  /** All that were not sent; before the pipeline is known to be open, no more than its nodes keep for a replica to come. */
+  private sendPackets(): void {
+    for (;;) {
+      const packet = this.packets[this.sent];
+      if (packet === undefined) return;
+      if (!this.isOpened && packet.offset + packet.content.length > PIPELINE_EARLY_BYTES) return;
+      this.sent++;
+      this.sendPacket(packet);
+    }
   }
 
   private sendPacket(packet: Packet): void {
@@ -234,17 +250,21 @@ export class PipelineWriter implements BlockWriter {
     const { block, durability } = this.options;
     this.stream = this.link.newStream();
     this.nextSequence = 1;
+    this.isOpened = false;
     this.dueMs = this.link.clock.monotonicMs();
     const { stream, stamp, acknowledged: length } = this;
     const mode = length === 0 ? "create" : "goOn";
     this.link.send(first, { type: "open", stream, block, stamp, mode, length, durability, rest });
+    // A new block's stamp is in the log: its first bytes need not wait until its files are there.
+    if (this.state === "opening" && mode === "create") this.goOn();
   }
 
   private onOpened(from: NodeId, { stream, failure }: FrameOf<"opened">): void {
-    if (stream !== this.stream || from !== this.nodes[0]) return;
-    if (this.state !== "opening" && this.state !== "recovering") return;
+    if (stream !== this.stream || from !== this.nodes[0] || this.isOpened) return;
     if (failure !== undefined) return this.recover(failure);
+    this.isOpened = true;
     this.dueMs = this.link.clock.monotonicMs();
+    if (this.state === "streaming") return this.sendPackets();
     if (this.state === "opening" && this.options.stampIsTold !== false) return this.goOn();
     this.state = "telling";
     this.options.authority.updatePipeline(this.written, this.nodes, (error) => {
@@ -257,7 +277,8 @@ export class PipelineWriter implements BlockWriter {
   private goOn(): void {
     this.state = "streaming";
     this.dueMs = this.link.clock.monotonicMs();
-    for (const packet of this.packets) this.sendPacket(packet);
+    this.sent = 0;
+    this.sendPackets();
   }
 
   private onAck(from: NodeId, { stream, sequence, failure }: FrameOf<"ack">): void {
@@ -266,8 +287,9 @@ export class PipelineWriter implements BlockWriter {
     const done: Packet[] = [];
     for (;;) {
       const first = this.packets[0];
-      if (first === undefined || first.sequence === 0 || first.sequence > sequence) break;
+      if (first === undefined || this.sent === 0 || first.sequence > sequence) break;
       this.packets.shift();
+      this.sent--;
       this.packetBytes -= first.content.length;
       this.acknowledged = first.offset + first.content.length;
       this.dueMs = nowMs;

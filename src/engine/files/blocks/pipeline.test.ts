@@ -1,9 +1,11 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { NodeId } from "../../../runtime/world.ts";
 import type { WrittenBlock } from "../namespace/commands.ts";
 import { BlockCluster, BlockLog, writerAt } from "./block-cluster.testing.ts";
 import { streamBytes } from "./block-store.testing.ts";
+import { ChunkChecksums } from "./chunk-checksums.ts";
 import type { PipelineWriter } from "./pipeline-writer.ts";
+import { PACKET_MAX_BYTES, PIPELINE_EARLY_BYTES } from "./protocol.ts";
 
 const IDS = ["n1", "n2", "n3", "n4", "n5"] as const;
 /** Bytes of one call of `write`: each is a packet. */
@@ -38,6 +40,115 @@ test("when the end of a block is acknowledged, it is on the disks of all nodes o
   for (const id of log.pipeline) cluster.start(id);
   cluster.until(() => cluster.nodes.size === 5, "back");
   expectWhole(cluster, log.pipeline, block as WrittenBlock);
+});
+
+test("the first bytes of a block do not wait for its files: each node keeps what comes before, a bounded part, in order", () => {
+  for (const slow of ["n1", "n2", "n3"]) {
+    const cluster = new BlockCluster(6, IDS);
+    const log = new BlockLog(1, ["n1", "n2", "n3"]);
+    const { disk } = cluster.world.machine(slow);
+    const { latencyMs } = disk.options;
+    disk.options.latencyMs = 200;
+    const came = { before: 0, after: 0 };
+    let isOpened = false;
+    cluster.node("n5").link.on("opened", () => {
+      isOpened = true;
+      disk.options.latencyMs = latencyMs;
+    });
+    cluster
+      .node(slow)
+      .link.on("packet", (_, { content }) => (came[isOpened ? "after" : "before"] += content.length));
+    const writer = writerAt(cluster.node("n5"), log);
+    let block: WrittenBlock | Error | undefined;
+    // All at once: only the writer itself can hold back what is too much.
+    const pieces = 200;
+    for (let piece = 0; piece < pieces; piece++) {
+      writer.write(streamBytes(1, piece * PIECE, PIECE), () => undefined);
+    }
+    writer.finish((error, written) => (block = error ?? written));
+    cluster.until(() => block !== undefined, "finished");
+    expect(block, `nobody is left behind, though ${slow} is slow`).toEqual({
+      id: 1,
+      stamp: 1,
+      length: pieces * PIECE,
+    });
+    expect(came.before).toBeGreaterThan(PIPELINE_EARLY_BYTES - PACKET_MAX_BYTES);
+    expect(came.before).toBeLessThanOrEqual(PIPELINE_EARLY_BYTES);
+    expect(came.before + came.after).toBe(pieces * PIECE);
+    expectWhole(cluster, log.pipeline, block as WrittenBlock);
+  }
+});
+
+test("a node that cannot begin its replica is left out, with all that was sent before it said so", () => {
+  const cluster = new BlockCluster(7, IDS);
+  cluster.world.machine("n2").disk.options.capacityBytes = 0;
+  const log = new BlockLog(1, ["n1", "n2", "n3"]);
+  const writer = writerAt(cluster.node("n5"), log);
+  let block: WrittenBlock | Error | undefined;
+  pour(writer, 12, (result) => (block = result));
+  cluster.until(() => block !== undefined, "finished");
+  expect(log.pipeline).toEqual(["n1", "n3"]);
+  expectWhole(cluster, log.pipeline, block as WrittenBlock);
+});
+
+test("more than a writer may send before the replica is there ends the pipeline, and nothing of it is kept", () => {
+  const cluster = new BlockCluster(8, IDS);
+  cluster.world.machine("n1").disk.options.latencyMs = 1_000;
+  const { link } = cluster.node("n5");
+  const refusals: string[] = [];
+  link.on("opened", (_, { failure }) => void refusals.push(failure?.message ?? "opened"));
+  const stream = link.newStream();
+  const begin = { stamp: 1, mode: "create", length: 0, durability: "disk", rest: [] } as const;
+  link.send("n1", { type: "open", stream, block: 1, ...begin });
+  const content = streamBytes(1, 0, PACKET_MAX_BYTES);
+  const checksums = new ChunkChecksums(0, 0).of(content);
+  for (let sequence = 1; sequence <= 9; sequence++) {
+    const offset = (sequence - 1) * PACKET_MAX_BYTES;
+    link.send("n1", {
+      type: "packet",
+      stream,
+      sequence,
+      offset,
+      sync: false,
+      last: false,
+      checksums,
+      content,
+    });
+  }
+  cluster.until(() => refusals.length > 0, "refused");
+  expect(refusals).toEqual([expect.stringMatching(/too much came before/)]);
+  cluster.run(20_000);
+  expect(cluster.node("n1").store.get(1)).toMatchObject({ length: 0, state: "writing" });
+});
+
+test("bytes that change on their way between two nodes are written again before they are acknowledged, wherever it is", () => {
+  for (const [from, to] of [
+    ["n5", "n1"],
+    ["n1", "n2"],
+    ["n2", "n3"],
+  ] as const) {
+    for (const spoilt of [1, 2, 4]) {
+      const cluster = new BlockCluster(spoilt, IDS);
+      const log = new BlockLog(1, ["n1", "n2", "n3"]);
+      const { link } = cluster.node(from);
+      const send = link.send.bind(link);
+      let packets = 0;
+      vi.spyOn(link, "send").mockImplementation((node, frame) => {
+        if (frame.type !== "packet" || node !== to || ++packets !== spoilt) return send(node, frame);
+        const content = Buffer.from(frame.content);
+        content[1000] = 1 ^ (content[1000] ?? 0);
+        send(node, { ...frame, content });
+      });
+      const writer = writerAt(cluster.node("n5"), log);
+      let block: WrittenBlock | Error | undefined;
+      pour(writer, 12, (result) => (block = result));
+      cluster.until(() => block !== undefined, "finished");
+      expect(packets).toBeGreaterThanOrEqual(spoilt);
+      expect(block).toMatchObject({ length: 12 * PIECE });
+      expect(log.pipeline).toHaveLength(2);
+      expectWhole(cluster, log.pipeline, block as WrittenBlock);
+    }
+  }
 });
 
 test("a node that dies at any packet is left behind with an old stamp, and the others end with every byte", () => {

@@ -7,10 +7,11 @@
  * began the stream decides what is next. Every stream has a deadline for silence, and a window in bytes.
  *
  * A pipeline: the writer (a node that serves a client, often one of the replicas itself) sends `open` to the first node, which
- * creates its replica and sends `open` to the next, and so on; `opened` comes back when all are ready or names who failed.
- * Packets run down, are checked and written on each node, and `ack` comes back from the last to the first when they are written
- * on it and on all behind it. What a node acknowledges of a packet that asks for it (`sync`, and the last one always) is durable;
- * of others it has been handed to the operating system, is synced in the background every 16 MiB, and nobody outside may be
+ * creates its replica and sends `open` to the next, and so on; `opened` comes back when all are ready or names who failed. The first
+ * packets of a new block follow behind `open`, and wait on each node for its replica.
+ * Packets run down and are written on each node; the last one checks them, for it has them from all the others. `ack` comes back
+ * from the last to the first when they are written on it and on all behind it. What a node acknowledges of a packet that asks for it (`sync`, and the last one always) is durable;
+ * of others it has been handed to the operating system, is synced in the background every 8 MiB, and nobody outside may be
  * told that it is safe. So a block is durable on all its nodes before its end is acknowledged. On a failure the writer asks the namespace for a new stamp, opens a pipeline without
  * the bad node from what was acknowledged (`goOn`), and tells the namespace (`updatePipeline`).
  */
@@ -36,6 +37,8 @@ import type { Replica, ReplicaDurability } from "./block-store.ts";
 
 /** Bytes of one pipeline that may be without an acknowledgement. */
 export const PIPELINE_WINDOW_BYTES: number = 8 * 1024 * 1024;
+/** Bytes of a new block that its writer may send before all nodes have opened it, and each of them keeps until then. */
+export const PIPELINE_EARLY_BYTES: number = 8 * 1024 * 1024;
 /** A packet is sent when so many bytes are there, or when the writer asks for it. */
 export const PACKET_BYTES: number = 256 * 1024;
 /** So many are enough when no other packet is under way: then nothing is won by waiting. */

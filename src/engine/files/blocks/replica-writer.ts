@@ -21,7 +21,7 @@ import { mismatch, unusable, writeFailure } from "./stored-replica.ts";
 const GATHER_BYTES = 4 * 1024 * 1024;
 const GATHER_PIECES = 512;
 /** So much gets a record, and is synced, though nobody asks: the last sync of a block is then a short one. */
-const UNSYNCED_BYTES = 16 * 1024 * 1024;
+const UNSYNCED_BYTES = 8 * 1024 * 1024;
 
 interface Piece {
   readonly bytes: Bytes;
@@ -99,10 +99,10 @@ export class DiskReplicaWriter implements ReplicaWriter {
     return this.accepted;
   }
 
-  write(bytes: Bytes, checksums: Bytes, done: Outcome, isOwn = false): void {
+  write(bytes: Bytes, checksums: Bytes, done: Outcome, isVouchedFor = false): void {
     if (this.failure !== undefined) return done(this.failure);
     if (this.finishing !== undefined) return done(unusable(this.id, "it is being finished"));
-    if (!isOwn && !this.checksums.of(bytes).equals(checksums)) {
+    if (!isVouchedFor && !this.checksums.of(bytes).equals(checksums)) {
       return done(mismatch(this.id, `what came for byte ${this.accepted} does not fit its checksums`));
     }
     const full = this.doors.admit(bytes.length);

@@ -99,7 +99,7 @@ test("stale replicas that are read as if they were good are found out", async ()
   vi.spyOn(BlockLink.prototype, "send").mockImplementation(function (this: BlockLink, to, frame) {
     send.call(this, to, frame.type === "read" ? { ...frame, minStamp: 0 } : frame);
   });
-  expect(await found(false, 50)).toMatch(isWrongContent);
+  expect(await found(false, 80)).toMatch(isWrongContent);
 });
 
 test("parity of cells in the wrong order is found out", async () => {
@@ -113,7 +113,7 @@ test("parity of cells in the wrong order is found out", async () => {
 
 test("a recovery that takes cells which were never filled for bytes of the file is found out", async () => {
   recovery.isTrusting = true;
-  const failure = await found(true);
+  const failure = await found(true, 20);
   recovery.isTrusting = false;
   expect(failure).toMatch(/none of/);
 });
