@@ -314,6 +314,42 @@ compare("transactions queue, abort, and watch as Redis's do", async () => {
   ]);
 });
 
+compare("CONFIG SET in a transaction takes effect where it stands in it, or says what is wrong", async () => {
+  await same([
+    "SET k v",
+    "MULTI",
+    "CONFIG SET maxmemory 64mb",
+    "CONFIG GET maxmemory",
+    "EXEC",
+    "GET k",
+    "MULTI",
+    "CONFIG SET maxmemory 0",
+    "SET k x",
+    "EXEC",
+    "MULTI",
+    "CONFIG SET maxmemory 0 maxmemory-policy allkeys-lru",
+    "CONFIG SET maxmemory-policy nosuch",
+    "CONFIG SET maxmemory bla",
+    "CONFIG SET maxmemory 0 maxmemory 1",
+    "CONFIG SET timeout 7",
+    "CONFIG SET timeout x",
+    "CONFIG SET maxmemory-policy noeviction",
+    "GET k",
+    "CONFIG GET timeout",
+    "EXEC",
+    "CONFIG GET maxmemory-policy",
+    "CONFIG SET timeout 0",
+    "WATCH k",
+    "SET k 1",
+    "MULTI",
+    "CONFIG SET maxmemory 64mb",
+    "EXEC",
+    "CONFIG GET maxmemory",
+    "EVAL \"return redis.call('config','set','maxmemory','1')\" 0",
+    "DEL k",
+  ]);
+});
+
 compare("subscriptions answer and restrict as Redis's do", async () => {
   await same(
     [

@@ -66,6 +66,11 @@ export interface CommandSpec {
   /** For commands whose keys are not at fixed positions (EVAL, ZUNIONSTORE…): indices into args. */
   readonly findKeys?: (args: readonly string[]) => readonly number[];
   readonly docs: CommandDocs;
+  /**
+   * Of a command that runs others: false when these arguments tell, by this replica's state, that this call writes no keys, as
+   * a script with the flag no-writes. Default: as the flags say.
+   */
+  readonly mayWrite?: (args: readonly string[]) => boolean;
   /** args[0] is the name as the client sent it. Deterministic. May throw ReplyError. Absent: a connection's command. */
   readonly execute?: (context: Execution, args: readonly string[]) => Reply;
   readonly subcommands?: readonly CommandSpec[];

@@ -112,8 +112,8 @@ test("settings are taken all or none, with Redis's reasons", () => {
   expect(configure(keyspace, ["maxmemory", "1mb"], ["maxmemory-policy", "nope"])).toEqual(
     new ReplyError(
       "ERR CONFIG SET failed (possibly related to argument 'maxmemory-policy') - argument(s) must be one of the " +
-        "following: noeviction, allkeys-lru, volatile-lru, allkeys-lfu, volatile-lfu, allkeys-random, " +
-        "volatile-random, volatile-ttl",
+        "following: volatile-lru, volatile-lfu, volatile-random, volatile-ttl, allkeys-lru, allkeys-lfu, " +
+        "allkeys-random, noeviction",
     ),
   );
   expect(keyspace.machine.settings.maxmemoryBytes).toBe(0);

@@ -25,6 +25,8 @@ export interface Execution {
    * returned as a ReplyError, never thrown. A database selected inside stays selected for later calls of this execution.
    */
   call(args: readonly string[]): Reply;
+  /** Tells whoever watches scripts that one calls this, where `call` is not needed for its reply. */
+  noteCall(args: readonly string[]): void;
   /** Runs `body`; when it throws, everything that it changed is taken back before the error goes on. Not nested. */
   atomically<T>(body: () => T): T;
   /** Evicts if memory has run out and the policy allows it; false when what needs memory must be refused. */

@@ -22,6 +22,18 @@ const WRITES_IN_QUERY: ReplyError = new ReplyError(
   "ERR Write commands are not allowed from read-only scripts.",
 );
 
+/** Calls that are kept of one script: one that calls more is shown up to here. */
+const SCRIPT_CALLS_MAX = 10_000;
+
+/** What a script called. */
+export interface ScriptCall {
+  /** Of the script among the commands that were carried out together. */
+  readonly place: number;
+  /** After the call, which may have been SELECT. */
+  readonly database: number;
+  readonly args: readonly string[];
+}
+
 interface Published {
   readonly channel: string;
   readonly message: string;
@@ -36,6 +48,10 @@ export class Executor implements Execution {
   private memoryUnlimited = false;
   /** Messages of the command that was just applied; the machine takes them. */
   readonly published: Published[] = [];
+  /** What scripts of the command that was just carried out called, while that is asked for. */
+  scriptCalls: ScriptCall[] | undefined;
+  /** Of the command among those that are carried out together. */
+  place = 0;
   readonly random: () => number;
   private readonly moment: Moment;
   private startRevision = 0;
@@ -127,8 +143,9 @@ export class Executor implements Execution {
     if (growing !== undefined && !this.roomFor(growing)) return ABORTED_BY_MEMORY;
     this.startRevision = this.moment.revision;
     const replies: Reply[] = [];
-    for (const { database, args } of calls) {
+    for (const [place, { database, args }] of calls.entries()) {
       this.nested = true;
+      this.place = place;
       const spec = this.select(database) ? commands.resolve(args) : NO_SUCH_DATABASE;
       replies.push(spec instanceof ReplyError ? spec : this.execute(spec, args));
     }
@@ -144,7 +161,14 @@ export class Executor implements Execution {
     this.nested = true;
     const reply = this.execute(spec, args);
     this.nested = wasNested;
+    this.noteCall(args);
     return reply;
+  }
+
+  noteCall(args: readonly string[]): void {
+    const { scriptCalls, place, databaseIndex: database } = this;
+    if (scriptCalls === undefined || scriptCalls.length >= SCRIPT_CALLS_MAX) return;
+    scriptCalls.push({ place, database, args });
   }
 
   private roomFor(spec: CommandSpec): boolean {

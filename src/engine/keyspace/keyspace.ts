@@ -8,6 +8,7 @@
  */
 import type { CommandTable } from "./command-table.ts";
 import type { Database } from "./database.ts";
+import type { Reply } from "./reply.ts";
 import type { KeyspaceSettings } from "./settings.ts";
 
 export const DATABASE_COUNT = 16;
@@ -17,6 +18,8 @@ export interface Keyspace {
   readonly commands: CommandTable;
   /** Replicated settings: memory limit and what to do at it. */
   readonly settings: Readonly<KeyspaceSettings>;
+  /** Sets all of these, or none and says why. */
+  configure(settings: readonly (readonly [name: string, value: string])[]): Reply;
   /** Exchanges the content of two databases. */
   swapDatabases(first: number, second: number): void;
   /** Figures for INFO; those named local differ between replicas. */

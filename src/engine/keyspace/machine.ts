@@ -16,7 +16,7 @@ import { CommandTable } from "./command-table.ts";
 import type { CommandSpec } from "./command.ts";
 import { hashText, stir, stirNumber } from "../../wire/digest.ts";
 import { chooseVictims, makeRoom, usedBytesOf } from "./eviction.ts";
-import { Executor } from "./executor.ts";
+import { Executor, type ScriptCall } from "./executor.ts";
 import type { KeyspaceCommand, KeyVersion, WatchedKey } from "./keyspace-command.ts";
 import { DATABASE_COUNT, type Keyspace, type KeyspaceStatistics } from "./keyspace.ts";
 import { Moment, TICK_NEEDED } from "./moment.ts";
@@ -80,6 +80,8 @@ export class KeyspaceMachine implements Keyspace {
   private readonly hashSecret: number;
   private readonly complain: ((problem: string) => void) | undefined;
   private cut: KeyspaceCut | undefined;
+  /** To the command that was carried out last, applied or queried, while scripts are watched. */
+  private lastReply: Reply = null;
   /** When the last command of upkeep was handed out, log time; -Infinity once it was applied. */
   private upkeepSinceMs = -Infinity;
 
@@ -105,12 +107,18 @@ export class KeyspaceMachine implements Keyspace {
   apply(command: KeyspaceCommand, at: AppliedAt): Reply {
     this.moment.startWrite(at.timeMs);
     this.chance.start(at.seed, at.index, at.position);
+    this.forgetScriptCalls();
+    return this.noteReply(this.carryOut(command, at));
+  }
+
+  private carryOut(command: KeyspaceCommand, at: AppliedAt): Reply {
     switch (command.type) {
       case "call":
         return this.delivering(this.executor.run(command.database, command.args));
       case "calls":
         this.foreseeCalls(command.database, command.list);
         return command.list.map((args, place) => {
+          this.executor.place = place;
           this.chance.start(at.seed ^ Math.imul(place, 0x9e37_79b1), at.index, at.position);
           return this.delivering(this.executor.run(command.database, args));
         });
@@ -140,9 +148,10 @@ export class KeyspaceMachine implements Keyspace {
    */
   query(command: KeyspaceCommand, nowMs: number): Reply | typeof TICK_NEEDED {
     this.moment.startRead(nowMs);
+    this.forgetScriptCalls();
     this.chance.start(Math.floor(this.clock.chance() * 0x1_0000_0000), 0, 0);
     try {
-      if (command.type === "call") return this.executor.run(command.database, command.args);
+      if (command.type === "call") return this.noteReply(this.executor.run(command.database, command.args));
       if (command.type !== "exec") return new ReplyError("ERR only commands that read can be queried");
       if (this.watchesBroken(command.watched)) return NULL_ARRAY;
       return this.executor.runAll(command.calls);
@@ -150,6 +159,17 @@ export class KeyspaceMachine implements Keyspace {
       if (error === TICK_NEEDED) return TICK_NEEDED;
       throw error;
     }
+  }
+
+  /** From now on, or no longer, what scripts call is kept, of the last command each. It is no part of the state. */
+  watchScripts(watched: boolean): void {
+    this.executor.scriptCalls = watched ? [] : undefined;
+    this.lastReply = null;
+  }
+
+  /** What scripts called of the command that was just answered with `reply`; none when another was carried out since. */
+  scriptCalls(reply: Reply): readonly ScriptCall[] {
+    return reply === this.lastReply ? (this.executor.scriptCalls?.slice() ?? []) : [];
   }
 
   /** The keys of commands that will be carried out next are looked for together; a run of `calls` looks for its own. */
@@ -274,6 +294,17 @@ export class KeyspaceMachine implements Keyspace {
     return makeRoom(this.databases, this.settings, this.executor.random, () => this.counters.evicted++);
   }
 
+  private forgetScriptCalls(): void {
+    const { executor } = this;
+    executor.place = 0;
+    if (executor.scriptCalls !== undefined && executor.scriptCalls.length > 0) executor.scriptCalls = [];
+  }
+
+  private noteReply(reply: Reply): Reply {
+    if (this.executor.scriptCalls !== undefined) this.lastReply = reply;
+    return reply;
+  }
+
   private delivering(reply: Reply): Reply {
     const { published } = this.executor;
     if (published.length > 0) {
@@ -325,7 +356,7 @@ export class KeyspaceMachine implements Keyspace {
     return evicted;
   }
 
-  private configure(settings: readonly (readonly [string, string])[]): Reply {
+  configure(settings: readonly (readonly [string, string])[]): Reply {
     const changed = { ...this.settings };
     for (const [name, value] of settings) {
       const row = SETTING_ROWS.get(name.toLowerCase());

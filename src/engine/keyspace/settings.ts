@@ -2,14 +2,14 @@
 import { parseMemorySize } from "./numbers.ts";
 
 export const EVICTION_POLICIES = [
-  "noeviction",
-  "allkeys-lru",
   "volatile-lru",
-  "allkeys-lfu",
   "volatile-lfu",
-  "allkeys-random",
   "volatile-random",
   "volatile-ttl",
+  "allkeys-lru",
+  "allkeys-lfu",
+  "allkeys-random",
+  "noeviction",
 ] as const;
 
 export type EvictionPolicy = (typeof EVICTION_POLICIES)[number];

@@ -13,6 +13,7 @@ export interface CommandRow {
   readonly complexity: string;
   readonly usage: string;
   readonly summary: string;
+  readonly mayWrite?: NonNullable<CommandSpec["mayWrite"]>;
   readonly execute: NonNullable<CommandSpec["execute"]>;
 }
 

@@ -65,6 +65,7 @@ export function functionCommands(
       complexity: DEPENDS,
       usage: "function numkeys [key [key ...]] [arg [arg ...]]",
       summary: "Invoke a function",
+      mayWrite: ([, name = ""]) => !(libraries.find(name)?.definition.flags.includes("no-writes") ?? false),
       execute: call(false),
     },
     {

@@ -68,6 +68,18 @@ export function scriptCommands(engine: LuaEngine, cache: ScriptCache, log: LogSi
     return script === undefined ? NO_SCRIPT : run(execution, script, args, readOnly);
   };
 
+  /** Undefined: its header says something that will be refused. */
+  function readable(body: string): CachedScript | undefined {
+    try {
+      return cache.parse(body);
+    } catch (error) {
+      if (error instanceof ReplyError) return undefined;
+      throw error;
+    }
+  }
+  const mayWrite = (script: CachedScript | undefined): boolean =>
+    !(script?.flags?.includes("no-writes") ?? false);
+
   const rows = commandRows("scripting", [
     {
       name: "eval",
@@ -79,6 +91,7 @@ export function scriptCommands(engine: LuaEngine, cache: ScriptCache, log: LogSi
       complexity: DEPENDS,
       usage: "script numkeys [key [key ...]] [arg [arg ...]]",
       summary: "Execute a Lua script server side",
+      mayWrite: ([, body = ""]) => mayWrite(readable(body)),
       execute: evaluate(false),
     },
     {
@@ -103,6 +116,7 @@ export function scriptCommands(engine: LuaEngine, cache: ScriptCache, log: LogSi
       complexity: DEPENDS,
       usage: "sha1 numkeys [key [key ...]] [arg [arg ...]]",
       summary: "Execute a Lua script server side",
+      mayWrite: ([, sha = ""]) => mayWrite(cache.find(sha.toLowerCase())),
       execute: evaluateSha(false),
     },
     {

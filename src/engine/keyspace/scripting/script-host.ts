@@ -28,9 +28,12 @@ export function scriptHost(execution: Execution, readOnly: boolean, log: LogSink
     const { arity } = spec;
     if (arity > 0 ? args.length !== arity : args.length < -arity) return WRONG_ARITY;
     if (commands.hasFlag(spec, "noscript")) return NOT_ALLOWED;
-    if (readOnly && commands.hasFlag(spec, "write")) return READ_ONLY;
+    // A message is an effect too: as in Redis, what only reads sends none.
+    if (readOnly && (commands.hasFlag(spec, "write") || commands.hasFlag(spec, "pubsub"))) return READ_ONLY;
     const answered = spec.execute === undefined ? CONNECTION_REPLIES[spec.name]?.(args) : undefined;
-    return answered ?? execution.call(args);
+    if (answered === undefined) return execution.call(args);
+    execution.noteCall(args);
+    return answered;
   }
 
   return {

@@ -57,7 +57,13 @@ export function mustPause(server: ServerContext, connection: Connection, request
   if (pause === undefined || pause.untilMs <= Date.now()) return false;
   const { route } = request;
   if (pause.all) return route.spec.name !== "client|unpause";
-  if (route.spec.name === "publish" || route.spec.name === "spublish") return true;
-  if (route.spec.name !== "exec") return route.kind === "write";
-  return connection.transaction?.queue.some((queued) => queued.route.kind === "write") ?? false;
+  if (route.spec.name !== "exec") return mayWrite(request);
+  return connection.transaction?.queue.some(mayWrite) ?? false;
+}
+
+/** True when it may change the data or send a message. */
+function mayWrite({ route: { spec, kind }, args }: Request): boolean {
+  if (spec.name === "publish" || spec.name === "spublish") return true;
+  // Those of scripts and functions that change only what is known of them ride in the log too.
+  return kind === "write" && (spec.mayWrite?.(args) ?? spec.flags.includes("write"));
 }

@@ -50,7 +50,7 @@ export function memoryOf({ parser, outputBytes }: Connection): number {
 }
 
 /** One line of CLIENT LIST, in the order of Redis 7.0's fields, with 7.2's library fields behind. */
-export function clientLine(connection: Connection): string {
+export function clientLine(connection: Connection, asking: Connection): string {
   const now = Date.now();
   const { subscriptions, parser } = connection;
   const fields: readonly (readonly [string, string | number])[] = [
@@ -67,14 +67,15 @@ export function clientLine(connection: Connection): string {
     ["psub", subscriptions.patterns.size],
     ["ssub", subscriptions.shards.size],
     ["multi", connection.transaction?.queue.length ?? -1],
-    ["qbuf", parser.bufferedBytes],
+    // Of the one that asks, as in Redis, what it asks with.
+    ["qbuf", parser.bufferedBytes + (connection === asking ? parser.rawBytes : 0)],
     ["qbuf-free", 0],
     ["argv-mem", 0],
     ["multi-mem", connection.transaction?.queuedBytes ?? 0],
     ["rbs", 0],
     ["rbp", 0],
     ["obl", 0],
-    ["oll", connection.pipeline.pendingCommands],
+    ["oll", connection.pipeline.pendingCommands - (connection === asking ? 1 : 0)],
     ["omem", connection.outputBytes],
     ["tot-mem", memoryOf(connection)],
     ["events", "r"],

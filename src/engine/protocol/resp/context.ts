@@ -6,8 +6,8 @@ import type { KeyspaceMachine } from "../../keyspace/machine.ts";
 import type { Clients } from "./clients.ts";
 import type { Connection } from "./connection.ts";
 import type { ErrorStatistics } from "./error-statistics.ts";
+import type { Monitors } from "./monitor.ts";
 import type { PubSub } from "./pubsub.ts";
-import type { Request } from "./request.ts";
 import type { Router } from "./router.ts";
 import type { ServerSettings } from "./settings.ts";
 import type { SlowLog } from "./slow-log.ts";
@@ -53,8 +53,7 @@ export interface ServerContext {
   readonly memoryPeak: MemoryPeak;
   readonly turn: Turn;
   readonly logger: Logger;
-  /** Connections that see every command. */
-  readonly monitors: Set<Connection>;
+  readonly monitors: Monitors;
   readonly startedMs: number;
   readonly runId: string;
   readonly address: { host: string; port: number };
@@ -62,8 +61,6 @@ export interface ServerContext {
   pause: { untilMs: number; readonly all: boolean } | undefined;
   /** Leaves a socket unread until the log has room again. */
   readonly pauseUntilDrained: (connection: Connection) => void;
-  /** Shows a command to those who sent MONITOR. */
-  readonly monitor: (connection: Connection, request: Request) => void;
   /** Ends a connection that speaks HTTP, unanswered; tells the log, seldom. */
   readonly refuseHttp: (connection: Connection) => void;
   /** After `pause` changed: goes on at once, or when it is over. */

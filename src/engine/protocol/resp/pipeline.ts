@@ -12,6 +12,7 @@
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { encodeRequest } from "../../../wire/resp/request-encoder.ts";
 import { encodeCall } from "../../keyspace/command-codec.ts";
+import type { ScriptCall } from "../../keyspace/executor.ts";
 import type { KeyspaceCommand } from "../../keyspace/keyspace-command.ts";
 import { TICK_NEEDED } from "../../keyspace/moment.ts";
 import type { Reply } from "../../keyspace/reply.ts";
@@ -23,7 +24,7 @@ import { PAUSED_BUFFER, PAUSED_CONGESTED, PAUSED_OUTPUT, PAUSED_PENDING } from "
 import { ReplyQueue } from "./reply-queue.ts";
 import type { Outcome } from "./request.ts";
 import { DEFERRED, Request } from "./request.ts";
-import type { Route } from "./router.ts";
+import { emptyCommandStatistics, type Route } from "./router.ts";
 import type { SessionCommand } from "./session-command.ts";
 import { row } from "./session-command.ts";
 import { queueInTransaction, refuse } from "./transaction-queue.ts";
@@ -52,7 +53,7 @@ const UNKNOWN_ROUTE: Route = {
   allowedBeforeAuth: true,
   refusedInMulti: false,
   hidden: true,
-  statistics: { calls: 0, microseconds: 0, rejected: 0, failed: 0 },
+  statistics: emptyCommandStatistics(),
 };
 
 const STOP_READING = PAUSED_CONGESTED | PAUSED_PENDING | PAUSED_OUTPUT;
@@ -206,6 +207,7 @@ export class Pipeline {
     const reading = this.gathered.length > 0 || this.active !== undefined;
     if (route.kind === "read" && this.writesInFlight === 0) {
       this.enqueue(request);
+      this.show(request);
       // As in `WriteRun`: most connections send one command at a time.
       if (this.gathered.length === 0) this.gathered = [request];
       else this.gathered.push(request);
@@ -213,6 +215,7 @@ export class Pipeline {
       return false;
     } else {
       this.enqueue(request);
+      this.show(request);
       this.ride(request, fresh);
     }
     return true;
@@ -228,10 +231,13 @@ export class Pipeline {
     if ((session.after === "writes" || session.barrier === true) && writing) return false;
     this.enqueue(request);
     if (session.barrier === true) {
+      this.show(request);
       this.gathered.push(request);
       return true;
     }
     const outcome = this.runSession(request);
+    // As in Redis, when it is done, so that RESET is not seen by who sends it. EXEC that waits shows itself.
+    if (outcome !== DEFERRED || request.route.spec.name !== "exec") this.show(request);
     if (outcome !== DEFERRED) this.settle(request, outcome);
     return true;
   }
@@ -244,6 +250,7 @@ export class Pipeline {
       return session.run({
         connection,
         server,
+        route: request.route,
         args: request.args,
         answer: (reply) => this.settle(request, reply),
       });
@@ -278,7 +285,10 @@ export class Pipeline {
     this.sendRun();
     const { database, args } = request;
     const encoded = encodeCall(database, encodeRequest(args));
-    this.write({ type: "call", database, args }, encoded, (reply) => this.settle(request, reply));
+    this.write({ type: "call", database, args }, encoded, (reply) => {
+      this.showScripts(reply);
+      this.settle(request, reply);
+    });
   }
 
   /** Puts the writes that have gathered into the log. */
@@ -288,6 +298,7 @@ export class Pipeline {
     if (encoded === undefined) return this.refuseRun(requests);
     this.server.node.write(command, encoded, (reply) => {
       this.writesInFlight -= requests.length;
+      this.showScripts(reply);
       // Of several: one reply each, or what kept the log from taking them.
       const replies = isReplies(reply) && command.type === "calls" ? reply : requests.map(() => reply);
       this.settleAll(requests, replies);
@@ -324,12 +335,18 @@ export class Pipeline {
       const list = batch.map((request) => request.args);
       this.server.node.machine.foreseeCalls(batch[0]!.database, list);
     }
+    const { machine } = this.server.node;
+    const watched = !this.server.monitors.none;
     const outcomes: Outcome[] = [];
+    const scriptCalls: ScriptCall[] = [];
     let outputBytes = 0;
     for (const request of batch) {
       const outcome = this.read(request);
       if (outcome === TICK_NEEDED) break;
       outcomes.push(outcome);
+      if (watched && request.route.kind === "read") {
+        scriptCalls.push(...machine.scriptCalls(outcome as Reply));
+      }
       if (typeof outcome === "string") outputBytes += outcome.length;
       else if (outcome !== null && typeof outcome === "object") outputBytes += ROUGH_AGGREGATE_BYTES;
       if (outputBytes > BATCH_OUTPUT_MAX_BYTES) break;
@@ -339,8 +356,9 @@ export class Pipeline {
         this.server.node.barrier((failed) => this.finishReads(batch, failed, attempt + 1));
         return;
       }
-      outcomes.length = 0;
+      outcomes.length = scriptCalls.length = 0;
     }
+    if (watched) this.server.monitors.showCalls(scriptCalls);
     this.settleAll(batch, outcomes);
     this.finishRest(batch.slice(outcomes.length), outputBytes > BATCH_OUTPUT_MAX_BYTES);
   }
@@ -397,7 +415,21 @@ export class Pipeline {
     const { server } = this;
     server.statistics.commandsProcessed += 1;
     request.route.statistics.calls += 1;
-    if (server.monitors.size > 0 && !request.route.hidden) server.monitor(this.connection, request);
+    request.counted = true;
+  }
+
+  private show(request: Request): void {
+    const { connection, server } = this;
+    if (server.monitors.none) return;
+    const { route, database, args } = request;
+    // That of the connection: SELECT has chosen it.
+    server.monitors.show(connection, route, route.kind === "session" ? connection.database : database, args);
+  }
+
+  /** What scripts called that are answered with this. */
+  private showScripts(reply: Reply): void {
+    const { monitors, node } = this.server;
+    if (!monitors.none) monitors.showCalls(node.machine.scriptCalls(reply));
   }
 
   /** Answers at once what needs no work. */

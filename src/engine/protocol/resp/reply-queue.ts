@@ -1,5 +1,5 @@
 /** The commands of a connection whose replies have not left, in order; each is counted when it is answered. */
-import { ReplyError } from "../../keyspace/reply.ts";
+import { OUT_OF_MEMORY, ReplyError } from "../../keyspace/reply.ts";
 import type { Connection } from "./connection.ts";
 import { PAUSED_PENDING } from "./pause-reasons.ts";
 import { encodeReply } from "./reply-encoder.ts";
@@ -63,18 +63,25 @@ export class ReplyQueue {
 
   private answer(request: Request, outcome: Outcome): void {
     const { server } = this.connection;
-    const { statistics, hidden } = request.route;
+    const { statistics } = request.route;
     const microseconds = (server.turn.nowMs() - request.arrivedMs) * 1000;
     statistics.microseconds += microseconds;
+    // Refused where it was applied, but as in Redis not carried out.
+    const rejected = outcome === OUT_OF_MEMORY;
+    if (rejected) statistics.calls -= 1;
+    else if (request.counted) statistics.latencies.record(microseconds);
     if (outcome instanceof ReplyError) {
-      statistics.failed += 1;
+      if (rejected) statistics.rejected += 1;
+      else statistics.failed += 1;
       server.errors.count(outcome);
     }
-    // Not of commands that may hold passwords.
-    if (microseconds >= server.slowLog.thresholdMicroseconds && !hidden) {
+    // What names no command has no time of arrival.
+    if (request.arrivedMs > 0 && microseconds >= server.slowLog.thresholdMicroseconds) {
       server.slowLog.add(this.connection, request, microseconds);
     }
-    request.text = request.silent ? "" : this.encode(request, outcome);
+    // CLIENT REPLY OFF or not, who subscribes is told, as of the messages that follow.
+    const told = outcome instanceof SeveralReplies;
+    request.text = request.silent && !told ? "" : this.encode(request, outcome);
   }
 
   private encode(request: Request, outcome: Outcome): string {

@@ -29,6 +29,8 @@ export class Request {
   /** Bytes it took on the wire: what it counts for while it waits. */
   readonly sizeBytes: number;
   readonly arrivedMs: number;
+  /** It is, or was, carried out. */
+  counted = false;
   /** The encoded reply, once there is one. */
   text: string | undefined = undefined;
 

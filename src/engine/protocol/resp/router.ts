@@ -4,6 +4,7 @@ import type { CommandTable } from "../../keyspace/command-table.ts";
 import type { CommandSpec } from "../../keyspace/command.ts";
 import type { ReplyError } from "../../keyspace/reply.ts";
 import { wrongArguments } from "../../keyspace/reply.ts";
+import { LatencyHistogram } from "./latency-histogram.ts";
 import type { SessionCommand } from "./session-command.ts";
 
 export interface CommandStatistics {
@@ -14,6 +15,12 @@ export interface CommandStatistics {
   rejected: number;
   /** Answered with an error. */
   failed: number;
+  /** Of those that were carried out outside of a transaction. */
+  readonly latencies: LatencyHistogram;
+}
+
+export function emptyCommandStatistics(): CommandStatistics {
+  return { calls: 0, microseconds: 0, rejected: 0, failed: 0, latencies: new LatencyHistogram() };
 }
 
 export interface Route {
@@ -24,7 +31,7 @@ export interface Route {
   readonly subroutes: ReadonlyMap<string, Route> | undefined;
   readonly allowedBeforeAuth: boolean;
   readonly refusedInMulti: boolean;
-  /** Not shown to MONITOR. */
+  /** Not shown to MONITOR: too dangerous, as Redis has it. */
   readonly hidden: boolean;
   readonly statistics: CommandStatistics;
 }
@@ -64,6 +71,14 @@ export class Router {
     return route;
   }
 
+  /** The command of this full name, in any case, and its subcommands. */
+  named(name: string): readonly Route[] {
+    const lower = name.toLowerCase();
+    const route = this.byName.get(lower.split("|", 1)[0]!);
+    const family = route === undefined ? [] : [route, ...(route.subroutes?.values() ?? [])];
+    return lower.includes("|") ? family.filter(({ spec }) => spec.name === lower) : family;
+  }
+
   /** Every command and subcommand that was called. */
   *called(): Generator<Route> {
     for (const route of this.byName.values()) {
@@ -74,14 +89,15 @@ export class Router {
 
   resetStatistics(): void {
     for (const route of this.called()) {
+      route.statistics.latencies.reset();
       Object.assign(route.statistics, { calls: 0, microseconds: 0, rejected: 0, failed: 0 });
     }
   }
 }
 
 function used(route: Route): boolean {
-  const { calls, rejected, failed } = route.statistics;
-  return calls > 0 || rejected > 0 || failed > 0;
+  const { calls, rejected, failed, latencies } = route.statistics;
+  return latencies.total > 0 || calls > 0 || rejected > 0 || failed > 0;
 }
 
 function routeOf(
@@ -108,7 +124,7 @@ function routeOf(
     subroutes,
     allowedBeforeAuth: flags.has("no_auth"),
     refusedInMulti: flags.has("no_multi"),
-    hidden: flags.has("admin") || spec.name === "auth" || spec.name === "hello",
-    statistics: { calls: 0, microseconds: 0, rejected: 0, failed: 0 },
+    hidden: flags.has("admin"),
+    statistics: emptyCommandStatistics(),
   };
 }

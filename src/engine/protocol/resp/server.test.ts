@@ -241,9 +241,10 @@ test("MONITOR shows what others send, quoted", async () => {
   await other.call("SET", "a", '1"\n\xff');
   await other.call("AUTH", "secret", "hidden");
   await other.call("GET", "a");
-  const lines = (await watcher.take(2)).map((reply) => plain(reply) as string);
+  const lines = (await watcher.take(3)).map((reply) => plain(reply) as string);
   expect(lines[0]).toMatch(/^\+\d+\.\d{6} \[0 127\.0\.0\.1:\d+\] "SET" "a" "1\\"\\n\\xff"$/);
-  expect(lines[1]).toMatch(/"GET" "a"$/);
+  expect(lines[1]).toMatch(/"AUTH" "\(redacted\)" "\(redacted\)"$/);
+  expect(lines[2]).toMatch(/"GET" "a"$/);
 });
 
 test("CLIENT KILL ends the one, CLIENT LIST shows the rest", async () => {

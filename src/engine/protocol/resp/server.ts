@@ -20,7 +20,7 @@ import { Clients } from "./clients.ts";
 import { Connection } from "./connection.ts";
 import type { KeyspaceNode, ServerContext } from "./context.ts";
 import { emptyStatistics, MemoryPeak } from "./context.ts";
-import { monitorLine } from "./monitor.ts";
+import { Monitors } from "./monitor.ts";
 import { PAUSED_CONGESTED } from "./pause-reasons.ts";
 import { ErrorStatistics } from "./error-statistics.ts";
 import { PubSub } from "./pubsub.ts";
@@ -134,7 +134,7 @@ function createContext(
     memoryPeak: new MemoryPeak(),
     turn: new Turn(),
     logger,
-    monitors: new Set(),
+    monitors: new Monitors((watched) => node.machine.watchScripts(watched)),
     startedMs: Date.now(),
     runId: randomBytes(20).toString("hex"),
     address,
@@ -152,13 +152,6 @@ function createContext(
         waiting.clear();
         for (const each of resumed) each.resume(PAUSED_CONGESTED);
       });
-    },
-    monitor: (connection, request) => {
-      const line = monitorLine(connection, request);
-      for (const watcher of context.monitors) {
-        // RESET ends the watching before it would be seen.
-        if (watcher !== connection || request.route.spec.name !== "reset") watcher.pushText(line);
-      }
     },
     refuseHttp: (connection) => {
       connection.destroy();

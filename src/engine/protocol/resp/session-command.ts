@@ -11,10 +11,12 @@ import type { Reply } from "../../keyspace/reply.ts";
 import type { Connection } from "./connection.ts";
 import type { DEFERRED, Outcome } from "./request.ts";
 import type { ServerContext } from "./context.ts";
+import type { Route } from "./router.ts";
 
 export interface Call {
   readonly connection: Connection;
   readonly server: ServerContext;
+  readonly route: Route;
   /** args[0] is the name as the client sent it. */
   readonly args: readonly string[];
   /** For a handler that returned DEFERRED: called once. */
@@ -36,6 +38,11 @@ export interface SessionCommand {
   readonly barrier?: boolean;
   /** Carried out at once inside MULTI instead of being queued (EXEC, DISCARD, MULTI, WATCH, QUIT, RESET). */
   readonly insideMulti?: boolean;
+  /**
+   * Of a row that has `execute`: whether EXEC puts it into the log with these arguments; if not, it runs here, as it does alone.
+   * Default: always.
+   */
+  readonly logged?: (args: readonly string[]) => boolean;
   /** Refused by EXEC: its replies or its waiting do not fit into one reply. */
   readonly notInExec?: boolean;
 }

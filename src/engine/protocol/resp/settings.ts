@@ -249,6 +249,9 @@ const FACTS: Readonly<Record<string, string>> = {
   "notify-keyspace-events": "",
   "tracking-table-max-keys": "1000000",
   "maxmemory-clients": "0",
+  "latency-tracking": "yes",
+  // No latency events are kept.
+  "latency-monitor-threshold": "0",
 };
 
 /** Facts that depend on how this node was started. */

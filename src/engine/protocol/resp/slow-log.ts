@@ -1,6 +1,7 @@
 /** The slowest commands lately: from arrival to reply, so the wait for the log counts, unlike in Redis. */
 import type { Reply } from "../../keyspace/reply.ts";
 import type { Connection } from "./connection.ts";
+import { redacted } from "./redaction.ts";
 import type { Request } from "./request.ts";
 
 const ARGUMENTS_SHOWN = 32;
@@ -29,7 +30,7 @@ export class SlowLog {
       id: this.nextId,
       atSeconds: Math.floor(Date.now() / 1000),
       microseconds: Math.round(microseconds),
-      args: shown(request.args),
+      args: shown(redacted(request.route.spec.name, request.args)),
       client: connection.remoteAddress,
       name: connection.name,
     });

@@ -21,7 +21,7 @@ const NO_SUCH_CLIENT = new ReplyError("ERR No such client");
 const ID_TOO_SMALL = new ReplyError("ERR client-id should be greater than 0");
 const INVALID_ID = new ReplyError("ERR Invalid client ID");
 
-function list({ server, args }: Call): Reply {
+function list({ connection, server, args }: Call): Reply {
   const option = args[2]?.toLowerCase();
   let shown = server.clients.all();
   if (option === "type" && args.length === 4) {
@@ -29,11 +29,11 @@ function list({ server, args }: Call): Reply {
     shown = shown.filter(ofType);
   } else if (option === "id" && args.length > 3) {
     const ids = new Set(args.slice(3).map((id) => wholeNumber(id, INVALID_ID)));
-    shown = shown.filter((connection) => ids.has(connection.id));
+    shown = shown.filter(({ id }) => ids.has(id));
   } else if (args.length > 2) {
     return SYNTAX_ERROR;
   }
-  return new VerbatimReply("txt", shown.map((connection) => `${clientLine(connection)}\n`).join(""));
+  return new VerbatimReply("txt", shown.map((each) => `${clientLine(each, connection)}\n`).join(""));
 }
 
 /** Whether a connection is of a client type. Other nodes do not come through this port: no master, no replica is here. */
@@ -209,7 +209,7 @@ export const CLIENT_FAMILY: Family = family(
     ),
     command(
       row("client|info", 2, OWN, group, "6.2.0", "This connection, as CLIENT LIST shows it"),
-      ({ connection }) => new VerbatimReply("txt", `${clientLine(connection)}\n`),
+      ({ connection }) => new VerbatimReply("txt", `${clientLine(connection, connection)}\n`),
     ),
     command(
       row(

@@ -1,5 +1,6 @@
 /** CONFIG: what it sets takes effect, or is refused with the reason. Settings of the keyspace go through the log. */
 import { encodeCommand } from "../../../keyspace/command-codec.ts";
+import type { Execution } from "../../../keyspace/execution.ts";
 import { matchesGlob } from "../../../keyspace/glob.ts";
 import type { KeyspaceCommand } from "../../../keyspace/keyspace-command.ts";
 import type { Reply } from "../../../keyspace/reply.ts";
@@ -55,6 +56,16 @@ function set({ connection, server, args, answer }: Call): Reply | typeof DEFERRE
   const configure: KeyspaceCommand = { type: "configure", settings: replicated };
   connection.pipeline.write(configure, encodeCommand(configure), answer);
   return DEFERRED;
+}
+
+/** In a transaction only what is replicated goes into its entry of the log: the settings of one node are not for the others. */
+function setsReplicated(args: readonly string[]): boolean {
+  return args.slice(2).every((word, at) => at % 2 === 1 || SETTING_ROWS.has(word.toLowerCase()));
+}
+
+function setInTransaction({ keyspace }: Execution, args: readonly string[]): Reply {
+  const pairs = pairsOf(args.slice(2));
+  return pairs instanceof ReplyError ? pairs : keyspace.configure(pairs);
 }
 
 function unknownSetting(name: string): ReplyError {
@@ -131,9 +142,10 @@ export const CONFIG_FAMILY: Family = family(
         "2.0.0",
         "Changes settings: of the cluster through the log, else of this node until it stops",
         "parameter value [parameter value ...]",
+        { execute: setInTransaction },
       ),
       set,
-      { after: "reads", notInExec: true },
+      { after: "reads", logged: setsReplicated },
     ),
     command(
       row("config|resetstat", 2, ADMIN, group, "2.0.0", "Sets the counters of INFO to zero"),

@@ -27,7 +27,9 @@ function subscribe(kind: SubscriptionKind, word: string): SessionHandler {
 function unsubscribe(kind: SubscriptionKind, word: string): SessionHandler {
   return ({ connection, server, args }) => {
     const names = args.length > 1 ? args.slice(1) : [...connection.subscriptions[kind]];
-    if (names.length === 0) return new PushReply([word, null, countFor(kind, connection)]);
+    if (names.length === 0) {
+      return new SeveralReplies([new PushReply([word, null, countFor(kind, connection)])]);
+    }
     const replies = names.map((name): Reply => {
       server.pubsub.unsubscribe(kind, connection, name);
       return new PushReply([word, name, countFor(kind, connection)]);

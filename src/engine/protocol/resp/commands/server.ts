@@ -207,6 +207,18 @@ export const SLOWLOG_FAMILY: Family = family(
 
 const ADMIN = "admin noscript loading stale";
 
+function histogram({ server: { router }, args }: Call): Reply {
+  const routes =
+    args.length === 2 ? [...router.called()] : args.slice(2).flatMap((name) => router.named(name));
+  const measured = routes.filter(({ statistics }) => statistics.latencies.total > 0);
+  return new MapReply(
+    measured.flatMap(({ spec, statistics: { latencies } }): Reply[] => {
+      const bounds = new MapReply(latencies.cumulative().flat());
+      return [spec.name, new MapReply(["calls", latencies.total, "histogram_usec", bounds])];
+    }),
+  );
+}
+
 /** No latency events are kept; the metrics of the admin server tell more. */
 export const LATENCY_FAMILY: Family = family(
   row("latency", -2, "", GROUP, "2.8.13", "Latency events: none are kept here"),
@@ -232,10 +244,10 @@ export const LATENCY_FAMILY: Family = family(
         ADMIN,
         GROUP,
         "7.0.0",
-        "Distribution by command: none",
+        "How long commands took, from arrival to reply: how many up to each bound in microseconds",
         "[command [command ...]]",
       ),
-      () => new MapReply([]),
+      histogram,
     ),
   ],
 );

@@ -10,7 +10,9 @@ import { encodeExec } from "../../../keyspace/command-codec.ts";
 import type { Call as KeyspaceCall } from "../../../keyspace/keyspace-command.ts";
 import type { Reply } from "../../../keyspace/reply.ts";
 import { OK, ReplyError } from "../../../keyspace/reply.ts";
+import type { ScriptCall } from "../../../keyspace/executor.ts";
 import type { Connection } from "../connection.ts";
+import type { ServerContext } from "../context.ts";
 import type { ErrorStatistics } from "../error-statistics.ts";
 import { DEFERRED, NO_REPLY, SeveralReplies } from "../request.ts";
 import type { Request } from "../request.ts";
@@ -51,7 +53,7 @@ function unwatch({ connection }: Call): Reply {
   return OK;
 }
 
-function exec({ connection, server, answer }: Call): Reply | typeof DEFERRED {
+function exec({ connection, server, route, args, answer }: Call): Reply | typeof DEFERRED {
   const { transaction } = connection;
   if (transaction === undefined) return new ReplyError("ERR EXEC without MULTI");
   const watched = [...connection.watched.values()];
@@ -60,19 +62,28 @@ function exec({ connection, server, answer }: Call): Reply | typeof DEFERRED {
   for (const request of transaction.queue) connection.pipeline.count(request);
   const before = connection.database;
   const plan = planned(connection, transaction.queue);
-  if (plan.calls.length === 0 && watched.length === 0) return assemble(connection, plan.steps, []);
+  const show = (scriptCalls: readonly ScriptCall[]): void => {
+    if (!server.monitors.none) showQueue(server, connection, transaction.queue, plan, scriptCalls);
+  };
+  if (plan.calls.length === 0 && watched.length === 0) {
+    show([]);
+    return assemble(connection, plan.steps, []);
+  }
   const calls = plan.calls.map(({ database, args }) => ({ database, resp: encodeRequest(args) }));
   connection.pipeline.write(
     { type: "exec", watched, calls: plan.calls },
     encodeExec(watched, calls),
     (reply) => {
       if (Array.isArray(reply)) {
+        show(server.node.machine.scriptCalls(reply as Reply));
+        server.monitors.show(connection, route, connection.database, args);
         const replies = assemble(connection, plan.steps, reply as readonly Reply[]);
         countErrors(server.errors, transaction.queue, replies);
         return answer(replies);
       }
       // A watched key changed, or there was no quorum: no command was carried out, SELECT neither.
       connection.database = before;
+      server.monitors.show(connection, route, before, args);
       answer(reply);
     },
   );
@@ -82,20 +93,51 @@ function exec({ connection, server, answer }: Call): Reply | typeof DEFERRED {
 /** What becomes of a queued command: the reply of the log, a reply known already, or a handler to run then. */
 type Step = "logged" | { readonly reply: Reply } | { readonly request: Request };
 
+interface Plan {
+  /** One for each command of the queue. */
+  readonly steps: readonly Step[];
+  /** The database that is selected after each step. */
+  readonly databases: readonly number[];
+  readonly calls: readonly KeyspaceCall[];
+}
+
 /** Splits the queue: commands of the keyspace go into the log, SELECT decides on the way which database they get. */
-function planned(
-  connection: Connection,
-  queue: readonly Request[],
-): { readonly steps: readonly Step[]; readonly calls: readonly KeyspaceCall[] } {
+function planned(connection: Connection, queue: readonly Request[]): Plan {
   const calls: KeyspaceCall[] = [];
-  const steps = queue.map((request): Step => {
-    const { spec } = request.route;
+  const databases: number[] = [];
+  const stepOf = (request: Request): Step => {
+    const { spec, session } = request.route;
     if (spec.name === "select") return { reply: selectDatabase(connection, request.args[1] as string) };
-    if (spec.execute === undefined) return { request };
+    if (spec.execute === undefined || session?.logged?.(request.args) === false) return { request };
     calls.push({ database: connection.database, args: request.args });
     return "logged";
+  };
+  const steps = queue.map((request) => {
+    const step = stepOf(request);
+    databases.push(connection.database);
+    return step;
   });
-  return { steps, calls };
+  return { steps, databases, calls };
+}
+
+/** To MONITOR: the commands as they were carried out, each followed by what it called. */
+function showQueue(
+  { monitors }: ServerContext,
+  connection: Connection,
+  queue: readonly Request[],
+  { steps, databases }: Plan,
+  scriptCalls: readonly ScriptCall[],
+): void {
+  let logged = 0;
+  let shown = 0;
+  for (const [at, { route, args }] of queue.entries()) {
+    monitors.show(connection, route, databases[at]!, args);
+    if (steps[at] !== "logged") continue;
+    const from = shown;
+    while (scriptCalls[shown]?.place === logged) shown += 1;
+    monitors.showCalls(scriptCalls.slice(from, shown));
+    logged += 1;
+  }
 }
 
 /** An error among the replies of a transaction counts as if its command had been sent alone. */
