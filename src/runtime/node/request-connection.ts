@@ -5,7 +5,7 @@
  * is half of what the main thread of a node has to do. The connection can instead move to a socket that reads into its user's
  * memory (`socket-reads.ts`). What that needs of Node.js is not documented, so each part is looked for first.
  */
-import type { IncomingMessage, Server } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { ServerResponse } from "node:http";
 import type { SocketConstructorOpts } from "node:net";
 import { Socket } from "node:net";
@@ -84,29 +84,6 @@ export function mirrorBody(
   const listener = (chunk: Buffer): void => take(chunk);
   served.on("data", listener);
   return () => served.off("data", listener);
-}
-
-/**
- * Gives a connection back to its HTTP server with other bytes than those that the server could not read, in their place. False where
- * it cannot be done: then nothing has changed.
- */
-export function serveAgain(server: Server, served: Socket, bytes: Uint8Array): boolean {
-  const { _handle: handle } = served as unknown as Served;
-  if (typeof handle?.readStop !== "function" || served.destroyed || served.readableEnded) return false;
-  if (served.writableLength > 0 || !releaseFromParser(served)) return false;
-  served.removeAllListeners("data");
-  const unparsed = [...buffered(served)];
-  (handle.readStop as () => void)();
-  handle.reading = false;
-  (served as unknown as Served)._handle = null;
-  const options = { handle, allowHalfOpen: true };
-  const socket = new Socket(options satisfies SocketConstructorOpts & { readonly handle: unknown });
-  socket.once("close", () => served.destroy());
-  served.once("close", () => socket.destroy());
-  socket.unshift(Buffer.concat([bytes, ...unparsed]));
-  // The handle is known to have had a parser, so this one gets its bytes by events, those put back first.
-  server.emit("connection", socket);
-  return true;
 }
 
 /** Who listens to the bytes themselves gets them in place of the parser. */
