@@ -41,11 +41,11 @@ export interface ReplicaWriter {
   readonly length: number;
   /**
    * Writes `bytes` at the end; `checksums` are those of their chunks, where the first goes on in a chunk that has begun: its
-   * checksum then covers the whole chunk. Verified before written: CHECKSUM_MISMATCH; unless `isVouchedFor`: this process made the
-   * checksums, of the same memory, or another node verifies them before anybody counts on these bytes. DISK_FULL leaves the replica as it was. `done` comes when the bytes are
+   * checksum then covers the whole chunk. Verified before written: CHECKSUM_MISMATCH; unless `isOwn`, for bytes whose checksums
+   * were made in this process, of the same memory. DISK_FULL leaves the replica as it was. `done` comes when the bytes are
    * written, not when they are durable; several may be under way, in order.
    */
-  write(bytes: Bytes, checksums: Bytes, done: Outcome, isVouchedFor?: boolean): void;
+  write(bytes: Bytes, checksums: Bytes, done: Outcome, isOwn?: boolean): void;
   /** Everything written so far is durable. Calls that wait share one sync. */
   sync(done: Outcome): void;
   /** Syncs (unless durability is `memory`) and makes it `finished`. */

@@ -27,7 +27,8 @@ interface Taken {
   /** As it came, until it is given to the replica. */
   packet: FrameOf<"packet"> | undefined;
   readonly sequence: number;
-  readonly sinceMs: number;
+  /** When it was given to the replica. */
+  sinceMs: number;
   isDone: boolean;
 }
 
@@ -48,7 +49,8 @@ interface Pipeline {
   here: number;
   below: number;
   acknowledged: number;
-  /** When something came from upstream, and from behind or began to be due there. */
+  /** When it was asked for; when something came from upstream, and from behind or began to be due there. */
+  readonly openedMs: number;
   heardMs: number;
   belowMs: number;
   lastSequence: number | undefined;
@@ -111,6 +113,7 @@ export class PipelineNode {
       here: 0,
       below: next === undefined ? Infinity : 0,
       acknowledged: 0,
+      openedMs: nowMs,
       heardMs: nowMs,
       belowMs: nowMs,
       lastSequence: undefined,
@@ -137,6 +140,7 @@ export class PipelineNode {
     if (pipeline?.next === undefined || pipeline.next.node !== from || pipeline.next.isOpen) return;
     if (failure !== undefined) return this.fail(pipeline, failure);
     pipeline.next.isOpen = true;
+    pipeline.belowMs = this.link.clock.monotonicMs();
     this.tellOpened(pipeline);
   }
 
@@ -176,6 +180,7 @@ export class PipelineNode {
   private put(pipeline: Pipeline, writer: ReplicaWriter, taken: Taken): void {
     const { packet, sequence } = taken;
     taken.packet = undefined;
+    taken.sinceMs = this.link.clock.monotonicMs();
     if (packet === undefined || this.pipelines.get(keyOf(pipeline.from, pipeline.stream)) !== pipeline)
       return;
     const { offset, content, checksums, last, sync } = packet;
@@ -190,9 +195,7 @@ export class PipelineNode {
     const written = (error: QuorateError | undefined): void => {
       if (error !== undefined || isWhole) done(error);
     };
-    // The last node looks at what all before it have passed on, unless this process made the checksums itself.
-    const isVouchedFor = pipeline.next !== undefined || pipeline.from === this.link.self;
-    writer.write(asBytes(content), asBytes(checksums), written, isVouchedFor);
+    writer.write(asBytes(content), asBytes(checksums), written, pipeline.from === this.link.self);
     // Asked for at once: what comes later must not be waited for.
     if (last) writer.finish(done);
     else if (sync) writer.sync(done);
@@ -234,6 +237,8 @@ export class PipelineNode {
   /** It is over, here and behind; the replica stays as it is. */
   private end(pipeline: Pipeline): void {
     this.forget(pipeline);
+    // A replica that is still being made holds on to the pipeline, for as long as its disk hangs.
+    pipeline.taken = [];
     pipeline.writer?.release();
     const { next } = pipeline;
     if (next !== undefined) {
@@ -266,14 +271,11 @@ export class PipelineNode {
   }
 
   private check(pipeline: Pipeline, nowMs: number): void {
-    const { next, taken, heardMs } = pipeline;
+    const { next, taken, writer, openedMs, heardMs } = pipeline;
     if (nowMs - heardMs > UPSTREAM_SILENCE_MS) return this.end(pipeline);
-    const first = taken[0];
-    const mineMs = first === undefined ? 0 : nowMs - first.sinceMs;
-    if (
-      mineMs > STREAM_SILENCE_MS ||
-      (pipeline.writer === undefined && nowMs - heardMs > STREAM_SILENCE_MS)
-    ) {
+    // The disk has its time for the replica, and again for what is written to it.
+    const sinceMs = writer === undefined ? openedMs : (taken[0]?.sinceMs ?? nowMs);
+    if (nowMs - sinceMs > STREAM_SILENCE_MS) {
       return this.fail(pipeline, this.link.failure("REPLICA_UNUSABLE", "the disk takes too long"));
     }
     if (next === undefined) return;

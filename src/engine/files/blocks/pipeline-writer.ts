@@ -380,7 +380,7 @@ export class PipelineWriter implements BlockWriter {
     }
     const [first] = this.nodes;
     if (first === undefined || this.stream === undefined || this.state === "telling") return;
-    if (this.state === "streaming" && this.packets.length === 0) {
+    if (this.state === "streaming" && this.isOpened && this.packets.length === 0) {
       if (nowMs - this.spokeMs > IDLE_MS) this.add(NO_BYTES, { sync: false, last: false });
       return;
     }

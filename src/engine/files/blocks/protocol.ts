@@ -9,8 +9,8 @@
  * A pipeline: the writer (a node that serves a client, often one of the replicas itself) sends `open` to the first node, which
  * creates its replica and sends `open` to the next, and so on; `opened` comes back when all are ready or names who failed. The first
  * packets of a new block follow behind `open`, and wait on each node for its replica.
- * Packets run down and are written on each node; the last one checks them, for it has them from all the others. `ack` comes back
- * from the last to the first when they are written on it and on all behind it. What a node acknowledges of a packet that asks for it (`sync`, and the last one always) is durable;
+ * Packets run down, are checked and written on each node, and `ack` comes back from the last to the first when they are written
+ * on it and on all behind it. What a node acknowledges of a packet that asks for it (`sync`, and the last one always) is durable;
  * of others it has been handed to the operating system, is synced in the background every 8 MiB, and nobody outside may be
  * told that it is safe. So a block is durable on all its nodes before its end is acknowledged. On a failure the writer asks the namespace for a new stamp, opens a pipeline without
  * the bad node from what was acknowledged (`goOn`), and tells the namespace (`updatePipeline`).
