@@ -5,7 +5,7 @@
  * is half of what the main thread of a node has to do. The connection can instead move to a socket that reads into its user's
  * memory (`socket-reads.ts`). What that needs of Node.js is not documented, so each part is looked for first.
  */
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import { ServerResponse } from "node:http";
 import type { SocketConstructorOpts } from "node:net";
 import { Socket } from "node:net";
@@ -15,6 +15,8 @@ import { onread } from "./socket-reads.ts";
 /** What Node.js does not document of a connection that its HTTP server reads. */
 interface Served {
   _handle: { reading?: unknown; readonly readStop?: unknown; readonly useUserBuffer?: unknown } | null;
+  /** The server that counts it among its connections. */
+  _server?: unknown;
   readonly parser?: {
     /** The connection reads into the parser. False: it has `data` events, and the server hands them to the parser. */
     readonly _consumed?: unknown;
@@ -84,6 +86,32 @@ export function mirrorBody(
   const listener = (chunk: Buffer): void => take(chunk);
   served.on("data", listener);
   return () => served.off("data", listener);
+}
+
+/**
+ * Gives a connection back to its HTTP server with other bytes than those that the server could not read, in their place. False where
+ * it cannot be done: then nothing has changed.
+ */
+export function serveAgain(server: Server, served: Socket, bytes: Uint8Array): boolean {
+  const old = served as unknown as Served;
+  const { _handle: handle, _server: counting } = old;
+  if (typeof handle?.readStop !== "function" || served.destroyed || served.readableEnded) return false;
+  if (counting !== server || served.writableLength > 0 || !releaseFromParser(served)) return false;
+  served.removeAllListeners("data");
+  const unparsed = [...buffered(served)];
+  (handle.readStop as () => void)();
+  handle.reading = false;
+  const options = { handle, allowHalfOpen: true };
+  const socket = new Socket(options satisfies SocketConstructorOpts & { readonly handle: unknown });
+  // The server counts it once, and what watched over the old one, its parser and its timers, ends with that.
+  (socket as unknown as Served)._server = counting;
+  old._server = null;
+  old._handle = null;
+  served.destroy();
+  socket.unshift(Buffer.concat([bytes, ...unparsed]));
+  // The handle is known to have had a parser, so this one gets its bytes by events, those put back first.
+  server.emit("connection", socket);
+  return true;
 }
 
 /** Who listens to the bytes themselves gets them in place of the parser. */

@@ -328,33 +328,67 @@ test("a response that has begun is cut by a broken request behind it, never writ
   expect(answer.slice(answer.indexOf("\r\n\r\n") + 4)).toMatch(/^x*$/);
 });
 
-test("who writes a name into an address as its bytes of UTF-8 is told the address as it should be, and nothing is done", async () => {
+test("names may stand in an address as their bytes of UTF-8, as Hadoop's client writes them, one request a connection", async () => {
   const files = new MemoryFileSystem();
   const url = await serve(undefined, { files: filesDoor(files) });
-  const { host } = new URL(url);
-  const asked = (line: string, headers = `Host: ${host}\r\n`): Promise<string> =>
-    sent(url, `${line} HTTP/1.1\r\n${headers}Content-Length: 0\r\n\r\n`);
-  const answer = await asked("PUT /webhdfs/v1/grün%20✓?op=MKDIRS&user.name=quorate");
-  expect(answer).toMatch(/^HTTP\/1\.1 307 Temporary Redirect\r\n/);
-  const location = /Location: (\S+)/.exec(answer)?.[1] ?? "";
-  expect(location).toBe(`http://${host}/webhdfs/v1/gr%c3%bcn%20%e2%9c%93?op=MKDIRS&user.name=quorate`);
-  expect((await fetch(location, { method: "PUT" })).status).toBe(200);
-  const listed = await fetch(`${url}/webhdfs/v1/?op=LISTSTATUS&user.name=quorate`);
-  expect(await listed.text()).toContain('"pathSuffix":"grün ✓"');
-  expect(await asked("PUT /webhdfs/v1/ü?op=CREATE")).toContain(`/webhdfs/v1/%c3%bc?op=CREATE&data=true\r\n`);
-  // Other odd bytes are no address, and without one host there is nowhere to go.
-  for (const odd of ["GET /ü\u0001", "GET ü", "get /ü", "GET /ü ü"])
+  const asked = (line: string): Promise<string> =>
+    sent(url, `${line}user.name=quorate HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`);
+  expect(await asked("PUT /webhdfs/v1/grün%20✓?op=MKDIRS&")).toMatch(
+    / 200 OK\r\n(.*\r\n)*Connection: close\r\n/,
+  );
+  expect(await asked("GET /webhdfs/v1/gr%C3%BCn%20✓?op=GETFILESTATUS&")).toContain('"type":"DIRECTORY"');
+  expect(await asked("GET /webhdfs/v1/ü?op=GETFILESTATUS&")).toContain("FileNotFoundException");
+  // Other odd bytes are no address, and what is no UTF-8 is no path.
+  for (const odd of ["GET /ü\u0001?", "GET ü?", "get /ü?", "GET /ü ü?"])
     expect(await asked(odd)).toContain("400 Bad");
-  expect(await asked("GET /ü", "")).toContain("400 Bad");
-  expect(await asked("GET /ü", "Host: a b\r\n")).toContain("400 Bad");
-  expect(await asked("GET /ü", `Host: ${host}\r\nHost: x\r\n`)).toContain("400 Bad");
-  // A body behind an answer is not taken for a request.
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  socket.write(Buffer.from("GET /webhdfs/v1/\xfc?op=LISTSTATUS HTTP/1.1\r\nHost: x\r\n\r\n", "latin1"));
+  expect(String(await once(socket, "data"))).toContain("400 Bad Request");
+  socket.destroy();
+});
+
+test("a body is never taken for a request, wherever an address with bytes of UTF-8 stands in it", async () => {
+  const files = new MemoryFileSystem();
+  const url = await serve(undefined, { files: filesDoor(files) });
   const hidden = "PUT /webhdfs/v1/hidden-ü?op=MKDIRS&user.name=quorate HTTP/1.1\r\nHost: x\r\n\r\n";
   const length = Buffer.byteLength(hidden);
-  const create = `PUT /webhdfs/v1/f?op=CREATE&user.name=quorate HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`;
-  await sent(url, `${create}${hidden}GET /ö HTTP/1.1\r\nHost: x\r\n\r\n`);
+  for (const operation of [
+    "PUT /webhdfs/v1/f?op=CREATE",
+    "PUT /webhdfs/v1/d?op=MKDIRS",
+    "POST /webhdfs/v1/f?op=CONCAT",
+  ]) {
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    socket.on("error", () => undefined);
+    socket.write(`${operation}&user.name=quorate HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`);
+    await once(socket, "data");
+    socket.end(`${hidden}GET /ö HTTP/1.1\r\nHost: x\r\n\r\n`);
+    socket.resume();
+    await once(socket, "close");
+  }
+  const begun = connect(Number(new URL(url).port), "127.0.0.1");
+  begun.setNoDelay(true).write("PUT ");
+  await new Promise((resolve) => setImmediate(resolve));
+  begun.end(hidden);
+  await once(begun.resume(), "close");
   const after = await fetch(`${url}/webhdfs/v1/?op=LISTSTATUS&user.name=quorate`);
   expect(await after.text()).not.toContain("hidden");
+});
+
+test("an upload to a name in bytes of UTF-8 may take longer than a head may, and the connection is counted once", async () => {
+  const files = new MemoryFileSystem();
+  const url = await serve(undefined, { files: filesDoor(files) });
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  const seconds = 8;
+  socket.write(
+    `PUT /webhdfs/v1/grün?op=CREATE&data=true&user.name=quorate HTTP/1.1\r\nHost: x\r\nContent-Length: ${seconds}\r\n\r\n`,
+  );
+  const answered = once(socket, "data");
+  const timer = setInterval(() => socket.write("x"), 1000);
+  const answer = await answered.finally(() => clearInterval(timer));
+  expect(String(answer)).toContain("201 Created");
+  await once(socket.resume(), "close");
+  const [server] = servers.splice(0);
+  await server?.close();
 });
 
 test("closing does not wait for a client that holds its connection open", async () => {

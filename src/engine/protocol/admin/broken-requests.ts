@@ -3,8 +3,10 @@
  * answered with the exception that clients of files understand, and a response that has begun is never written into.
  */
 import type { Server, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { QuorateError } from "../../../runtime/errors.ts";
+import { serveAgain } from "../../../runtime/node/request-connection.ts";
 import { ERROR_CODE_HEADER, renderError } from "../../../wire/webhdfs/remote-exception.ts";
 
 const STATUSES: Readonly<Record<string, readonly [status: string, message: string]>> = {
@@ -23,9 +25,12 @@ export function answerBrokenRequests(server: Server): void {
   server.on("clientError", (error: ParseError, socket: Duplex) => {
     const response = latest.get(socket);
     const isUnderWay = response?.headersSent === true && !response.writableFinished;
+    if (response === undefined && goOn(server, socket, error)) return;
+    // As if it had been closed for being idle, which it may be at any time: its client asks again on another one.
+    if (error.code === "HPE_INVALID_URL" && response?.writableFinished === true) return void socket.destroy();
     if (!socket.writable || error.code === "ECONNRESET" || isUnderWay) return void socket.destroy();
     // The connection does not outlive it; who works for the request sees that and gives up.
-    socket.end(redirectOf(error) ?? answerTo(error), () => socket.destroy());
+    socket.end(answerTo(error), () => socket.destroy());
   });
 }
 
@@ -36,27 +41,19 @@ interface ParseError extends NodeJS.ErrnoException {
 
 /**
  * Hadoop's client writes names that are not ASCII into an address as their bytes of UTF-8, and Jetty, before which HDFS stands, takes
- * them; the parser of Node.js does not. Who sends one is told the address as RFC 3986 writes it, and asks again on another
- * connection: nothing of what came is carried out, so that it does not matter where in it the request began.
+ * them; the parser of Node.js does not. They are written as RFC 3986 has it, and the request is read once more, as the only one of
+ * its connection. Only the first bytes of a connection are known to begin with a request: later ones may be of a body.
  */
-function redirectOf({ code, rawPacket }: ParseError): string | undefined {
-  if (code !== "HPE_INVALID_URL" || !Buffer.isBuffer(rawPacket)) return undefined;
-  const head = rawPacket.toString("latin1", 0, Math.max(0, rawPacket.indexOf("\r\n\r\n")));
-  const [line = "", ...headers] = head.split("\r\n");
-  const [, address] = /^[A-Z]{3,7} (\/[\x21-\x7e\x80-\xff]*) HTTP\/1\.[01]$/.exec(line) ?? [];
-  const hosts = headers.flatMap((header) => /^host: *([\w.:[\]-]+) *$/i.exec(header)?.[1] ?? []);
-  if (address === undefined || hosts.length !== 1) return undefined;
-  const escaped = address.replaceAll(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`);
-  // Who sends content follows one redirection, not two: this address takes it.
-  const more = /[?&]op=(?:create|append)(?:&|$)/i.test(escaped) ? "&data=true" : "";
-  return [
-    "HTTP/1.1 307 Temporary Redirect",
-    `Location: http://${hosts[0]}${escaped}${more}`,
-    "Content-Length: 0",
-    "Connection: close",
-    "",
-    "",
-  ].join("\r\n");
+function goOn(server: Server, socket: Duplex, { code, rawPacket }: ParseError): boolean {
+  if (code !== "HPE_INVALID_URL" || !Buffer.isBuffer(rawPacket) || !(socket instanceof Socket)) return false;
+  if (socket.bytesRead !== rawPacket.length) return false;
+  const end = rawPacket.indexOf("\r\n");
+  const line = rawPacket.toString("latin1", 0, Math.max(0, end));
+  // These bytes are all that is wrong.
+  if (!/^[A-Z]{3,7} \/[\x21-\x7e\x80-\xff]* HTTP\/1\.[01]$/.test(line)) return false;
+  const escaped = line.replaceAll(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`);
+  const head = Buffer.from(`${escaped}\r\nConnection: close`);
+  return serveAgain(server, socket, Buffer.concat([head, rawPacket.subarray(end)]));
 }
 
 function answerTo({ code = "", message }: NodeJS.ErrnoException): string {
