@@ -212,7 +212,7 @@ compare("LATENCY HISTOGRAM tells of what was called and carried out, by command 
     for (const words of [
       "",
       "set get",
-      "SET set",
+      "SET",
       "client",
       "client|id",
       "nosuch client|nosuch get|x client|id|x",

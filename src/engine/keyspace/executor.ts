@@ -8,6 +8,7 @@ import type { Call } from "./keyspace-command.ts";
 import type { KeyspaceMachine } from "./machine.ts";
 import { TICK_NEEDED, type Moment } from "./moment.ts";
 import { OK, OUT_OF_MEMORY, ReplyError, type Reply } from "./reply.ts";
+import type { ScriptCalls } from "./script-calls.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { UndoLog } from "./undo-log.ts";
 
@@ -21,18 +22,6 @@ const ABORTED_BY_MEMORY: ReplyError = new ReplyError(
 const WRITES_IN_QUERY: ReplyError = new ReplyError(
   "ERR Write commands are not allowed from read-only scripts.",
 );
-
-/** Calls that are kept of one script: one that calls more is shown up to here. */
-const SCRIPT_CALLS_MAX = 10_000;
-
-/** What a script called. */
-export interface ScriptCall {
-  /** Of the script among the commands that were carried out together. */
-  readonly place: number;
-  /** After the call, which may have been SELECT. */
-  readonly database: number;
-  readonly args: readonly string[];
-}
 
 interface Published {
   readonly channel: string;
@@ -49,7 +38,7 @@ export class Executor implements Execution {
   /** Messages of the command that was just applied; the machine takes them. */
   readonly published: Published[] = [];
   /** What scripts of the command that was just carried out called, while that is asked for. */
-  scriptCalls: ScriptCall[] | undefined;
+  scriptCalls: ScriptCalls | undefined;
   /** Of the command among those that are carried out together. */
   place = 0;
   readonly random: () => number;
@@ -166,9 +155,7 @@ export class Executor implements Execution {
   }
 
   noteCall(args: readonly string[]): void {
-    const { scriptCalls, place, databaseIndex: database } = this;
-    if (scriptCalls === undefined || scriptCalls.length >= SCRIPT_CALLS_MAX) return;
-    scriptCalls.push({ place, database, args });
+    this.scriptCalls?.note(this.place, this.databaseIndex, args);
   }
 
   private roomFor(spec: CommandSpec): boolean {

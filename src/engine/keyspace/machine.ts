@@ -16,11 +16,12 @@ import { CommandTable } from "./command-table.ts";
 import type { CommandSpec } from "./command.ts";
 import { hashText, stir, stirNumber } from "../../wire/digest.ts";
 import { chooseVictims, makeRoom, usedBytesOf } from "./eviction.ts";
-import { Executor, type ScriptCall } from "./executor.ts";
+import { Executor } from "./executor.ts";
 import type { KeyspaceCommand, KeyVersion, WatchedKey } from "./keyspace-command.ts";
 import { DATABASE_COUNT, type Keyspace, type KeyspaceStatistics } from "./keyspace.ts";
 import { Moment, TICK_NEEDED } from "./moment.ts";
 import { echoed, NULL_ARRAY, OK, ReplyError, type Reply } from "./reply.ts";
+import { type ScriptCall, ScriptCalls } from "./script-calls.ts";
 import type { ScriptEngine, ScriptFigures } from "./section.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { DEFAULT_SETTINGS, SETTING_ROWS, type KeyspaceSettings } from "./settings.ts";
@@ -161,15 +162,18 @@ export class KeyspaceMachine implements Keyspace {
     }
   }
 
-  /** From now on, or no longer, what scripts call is kept, of the last command each. It is no part of the state. */
+  /**
+   * From now on, or no longer, what scripts call is kept, up to `SCRIPT_CALLS_MAX_BYTES`, of what was carried out last: a
+   * command, a transaction, a run of `calls`. It is no part of the state.
+   */
   watchScripts(watched: boolean): void {
-    this.executor.scriptCalls = watched ? [] : undefined;
+    this.executor.scriptCalls = watched ? new ScriptCalls() : undefined;
     this.lastReply = null;
   }
 
   /** What scripts called of the command that was just answered with `reply`; none when another was carried out since. */
   scriptCalls(reply: Reply): readonly ScriptCall[] {
-    return reply === this.lastReply ? (this.executor.scriptCalls?.slice() ?? []) : [];
+    return reply === this.lastReply ? (this.executor.scriptCalls?.list ?? []) : [];
   }
 
   /** The keys of commands that will be carried out next are looked for together; a run of `calls` looks for its own. */
@@ -295,9 +299,8 @@ export class KeyspaceMachine implements Keyspace {
   }
 
   private forgetScriptCalls(): void {
-    const { executor } = this;
-    executor.place = 0;
-    if (executor.scriptCalls !== undefined && executor.scriptCalls.length > 0) executor.scriptCalls = [];
+    this.executor.place = 0;
+    this.executor.scriptCalls?.clear();
   }
 
   private noteReply(reply: Reply): Reply {

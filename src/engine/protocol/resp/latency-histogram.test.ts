@@ -16,10 +16,10 @@ test("calls are counted up to bounds that double, as redis-server prints them", 
 test("no time is too short or too long to be counted, and nothing is left after a reset", () => {
   const histogram = new LatencyHistogram();
   expect(histogram.cumulative()).toEqual([]);
-  for (const microseconds of [0, 1e6, 1e12]) histogram.record(microseconds);
+  for (const microseconds of [-1, 0, 1e6, 1e12]) histogram.record(microseconds);
   expect(histogram.cumulative()).toEqual([
-    [1, 1],
-    [1_082_130, 3],
+    [1, 2],
+    [1_082_130, 4],
   ]);
   histogram.reset();
   expect([histogram.total, histogram.cumulative()]).toEqual([0, []]);

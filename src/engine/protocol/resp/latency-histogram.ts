@@ -21,7 +21,8 @@ export class LatencyHistogram {
 
   record(microseconds: number): void {
     this.counts ??= new Float64Array(BOUNDS_NS.length);
-    const nanoseconds = Math.min(microseconds * 1000, LONGEST_NS);
+    // Not negative either, whatever the clock says: it would be counted in no bucket.
+    const nanoseconds = Math.max(0, Math.min(microseconds * 1000, LONGEST_NS));
     // Of the greatest power of two that is not above it, or the bucket after that one.
     const exponent = Math.max(FIRST_EXPONENT, 31 - Math.clz32(nanoseconds));
     const bucket = exponent - FIRST_EXPONENT;

@@ -4,7 +4,7 @@
  * They see what clients of this node send: a command of the data when it comes, others when they are done, those of a
  * transaction with its EXEC. What a script calls is shown as the script is carried out here, where its client is answered.
  */
-import type { ScriptCall } from "../../keyspace/executor.ts";
+import type { ScriptCall } from "../../keyspace/script-calls.ts";
 import type { Connection } from "./connection.ts";
 import { redacted } from "./redaction.ts";
 import type { Route } from "./router.ts";
@@ -18,6 +18,10 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "\\": "\\\\",
   '"': '\\"',
 };
+
+/** What stands for itself, and what does not; most arguments are plain, and a test costs little. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+const NOT_PLAIN = /[^ !#-[\]-~]/g;
 
 export class Monitors {
   private readonly watching = new Set<Connection>();
@@ -47,7 +51,11 @@ export class Monitors {
   }
 
   showCalls(calls: readonly ScriptCall[]): void {
-    for (const { database, args } of calls) this.send(`${database} lua`, args);
+    for (const { database, args } of calls) {
+      // The last who watched may be closed by what it was sent.
+      if (this.none) return;
+      this.send(`${database} lua`, args);
+    }
   }
 
   /** `+1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`, with its line end. */
@@ -60,13 +68,9 @@ export class Monitors {
 
 /** A binary string in double quotes, what is not printable escaped, as Redis's sdscatrepr. */
 function quoted(argument: string): string {
-  let text = '"';
-  for (const character of argument) {
-    const code = character.charCodeAt(0);
-    const escaped = ESCAPES[character];
-    if (escaped !== undefined) text += escaped;
-    else if (code < 32 || code > 126) text += `\\x${code.toString(16).padStart(2, "0")}`;
-    else text += character;
-  }
-  return `${text}"`;
+  return PLAIN.test(argument) ? `"${argument}"` : `"${argument.replaceAll(NOT_PLAIN, escaped)}"`;
+}
+
+function escaped(character: string): string {
+  return ESCAPES[character] ?? `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
 }

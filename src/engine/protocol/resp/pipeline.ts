@@ -12,7 +12,7 @@
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { encodeRequest } from "../../../wire/resp/request-encoder.ts";
 import { encodeCall } from "../../keyspace/command-codec.ts";
-import type { ScriptCall } from "../../keyspace/executor.ts";
+import { ScriptCalls } from "../../keyspace/script-calls.ts";
 import type { KeyspaceCommand } from "../../keyspace/keyspace-command.ts";
 import { TICK_NEEDED } from "../../keyspace/moment.ts";
 import type { Reply } from "../../keyspace/reply.ts";
@@ -338,14 +338,14 @@ export class Pipeline {
     const { machine } = this.server.node;
     const watched = !this.server.monitors.none;
     const outcomes: Outcome[] = [];
-    const scriptCalls: ScriptCall[] = [];
+    const scriptCalls = new ScriptCalls();
     let outputBytes = 0;
     for (const request of batch) {
       const outcome = this.read(request);
       if (outcome === TICK_NEEDED) break;
       outcomes.push(outcome);
       if (watched && request.route.kind === "read") {
-        scriptCalls.push(...machine.scriptCalls(outcome as Reply));
+        scriptCalls.addAll(machine.scriptCalls(outcome as Reply));
       }
       if (typeof outcome === "string") outputBytes += outcome.length;
       else if (outcome !== null && typeof outcome === "object") outputBytes += ROUGH_AGGREGATE_BYTES;
@@ -356,9 +356,10 @@ export class Pipeline {
         this.server.node.barrier((failed) => this.finishReads(batch, failed, attempt + 1));
         return;
       }
-      outcomes.length = scriptCalls.length = 0;
+      outcomes.length = 0;
+      scriptCalls.clear();
     }
-    if (watched) this.server.monitors.showCalls(scriptCalls);
+    if (watched) this.server.monitors.showCalls(scriptCalls.list);
     this.settleAll(batch, outcomes);
     this.finishRest(batch.slice(outcomes.length), outputBytes > BATCH_OUTPUT_MAX_BYTES);
   }

@@ -68,7 +68,8 @@ export class ReplyQueue {
     statistics.microseconds += microseconds;
     // Refused where it was applied, but as in Redis not carried out.
     const rejected = outcome === OUT_OF_MEMORY;
-    if (rejected) statistics.calls -= 1;
+    // CONFIG RESETSTAT may have come since it was counted.
+    if (rejected) statistics.calls = Math.max(0, statistics.calls - 1);
     else if (request.counted) statistics.latencies.record(microseconds);
     if (outcome instanceof ReplyError) {
       if (rejected) statistics.rejected += 1;

@@ -346,6 +346,31 @@ test("CONFIG RESETSTAT begins anew what Redis begins anew", async () => {
   expect(Number(after.get("total_writes_processed"))).toBeLessThan(3);
 });
 
+test("no count falls below zero by a call that is refused after CONFIG RESETSTAT", async () => {
+  const started = await serve();
+  const [client, other] = [await open(started), await open(started)];
+  await client.pipeline("SET a 1", "CONFIG SET maxmemory 1");
+  const { node } = started;
+  const write = node.write.bind(node);
+  let carryOut: (() => void) | undefined;
+  node.write = (...call) => (carryOut = () => write(...call));
+  const refused = client.call("SET a 2");
+  await other.until(() => carryOut !== undefined, "the write");
+  await other.call("CONFIG RESETSTAT");
+  node.write = write;
+  carryOut?.();
+  expect(plain(await refused)).toMatch(/^-OOM/);
+  expect((await infoOf(client, "commandstats")).get("cmdstat_set")).toMatch(/^calls=0,/);
+});
+
+test("LATENCY HISTOGRAM tells of a command once, however often it is named", async () => {
+  const client = await open(await serve());
+  await client.pipeline("CLIENT ID", "CLIENT GETNAME", "GET a");
+  const once = plain(await client.call("LATENCY HISTOGRAM client get"));
+  const names = Array.from({ length: 1000 }, () => ["client", "GET", "client|id"]).flat();
+  expect(plain(await client.call("LATENCY", "HISTOGRAM", ...names))).toEqual(once);
+});
+
 test("bytes that the log would read otherwise than the parser did never reach it, and their client is let go", async () => {
   const started = await serve();
   started.node.keepsLog = true;

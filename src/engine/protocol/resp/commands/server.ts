@@ -208,9 +208,12 @@ export const SLOWLOG_FAMILY: Family = family(
 const ADMIN = "admin noscript loading stale";
 
 function histogram({ server: { router }, args }: Call): Reply {
-  const routes =
-    args.length === 2 ? [...router.called()] : args.slice(2).flatMap((name) => router.named(name));
-  const measured = routes.filter(({ statistics }) => statistics.latencies.total > 0);
+  // Each once, however often it is named: unlike in Redis, or one command could ask for any number of replies.
+  const routes = new Set(args.length === 2 ? router.called() : []);
+  for (const name of new Set(args.slice(2).map((arg) => arg.toLowerCase()))) {
+    for (const route of router.named(name)) routes.add(route);
+  }
+  const measured = [...routes].filter(({ statistics }) => statistics.latencies.total > 0);
   return new MapReply(
     measured.flatMap(({ spec, statistics: { latencies } }): Reply[] => {
       const bounds = new MapReply(latencies.cumulative().flat());

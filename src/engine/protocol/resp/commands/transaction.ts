@@ -10,7 +10,7 @@ import { encodeExec } from "../../../keyspace/command-codec.ts";
 import type { Call as KeyspaceCall } from "../../../keyspace/keyspace-command.ts";
 import type { Reply } from "../../../keyspace/reply.ts";
 import { OK, ReplyError } from "../../../keyspace/reply.ts";
-import type { ScriptCall } from "../../../keyspace/executor.ts";
+import type { ScriptCall } from "../../../keyspace/script-calls.ts";
 import type { Connection } from "../connection.ts";
 import type { ServerContext } from "../context.ts";
 import type { ErrorStatistics } from "../error-statistics.ts";
