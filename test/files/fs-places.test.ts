@@ -1,5 +1,14 @@
 /** `quorate fs` over several file systems: words that are URLs lead to this machine, or to another server. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { deflateSync } from "node:zlib";
@@ -122,4 +131,57 @@ test("text unpacks what it can, and says so of what it cannot", async () => {
   expect(await fs("-text", `${here}/x.deflate`)).toEqual([0, "flat"]);
   const refused = `text: \`${here}/x.bz2': Is bzip2, which is not unpacked here`;
   expect(await fs("-text", `${here}/x.bz2`)).toEqual([1, refused]);
+});
+
+test("what is moved onto itself is refused and stays, also where a link leads back to it", async () => {
+  const same = [`file://${local}/d`, `file://${local}/to-d`, `file://${local}/up/d`];
+  symlinkSync(join(local, "d"), join(local, "to-d"));
+  symlinkSync(local, join(local, "up"));
+  const source = join(local, "d/e");
+  for (const target of same) {
+    const shown = `${target}/e`;
+    expect((await fs("-moveFromLocal", "-f", source, target))[1]).toMatch(/': are identical$/);
+    expect(await fs("-moveFromLocal", "-f", `${source}/b.txt`, shown)).toEqual([
+      1,
+      `moveFromLocal: \`${source}/b.txt' to \`${shown}/b.txt': are identical`,
+    ]);
+    expect((await fs("-moveFromLocal", "-f", `${source}/b.txt`, `${shown}/b.txt`))[0]).toBe(1);
+  }
+  expect(readFileSync(join(source, "b.txt"), "utf8")).toBe("below\n");
+});
+
+test("a move removes what it copied, and what no copy was made of stays", async () => {
+  writeFileSync(join(local, "d/e/.other._COPYING_"), "not listed\n");
+  expect((await fs("-moveFromLocal", "d", "/moved"))[1]).toMatch(/Directory is not empty/);
+  expect(await fs("-cat", "/moved/e/b.txt")).toEqual([0, "below"]);
+  expect(readFileSync(join(local, "d/e/.other._COPYING_"), "utf8")).toBe("not listed\n");
+  expect(existsSync(join(local, "d/e/b.txt"))).toBe(false);
+  mkdirSync(join(local, "x/y"), { recursive: true });
+  writeFileSync(join(local, "x/y/f"), "f\n");
+  symlinkSync(join(local, "x"), join(local, "to-x"));
+  expect(await fs("-moveFromLocal", "to-x", "/linked")).toEqual([0, ""]);
+  expect(existsSync(join(local, "to-x"))).toBe(false);
+  expect(await fs("-moveFromLocal", "a.txt", "x", `file://${local}/d`)).toEqual([0, ""]);
+  expect([existsSync(join(local, "x")), existsSync(join(local, "a.txt"))]).toEqual([false, false]);
+  expect(readFileSync(join(local, "d/x/y/f"), "utf8")).toBe("f\n");
+});
+
+test("a directory that goes into itself by another name is copied once or refused, and never without an end", async () => {
+  const alias = url.replace("webhdfs://", "webhdfs://quorate@");
+  await fs("-put", "d", "/");
+  expect(await fs("-cp", "/d", `${alias}/d/e/new`)).toEqual([0, ""]);
+  const copy = ["/d", "/d/e", "/d/e/b.txt", "/d/e/new", "/d/e/new/e", "/d/e/new/e/b.txt"];
+  expect((await fs("-find", "/d"))[1].split("\n").toSorted()).toEqual(copy);
+  // The one that is there goes along, as it was.
+  expect(await fs("-cp", "/d", `${alias}/d/e`)).toEqual([0, ""]);
+  const again = copy.map((each) => `/d/e/d${each.slice(2)}`);
+  expect((await fs("-find", "/d"))[1].split("\n").toSorted()).toEqual([...copy, ...again].toSorted());
+  symlinkSync(join(local, "d/e"), join(local, "to-e"));
+  for (const target of [`file://${local}/to-e`, `file://${local}/to-e/new`])
+    expect((await fs("-cp", `file://${local}/d`, target))[1]).toMatch(/': is a subdirectory of itself$/);
+  expect(readdirSync(join(local, "d/e"))).toEqual(["b.txt"]);
+});
+
+test("the root of this machine is shown as a URL", async () => {
+  expect(await fs("-ls", "-d", "-C", "file:///")).toEqual([0, "file:///"]);
 });

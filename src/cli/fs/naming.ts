@@ -4,7 +4,8 @@ import type { Files } from "../../client/files/files.ts";
 import type { FsCommand } from "./command.ts";
 import { wholeNumber } from "./command.ts";
 import type { Item, Shell } from "./shell.ts";
-import { isWithin, join, parentOf } from "./shell.ts";
+import { isWithin, join, parentOf, shownAs } from "./shell.ts";
+import { isLocal } from "./real-place.ts";
 import { destinationOf, refusesMany, refuseWithin } from "./destination.ts";
 
 export const mkdir: FsCommand = {
@@ -13,8 +14,8 @@ export const mkdir: FsCommand = {
   summary: "make directories; -p with those above, and without complaint when they are there",
   switches: ["p"],
   async run(shell, args) {
-    for await (const { files, path, shown: word } of shell.targets(args.words)) {
-      const shown = word.replace(/(.)\/+$/, "$1");
+    for await (const { files, path, prefix, shown: word } of shell.targets(args.words)) {
+      const shown = shownAs(word, path, prefix);
       await shell.attempt(shown, async () => {
         const { signal } = shell;
         try {
@@ -55,6 +56,9 @@ export const rm: FsCommand = {
       });
       for (const item of items) {
         await shell.attempt(item.shown, async () => {
+          // A script whose variable is empty would wipe the machine, which has no trash.
+          if (item.path === "/" && isLocal(item.files) && isRecursive)
+            return shell.refuse(item.shown, "Is the root of a local file system, which is not removed");
           if (args.has("safely") && !(await isMeant(shell, item)))
             return shell.refuse(item.shown, "Not removed");
           await removeItem(shell, item, isRecursive, await hasTrash(item.files));

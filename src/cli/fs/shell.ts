@@ -185,7 +185,7 @@ export class Shell {
     const stats = await look.catch(asMissing);
     return {
       ...place,
-      shown: isAsMeant(word, prefix) ? word.replace(/(.)\/+$/, "$1") : `${prefix}${path}`,
+      shown: isAsMeant(word, prefix) ? shownAs(word, path, prefix) : `${prefix}${path}`,
       stats,
     };
   }
@@ -244,6 +244,11 @@ export class Shell {
     });
     for (const each of below) yield* this.tree(each);
   }
+}
+
+/** Without slashes at the end, but that of a root: "file:///" names another thing than "file:". */
+export function shownAs(word: string, path: string, prefix: string): string {
+  return path === "/" && prefix !== "" ? `${prefix}/` : word.replace(/(.)\/+$/, "$1");
 }
 
 /** Words are shown as they were given, unless they are written in a roundabout way. */

@@ -1,10 +1,12 @@
 /** The commands that move bytes between file systems: `put`, `get`, `cp` and their kin. */
 import { QuorateError } from "../../runtime/errors.ts";
 import type { Chunks } from "../../client/files/driver.ts";
+import type { FileStats } from "../../client/files/file-stats.ts";
 import type { Files } from "../../client/files/files.ts";
 import type { Arguments, FsCommand } from "./command.ts";
 import { destinationOf } from "./destination.ts";
 import type { Item, Shell } from "./shell.ts";
+import { isWithin } from "./shell.ts";
 import { howOf, transfer, writeWhole } from "./transfer.ts";
 
 /** Words of this machine: not globs, for the user's own shell has expanded those. */
@@ -47,14 +49,41 @@ async function putFiles(shell: Shell, args: Arguments, remove: boolean): Promise
   if (sources.length === 1 && sources[0] === "-") {
     // As in Hadoop, and only here, directories above are made.
     const to = { ...place, shown: word };
-    return shell.attempt(word, () => writeWhole(shell, how, to, standardInput(shell.signal), true));
+    return shell.attempt(word, async () => {
+      await writeWhole(shell, how, to, standardInput(shell.signal), true);
+    });
   }
   const to = await destinationOf(shell, place, word, sources.length > 1);
   if (to === undefined) return;
   const items = await localItems(shell, sources);
-  await transfer(shell, items, to, how);
-  if (!remove || shell.exitCode !== 0) return;
-  for (const { files, path } of items) await files.rm(path, { recursive: true });
+  if (!remove) return transfer(shell, items, to, how);
+  for (const { path, shown } of items)
+    if (path === "/") return shell.refuse(shown, "Is the root of a local file system, which is not removed");
+  const copied: FileStats[] = [];
+  await transfer(shell, items, to, how, (source) => void copied.push(source));
+  if (shell.exitCode === 0) await removeCopied(shell, items, copied);
+}
+
+/** What was copied and nothing else: files may have come meanwhile. `copied`: directories before what is in them. */
+async function removeCopied(
+  shell: Shell,
+  items: readonly Item[],
+  copied: readonly FileStats[],
+): Promise<void> {
+  const { local, signal } = shell;
+  const links = new Set<string>();
+  for (const { path } of items) if ((await local.lstat(path, { signal })).isSymbolicLink()) links.add(path);
+  const kinds = new Map<string, boolean>();
+  for (const each of copied.toReversed()) {
+    // Of a link that was named the link goes, and what it leads to stays.
+    const link = [...links].find((path) => isWithin(each.path, path));
+    if (link === undefined && !kinds.has(each.path)) kinds.set(each.path, each.isDirectory());
+  }
+  for (const path of links) await shell.attempt(path, () => local.rm(path, { force: true, signal }));
+  for (const [path, isDirectory] of kinds)
+    await shell.attempt(path, () =>
+      isDirectory ? local.rmdir(path, { signal }) : local.rm(path, { force: true, signal }),
+    );
 }
 
 const THREADS = "[-t <thread count>] [-q <thread pool queue size>]";

@@ -6,7 +6,7 @@ import type { Stats } from "node:fs";
 import { constants } from "node:fs";
 import fs from "node:fs/promises";
 import { userInfo } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { ErrorCode } from "../../runtime/errors.ts";
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
@@ -109,7 +109,11 @@ export function localDriver(url: string): FilesDriver {
     async makeDirectories(path, { mode = 0o755 }) {
       await translated(() => fs.mkdir(here(path), { recursive: true, mode }));
     },
-    remove: (path, { recursive }) => translated(() => remove(here(path), recursive)),
+    async remove(path, { recursive }) {
+      if (here(path) === here("/") || resolve(here(path)) === "/")
+        throw new QuorateError("FILE_OPERATION_REFUSED", "the root of a local file system is not removed");
+      return translated(() => remove(here(path), recursive));
+    },
     rename: (from, to, { overwrite }) => translated(() => rename(here(from), here(to), overwrite)),
     async truncate(path, length) {
       const { size } = await translated(() => fs.stat(here(path)));
