@@ -1,28 +1,11 @@
 /** The same scripts against redis-server 7.0 and against this server: session commands, transactions, pub/sub, framing. */
 import type { WireReply } from "../../src/wire/resp/reply-parser.ts";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestServer, type TestServer } from "../../src/engine/protocol/resp/local-node.testing.ts";
-import { loadScriptEngine } from "../../src/engine/scripting/script-engine.ts";
+import { expect } from "vitest";
 import { plain, RespClient } from "../../src/engine/protocol/resp/resp-client.testing.ts";
 import { SESSION_SPECS } from "../../src/engine/protocol/resp/session-commands.ts";
-import { lacks } from "../engines.ts";
-import { type RedisPeer, startRedis } from "./redis-peer.ts";
+import { bothServers, compare } from "./both-servers.ts";
 
-const missing = lacks("redis-server");
-
-let redis: RedisPeer;
-let ours: TestServer;
-
-beforeAll(async () => {
-  if (missing) return;
-  redis = await startRedis();
-  ours = await startTestServer({ scripts: await loadScriptEngine() });
-});
-
-afterAll(async () => {
-  await redis?.stop();
-  await ours?.server.close();
-});
+const { redisPort, ourPort } = bothServers();
 
 /** Runs one script of raw lines on a connection; the replies as plain values. */
 async function run(port: number, lines: readonly string[], count: number): Promise<unknown[]> {
@@ -37,12 +20,13 @@ async function run(port: number, lines: readonly string[], count: number): Promi
 
 async function same(lines: readonly string[], count: number = lines.length): Promise<unknown[]> {
   const inlined = lines.map((line) => (line.endsWith("\n") ? line : `${line}\r\n`));
-  const [theirs, mine] = await Promise.all([run(redis.port, inlined, count), run(ours.port, inlined, count)]);
+  const [theirs, mine] = await Promise.all([
+    run(redisPort(), inlined, count),
+    run(ourPort(), inlined, count),
+  ]);
   expect(mine).toEqual(theirs);
   return mine;
 }
-
-const compare = test.skipIf(missing);
 
 compare("connection commands answer as Redis does", async () => {
   await same([
@@ -417,7 +401,7 @@ compare("messages reach subscribers in RESP2 and RESP3 with the same bytes", asy
       for (const client of [two, three, publisher]) client.close();
     }
   };
-  expect(await script(ours.port)).toEqual(await script(redis.port));
+  expect(await script(ourPort())).toEqual(await script(redisPort()));
 });
 
 compare("a store without room refuses as Redis does, scripts and a store without keys included", async () => {
@@ -508,7 +492,7 @@ compare("what a command is, and what it does with its keys, is told in the forms
     "COMMAND GETKEYSANDFLAGS SET a b",
     "COMMAND GETKEYSANDFLAGS COPY a b",
   ].map((line) => `${line}\r\n`);
-  expect(await told(ours.port)).toEqual(await told(redis.port));
+  expect(await told(ourPort())).toEqual(await told(redisPort()));
 });
 
 compare("bad framing gets Redis's error and the end of the connection", async () => {
@@ -522,7 +506,7 @@ compare("bad framing gets Redis's error and the end of the connection", async ()
     `PING\r\n\0${"x".repeat(70_000)}\r\n`,
   ]) {
     const ends = await Promise.all(
-      [redis.port, ours.port].map(async (port) => {
+      [redisPort(), ourPort()].map(async (port) => {
         const client = await RespClient.open(port);
         client.send(bytes);
         await client.ended();
@@ -568,7 +552,7 @@ compare("the rows of session commands have Redis's arity, keys and flags", async
     client.close();
     return found;
   };
-  const [theirs, mine] = [await rows(redis.port), await rows(ours.port)];
+  const [theirs, mine] = [await rows(redisPort()), await rows(ourPort())];
   const shared = [...mine.keys()].filter((name) => theirs.has(name));
   expect(shared.length).toBeGreaterThan(60);
   for (const name of shared) expect([name, mine.get(name)]).toEqual([name, theirs.get(name)]);

@@ -1,27 +1,9 @@
 /** The same scripts against redis-server 7.0 and against this server where one client sees what another does, or waits for it. */
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestServer, type TestServer } from "../../src/engine/protocol/resp/local-node.testing.ts";
+import { expect } from "vitest";
 import { plain, RespClient } from "../../src/engine/protocol/resp/resp-client.testing.ts";
-import { loadScriptEngine } from "../../src/engine/scripting/script-engine.ts";
-import { lacks } from "../engines.ts";
-import { type RedisPeer, startRedis } from "./redis-peer.ts";
+import { bothServers, compare } from "./both-servers.ts";
 
-const missing = lacks("redis-server");
-const compare = test.skipIf(missing);
-
-let redis: RedisPeer;
-let ours: TestServer;
-
-beforeAll(async () => {
-  if (missing) return;
-  redis = await startRedis();
-  ours = await startTestServer({ scripts: await loadScriptEngine() });
-});
-
-afterAll(async () => {
-  await redis?.stop();
-  await ours?.server.close();
-});
+const { redisPort, ourPort } = bothServers();
 
 /** Runs a script with `count` connections against both; what it gives must be the same. */
 async function same(count: number, script: (...clients: RespClient[]) => Promise<unknown>): Promise<void> {
@@ -34,7 +16,7 @@ async function same(count: number, script: (...clients: RespClient[]) => Promise
       for (const client of clients) client.close();
     }
   };
-  expect(await run(ours.port)).toEqual(await run(redis.port));
+  expect(await run(ourPort())).toEqual(await run(redisPort()));
 }
 
 /** Sends lines as inline commands, one after the other. */
