@@ -61,11 +61,17 @@ export interface Disk {
   freeBytes(): number;
 }
 
+/**
+ * `cached`: into the system's memory, durable after a `sync`. `direct`: past it where the disk can, for much that nobody is
+ * expected to read soon; durable after a `sync` too. `durable`: on the disk when it is done.
+ */
+export type WriteMode = "cached" | "direct" | "durable";
+
 export interface DiskFile {
   /** Up to `length` bytes from `position`, in memory of their own; fewer at the end of the file. Never blocks the process. */
   read(position: number, length: number, done: (error: Error | undefined, bytes?: Bytes) => void): void;
-  /** Writes `chunks` one after the other at `position`. With `durable`, `done` comes after these bytes are on the disk. */
-  write(position: number, chunks: readonly Uint8Array[], durable: boolean, done: DiskCallback): void;
+  /** Writes `chunks` one after the other at `position`. They must not change until it is done. */
+  write(position: number, chunks: readonly Uint8Array[], mode: WriteMode, done: DiskCallback): void;
   /** Makes all completed writes durable (fdatasync). */
   sync(done: DiskCallback): void;
   truncate(sizeBytes: number, done: DiskCallback): void;

@@ -180,7 +180,7 @@ export function mutateWorld(world: World, mutant: Mutant | undefined): World {
         if (file === undefined) return done(error);
         done(error, {
           read: (position, length, read) => file.read(position, length, read),
-          write: (position, chunks, _durable, written) => file.write(position, chunks, false, written),
+          write: (position, chunks, _mode, written) => file.write(position, chunks, "cached", written),
           sync: (synced) => void world.clock.setTimer(0, () => synced(undefined)),
           truncate: (sizeBytes, truncated) => file.truncate(sizeBytes, truncated),
           close: () => file.close(),

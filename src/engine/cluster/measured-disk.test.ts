@@ -20,8 +20,8 @@ test("durable writes and syncs are timed, others are not, and the data is what w
     });
     const step = (start: (done: (error: Error | undefined) => void) => void): Promise<void> =>
       new Promise((resolve, reject) => start((error) => (error ? reject(error) : resolve())));
-    await step((done) => file.write(0, [Buffer.from("ab"), Buffer.from("c")], true, done));
-    await step((done) => file.write(3, [Buffer.from("d")], false, done));
+    await step((done) => file.write(0, [Buffer.from("ab"), Buffer.from("c")], "durable", done));
+    await step((done) => file.write(3, [Buffer.from("d")], "cached", done));
     await step((done) => file.sync(done));
     file.close();
     expect(disk.read("log", 0, 4).toString("latin1")).toBe("abcd");

@@ -21,9 +21,9 @@ export function measureDisk(disk: Disk, clock: Clock, metrics: Metrics): Disk {
   };
   const measureFile = (file: DiskFile): DiskFile => ({
     read: (position, length, done) => file.read(position, length, done),
-    write(position, chunks, durable, done) {
+    write(position, chunks, mode, done) {
       for (const chunk of chunks) written.add(chunk.length);
-      file.write(position, chunks, durable, durable ? timed(done) : done);
+      file.write(position, chunks, mode, mode === "durable" ? timed(done) : done);
     },
     sync: (done) => file.sync(timed(done)),
     truncate: (sizeBytes, done) => file.truncate(sizeBytes, done),

@@ -264,7 +264,7 @@ export class SnapshotStore {
     const { receiving } = this;
     const fits = offset === receiving?.received && offset + chunk.length <= snapshot.sizeBytes;
     if (!fits || !sameSnapshot(receiving.meta, snapshot)) return done(false);
-    receiving.file.write(offset, [chunk], false, (error) => {
+    receiving.file.write(offset, [chunk], "cached", (error) => {
       if (this.closed) return;
       if (error !== undefined && !isDiskFull(error)) return this.options.fatal(error);
       if (error !== undefined) return this.waitForSpace(receiving, () => done(false));

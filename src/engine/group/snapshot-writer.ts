@@ -50,7 +50,7 @@ export function writeSnapshot(
     done(error, position);
   };
   const put = (chunks: readonly Uint8Array[], next: () => void): void => {
-    file?.write(position, chunks, false, (error) => {
+    file?.write(position, chunks, "cached", (error) => {
       if (stopped) return;
       if (error !== undefined) return finish(error);
       for (const { length } of chunks) {

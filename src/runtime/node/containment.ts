@@ -112,7 +112,7 @@ function guardFile(file: DiskFile, guard: Guard, closed: () => void): DiskFile {
         end(error);
       });
     },
-    write: (position, chunks, durable, done) => file.write(position, chunks, durable, operation(done)),
+    write: (position, chunks, mode, done) => file.write(position, chunks, mode, operation(done)),
     sync: (done) => file.sync(operation(done)),
     truncate: (sizeBytes, done) => file.truncate(sizeBytes, operation(done)),
     close() {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Disk, DiskFile } from "../world.ts";
+import type { Disk, DiskFile, WriteMode } from "../world.ts";
 import { openNodeDisk } from "./disk.ts";
 
 let directory: string;
@@ -19,9 +19,14 @@ function create(name: string, sizeBytes: number): Promise<DiskFile> {
     disk.create(name, sizeBytes, (error, file) => (file ? resolve(file) : reject(error as Error)));
   });
 }
-function write(file: DiskFile, position: number, chunks: Uint8Array[], durable = true): Promise<void> {
+function write(
+  file: DiskFile,
+  position: number,
+  chunks: Uint8Array[],
+  mode: WriteMode = "durable",
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    file.write(position, chunks, durable, (error) => (error ? reject(error) : resolve()));
+    file.write(position, chunks, mode, (error) => (error ? reject(error) : resolve()));
   });
 }
 const openDescriptors = (): number => fs.readdirSync("/proc/self/fd").length;
@@ -78,7 +83,7 @@ test("a large write goes out in several calls, two at once, each where it belong
       (done as (...outcome: unknown[]) => void)(...outcome);
     });
   }) as never);
-  await write(file, 5, chunks, false).finally(() => spied.mockRestore());
+  await write(file, 5, chunks, "cached").finally(() => spied.mockRestore());
   file.close();
   expect(most).toBe(2);
   expect(disk.read("block", 5, 4_000_000).equals(bytes)).toBe(true);
@@ -106,7 +111,7 @@ test("the error of one of several calls is told once, when none is under way, an
     else real(fd, all, position, over as never);
   }) as never);
   const told = vi.fn<(error: Error | undefined) => void>(() => expect(underWay).toBe(0));
-  file.write(0, [Buffer.alloc(8_000_000)], false, told);
+  file.write(0, [Buffer.alloc(8_000_000)], "cached", told);
   await vi.waitFor(() => expect(told).toHaveBeenCalled()).finally(() => spied.mockRestore());
   expect(told.mock.calls).toMatchObject([[{ code: "ENOSPC" }]]);
   expect(calls).toBeLessThanOrEqual(4);

@@ -4,19 +4,9 @@ import { join } from "node:path";
 import { allocateOwnedBytes, NO_BYTES, zeroBytes } from "../bytes.ts";
 import type { Bytes } from "../bytes.ts";
 import type { Disk, DiskCallback, DiskFile } from "../world.ts";
+import { DirectSupport, DirectWriter } from "./direct-writes.ts";
+import { writeFully, writeInCalls } from "./file-writes.ts";
 
-/**
- * What a call that need not be durable writes at most: less than half a MiB, so that Linux takes memory for it in pieces of at
- * most a quarter. A virtual machine gives larger pieces that lie idle back to its host, and who takes them first waits for
- * each: there a GiB in calls of a MiB took 2.5 s of processor time, in calls of a quarter 0.3 s, as both do where memory is at
- * hand.
- */
-const CALL_BYTES = 448 * 1024;
-/**
- * Calls of one such write that are under way at once: the system lets one after the other write to a file, but what each waits
- * for besides, the thread pool and its turn in the event loop, is then not added up. A tenth of the time that a GiB takes.
- */
-const CALLS_AT_ONCE = 2;
 /** Zeros are written in pieces of this size, so that no single call holds a thread of the pool for long. */
 const ZEROS_BYTES = 1 << 20;
 
@@ -26,6 +16,7 @@ const ZEROS_BYTES = 1 << 20;
  */
 export function openNodeDisk(directory: string): Disk {
   const path = (name: string): string => join(directory, plainName(name));
+  const direct = new DirectSupport();
   return {
     list: () =>
       fs
@@ -35,11 +26,11 @@ export function openNodeDisk(directory: string): Disk {
         .sort(),
     size: (name) => fs.statSync(path(name), { throwIfNoEntry: false })?.size,
     read: (name, position, length) => readSync(path(name), position, length),
-    create: (name, sizeBytes, done) => create(path(name), sizeBytes, done),
+    create: (name, sizeBytes, done) => create(path(name), sizeBytes, direct, done),
     open(name, done) {
       fs.open(path(name), "r+", (error, fd) => {
         if (error) done(error);
-        else done(undefined, nodeFile(path(name), fd));
+        else done(undefined, nodeFile(path(name), fd, direct));
       });
     },
     rename: (from, to, done) => fs.rename(path(from), path(to), (error) => done(error ?? undefined)),
@@ -83,12 +74,13 @@ function readSync(path: string, position: number, length: number): Bytes {
 function create(
   path: string,
   sizeBytes: number,
+  direct: DirectSupport,
   done: (error: Error | undefined, file?: DiskFile) => void,
 ): void {
   fs.open(path, "wx+", (openError, fd) => {
     if (openError) return done(openError);
     const finish = (error: Error | undefined): void => {
-      if (error === undefined) return done(undefined, nodeFile(path, fd));
+      if (error === undefined) return done(undefined, nodeFile(path, fd, direct));
       fs.close(fd, () => fs.unlink(path, () => done(error)));
     };
     if (sizeBytes === 0) return finish(undefined);
@@ -113,42 +105,6 @@ function writeZeros(fd: number, position: number, end: number, done: DiskCallbac
   step(position);
 }
 
-/** A write may end early (a signal, a full disk): the rest is written by further calls, or the reason is reported. */
-function writeFully(fd: number, position: number, chunks: readonly Uint8Array[], done: DiskCallback): void {
-  fs.writev(fd, chunks as Uint8Array[], position, (error, bytesWritten) => {
-    if (error) return done(error);
-    const rest = withoutFirst(chunks, bytesWritten);
-    if (rest.length === 0) return done(undefined);
-    if (bytesWritten === 0) {
-      return done(Object.assign(new Error("EIO: the disk accepts no more bytes"), { code: "EIO" }));
-    }
-    writeFully(fd, position + bytesWritten, rest, done);
-  });
-}
-
-/** As `writeFully`, in several calls. After an error no further one begins, and what is behind it may be written or not. */
-function writeInCalls(fd: number, position: number, chunks: readonly Uint8Array[], done: DiskCallback): void {
-  let rest = chunks;
-  let at = position;
-  let underWay = 0;
-  let failure: Error | undefined;
-  const next = (): void => {
-    const call = firstOf(rest, CALL_BYTES);
-    rest = withoutFirst(rest, CALL_BYTES);
-    underWay++;
-    writeFully(fd, at, call, (error) => {
-      underWay--;
-      failure ??= error;
-      const isOver = failure !== undefined || rest.length === 0;
-      if (!isOver) next();
-      else if (underWay === 0) done(failure);
-    });
-    for (const { length } of call) at += length;
-  };
-  do next();
-  while (rest.length > 0 && underWay < CALLS_AT_ONCE);
-}
-
 /** A read may end early (a signal); it is over at the end of the file. */
 function readFully(
   fd: number,
@@ -164,43 +120,23 @@ function readFully(
   });
 }
 
-/** The first `count` bytes of `chunks`. */
-function firstOf(chunks: readonly Uint8Array[], count: number): readonly Uint8Array[] {
-  let taken = 0;
-  for (let at = 0; at < chunks.length; at++) {
-    const chunk = chunks[at] as Uint8Array;
-    if (taken + chunk.length > count) return [...chunks.slice(0, at), chunk.subarray(0, count - taken)];
-    taken += chunk.length;
-  }
-  return chunks;
-}
-
-/** What is left of `chunks` after their first `count` bytes. */
-function withoutFirst(chunks: readonly Uint8Array[], count: number): readonly Uint8Array[] {
-  let skipped = 0;
-  for (let at = 0; at < chunks.length; at++) {
-    const chunk = chunks[at] as Uint8Array;
-    if (skipped + chunk.length > count) {
-      return [chunk.subarray(count - skipped), ...chunks.slice(at + 1)].filter(({ length }) => length > 0);
-    }
-    skipped += chunk.length;
-  }
-  return [];
-}
-
 /**
  * Durable writes go through a descriptor of their own, opened with O_DSYNC: one hop to the thread pool instead of two, and
  * the disk is asked for just the bytes that were written.
  */
-function nodeFile(path: string, fd: number): DiskFile {
+function nodeFile(path: string, fd: number, support: DirectSupport): DiskFile {
   let open = true;
   let synchronousFd: number | undefined;
+  const direct = new DirectWriter(path, support, (position, chunks, done) =>
+    writeInCalls(fd, position, chunks, done),
+  );
   /** Operations under way; the descriptor is closed after the last, since its number may be reused at once. */
   let busy = 0;
   const closeWhenIdle = (): void => {
     if (open || busy > 0) return;
     fs.close(fd, () => undefined);
     if (synchronousFd !== undefined) fs.close(synchronousFd, () => undefined);
+    direct.close();
   };
   const begin = (done: DiskCallback): DiskCallback | undefined => {
     if (!open) {
@@ -229,10 +165,11 @@ function nodeFile(path: string, fd: number): DiskFile {
         end(error ?? undefined);
       });
     },
-    write(position, chunks, durable, done) {
+    write(position, chunks, mode, done) {
       const end = begin(done);
       if (end === undefined) return;
-      if (!durable) return writeInCalls(fd, position, chunks, end);
+      if (mode === "cached") return writeInCalls(fd, position, chunks, end);
+      if (mode === "direct") return direct.write(position, chunks, end);
       if (synchronousFd !== undefined) return writeFully(synchronousFd, position, chunks, end);
       fs.open(path, fs.constants.O_RDWR | fs.constants.O_DSYNC, (openError, opened) => {
         if (openError) return end(openError);

@@ -65,7 +65,7 @@ function carryOut(disk: Disk, each: Step): Promise<unknown> {
     case "write": {
       const content = Buffer.alloc(each.size, each.name.charCodeAt(0) + (each.at % 7));
       return onFile((file, done) =>
-        file.write(each.at, [content.subarray(0, 10), content.subarray(10)], true, (error) =>
+        file.write(each.at, [content.subarray(0, 10), content.subarray(10)], "durable", (error) =>
           done(code(error)),
         ),
       );

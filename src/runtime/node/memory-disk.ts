@@ -37,7 +37,7 @@ export function createMemoryDisk(capacityBytes: number): Disk {
   };
   const opened = (file: MemoryFile): DiskFile => ({
     read: (position, length, done) => later(() => done(undefined, readFrom(file, position, length))),
-    write: (position, chunks, _durable, done) => {
+    write: (position, chunks, _mode, done) => {
       let length = 0;
       for (const chunk of chunks) length += chunk.length;
       // Nothing, written behind the end, does not lengthen a file.

@@ -38,7 +38,9 @@ function bench(seed: number, options: Partial<DiskOptions> = {}, mayDecay = fals
       return file;
     },
     write: (file, position, text, durable) =>
-      wait<Error | undefined>((done) => file.write(position, [bytesFromLatin1(text)], durable, done)),
+      wait<Error | undefined>((done) =>
+        file.write(position, [bytesFromLatin1(text)], durable ? "durable" : "cached", done),
+      ),
     text: (given, name, position = 0, length = 1e6) =>
       given.disk.read(name, position, length).toString("latin1"),
     run: (ms) => world.scheduler.runUntil(world.scheduler.nowMs + ms),
@@ -136,7 +138,7 @@ test("the end of a process loses nothing that was completed, and leaves what was
     const world = boot();
     const file = create(world, "a", 1024);
     write(file, 0, "done", false);
-    file.write(512, [bytesFromLatin1("BB")], false, () => undefined);
+    file.write(512, [bytesFromLatin1("BB")], "cached", () => undefined);
     machine.kill();
     const after = boot();
     expect(text(after, "a", 0, 4)).toBe("done");
@@ -270,9 +272,11 @@ test("a full disk refuses to grow and goes on reading and overwriting", () => {
     code: "ENOSPC",
   });
   expect(write(file, 0, "X", true)).toBeUndefined();
-  expect(wait<Error | undefined>((done) => file.write(600, [zeroBytes(500)], true, done))).toMatchObject({
-    code: "ENOSPC",
-  });
+  expect(wait<Error | undefined>((done) => file.write(600, [zeroBytes(500)], "durable", done))).toMatchObject(
+    {
+      code: "ENOSPC",
+    },
+  );
   expect(text(world, "a", 0, 1)).toBe("X");
   wait((done) => world.disk.remove("a", done));
   expect(world.disk.freeBytes()).toBe(1000);
@@ -285,7 +289,7 @@ test("a stalled operation comes late, and a write's bytes are taken when it happ
   Object.assign(machine.disk.options, { stall: 1, stallMs: 10_000 });
   const buffer = bytesFromLatin1("before");
   let done = false;
-  file.write(0, [buffer], true, () => (done = true));
+  file.write(0, [buffer], "durable", () => (done = true));
   buffer.set(bytesFromLatin1("AFTER!"));
   run(50);
   expect(done).toBe(false);
@@ -300,7 +304,7 @@ test("what a dead process had asked for does not happen in its next life", () =>
   const file = create(world, "a", 512);
   machine.kill();
   const second = boot();
-  file.write(0, [bytesFromLatin1("ghost")], true, () => undefined);
+  file.write(0, [bytesFromLatin1("ghost")], "durable", () => undefined);
   run(1000);
   expect(text(second, "a", 0, 5)).toBe("\0\0\0\0\0");
 });

@@ -254,8 +254,8 @@ export class SimulatedDisk {
         };
         this.operate(process, "read", length, effect, end);
       },
-      write: (position, chunks, durable, done) => {
-        if (!refuse(done)) this.write(process, file, position, chunks, durable, done);
+      write: (position, chunks, mode, done) => {
+        if (!refuse(done)) this.write(process, file, position, chunks, mode === "durable", done);
       },
       sync: (done) => {
         if (refuse(done)) return;

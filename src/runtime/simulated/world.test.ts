@@ -186,7 +186,7 @@ test("the same seed gives the same trace, another seed another one", () => {
         network.onFrame((from, frame) => network.send(from, [frame]));
         disk.create("log", 4096, (_, file) => {
           const write = (): void =>
-            file?.write(random.next32() % 4096, [bytesFromLatin1("hello")], true, () => write());
+            file?.write(random.next32() % 4096, [bytesFromLatin1("hello")], "durable", () => write());
           write();
           network.send("n1", [bytesFromLatin1(`${clock.wallMs()}`)]);
         });

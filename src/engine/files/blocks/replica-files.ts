@@ -111,7 +111,7 @@ function hasCode(error: Error, code: string): boolean {
 }
 
 export function writeRecord({ sums }: ReplicaFiles, record: ReplicaRecord, done: DiskCallback): void {
-  sums.write(recordPosition(record), [encodeRecord(record)], false, done);
+  sums.write(recordPosition(record), [encodeRecord(record)], "cached", done);
 }
 
 /** What was written to both is durable. */

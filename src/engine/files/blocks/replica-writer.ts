@@ -23,6 +23,12 @@ const GATHER_PIECES = 512;
 /** So much gets a record, and is synced, though nobody asks: the last sync of a block is then a short one. */
 const UNSYNCED_BYTES = 8 * 1024 * 1024;
 
+/**
+ * The front of a block goes through the system's memory: what is small is often read soon. What is behind it, and must be on the
+ * disk before the block is acknowledged, goes there past it.
+ */
+const CACHED_BYTES = 4 * 1024 * 1024;
+
 interface Piece {
   readonly bytes: Bytes;
   /** Of the chunks that end in it. */
@@ -180,7 +186,8 @@ export class DiskReplicaWriter implements ReplicaWriter {
     const batch = this.pieces.splice(0, count);
     const parts = batch.map((piece) => piece.bytes);
     this.writing = true;
-    this.files.bytes.write(this.written, parts, false, (error) => {
+    const mode = this.isSynced && this.written >= CACHED_BYTES ? "direct" : "cached";
+    this.files.bytes.write(this.written, parts, mode, (error) => {
       this.writing = false;
       if (error === undefined) {
         this.written += size;
@@ -240,7 +247,7 @@ export class DiskReplicaWriter implements ReplicaWriter {
     const write = (next: DiskCallback): void => {
       if (row.length === 0) return writeRecord(files, record, next);
       const position = sumPosition(fullChunks(this.replica.record.length));
-      files.sums.write(position, row, false, (error) => {
+      files.sums.write(position, row, "cached", (error) => {
         if (error === undefined) writeRecord(files, record, next);
         else next(error);
       });

@@ -193,11 +193,17 @@ export class TestDisk implements Disk {
     this.openFiles++;
     let open = true;
     return {
-      write: (position, chunks, durable, done) => {
+      write: (position, chunks, mode, done) => {
         if (!open) throw new Error("write to a closed file");
         // The chunks belong to the writer again only when the write is done: take them late, to catch one who hurries.
         const id = this.nextId++;
-        const operation = { type: "write" as const, file, position, bytes: concatBytes(chunks), durable };
+        const operation = {
+          type: "write" as const,
+          file,
+          position,
+          bytes: concatBytes(chunks),
+          durable: mode === "durable",
+        };
         this.events.push({ at: "issue", id, operation });
         this.queue.push({
           id,

@@ -226,7 +226,7 @@ export class LogWriter implements WriteAheadLog {
     const chunks = builder.build(records, site);
     this.noteBatch(segment, batch, sequence);
     const startMs = clock.monotonicMs();
-    segment.file.write(position, chunks, durability === "always", (error) => {
+    segment.file.write(position, chunks, durability === "always" ? "durable" : "cached", (error) => {
       if (this.stopped) return;
       if (error !== undefined) return this.fail(error);
       this.position += frameBytes;

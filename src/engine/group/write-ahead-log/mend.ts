@@ -71,7 +71,7 @@ function rewrite(
       } catch (error) {
         return done(error as Error);
       }
-      file.write(at, [bytes], false, done);
+      file.write(at, [bytes], "cached", done);
     });
   }
   return steps;
@@ -80,7 +80,7 @@ function rewrite(
 function writeZeros(file: DiskFile, position: number, end: number, done: DiskCallback): void {
   if (position >= end) return done(undefined);
   const length = Math.min(PIECE_BYTES, end - position);
-  file.write(position, [zeroBytes(length)], false, (error) => {
+  file.write(position, [zeroBytes(length)], "cached", (error) => {
     if (error !== undefined) done(error);
     else writeZeros(file, position + length, end, done);
   });

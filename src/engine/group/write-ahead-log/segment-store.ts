@@ -171,7 +171,7 @@ export class SegmentStore {
       }
       const header = { version: FORMAT_VERSION, segment, salt: sealing.salt, sizeBytes };
       const bytes = encodeSegmentHeader(header, sealing.checksum);
-      inOrder([(next) => file.write(0, [bytes], true, next), syncDirectory], (failure) => {
+      inOrder([(next) => file.write(0, [bytes], "durable", next), syncDirectory], (failure) => {
         this.creating = false;
         if (this.closed) {
           file.close();
