@@ -15,9 +15,8 @@ interface WebAssemblyApi {
 export class AlignedRooms {
   private readonly count: number;
   private readonly bytes: number;
-  private readonly waiting: ((room: Uint8Array) => void)[] = [];
+  private readonly waiting: { readonly count: number; readonly use: (rooms: Uint8Array[]) => void }[] = [];
   private free: Uint8Array[] | undefined;
-  private isMissing = false;
 
   /** `bytes`: of each, a multiple of 64 KiB. */
   constructor(count: number, bytes: number) {
@@ -25,21 +24,32 @@ export class AlignedRooms {
     this.bytes = bytes;
   }
 
-  /** Calls back with a room when one is free, in turn; at once with undefined when the system gives no such memory. */
-  take(then: (room: Uint8Array | undefined) => void): void {
+  /**
+   * Calls back with rooms when some are free, in turn: as many as are, up to `count`. With none, and at once, when the system
+   * gives no such memory.
+   */
+  take(count: number, use: (rooms: Uint8Array[]) => void): void {
     this.free ??= this.allocate();
-    const room = this.free.pop();
-    if (room !== undefined || this.isMissing) then(room);
-    else this.waiting.push(then);
+    if (this.free === undefined) return use([]);
+    this.waiting.push({ count, use });
+    this.serve(this.free);
   }
 
-  giveBack(room: Uint8Array): void {
-    const next = this.waiting.shift();
-    if (next !== undefined) next(room);
-    else this.free?.push(room);
+  giveBack(rooms: readonly Uint8Array[]): void {
+    if (this.free === undefined) return;
+    this.free.push(...rooms);
+    this.serve(this.free);
   }
 
-  private allocate(): Uint8Array[] {
+  private serve(free: Uint8Array[]): void {
+    while (free.length > 0) {
+      const next = this.waiting.shift();
+      if (next === undefined) return;
+      next.use(free.splice(-next.count));
+    }
+  }
+
+  private allocate(): Uint8Array[] | undefined {
     const pages = (this.count * this.bytes) / PAGE_BYTES;
     const api = (globalThis as { readonly WebAssembly?: WebAssemblyApi }).WebAssembly;
     try {
@@ -54,7 +64,6 @@ export class AlignedRooms {
     } catch {
       // No room in the address space, or a limit on it.
     }
-    this.isMissing = true;
-    return [];
+    return undefined;
   }
 }

@@ -17,11 +17,11 @@ import { firstOf, lengthOf, withoutFirst } from "./file-writes.ts";
 const UNIT_BYTES = 4096;
 /** Less is not worth it. */
 const WORTH_BYTES = 64 * 1024;
-const CALL_BYTES = 512 * 1024;
-/** Calls of one write that are under way at once: the disk need not wait for the thread pool and the event loop. */
-const CALLS_AT_ONCE = 3;
-/** Calls of all files at once; more wait for their turn. */
-const CALLS_MAX = 12;
+/** A call takes so much at most: the larger it is, the less does its end, which waits for a processor, count for. */
+const ROOM_BYTES = 1024 * 1024;
+const CALL_ROOMS = 4;
+/** Of all files: so many as the threads that carry out calls (four by default) can use. */
+const ROOMS = 16;
 /** A file system says so that it cannot, at the opening or at the first write. */
 const REFUSALS: ReadonlySet<string> = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP"]);
 
@@ -35,7 +35,7 @@ export class DirectSupport {
   }
 }
 
-const rooms = new AlignedRooms(CALLS_MAX, CALL_BYTES);
+const rooms = new AlignedRooms(ROOMS, ROOM_BYTES);
 
 type Cached = (position: number, chunks: readonly Uint8Array[], done: DiskCallback) => void;
 
@@ -98,48 +98,38 @@ export class DirectWriter {
   }
 
   private writeUnits(fd: number, position: number, chunks: readonly Uint8Array[], done: DiskCallback): void {
-    let rest = chunks;
-    let at = position;
-    let underWay = 0;
-    let failure: NodeJS.ErrnoException | undefined;
-    const ended = (error: NodeJS.ErrnoException | undefined): void => {
-      underWay--;
-      failure ??= error;
-      if (failure === undefined && rest.length > 0) return next();
-      if (underWay > 0) return;
-      if (!REFUSALS.has(failure?.code ?? "")) return done(failure);
+    if (chunks.length === 0) return done(undefined);
+    const usual = (): void => {
       this.support.refuse();
       this.cached(position, chunks, done);
     };
-    const next = (): void => {
-      const call = firstOf(rest, CALL_BYTES);
-      const callAt = at;
-      rest = withoutFirst(rest, CALL_BYTES);
-      at += lengthOf(call);
-      underWay++;
-      rooms.take((room) => {
-        if (room === undefined)
-          return ended(Object.assign(new Error("no memory for it"), { code: "ENOTSUP" }));
-        const bytes = room.subarray(0, gather(call, room));
-        fs.write(fd, bytes, 0, bytes.length, callAt, (error, count) => {
-          rooms.giveBack(room);
-          if (error || count === bytes.length) return ended(error ?? undefined);
-          // A full disk or a signal: the usual way writes what is left, or says why not.
-          this.cached(callAt + count, withoutFirst(call, count), ended);
-        });
+    rooms.take(Math.min(Math.ceil(lengthOf(chunks) / ROOM_BYTES), CALL_ROOMS), (taken) => {
+      if (taken.length === 0) return usual();
+      const bytes = fill(taken, chunks);
+      fs.writev(fd, bytes as Uint8Array[], position, (error, count) => {
+        rooms.giveBack(taken);
+        if (error) return REFUSALS.has(error.code ?? "") ? usual() : done(error);
+        const rest = withoutFirst(chunks, count);
+        if (count === lengthOf(bytes)) return this.writeUnits(fd, position + count, rest, done);
+        // A full disk or a signal: the usual way writes what is left, or says why not.
+        this.cached(position + count, rest, done);
       });
-    };
-    do next();
-    while (rest.length > 0 && failure === undefined && underWay < CALLS_AT_ONCE);
+    });
   }
 }
 
-/** Copies the chunks to the front of `room`; gives their length. */
-function gather(chunks: readonly Uint8Array[], room: Uint8Array): number {
-  let filled = 0;
-  for (const chunk of chunks) {
-    room.set(chunk, filled);
-    filled += chunk.length;
+/** Copies as much of the chunks to the rooms as these hold; gives the parts of them that are filled. */
+function fill(rooms: readonly Uint8Array[], chunks: readonly Uint8Array[]): readonly Uint8Array[] {
+  let rest = chunks;
+  const filled: Uint8Array[] = [];
+  for (const room of rooms) {
+    let length = 0;
+    for (const chunk of firstOf(rest, room.length)) {
+      room.set(chunk, length);
+      length += chunk.length;
+    }
+    rest = withoutFirst(rest, room.length);
+    if (length > 0) filled.push(room.subarray(0, length));
   }
   return filled;
 }
