@@ -5,6 +5,7 @@
  * one before it. A writer that stops syncs what it has written: it is the most that another can go on from.
  */
 import type { Bytes } from "../../../runtime/bytes.ts";
+import { copyBytes } from "../../../runtime/bytes.ts";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { DiskCallback } from "../../../runtime/world.ts";
 import type { GenerationStamp } from "../namespace/model.ts";
@@ -118,7 +119,8 @@ export class DiskReplicaWriter implements ReplicaWriter {
     this.accepted += bytes.length;
     this.pieces.push({
       bytes,
-      fullSums: isTail ? checksums.subarray(0, Math.max(0, checksums.length - 4)) : checksums,
+      // A copy, for they wait for the next record: what they came in, bytes and all, must not wait with them.
+      fullSums: copyBytes(isTail ? checksums.subarray(0, Math.max(0, checksums.length - 4)) : checksums),
       tailSum: this.checksums.tailSum,
       done,
     });
