@@ -29,6 +29,8 @@ export interface NodeConfig {
   readonly secret: string | undefined;
   /** Where the node is, such as "/dc1/rack2": replicas of blocks are spread over racks. */
   readonly rack: string;
+  /** Whether blocks are written through the system's memory. */
+  readonly cacheWrites: boolean;
   /** Attempts of jobs that it runs at a time. */
   readonly slots: number;
   readonly logLevel: LogLevel;

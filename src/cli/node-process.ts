@@ -12,10 +12,10 @@ export function nodeProcess(): Promise<number> {
 }
 
 async function serve(config: NodeConfig, onFatal: (error: Error) => void): Promise<ServedNode> {
-  const { logLevel, logFormat, password, secret, rack, slots, ...place } = config;
+  const { logLevel, logFormat, password, secret, rack, cacheWrites, slots, ...place } = config;
   const node = await startNode({
     ...place,
-    files: { rack },
+    files: { rack, cacheWrites },
     jobs: { slots },
     onFatal,
     ...(password === undefined ? {} : { password }),

@@ -19,6 +19,7 @@ const SETTINGS: Settings = {
   secret: undefined,
   browserNames: [],
   rack: "/default-rack",
+  cacheWrites: false,
   logLevel: "warn",
   logFormat: "json",
 };

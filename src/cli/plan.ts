@@ -39,6 +39,7 @@ export interface Settings extends Pick<
   | "browserNames"
   | "secret"
   | "rack"
+  | "cacheWrites"
   | "logLevel"
   | "logFormat"
 > {

@@ -83,6 +83,7 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
     browserNames: browserNames(call.text("browser-names") ?? ""),
     secret: call.text("secret"),
     rack: rackOf(call.text("rack") ?? DEFAULT_RACK),
+    cacheWrites: call.has("cache-writes"),
     slots: call.integer("slots", { min: 0, max: 1024 }),
     logLevel: call.choice("log-level", LOG_LEVELS) ?? "warn",
     logFormat: process.stderr.isTTY ? "pretty" : "json",

@@ -64,6 +64,7 @@ function config(id: string): NodeConfig {
     protectedMode: true,
     browserNames: [],
     rack: "/default-rack",
+    cacheWrites: false,
     slots: 1,
     password: "secret",
     secret: undefined,

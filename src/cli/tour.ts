@@ -108,6 +108,7 @@ async function planNodes(
       protectedMode: true,
       browserNames: [],
       rack: DEFAULT_RACK,
+      cacheWrites: false,
       secret: undefined,
       logLevel: "error",
       logFormat: process.stderr.isTTY ? "pretty" : "json",

@@ -54,6 +54,10 @@ const NODE_FLAGS: readonly Flag[] = [
     help: "where the node is, such as /dc1/rack2; replicas are spread over racks",
   },
   {
+    name: "cache-writes",
+    help: "keep large files in the system's memory as they are written: faster to read soon after, slower to write",
+  },
+  {
     name: "slots",
     value: "N",
     help: "attempts of jobs at a time on each node; default: the processors, shared by this machine's nodes",

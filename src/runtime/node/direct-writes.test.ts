@@ -138,6 +138,17 @@ test("writes of any place and length, in any mode, leave what the last one of ea
   expect(content().equals(model.subarray(0, end))).toBe(true);
 });
 
+test("a disk that is told so writes all of it the usual way", async () => {
+  const seen = watch();
+  disk = openNodeDisk(directory, { direct: false });
+  const other = await create("other");
+  const bytes = noise(1_000_000);
+  await write(0, [bytes], "direct", other);
+  other.close();
+  expect(content("other").equals(bytes)).toBe(true);
+  expect(seen.opened).toBe(0);
+});
+
 test("what is small goes the usual way", async () => {
   const seen = watch();
   await write(0, [noise(60 * KIB)]);

@@ -13,10 +13,12 @@ const ZEROS_BYTES = 1 << 20;
 /**
  * Opens `directory`, which must exist and be writable. Nothing stays open between calls except the files that were
  * created or opened and not yet closed. Errors carry the `code` of the operating system (ENOSPC, EIO, ENOENT, EEXIST).
+ * `direct` false: direct writes are cached too. Default true.
  */
-export function openNodeDisk(directory: string): Disk {
+export function openNodeDisk(directory: string, options: { readonly direct?: boolean } = {}): Disk {
   const path = (name: string): string => join(directory, plainName(name));
   const direct = new DirectSupport();
+  if (options.direct === false) direct.refuse();
   return {
     list: () =>
       fs
