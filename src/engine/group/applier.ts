@@ -136,8 +136,7 @@ export class Applier<Command, Reply> {
       if (admission !== "apply") return;
       if (batch.node === this.options.self && this.applyOwn(batch, index)) return;
     }
-    const commands: Command[] = [];
-    for (const bytes of commandsOf(batch.body)) commands.push(this.options.machine.decode(bytes));
+    const commands = commandsOf(batch.body, (bytes) => this.options.machine.decode(bytes));
     this.applyAll(commands, index, () => undefined);
   }
 

@@ -76,9 +76,11 @@ export function openEntry(payload: Bytes): SealedEntry {
   return { timeMs, batches };
 }
 
-export function* commandsOf(body: Bytes): Generator<Bytes> {
+export function commandsOf<Command>(body: Bytes, decode: (bytes: Bytes) => Command): Command[] {
   const reader = new ByteReader(body);
-  while (reader.remaining > 0) yield reader.bytes();
+  const commands: Command[] = [];
+  while (reader.remaining > 0) commands.push(decode(reader.bytes()));
+  return commands;
 }
 
 export interface Registration {

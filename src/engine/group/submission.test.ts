@@ -93,7 +93,7 @@ class Tested {
       return;
     }
     const given = abandonedFrom < seq ? ` from ${abandonedFrom}` : "";
-    const texts = [...commandsOf(body)].map((bytes) => bytes.toString("latin1"));
+    const texts = commandsOf(body, (bytes) => bytes.toString("latin1"));
     this.sent.push(`${to}: ${session}#${seq}${given} ${texts.join(" ")}`);
   }
 }

@@ -371,7 +371,7 @@ function isOn({ from, to }: Sent, link: string): boolean {
 function shownBatch({ kind, session, seq, abandonedFrom, body }: Batch): string {
   if (kind === "register") return "register";
   const given = abandonedFrom < seq ? ` (${abandonedFrom} to ${seq - 1} given up)` : "";
-  const texts = [...commandsOf(body)].map((bytes) => bytes.toString("utf8"));
+  const texts = commandsOf(body, (bytes) => bytes.toString("utf8"));
   return `${session}#${seq}${given} ${texts.join(" ")}`;
 }
 
