@@ -15,7 +15,7 @@ interface WebAssemblyApi {
 export class AlignedRooms {
   private readonly count: number;
   private readonly bytes: number;
-  private readonly waiting: { readonly count: number; readonly use: (rooms: Uint8Array[]) => void }[] = [];
+  private readonly waiting: ((room: Uint8Array) => void)[] = [];
   private free: Uint8Array[] | undefined;
 
   /** `bytes`: of each, a multiple of 64 KiB. */
@@ -24,29 +24,18 @@ export class AlignedRooms {
     this.bytes = bytes;
   }
 
-  /**
-   * Calls back with rooms when some are free, in turn: as many as are, up to `count`. With none, and at once, when the system
-   * gives no such memory.
-   */
-  take(count: number, use: (rooms: Uint8Array[]) => void): void {
+  /** Calls back with a room when one is free, in turn; with undefined, and at once, when the system gives no such memory. */
+  take(use: (room: Uint8Array | undefined) => void): void {
     this.free ??= this.allocate();
-    if (this.free === undefined) return use([]);
-    this.waiting.push({ count, use });
-    this.serve(this.free);
+    const room = this.free?.pop();
+    if (room !== undefined || this.free === undefined) use(room);
+    else this.waiting.push(use);
   }
 
-  giveBack(rooms: readonly Uint8Array[]): void {
-    if (this.free === undefined) return;
-    this.free.push(...rooms);
-    this.serve(this.free);
-  }
-
-  private serve(free: Uint8Array[]): void {
-    while (free.length > 0) {
-      const next = this.waiting.shift();
-      if (next === undefined) return;
-      next.use(free.splice(-next.count));
-    }
+  giveBack(room: Uint8Array): void {
+    const next = this.waiting.shift();
+    if (next === undefined) this.free?.push(room);
+    else next(room);
   }
 
   private allocate(): Uint8Array[] | undefined {

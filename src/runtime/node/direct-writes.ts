@@ -13,17 +13,21 @@ import type { DiskCallback } from "../world.ts";
 import { AlignedRooms } from "./aligned-rooms.ts";
 import { firstOf, lengthOf, withoutFirst } from "./file-writes.ts";
 
-/** What disks and file systems ask for at most. */
+/** What the usual disks and file systems ask for; one that asks for more refuses. */
 const UNIT_BYTES = 4096;
 /** Less is not worth it. */
 const WORTH_BYTES = 64 * 1024;
 /** A call takes so much at most: the larger it is, the less does its end, which waits for a processor, count for. */
-const ROOM_BYTES = 1024 * 1024;
-const CALL_ROOMS = 4;
-/** Of all files: so many as the threads that carry out calls (four by default) can use. */
-const ROOMS = 16;
-/** A file system says so that it cannot, at the opening or at the first write. */
-const REFUSALS: ReadonlySet<string> = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP"]);
+const CALL_BYTES = 4 * 1024 * 1024;
+/**
+ * Calls under way of all files, each in a room of its own; more wait for their turn. Two keep a disk busy, and leave half of the
+ * threads that carry out calls (four by default), and the disk's own queue, to the log, whose writes are what everybody waits for.
+ */
+const CALLS_MAX = 2;
+/** A file system says so that it takes no such writes, at the opening or at the first write; ENOENT: there is no /proc. */
+const REFUSALS: ReadonlySet<string> = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOENT"]);
+/** What would fail the usual way too. Of anything else that way may know better: it needs no memory to be pinned, for one. */
+const FAULTS: ReadonlySet<string> = new Set(["EIO", "ENOSPC", "EDQUOT", "EROFS", "EFBIG"]);
 
 /** Whether the file system of a directory takes such writes; all its files learn it from the first one. */
 export class DirectSupport {
@@ -35,11 +39,11 @@ export class DirectSupport {
   }
 }
 
-const rooms = new AlignedRooms(ROOMS, ROOM_BYTES);
+const rooms = new AlignedRooms(CALLS_MAX, CALL_BYTES);
 
 type Cached = (position: number, chunks: readonly Uint8Array[], done: DiskCallback) => void;
 
-/** The direct writes of one file. `cached` writes the usual way. */
+/** The direct writes of one file, through a descriptor of their own. `cached` writes the usual way. */
 export class DirectWriter {
   private readonly path: string;
   private readonly support: DirectSupport;
@@ -47,8 +51,9 @@ export class DirectWriter {
   private fd: number | undefined;
   private opening: (() => void)[] | undefined;
 
-  constructor(path: string, support: DirectSupport, cached: Cached) {
-    this.path = path;
+  constructor(fd: number, support: DirectSupport, cached: Cached) {
+    // The same file, whatever bears its name by then.
+    this.path = `/proc/self/fd/${fd}`;
     this.support = support;
     this.cached = cached;
   }
@@ -88,9 +93,8 @@ export class DirectWriter {
     if (this.opening !== undefined) return;
     this.opening = [then];
     fs.open(this.path, fs.constants.O_RDWR | flag, (error, fd) => {
-      // Whatever the reason is: the usual way either works or says why not.
-      if (error) this.support.refuse();
-      else this.fd = fd;
+      if (error === null) this.fd = fd;
+      else if (REFUSALS.has(error.code ?? "")) this.support.refuse();
       const waiting = this.opening ?? [];
       this.opening = undefined;
       for (const next of waiting) next();
@@ -99,18 +103,22 @@ export class DirectWriter {
 
   private writeUnits(fd: number, position: number, chunks: readonly Uint8Array[], done: DiskCallback): void {
     if (chunks.length === 0) return done(undefined);
-    const usual = (): void => {
-      this.support.refuse();
-      this.cached(position, chunks, done);
-    };
-    rooms.take(Math.min(Math.ceil(lengthOf(chunks) / ROOM_BYTES), CALL_ROOMS), (taken) => {
-      if (taken.length === 0) return usual();
-      const bytes = fill(taken, chunks);
-      fs.writev(fd, bytes as Uint8Array[], position, (error, count) => {
-        rooms.giveBack(taken);
-        if (error) return REFUSALS.has(error.code ?? "") ? usual() : done(error);
+    rooms.take((room) => {
+      if (room === undefined) {
+        this.support.refuse();
+        return this.cached(position, chunks, done);
+      }
+      const bytes = fill(room, chunks);
+      fs.write(fd, bytes, 0, bytes.length, position, (error, count) => {
+        rooms.giveBack(room);
+        if (error !== null) {
+          const code = error.code ?? "";
+          if (FAULTS.has(code)) return done(error);
+          if (REFUSALS.has(code)) this.support.refuse();
+          return this.cached(position, chunks, done);
+        }
         const rest = withoutFirst(chunks, count);
-        if (count === lengthOf(bytes)) return this.writeUnits(fd, position + count, rest, done);
+        if (count === bytes.length) return this.writeUnits(fd, position + count, rest, done);
         // A full disk or a signal: the usual way writes what is left, or says why not.
         this.cached(position + count, rest, done);
       });
@@ -118,20 +126,14 @@ export class DirectWriter {
   }
 }
 
-/** Copies as much of the chunks to the rooms as these hold; gives the parts of them that are filled. */
-function fill(rooms: readonly Uint8Array[], chunks: readonly Uint8Array[]): readonly Uint8Array[] {
-  let rest = chunks;
-  const filled: Uint8Array[] = [];
-  for (const room of rooms) {
-    let length = 0;
-    for (const chunk of firstOf(rest, room.length)) {
-      room.set(chunk, length);
-      length += chunk.length;
-    }
-    rest = withoutFirst(rest, room.length);
-    if (length > 0) filled.push(room.subarray(0, length));
+/** Copies as much of the chunks to the room as it holds; gives the part of it that is filled. */
+function fill(room: Uint8Array, chunks: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const chunk of firstOf(chunks, room.length)) {
+    room.set(chunk, length);
+    length += chunk.length;
   }
-  return filled;
+  return room.subarray(0, length);
 }
 
 /** Runs them all at once; the first error counts, and comes when all are over. */

@@ -129,7 +129,7 @@ function readFully(
 function nodeFile(path: string, fd: number, support: DirectSupport): DiskFile {
   let open = true;
   let synchronousFd: number | undefined;
-  const direct = new DirectWriter(path, support, (position, chunks, done) =>
+  const direct = new DirectWriter(fd, support, (position, chunks, done) =>
     writeInCalls(fd, position, chunks, done),
   );
   /** Operations under way; the descriptor is closed after the last, since its number may be reused at once. */

@@ -22,7 +22,7 @@ import { mismatch, unusable, writeFailure } from "./stored-replica.ts";
 const GATHER_BYTES = 4 * 1024 * 1024;
 const GATHER_PIECES = 512;
 /** So much gets a record, and is synced, though nobody asks: the last sync of a block is then a short one. */
-const UNSYNCED_BYTES = 32 * 1024 * 1024;
+const UNSYNCED_BYTES = 8 * 1024 * 1024;
 
 /**
  * The front of a block goes through the system's memory: what is small is often read soon. What is behind it, and must be on the
