@@ -428,6 +428,45 @@ export function filesContract(name: string, open: () => Promise<World>): void {
       await expect(files.open(directory, "w")).rejects.toMatchObject(refusal("FILE_OPERATION_REFUSED"));
     });
 
+    test("a handle takes what Node.js's takes: a part of a buffer, a position, whole files, lines, streams", async () => {
+      const writer = await files.open(at("f"), "w");
+      expect((await writer.write(Buffer.from("xx0123yy"), 2, 4)).bytesWritten).toBe(4);
+      await writer.write(Buffer.from("45__"), { length: 2, position: 4 });
+      await writer.write("3637", null, "hex");
+      await writer.writeFile("8\n");
+      await writer.appendFile(Buffer.from("second\nthird"));
+      await expect(writer.write("x", 0)).rejects.toMatchObject(refusal("ARGUMENT_INVALID"));
+      await expect(writer.write(Buffer.alloc(4), 2, 3)).rejects.toMatchObject(refusal("ARGUMENT_INVALID"));
+      await expect(writer.readFile()).rejects.toMatchObject(refusal("FILE_OPERATION_REFUSED"));
+      await writer.close();
+
+      const reader = await files.open(at("f"));
+      const buffer = Buffer.from("........");
+      expect((await reader.read(buffer, 2, 4, 5)).bytesRead).toBe(4);
+      expect(buffer.toString("latin1")).toBe("..5678..");
+      expect((await reader.read(buffer, null, 1)).bytesRead).toBe(1);
+      expect(buffer.toString("latin1")).toBe("\n.5678..");
+      expect((await reader.read({ buffer, offset: 6, position: 0 })).bytesRead).toBe(2);
+      expect(buffer.toString("latin1")).toBe("\n.567801");
+      await expect(reader.read(buffer, 6, 4)).rejects.toMatchObject(refusal("ARGUMENT_INVALID"));
+      await expect(reader.read(buffer, 0, 4, -2)).rejects.toMatchObject(refusal("ARGUMENT_INVALID"));
+      expect(await reader.readFile("utf8")).toBe("2345678\nsecond\nthird");
+      expect((await reader.read()).bytesRead).toBe(0);
+      const lines: string[] = [];
+      for await (const line of reader.readLines({ offset: 0 })) lines.push(line);
+      expect(lines).toEqual(["012345678", "second", "third"]);
+      expect(await textOf(reader.createReadStream({ start: 2, end: 4 }))).toBe("234");
+      await reader.read(buffer, { position: 9 });
+      expect(await textOf(reader.readableWebStream())).toBe("third");
+      await reader.close();
+      await expect(reader.readFile()).rejects.toMatchObject(refusal("FILE_OPERATION_REFUSED"));
+
+      const streamed = (await files.open(at("g"), "wx")).createWriteStream();
+      streamed.write("of a ");
+      await new Promise<void>((done) => streamed.end("stream", done));
+      expect(await files.readFile(at("g"), "utf8")).toBe("of a stream");
+    });
+
     test("a signal ends a call with its reason, before and while bytes move", async () => {
       const reason = new Error("enough");
       await expect(files.readFile(at("f"), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
@@ -488,4 +527,10 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
     if (performance.now() > deadline) throw new Error("waited 25 seconds in vain");
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+async function textOf(stream: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return Buffer.concat(chunks).toString("utf8");
 }
