@@ -95,7 +95,7 @@ export function localDriver(url: string): FilesDriver {
   const unsupported = async (): Promise<never> => {
     throw new QuorateError(
       "UNSUPPORTED",
-      "local files have no replicas, checksums, access lists, attributes, snapshots and quotas",
+      "local files have no replicas, checksums, access lists, attributes, snapshots and quotas, and cannot be published several at once",
     );
   };
   return {

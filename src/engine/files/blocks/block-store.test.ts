@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -109,6 +109,26 @@ test("the scrubber comes to every replica and finds the damage that nobody reads
   expect([1, 2, 3, 5].map((id) => store.get(id)?.state)).toEqual(Array(4).fill("finished"));
   await close(store);
 });
+
+test.each(["3.block", "3.sums"])(
+  "the scrubber finds that %s was removed, though its descriptor is open",
+  async (name) => {
+    const store = await open();
+    for (let id = 1; id <= 4; id++) await put(store, id, 1, streamBytes(id, 0, 2000));
+    await settled((done) => store.read(3, 1, 0, 2000, done));
+    unlinkSync(join(directory, name));
+    for (let round = 0; round < 60 && store.get(3)?.state !== "corrupt"; round++) {
+      await settled<number>((done) => store.scrub(1024, done));
+    }
+    expect([1, 2, 3, 4].map((id) => store.get(id)?.state)).toEqual([
+      "finished",
+      "finished",
+      "corrupt",
+      "finished",
+    ]);
+    await close(store);
+  },
+);
 
 test("a damaged record is mended by the scrubber, before the other one is damaged too", async () => {
   const store = await open();

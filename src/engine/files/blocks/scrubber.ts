@@ -1,11 +1,11 @@
 /**
  * Goes round and round all finished replicas of a node and reads what nobody reads: bytes against their checksums, and the two
- * records, of which a damaged one is written again while the other still says what it should.
+ * records, of which a damaged one is written again while the other still says what it should. Files that are gone are damage too.
  */
 import type { BlockId } from "../namespace/model.ts";
 import type { Outcome } from "./block-store.ts";
 import { READ_BYTES } from "./block-store.ts";
-import { closeFiles, openFiles, readVerified } from "./replica-files.ts";
+import { bytesName, closeFiles, openFiles, readVerified, sumsName } from "./replica-files.ts";
 import { HEADER_BYTES, readHeader } from "./replica-record.ts";
 import type { ReplicaTable } from "./replica-table.ts";
 import type { StoredReplica } from "./stored-replica.ts";
@@ -38,6 +38,16 @@ export class Scrubber {
       behind();
       return done(undefined, 0);
     }
+    // An open descriptor reads on in a file that was removed: who restarts would find nothing.
+    if (offset === 0 && this.isRemoved(replica.id)) {
+      this.table.damaged(replica, {
+        type: "damaged",
+        message: "its files were removed from the disk",
+        at: 0,
+      });
+      behind();
+      return done(undefined, 0);
+    }
     const verify = (): void =>
       this.verifyPiece(replica, offset, Math.min(maxBytes, READ_BYTES), (error, read) => {
         if (error !== undefined || read === undefined) behind();
@@ -46,6 +56,11 @@ export class Scrubber {
       });
     if (offset > 0) verify();
     else this.mendRecords(replica, verify);
+  }
+
+  private isRemoved(id: BlockId): boolean {
+    const { disk } = this.table;
+    return disk.size(bytesName(id)) === undefined || disk.size(sumsName(id)) === undefined;
   }
 
   /** A record that no longer is what it says is written again, while the other one still is. */
