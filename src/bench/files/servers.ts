@@ -19,9 +19,12 @@ export interface FileServer {
 
 const READY_MS = 60_000;
 
-/** `nodes` processes of Quorate; the first of `processes` is the one at the address, which leads. */
-export async function startFiles(folder: string, nodes: number): Promise<FileServer> {
-  const engine = await startQuorate(folder, nodes);
+/**
+ * `nodes` processes of Quorate; the first of `processes` is the one at the address, which leads. `founded`: their data is there
+ * already.
+ */
+export async function startFiles(folder: string, nodes: number, founded = false): Promise<FileServer> {
+  const engine = await startQuorate(folder, nodes, [], founded);
   try {
     const { http, pids } = await until("a leader", READY_MS, () => quorateLeader(engine.port));
     await until("all nodes with their blocks", READY_MS, async () => {

@@ -14,6 +14,7 @@ import type { Contender } from "../throughput.ts";
 import { lacksHdfs, startHdfs } from "./hdfs.ts";
 import { growthWhile, uploadStream } from "./memory.ts";
 import type { FileServer } from "./servers.ts";
+import { names } from "./names.ts";
 import { lacksNginx, startFiles, startNginx } from "./servers.ts";
 import type { Mover } from "./transfers.ts";
 import { compareMoves } from "./transfers.ts";
@@ -34,6 +35,7 @@ const GIB = 1024 * MIB;
 const CLIENTS = 16;
 const MEMORY_GOAL_BYTES = 256 * MIB;
 const READ_GOAL_MB = 800;
+const NAMES = 1_000_000;
 
 export interface FilesReport {
   readonly measurement: (measurement: Measurement) => void;
@@ -51,6 +53,7 @@ export async function files(extent: Extent, report: FilesReport): Promise<void> 
   await singleNode(bytes, extent, report);
   await threeNodes(bytes, extent, report);
   await metadata(extent, report);
+  await names(Math.max(1, Math.round(NAMES * extent.scale)), report.finding);
 }
 
 async function singleNode(bytes: number, { rounds, scale }: Extent, report: FilesReport): Promise<void> {

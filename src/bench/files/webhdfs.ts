@@ -17,7 +17,7 @@ async function locate(server: FileServer, method: string, path: string, query: s
   return location;
 }
 
-function target({ address, user }: FileServer, path: string, query: string): string {
+export function target({ address, user }: FileServer, path: string, query: string): string {
   return `http://${address}/webhdfs/v1${path}?${query}&user.name=${user}`;
 }
 
