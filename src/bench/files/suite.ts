@@ -66,9 +66,14 @@ async function singleNode(bytes: number, { rounds, scale }: Extent, report: File
     const writers = [quorate, ...hdfs].map((server) => uploader(server, source, 1));
     const write = await compareMoves(
       `Write ${size(bytes)}, one replica`,
-      `Over WebHDFS with curl, synced when it is answered; the disk: \`dd bs=256k conv=fdatasync\` from the same file.`,
+      `Over WebHDFS with curl, synced when it is answered; the disk: \`dd bs=256k conv=fdatasync\` from the same file, as programs write one. That goes through the system's memory, and follows what state it is in: 0.4 to 1.7 GB/s were seen here. Past it: \`bs=4M oflag=direct\`.`,
       bytes,
-      [...writers.slice(0, 1), { ...diskMover(source, local), goal: 0.77 }, ...writers.slice(1)],
+      [
+        ...writers.slice(0, 1),
+        { ...diskMover(source, local), goal: 0.77 },
+        ...directMovers(source, local),
+        ...writers.slice(1),
+      ],
       rounds,
     );
     report.measurement(write);
@@ -239,13 +244,22 @@ function uploader(server: FileServer, source: string, replication: number): Move
   };
 }
 
-function diskMover(source: string, target: string): Mover {
+/** A file written and synced as programs do it; or past the system's memory, where its file system can. */
+function diskMover(source: string, target: string, how: readonly string[] = ["bs=256k"]): Mover {
   return {
     label: "the disk, written and synced",
     processes: [],
-    move: () => finish("dd", [`if=${source}`, `of=${target}`, "bs=256k", "conv=fdatasync"]),
+    move: () => finish("dd", [`if=${source}`, `of=${target}`, ...how, "conv=fdatasync"]),
     undo: async () => rmSync(target),
   };
+}
+
+/** None where there is no such way. */
+function directMovers(source: string, target: string): readonly Mover[] {
+  const how = ["bs=4M", "oflag=direct"];
+  const takes = spawnSync("dd", ["if=/dev/zero", `of=${target}`, "count=1", ...how]).status === 0;
+  rmSync(target, { force: true });
+  return takes ? [{ ...diskMover(source, target, how), label: "the same past the system's memory" }] : [];
 }
 
 /** Bytes that no disk and no server makes less of. */
