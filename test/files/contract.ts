@@ -444,7 +444,7 @@ export function filesContract(name: string, open: () => Promise<World>): void {
       const buffer = Buffer.from("........");
       expect((await reader.read(buffer, 2, 4, 5)).bytesRead).toBe(4);
       expect(buffer.toString("latin1")).toBe("..5678..");
-      expect((await reader.read(buffer, null, 1)).bytesRead).toBe(1);
+      expect((await reader.read(buffer, null, 1, -1)).bytesRead).toBe(1);
       expect(buffer.toString("latin1")).toBe("\n.5678..");
       expect((await reader.read({ buffer, offset: 6, position: 0 })).bytesRead).toBe(2);
       expect(buffer.toString("latin1")).toBe("\n.567801");

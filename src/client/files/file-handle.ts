@@ -2,8 +2,8 @@
  * An open file, shaped like Node.js's FileHandle. It reads anywhere, and writes in order: a file of HDFS cannot be overwritten, so a
  * position to write at is refused unless it is the end. What Node.js's has besides (`truncate`, `sync`, `readv` and others) it has not.
  */
-import { Readable, Writable } from "node:stream";
-import { ReadableStream } from "node:stream/web";
+import type { Readable, Writable } from "node:stream";
+import type { ReadableStream } from "node:stream/web";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { Content } from "./content.ts";
 import { bytesOf, linesOf } from "./content.ts";
@@ -13,6 +13,7 @@ import type { NodeReadOptions, NodeReadStreamOptions, NodeWriteOptions } from ".
 import { checkEncoding, readAs, writtenAs } from "./node-options.ts";
 import type { Upload } from "./pipe.ts";
 import { startUpload } from "./pipe.ts";
+import { readableOf, webReadableOf, writableTo } from "./streams.ts";
 
 /** "r" reads; "w" makes or replaces, "wx" makes; "a" appends to a file that is there or not. */
 export type OpenFlags = "r" | "w" | "wx" | "a";
@@ -78,28 +79,21 @@ export class FileHandle {
     ...rest: (number | null | undefined)[]
   ): Promise<Read> {
     const named = first instanceof Uint8Array ? second : first;
+    const place: Place & CallOptions & { readonly buffer?: Uint8Array } =
+      typeof named === "object" && named !== null ? named : placed(named, rest);
     const buffer =
-      first instanceof Uint8Array ? first : (first.buffer ?? Buffer.allocUnsafeSlow(BUFFER_BYTES));
-    const place = typeof named === "object" && named !== null ? named : placed(named, rest);
-    const {
-      offset: _,
-      length: _length,
-      position: _position,
-      buffer: _buffer,
-      ...options
-    } = {
-      buffer,
-      ...place,
-    };
+      first instanceof Uint8Array ? first : (place.buffer ?? Buffer.allocUnsafeSlow(BUFFER_BYTES));
+    const { offset: _offset, length: _length, position: at, buffer: _buffer, ...options } = place;
     this.mustRead();
     const { from, to } = partOf(buffer, place);
-    const position = place.position ?? this.position;
+    // As Node.js, which takes -1 too for the place where the last read ended.
+    const position = at === undefined || at === null || at === -1 ? this.position : at;
     if (!Number.isSafeInteger(position) || position < 0) throw invalid(`the position ${position}`);
     const { length: size } = await this.driver.describe(this.path, {
       ...this.options(options),
       followLast: true,
     });
-    let at = from;
+    let end = from;
     if (position < size && to > from) {
       const range = {
         ...this.options(options),
@@ -107,12 +101,12 @@ export class FileHandle {
         length: Math.min(to - from, size - position),
       };
       for await (const chunk of this.driver.read(this.path, range)) {
-        buffer.set(chunk, at);
-        at += chunk.length;
+        buffer.set(chunk, end);
+        end += chunk.length;
       }
     }
-    this.position = position + at - from;
-    return { bytesRead: at - from, buffer };
+    this.position = position + end - from;
+    return { bytesRead: end - from, buffer };
   }
 
   /** From where the last read ended, to the end of the file: with `encoding` a text, else bytes. */
@@ -137,28 +131,11 @@ export class FileHandle {
 
   createReadStream(options: NodeReadStreamOptions | BufferEncoding = {}): Readable {
     const { range, encoding, highWaterMark } = readAs(options);
-    return Readable.from(this.chunks(range), {
-      objectMode: false,
-      ...(encoding === undefined ? {} : { encoding }),
-      ...(highWaterMark === undefined ? {} : { highWaterMark }),
-    });
+    return readableOf(this.chunks(range), encoding, highWaterMark);
   }
 
   readableWebStream(): ReadableStream<Uint8Array> {
-    const chunks = this.chunks({})[Symbol.asyncIterator]();
-    return new ReadableStream<Uint8Array>(
-      {
-        async pull(controller) {
-          const { done, value } = await chunks.next();
-          if (done === true) controller.close();
-          else controller.enqueue(value);
-        },
-        async cancel() {
-          await chunks.return?.();
-        },
-      },
-      { highWaterMark: 0 },
-    );
+    return webReadableOf(this.chunks({}));
   }
 
   /**
@@ -216,16 +193,10 @@ export class FileHandle {
   /** Its end closes the handle; destroyed before it, nothing of the file is seen. */
   createWriteStream(): Writable {
     const upload = this.mustWrite();
-    const settle = (wait: Promise<unknown>, done: (error?: Error) => void): void =>
-      void wait.then(() => done(), done);
-    return new Writable({
-      write: (chunk: Buffer, _encoding, done) => settle(this.write(chunk), done),
-      final: (done) => settle(this.close(), done),
-      destroy(error, done) {
-        const why = error ?? new Error("the stream was destroyed before its end");
-        // After its end there is nothing to give up.
-        void upload.abort(why).then(() => done(error));
-      },
+    return writableTo({
+      push: async (bytes) => void (await this.write(bytes)),
+      close: () => this.close(),
+      abort: (error) => upload.abort(error),
     });
   }
 

@@ -5,8 +5,9 @@
  * Every call takes `{ signal, timeoutMs }` and rejects with a QuorateError, of which `outcome` says whether the change was
  * carried out, or with the signal's reason.
  */
-import { Readable, Writable } from "node:stream";
-import { ReadableStream, WritableStream } from "node:stream/web";
+import type { Readable, Writable } from "node:stream";
+import type { ReadableStream } from "node:stream/web";
+import { WritableStream } from "node:stream/web";
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import { Attributes } from "./attributes.ts";
 import type { Content } from "./content.ts";
@@ -33,6 +34,7 @@ import { modeOf, readAs, refuseOthers, writtenAs } from "./node-options.ts";
 import { FileStats } from "./file-stats.ts";
 import { checkPath, joinPath, parentOf } from "./path.ts";
 import { startUpload } from "./pipe.ts";
+import { readableOf, webReadableOf, writableTo } from "./streams.ts";
 import type { WatchEvent, WatchOptions } from "./watch.ts";
 import { watchPath } from "./watch.ts";
 
@@ -109,46 +111,18 @@ export class Files extends Attributes<FilesDriver> {
 
   createReadStream(path: string, options: NodeReadStreamOptions | BufferEncoding = {}): Readable {
     const { range, encoding, highWaterMark } = readAs(options);
-    return Readable.from(this.driver.read(checkPath(path), range), {
-      objectMode: false,
-      ...(encoding === undefined ? {} : { encoding }),
-      ...(highWaterMark === undefined ? {} : { highWaterMark }),
-    });
+    return readableOf(this.driver.read(checkPath(path), range), encoding, highWaterMark);
   }
 
   /** Destroying it before it is finished leaves nothing behind. */
   createWriteStream(path: string, options: WriteOptions = {}): Writable {
     const where = checkPath(path);
     refuseOthers(options);
-    const upload = startUpload((chunks) => this.driver.write(where, chunks, options));
-    const settle = (wait: Promise<void>, done: (error?: Error) => void): void =>
-      void wait.then(() => done(), done);
-    return new Writable({
-      write: (chunk: Buffer, _encoding, done) => settle(upload.push(chunk), done),
-      final: (done) => settle(upload.close(), done),
-      destroy(error, done) {
-        const why = error ?? new Error("the stream was destroyed before its end");
-        // After its end there is nothing to give up.
-        void upload.abort(why).then(() => done(error));
-      },
-    });
+    return writableTo(startUpload((chunks) => this.driver.write(where, chunks, options)));
   }
 
   readable(path: string, options: ReadOptions = {}): ReadableStream<Uint8Array> {
-    const chunks = this.driver.read(checkPath(path), options)[Symbol.asyncIterator]();
-    return new ReadableStream<Uint8Array>(
-      {
-        async pull(controller) {
-          const { done, value } = await chunks.next();
-          if (done === true) controller.close();
-          else controller.enqueue(value);
-        },
-        async cancel() {
-          await chunks.return?.();
-        },
-      },
-      { highWaterMark: 0 },
-    );
+    return webReadableOf(this.driver.read(checkPath(path), options));
   }
 
   /** Aborting it leaves nothing behind. */

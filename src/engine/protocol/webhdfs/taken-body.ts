@@ -13,7 +13,7 @@ import type { TakenConnection } from "../../../runtime/node/request-connection.t
 import { takeConnection } from "../../../runtime/node/request-connection.ts";
 import type { BodyFraming } from "../../../wire/http/body-framing.ts";
 
-/** A piece has so many bytes, unless it is the last one: two calls of the disk (`runtime/node/disk.ts`), one packet. */
+/** A piece has so many bytes, unless it is the last one: two cached calls of the disk (`runtime/node/file-writes.ts`), one packet. */
 const PIECE_BYTES = 896 * 1024;
 /** The client waits when so many pieces are not taken. */
 const WAITING_MAX = 2;
