@@ -10,7 +10,7 @@
  * from its socket to every replica's apply without being encoded again.
  */
 import type { Bytes } from "../../runtime/bytes.ts";
-import { concatBytes } from "../../runtime/bytes.ts";
+import { allocateOwnedBytes } from "../../runtime/bytes.ts";
 import { QuorateError } from "../../runtime/errors.ts";
 import type { NodeId } from "../../runtime/world.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
@@ -54,10 +54,25 @@ export function decodeBatch(reader: ByteReader): Batch {
   return { kind, node, session, abandonedFrom, seq, body: reader.bytes() };
 }
 
-/** Seals encoded batches into the payload of one entry. */
-export function sealEntry(timeMs: number, batches: readonly Bytes[]): Bytes {
-  const header = new ByteWriter(13).uint8(VERSION).double(timeMs).uint32(batches.length).take();
-  return concatBytes([header, ...batches]);
+const ENTRY_HEADER_BYTES = 13;
+
+/** Seals encoded batches into the payload of one entry; `allocate` gives it memory that may be kept. */
+export function sealEntry(
+  timeMs: number,
+  batches: readonly Bytes[],
+  allocate: (bytes: number) => Bytes = allocateOwnedBytes,
+): Bytes {
+  let length = ENTRY_HEADER_BYTES;
+  for (const batch of batches) length += batch.length;
+  const payload = allocate(length);
+  payload.writeUInt8(VERSION, 0);
+  payload.writeDoubleLE(timeMs, 1);
+  let at = payload.writeUInt32LE(batches.length, 9);
+  for (const batch of batches) {
+    payload.set(batch, at);
+    at += batch.length;
+  }
+  return payload;
 }
 
 /** The log time of a sealed entry, without reading the rest. */

@@ -15,6 +15,7 @@ import { encodeBatch, sealEntry } from "./batch.ts";
 import { GATHER_MS, Gathering } from "./gathering.ts";
 import { Intake } from "./intake.ts";
 import type { LogClock } from "./log-clock.ts";
+import { PayloadMemory } from "./payload-memory.ts";
 
 export interface SealerOptions {
   readonly id: NodeId;
@@ -45,6 +46,7 @@ export class Sealer {
   private readonly options: SealerOptions;
   private readonly intake: Intake;
   private readonly gathering = new Gathering();
+  private readonly memory = new PayloadMemory();
   private leading = false;
   private writesInFlight = 0;
   private commitIndex: Index = 0;
@@ -104,7 +106,7 @@ export class Sealer {
     this.gathering.sealed(this.intake.bytes, this.now());
     const { batches, nodes } = this.intake.take(this.options.entryMaxBytes);
     if (upkeep !== undefined) batches.unshift(upkeep);
-    this.options.propose(sealEntry(this.options.logClock.stamp(), batches), nodes);
+    this.options.propose(sealEntry(this.options.logClock.stamp(), batches, this.memory.allocate), nodes);
   }
 
   stop(): void {
