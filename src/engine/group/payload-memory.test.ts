@@ -3,7 +3,14 @@ import { encodeBatch, openEntry, sealEntry } from "./batch.ts";
 import { PayloadMemory } from "./payload-memory.ts";
 
 const batchOf = (bytes: number, fill: number): ReturnType<typeof encodeBatch> =>
-  encodeBatch({ kind: "commands", node: "n1", session: 7, abandonedFrom: 1, seq: 1, body: Buffer.alloc(bytes, fill) });
+  encodeBatch({
+    kind: "commands",
+    node: "n1",
+    session: 7,
+    abandonedFrom: 1,
+    seq: 1,
+    body: Buffer.alloc(bytes, fill),
+  });
 
 test("payloads that are kept hold little more memory than they are long", () => {
   const memory = new PayloadMemory();

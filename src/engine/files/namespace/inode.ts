@@ -10,6 +10,8 @@ import { erasurePolicy, groupCapacity, groupSpace } from "./erasure-policy.ts";
 import type { AclEntry, BlockId, FileId } from "./model.ts";
 import type { Chunk } from "./chunk.ts";
 import { NO_CHUNKS } from "./chunk.ts";
+import type { Layout, Rights } from "./shared.ts";
+import { sharedLayout, sharedRights } from "./shared.ts";
 
 /** What few inodes have. Never changed in place. */
 export interface Extras {
@@ -46,6 +48,10 @@ export interface Totals {
   restricted: number;
 }
 
+/**
+ * There may be millions of these. A number that is a small integer (31 bits and a sign) lies in the object, any other in one of
+ * its own: so times and lengths are kept in two parts; and what many inodes have in common is one object for all (`shared.ts`).
+ */
 abstract class Attributes {
   readonly id: FileId;
   revision: number;
@@ -53,34 +59,86 @@ abstract class Attributes {
   refs = 1;
   /** The tree's epoch in which this object was made; see `Tree.protect`. */
   epoch: number;
-  /** Texts, each shared by all inodes that have it. */
-  owner: string;
-  group: string;
-  mode: number;
-  modifiedMs: number;
-  accessedMs: number;
-  extras: Extras | undefined = undefined;
   /** Of everything below and in it; kept by `seal`. */
   digest = 0;
+  extras: Extras | undefined = undefined;
+  private rights: Rights;
+  private modifiedHigh = 0;
+  private modifiedLow = 0;
+  private accessedHigh = 0;
+  private accessedLow = 0;
 
   constructor(id: FileId, epoch: number, like: Attributes | NewInode) {
     this.id = id;
     this.epoch = epoch;
     this.revision = like.revision;
-    this.owner = like.owner;
-    this.group = like.group;
-    this.mode = like.mode;
+    this.rights = like instanceof Attributes ? like.rights : sharedRights(like.owner, like.group, like.mode);
     this.modifiedMs = like.modifiedMs;
     this.accessedMs = like.accessedMs;
     this.extras = like.extras;
   }
 
+  get owner(): string {
+    return this.rights.owner;
+  }
+
+  set owner(owner: string) {
+    this.rights = sharedRights(owner, this.group, this.mode);
+  }
+
+  get group(): string {
+    return this.rights.group;
+  }
+
+  set group(group: string) {
+    this.rights = sharedRights(this.owner, group, this.mode);
+  }
+
+  get mode(): number {
+    return this.rights.mode;
+  }
+
+  set mode(mode: number) {
+    this.rights = sharedRights(this.owner, this.group, mode);
+  }
+
+  get modifiedMs(): number {
+    return this.modifiedHigh * LOW + this.modifiedLow;
+  }
+
+  set modifiedMs(ms: number) {
+    this.modifiedHigh = highOf(ms);
+    this.modifiedLow = lowOf(ms);
+  }
+
+  get accessedMs(): number {
+    return this.accessedHigh * LOW + this.accessedLow;
+  }
+
+  set accessedMs(ms: number) {
+    this.accessedHigh = highOf(ms);
+    this.accessedLow = lowOf(ms);
+  }
+
   protected attributesDigest(seed: number): number {
+    const { owner, group, mode } = this.rights;
     let hash = stirNumber(stirNumber(seed, this.id), this.revision);
-    hash = stir(hashText(hashText(hash, this.owner), this.group), this.mode);
+    hash = stir(hashText(hashText(hash, owner), group), mode);
     hash = stirNumber(stirNumber(hash, this.modifiedMs), this.accessedMs);
     return this.extras === undefined ? hash : extrasDigest(hash, this.extras);
   }
+}
+
+/** Of a whole number in [0, 2^53], the lower part counts up to here. */
+const LOW = 2 ** 30;
+
+/** `| 0`: what arithmetic gives need not be a small integer where its value is one. */
+function highOf(value: number): number {
+  return Math.floor(value / LOW) | 0;
+}
+
+function lowOf(value: number): number {
+  return (value % LOW) | 0;
 }
 
 /** What every new inode is given. */
@@ -89,6 +147,7 @@ export interface NewInode {
   readonly owner: string;
   readonly group: string;
   readonly mode: number;
+  /** Times: whole numbers, not negative. */
   readonly modifiedMs: number;
   readonly accessedMs: number;
   readonly extras: Extras | undefined;
@@ -98,15 +157,13 @@ export interface NewInode {
 export type StoredSegment = BlockId | string;
 
 export class FileNode extends Attributes {
-  length = 0;
-  replication: number;
-  readonly blockSize: number;
-  /** Set aside for the block that is being written, before replicas are counted; of a coded file, with its parity. */
-  reserved = 0;
-  /** Bytes of parity that belong to `length`; 0 unless the file is coded. */
-  parity = 0;
-  /** Replaced whole, never changed in place. */
-  segments: readonly StoredSegment[] = NO_SEGMENTS;
+  private lengthHigh = 0;
+  private lengthLow = 0;
+  private layout: Layout;
+  /** Undefined: both are 0, as of nearly all files. */
+  private aside: Aside | undefined = undefined;
+  /** One that is alone is kept without an array. */
+  private content: StoredSegment | readonly StoredSegment[] | undefined = undefined;
 
   constructor(
     id: FileId,
@@ -116,8 +173,57 @@ export class FileNode extends Attributes {
     blockSize: number,
   ) {
     super(id, epoch, like);
-    this.replication = replication;
-    this.blockSize = blockSize;
+    this.layout = sharedLayout(replication, blockSize);
+  }
+
+  get length(): number {
+    return this.lengthHigh * LOW + this.lengthLow;
+  }
+
+  set length(length: number) {
+    this.lengthHigh = highOf(length);
+    this.lengthLow = lowOf(length);
+  }
+
+  get replication(): number {
+    return this.layout.replication;
+  }
+
+  set replication(replication: number) {
+    this.layout = sharedLayout(replication, this.blockSize);
+  }
+
+  get blockSize(): number {
+    return this.layout.blockSize;
+  }
+
+  /** Set aside for the block that is being written, before replicas are counted; of a coded file, with its parity. */
+  get reserved(): number {
+    return this.aside?.reserved ?? 0;
+  }
+
+  set reserved(reserved: number) {
+    this.aside = asideOf(reserved, this.parity);
+  }
+
+  /** Bytes of parity that belong to `length`; 0 unless the file is coded. */
+  get parity(): number {
+    return this.aside?.parity ?? 0;
+  }
+
+  set parity(parity: number) {
+    this.aside = asideOf(this.reserved, parity);
+  }
+
+  /** Replaced whole, never changed in place. */
+  get segments(): readonly StoredSegment[] {
+    const { content } = this;
+    if (content === undefined) return NO_SEGMENTS;
+    return typeof content === "object" ? content : [content];
+  }
+
+  set segments(segments: readonly StoredSegment[]) {
+    this.content = segments.length > 1 ? segments : segments[0];
   }
 
   get kind(): "file" {
@@ -156,9 +262,8 @@ export class FileNode extends Attributes {
   copy(epoch: number): FileNode {
     const copy = new FileNode(this.id, epoch, this, this.replication, this.blockSize);
     copy.length = this.length;
-    copy.reserved = this.reserved;
-    copy.parity = this.parity;
-    copy.segments = this.segments;
+    copy.aside = this.aside;
+    copy.content = this.content;
     copy.digest = this.digest;
     return copy;
   }
@@ -250,6 +355,16 @@ export class Directory extends Attributes implements Totals {
 const LISTABLE_BY_ALL = 0o555;
 
 export type Inode = FileNode | Directory | LinkNode;
+
+/** What only files have that are being written or coded. */
+interface Aside {
+  readonly reserved: number;
+  readonly parity: number;
+}
+
+function asideOf(reserved: number, parity: number): Aside | undefined {
+  return reserved === 0 && parity === 0 ? undefined : { reserved, parity };
+}
 
 export const NO_SEGMENTS: readonly StoredSegment[] = [];
 

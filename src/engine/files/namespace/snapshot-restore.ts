@@ -294,7 +294,7 @@ class SnapshotReader {
 
   private readText(): string {
     const number = this.reader.uint32();
-    if (number === this.texts.length) this.texts.push(this.state.intern(this.reader.text()));
+    if (number === this.texts.length) this.texts.push(this.reader.text());
     const text = this.texts[number];
     if (text === undefined) throw corrupt("a number of no text");
     return text;

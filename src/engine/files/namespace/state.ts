@@ -62,8 +62,6 @@ export class NamespaceState {
   /** Log time of the command that is applied. */
   timeMs = 0;
   observer: NamespaceObserver | undefined = undefined;
-  /** Owners and groups: one string for all inodes that have it. */
-  private readonly texts = new Map<string, string>();
 
   constructor() {
     this.blocks.onChange = (record) => this.observer?.blockChanged(this.storedBlock(record.id)!);
@@ -102,13 +100,6 @@ export class NamespaceState {
     return coding !== undefined && unitOf(shard) < unitsOf(coding) ? record : undefined;
   }
 
-  intern(text: string): string {
-    const known = this.texts.get(text);
-    if (known !== undefined) return known;
-    this.texts.set(text, text);
-    return text;
-  }
-
   /** What an inode begins with that `access` makes in `parent`; `unmasked`: the mode before the umask. */
   newInode(
     parent: Directory,
@@ -123,8 +114,8 @@ export class NamespaceState {
     const policies: Extras = storagePolicy === undefined ? {} : { storagePolicy };
     return {
       revision: this.counters.revision,
-      owner: this.intern(access.caller.user),
-      group: this.intern(parent.group),
+      owner: access.caller.user,
+      group: parent.group,
       mode: acl.mode,
       modifiedMs: this.timeMs,
       accessedMs: this.timeMs,

@@ -54,8 +54,8 @@ export const ATTRIBUTE_OPERATIONS: Operations<
       }
     }
     change(state, found, (changed) => {
-      if (owner !== undefined) changed.owner = state.intern(owner);
-      if (group !== undefined) changed.group = state.intern(group);
+      if (owner !== undefined) changed.owner = owner;
+      if (group !== undefined) changed.group = group;
     });
   },
 
