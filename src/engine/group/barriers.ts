@@ -13,6 +13,7 @@ interface Waiter {
 }
 
 interface Round {
+  readonly id: number;
   waiters: readonly Waiter[];
   readonly askedMs: number;
   /** Known once the barrier was confirmed: the index that must be applied first. */
@@ -26,7 +27,11 @@ const ROUNDS_IN_FLIGHT = 1;
 export class Barriers {
   private readonly ask: (id: number) => void;
   private gathering: Waiter[] = [];
-  private rounds = new Map<number, Round>();
+  /**
+   * In the order they were asked: few at a time, in one array for ever. A Map would leave tables behind as rounds come and go;
+   * one that has grown old keeps the rounds in it, and all that waits for them, until the collector's next full run.
+   */
+  private readonly rounds: Round[] = [];
   private nextId = 1;
   private unconfirmed = 0;
   private lastByLease = false;
@@ -44,15 +49,15 @@ export class Barriers {
   start(nowMs: number): void {
     if (this.gathering.length === 0 || this.unconfirmed >= ROUNDS_IN_FLIGHT) return;
     const id = this.nextId++;
-    this.rounds.set(id, { waiters: this.gathering, askedMs: nowMs, index: undefined, lease: false });
+    this.rounds.push({ id, waiters: this.gathering, askedMs: nowMs, index: undefined, lease: false });
     this.unconfirmed++;
     this.gathering = [];
     this.ask(id);
   }
 
   confirmed(id: number, index: number, lease: boolean): void {
-    const round = this.rounds.get(id);
-    if (round === undefined || round.index !== undefined) return;
+    const round = this.unconfirmedRound(id);
+    if (round === undefined) return;
     round.index = index;
     round.lease = lease;
     this.unconfirmed--;
@@ -60,18 +65,19 @@ export class Barriers {
 
   /** No leader answered this round: its waiters gather again. */
   failed(id: number): void {
-    const round = this.rounds.get(id);
-    if (round === undefined || round.index !== undefined) return;
-    this.rounds.delete(id);
+    const round = this.unconfirmedRound(id);
+    if (round === undefined) return;
+    this.rounds.splice(this.rounds.indexOf(round), 1);
     this.unconfirmed--;
     this.gathering = [...round.waiters, ...this.gathering];
   }
 
   /** Calls back every read whose barrier is confirmed and applied. Rounds are answered in the order they were asked. */
   release(appliedIndex: number): void {
-    for (const [id, round] of this.rounds) {
-      if (round.index === undefined || round.index > appliedIndex) continue;
-      this.rounds.delete(id);
+    while (this.rounds.length > 0) {
+      const at = this.rounds.findIndex(({ index }) => index !== undefined && index <= appliedIndex);
+      if (at < 0) return;
+      const [round] = this.rounds.splice(at, 1) as [Round];
       this.lastByLease = round.lease;
       for (const waiter of round.waiters) waiter.done(undefined);
     }
@@ -79,9 +85,10 @@ export class Barriers {
 
   /** This node will not apply more for now: what waits for it is told why. */
   failUnapplied(appliedIndex: number, error: QuorateError): void {
-    for (const [id, round] of this.rounds) {
-      if (round.index === undefined || round.index <= appliedIndex) continue;
-      this.rounds.delete(id);
+    for (;;) {
+      const at = this.rounds.findIndex(({ index }) => index !== undefined && index > appliedIndex);
+      if (at < 0) return;
+      const [round] = this.rounds.splice(at, 1) as [Round];
       for (const waiter of round.waiters) waiter.done(error);
     }
   }
@@ -96,14 +103,13 @@ export class Barriers {
    * barrier was confirmed: this node may be cut off before it has applied what they wait for.
    */
   expire(askedBeforeMs: number, sinceBeforeMs: number): void {
-    for (const [id, round] of this.rounds) {
-      if (round.index === undefined && round.askedMs < askedBeforeMs) this.failed(id);
-    }
+    const old = this.rounds.filter(({ askedMs }) => askedMs < askedBeforeMs);
+    for (const { id } of old) this.failed(id);
     const late: Waiter[] = [];
     const keepYoung = (waiters: readonly Waiter[]): Waiter[] =>
       waiters.filter((waiter) => waiter.sinceMs >= sinceBeforeMs || !late.push(waiter));
     this.gathering = keepYoung(this.gathering);
-    for (const round of this.rounds.values()) {
+    for (const round of this.rounds) {
       if (round.index !== undefined) round.waiters = keepYoung(round.waiters);
     }
     if (late.length === 0) return;
@@ -112,10 +118,14 @@ export class Barriers {
   }
 
   failAll(error: QuorateError): void {
-    const waiters = [...this.rounds.values()].flatMap((round) => round.waiters).concat(this.gathering);
-    this.rounds.clear();
+    const waiters = this.rounds.flatMap((round) => round.waiters).concat(this.gathering);
+    this.rounds.length = 0;
     this.gathering = [];
     this.unconfirmed = 0;
     for (const waiter of waiters) waiter.done(error);
+  }
+
+  private unconfirmedRound(id: number): Round | undefined {
+    return this.rounds.find((round) => round.id === id && round.index === undefined);
   }
 }

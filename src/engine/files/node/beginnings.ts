@@ -7,31 +7,45 @@ import { erasurePolicy, groupCapacity } from "../namespace/erasure-policy.ts";
 import type { BlockId, Caller, FileStatus, Segment } from "../namespace/model.ts";
 import type { StoredBlock } from "../namespace/queries.ts";
 import type { WritingMeans } from "./block-sequence.ts";
-import type { Beginning } from "./file-writer.ts";
+import type { Beginning, Held } from "./file-writer.ts";
+import type { NamespaceLog } from "./namespace-log.ts";
 
 /** The reports of those who hold a block come by another way than the log: a moment may lie between. */
 const REPORT_WAIT_MS = 1_000;
 const REPORT_PATIENCE_MS = 5_000;
 const LOOK_MS = 20;
 
-export function creation(
-  { log }: WritingMeans,
-  command: Omit<CommandOf<"create">, "type" | "holder">,
-  exclude: ReadonlySet<NodeId>,
-): Beginning {
-  return {
-    isNew: true,
-    smallMax: log.machine.settings.inlineMaxBytes,
-    putSmall: (content) => log.change({ ...command, type: "put", content }),
-    async open(holder) {
-      const { status } = await log.change({ ...command, type: "create", holder });
-      const { id: file, replication } = status;
-      const coding = erasurePolicy(status.erasureCoding);
-      const blockSize = coding === undefined ? status.blockSize : groupCapacity(coding, status.blockSize);
-      const common = { file, length: 0, blockSize, replication, coding, exclude };
-      return { ...common, inline: undefined, goOn: undefined };
-    },
-  };
+export class Creation implements Beginning {
+  readonly isNew = true;
+  readonly smallMax: number;
+  private readonly log: NamespaceLog;
+  private readonly command: Omit<CommandOf<"create">, "type" | "holder">;
+  private readonly exclude: ReadonlySet<NodeId>;
+
+  constructor(
+    { log }: WritingMeans,
+    command: Omit<CommandOf<"create">, "type" | "holder">,
+    exclude: ReadonlySet<NodeId>,
+  ) {
+    this.log = log;
+    this.command = command;
+    this.exclude = exclude;
+    this.smallMax = log.machine.settings.inlineMaxBytes;
+  }
+
+  putSmall(content: string): Promise<FileStatus> {
+    return this.log.change(Object.assign({ type: "put", content } as const, this.command));
+  }
+
+  async open(holder: string): Promise<Held> {
+    const { log, command, exclude } = this;
+    const { status } = await log.change(Object.assign({ type: "create", holder } as const, command));
+    const { id: file, replication } = status;
+    const coding = erasurePolicy(status.erasureCoding);
+    const blockSize = coding === undefined ? status.blockSize : groupCapacity(coding, status.blockSize);
+    const common = { file, length: 0, blockSize, replication, coding, exclude };
+    return { ...common, inline: undefined, goOn: undefined };
+  }
 }
 
 /** `last`: the end of the file as it is now, a moment before the log is asked. */

@@ -1,4 +1,5 @@
 /** The door to the file system at one node: questions from its replica of the namespace, changes through the log, streams. */
+import { Bag } from "../../../runtime/bag.ts";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { Clock, NodeId } from "../../../runtime/world.ts";
 import type { BlockLink } from "../blocks/block-link.ts";
@@ -36,7 +37,7 @@ import type {
 import type { IntendedFile, NamespaceQueries, NamespaceStatistics } from "../namespace/queries.ts";
 import type { Replies } from "../namespace/replies.ts";
 import { orderBalance } from "./balance-order.ts";
-import { appending, creation } from "./beginnings.ts";
+import { appending, Creation } from "./beginnings.ts";
 import type { WritingMeans } from "./block-sequence.ts";
 import { checksumOf } from "./checksum.ts";
 import type { ReadingMeans } from "./file-reader.ts";
@@ -79,7 +80,7 @@ export class NodeFileSystem implements FileSystem {
   readonly node: NodeId;
   private readonly parts: FileSystemParts;
   private readonly log: NamespaceLog;
-  private readonly writers = new Set<NodeFileWriter>();
+  private readonly writers = new Bag<NodeFileWriter>();
   private lastWriter = 0;
   private stopped: QuorateError | undefined;
 
@@ -265,9 +266,20 @@ export class NodeFileSystem implements FileSystem {
 
   async create(path: string, caller: Caller, options: CreateOptions = {}): Promise<FileWriter> {
     await this.checkCreate(path, caller, options);
-    const { mode = 0o644, exclude = [] } = options;
-    const command = { ...intendedFile(path, caller, options), mode, unmaskedMode: undefined };
-    return this.writer(0, creation(this.parts.writing, command, new Set(exclude)));
+    const { mode = 0o644, exclude = [], replication, blockSize, createParents = true, overwrite } = options;
+    const existing = overwrite === true ? "replace" : "refuse";
+    // Named one by one: see "What an object costs" in docs/architecture.md.
+    const command = {
+      path,
+      caller,
+      mode,
+      unmaskedMode: undefined,
+      replication,
+      blockSize,
+      createParents,
+      existing,
+    } as const;
+    return this.writer(0, new Creation(this.parts.writing, command, new Set(exclude)));
   }
 
   async checkCreate(path: string, caller: Caller, options: CreateOptions = {}): Promise<void> {
@@ -317,10 +329,9 @@ export class NodeFileSystem implements FileSystem {
     if (this.stopped !== undefined) throw this.stopped;
     const holder = holderName(this.node, this.parts.life, ++this.lastWriter);
     const { writing, clock } = this.parts;
-    const writer: NodeFileWriter = new NodeFileWriter(writing, clock, holder, position, beginning, () =>
-      this.writers.delete(writer),
-    );
-    this.writers.add(writer);
+    const over = (): void => this.writers.remove(place);
+    const writer = new NodeFileWriter(writing, clock, holder, position, beginning, over);
+    const place = this.writers.add(writer);
     return writer;
   }
 

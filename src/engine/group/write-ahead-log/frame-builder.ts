@@ -125,7 +125,7 @@ export class FrameBuilder {
     const recordCount = records.length;
     writeFrameHead(
       this.head,
-      { ...site, frameBytes, recordCount, previousBytes, previousCount },
+      Object.assign({ frameBytes, recordCount, previousBytes, previousCount }, site),
       this.sealing,
     );
     this.previousHeaders = atLeast(this.previousHeaders, recordCount * RECORD_HEADER_BYTES);

@@ -1,6 +1,7 @@
 /** Room for a new entry: the parents that are missing, quotas, the limit of a directory. */
 import type { Access } from "../access.ts";
 import type { Directory, Inode, Totals } from "../inode.ts";
+import { noTotals } from "../inode.ts";
 import { pathOf } from "../path.ts";
 import { Refusal } from "../replies.ts";
 import type { Resolved } from "../resolve.ts";
@@ -12,7 +13,9 @@ export function checkRoom(state: NamespaceState, found: Resolved, totals: Partia
   const { names } = found;
   const there = directoriesOf(found);
   const missing = names.length - there.length;
-  state.checkQuota(there, names, { ...totals, directories: (totals.directories ?? 0) + missing });
+  const needed = Object.assign(noTotals(), totals);
+  needed.directories += missing;
+  state.checkQuota(there, names, needed);
   checkEntries(state, there.at(-1)!, pathOf(names, there.length - 1));
 }
 

@@ -4,6 +4,7 @@ import { unitsOf } from "../erasure-policy.ts";
 import type { FileNode } from "../inode.ts";
 import type { OpenRecord } from "../leases.ts";
 import { RECOVERING } from "../leases.ts";
+import type { BlockId, FileId } from "../model.ts";
 import { pathOf, shown } from "../path.ts";
 import type { AddedBlock } from "../replies.ts";
 import { Refusal } from "../replies.ts";
@@ -29,8 +30,7 @@ export const WRITING_OPERATIONS: Operations<
   create(state, command) {
     const holder = checkedHolder(command.holder);
     const { file, found, isDraft } = beginFile(state, command);
-    const record: OpenRecord = { ...NEW_RECORD, id: file.id, names: found.names, holder, draft: isDraft };
-    state.leases.set(record, state.timeMs);
+    state.leases.set(newRecord(file.id, found.names, holder, isDraft, undefined, []), state.timeMs);
     return { status: statusOf(state, file, found.names), block: undefined, inline: undefined };
   },
 
@@ -45,7 +45,7 @@ export const WRITING_OPERATIONS: Operations<
     const block = end !== undefined && end.length < file.blockSize ? end : undefined;
     const reserved = block === undefined ? 0 : file.blockSize - block.length;
     state.checkQuota(directoriesOf(found), found.names, { space: reserved * file.replication });
-    const record = { ...NEW_RECORD, id: file.id, names: found.names, holder, block: block?.id, pipeline };
+    const record = newRecord(file.id, found.names, holder, false, block?.id, pipeline);
     state.leases.set(record, state.timeMs);
     if (reserved > 0) state.editFile(record, (changed) => (changed.reserved = reserved));
     const stamp = state.counters.nextStamp++;
@@ -156,13 +156,16 @@ export const WRITING_OPERATIONS: Operations<
   renewLease: (state, { holder }) => state.leases.renew(holder, state.timeMs),
 };
 
-const NEW_RECORD = {
-  block: undefined,
-  aside: false,
-  draft: false,
-  pipeline: [],
-  recovery: undefined,
-} as const;
+function newRecord(
+  id: FileId,
+  names: readonly string[],
+  holder: string,
+  draft: boolean,
+  block: BlockId | undefined,
+  pipeline: readonly string[],
+): OpenRecord {
+  return { id, names, holder, block, aside: false, draft, pipeline, recovery: undefined };
+}
 
 function checkedHolder(holder: string): string {
   if (holder !== RECOVERING && holder.length <= 200) return holder;
