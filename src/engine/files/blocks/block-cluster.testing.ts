@@ -60,7 +60,7 @@ export class BlockCluster {
   start(id: NodeId): void {
     this.world.machine(id).start((world) => {
       world.network.setPeers(new Map(this.ids.map((peer) => [peer, peer])));
-      openBlockStore({ ...world, reservedBytes: 0 }, (store) => {
+      openBlockStore({ ...world, reservedBytes: 0, awakeReplicas: 1 }, (store) => {
         const link = new BlockLink({ self: id, ...world });
         const dataNode = new DataNode(link, store, {
           life: this.world.machine(id).starts,

@@ -7,6 +7,9 @@ import type { BlockStore, Outcome, ReadPiece, ReplicaWriter } from "./block-stor
 import { ChunkChecksums } from "./chunk-checksums.ts";
 import { openBlockStore } from "./disk-block-store.ts";
 
+/** What rests is made an object again by every call. */
+const LIMITS = { reservedBytes: 0, awakeReplicas: 1 };
+
 /** Bytes of a stream that `seed` names, from `from` on: the same wherever they are cut. */
 export function streamBytes(seed: number, from: number, length: number): Bytes {
   const out = allocateOwnedBytes(length);
@@ -33,7 +36,7 @@ export class TestStore {
     this.disk = new TestDisk(image);
     let opened: BlockStore | undefined;
     openBlockStore(
-      { disk: this.disk, clock: this.clock, random: seededRandom(1), reservedBytes: 0 },
+      { disk: this.disk, clock: this.clock, random: seededRandom(1), ...LIMITS },
       (store) => (opened = store),
     );
     this.clock.run(this.disk);
@@ -75,7 +78,7 @@ export class TestStore {
 export async function openStoreOn(disk: Disk, clock: TestClock): Promise<BlockStore> {
   return new Promise((resolve) => {
     const eager = Object.assign(Object.create(clock) as TestClock, { endOfTurn: setImmediate });
-    openBlockStore({ disk, clock: eager, random: seededRandom(1), reservedBytes: 0 }, resolve);
+    openBlockStore({ disk, clock: eager, random: seededRandom(1), ...LIMITS }, resolve);
   });
 }
 

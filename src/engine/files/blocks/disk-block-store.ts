@@ -35,6 +35,7 @@ import { scanReplicas } from "./replica-scan.ts";
 import { ReplicaTable } from "./replica-table.ts";
 import { Scrubber } from "./scrubber.ts";
 import { mismatch, StoredReplica, unusable, writeFailure } from "./stored-replica.ts";
+import { StoredReplicas } from "./stored-replicas.ts";
 
 export interface BlockStoreOptions {
   /** A directory of its own. */
@@ -43,6 +44,8 @@ export interface BlockStoreOptions {
   readonly random: Random;
   /** Bytes of the disk that blocks leave to others, the log above all. Default 256 MiB. */
   readonly reservedBytes?: number;
+  /** Replicas that are kept as objects though nobody works on them (`stored-replicas.ts`). Default 256. */
+  readonly awakeReplicas?: number;
 }
 
 const RESERVED_BYTES = 256 * 1024 * 1024;
@@ -50,15 +53,14 @@ const MAX_BYTES = 2 ** 52;
 
 /** Opens the store and calls back when every replica is known and verified as far as it must be (`replica-scan.ts`). */
 export function openBlockStore(options: BlockStoreOptions, done: (store: BlockStore) => void): void {
-  scanReplicas(options.disk, options.clock, (replicas) =>
-    done(new DiskBlockStore(options, new Map(replicas))),
-  );
+  const replicas = new StoredReplicas(options.awakeReplicas);
+  scanReplicas(options.disk, options.clock, replicas, () => done(new DiskBlockStore(options, replicas)));
 }
 
 class DiskBlockStore extends ReplicaTable implements BlockStore {
   private readonly scrubber: Scrubber;
 
-  constructor({ disk, random, reservedBytes }: BlockStoreOptions, replicas: Map<BlockId, StoredReplica>) {
+  constructor({ disk, random, reservedBytes }: BlockStoreOptions, replicas: StoredReplicas) {
     super(disk, reservedBytes ?? RESERVED_BYTES, replicas);
     this.scrubber = new Scrubber(this, random.float());
   }
@@ -100,7 +102,7 @@ class DiskBlockStore extends ReplicaTable implements BlockStore {
         closeFiles(files);
         return removeFiles(this.disk, id, () => done(writeFailure(id, error)));
       }
-      this.replicas.set(id, replica);
+      this.replicas.add(replica);
       done(undefined, this.startWriter(replica, files, durability, true));
       this.tell(replica);
     });
@@ -283,7 +285,7 @@ class DiskBlockStore extends ReplicaTable implements BlockStore {
   }
 
   get(id: BlockId): Replica | undefined {
-    return this.replicas.get(id)?.view();
+    return this.replicas.view(id);
   }
 
   verify(id: BlockId, done: Outcome<Replica>): void {
@@ -296,9 +298,9 @@ class DiskBlockStore extends ReplicaTable implements BlockStore {
   }
 
   *list(): Iterable<Replica> {
-    for (const id of [...this.replicas.keys()].sort((left, right) => left - right)) {
-      const replica = this.replicas.get(id);
-      if (replica !== undefined) yield replica.view();
+    for (const id of this.replicas.ids().sort()) {
+      const replica = this.replicas.view(id);
+      if (replica !== undefined) yield replica;
     }
   }
 
@@ -311,9 +313,7 @@ class DiskBlockStore extends ReplicaTable implements BlockStore {
   }
 
   space(): BlockSpace {
-    let usedBytes = 0;
-    for (const { record } of this.replicas.values())
-      usedBytes += record.length + sumPosition(fullChunks(record.length));
+    const usedBytes = this.replicas.usedBytes();
     // A disk may claim to be endless (network file systems do); a figure on the wire may not.
     const free = Math.min(this.disk.freeBytes(), MAX_BYTES);
     return {

@@ -5,6 +5,7 @@ import type { Replica } from "./block-store.ts";
 import type { BlockNode, Locations, ReplicaLocation } from "./locations.ts";
 import { DEAD_AFTER_MS, STALE_AFTER_MS } from "./locations.ts";
 import type { BlockReport, Heartbeat } from "./protocol.ts";
+import { ReportedReplicas } from "./reported-replicas.ts";
 
 /** Of a node that was not heard yet. */
 const NO_LIFE = -1;
@@ -16,10 +17,10 @@ interface Reporting {
   life: number;
   /** Number of the last report; undefined: a full one is awaited. */
   sequence: number | undefined;
-  /** A full report that is not complete. */
-  parts: Replica[];
+  /** A full report that is not complete: what it said so far, and the part that must come next. */
+  incoming: ReportedReplicas | undefined;
   nextPart: number;
-  replicas: Map<BlockId, Replica>;
+  replicas: ReportedReplicas;
 }
 
 export interface LocationObserver {
@@ -79,7 +80,7 @@ export class LocationTable implements Locations {
   forget(id: NodeId): void {
     const node = this.reporting.get(id);
     if (node === undefined) return;
-    for (const block of node.replicas.keys()) this.remove(node, block);
+    for (const block of node.replicas.ids()) this.remove(node, block);
     this.reporting.delete(id);
   }
 
@@ -146,12 +147,12 @@ export class LocationTable implements Locations {
   }
 
   blocksOf(node: NodeId): Iterable<BlockId> {
-    return this.reporting.get(node)?.replicas.keys() ?? [];
+    return this.reporting.get(node)?.replicas.ids() ?? [];
   }
 
   /** All blocks of which a replica was reported, each once for every node that did. */
   *blocks(): Iterable<BlockId> {
-    for (const { replicas } of this.reporting.values()) yield* replicas.keys();
+    for (const { replicas } of this.reporting.values()) yield* replicas.ids();
   }
 
   private isLive(node: NodeId, nowMs: number): boolean {
@@ -187,9 +188,9 @@ export class LocationTable implements Locations {
         heardMs: -Infinity,
         life: NO_LIFE,
         sequence: undefined,
-        parts: [],
+        incoming: undefined,
         nextPart: 0,
-        replicas: new Map(),
+        replicas: new ReportedReplicas(),
       };
       this.reporting.set(id, node);
     }
@@ -202,7 +203,7 @@ export class LocationTable implements Locations {
     node.life = life;
     // What it had may be there still: it is believed until the full report says otherwise.
     node.sequence = undefined;
-    node.nextPart = 0;
+    node.incoming = undefined;
     if (isRestart) this.observer.restarted(node.id);
   }
 
@@ -225,36 +226,34 @@ export class LocationTable implements Locations {
     full: { readonly part: number; readonly last: boolean },
   ): boolean {
     if (full.part === 0) {
-      node.parts = [];
+      node.incoming = new ReportedReplicas();
       node.nextPart = 0;
     }
-    if (full.part !== node.nextPart) return false;
+    const { incoming, replicas: before } = node;
+    if (incoming === undefined || full.part !== node.nextPart) return false;
     node.nextPart++;
-    node.parts.push(...replicas);
+    for (const replica of replicas) incoming.put(replica);
     if (!full.last) return true;
-    const { parts } = node;
-    const before = node.replicas;
-    node.parts = [];
-    node.nextPart = 0;
+    node.incoming = undefined;
     node.sequence = sequence;
-    node.replicas = new Map();
-    for (const replica of parts) {
-      before.delete(replica.id);
-      this.put(node, replica);
-    }
-    for (const block of before.keys()) this.remove(node, block);
+    node.replicas = incoming;
+    for (const block of incoming.ids()) this.changed(node, block);
+    for (const block of before.ids()) if (!incoming.has(block)) this.changed(node, block);
     return true;
   }
 
   private put(node: Reporting, replica: Replica): void {
-    node.replicas.set(replica.id, replica);
-    // The node itself says so after it was told of the complaint: it has looked.
-    this.forgetDamage(replica.id, node.id);
-    this.observer.changed(replica.id);
+    node.replicas.put(replica);
+    this.changed(node, replica.id);
   }
 
   private remove(node: Reporting, block: BlockId): void {
-    node.replicas.delete(block);
+    node.replicas.remove(block);
+    this.changed(node, block);
+  }
+
+  private changed(node: Reporting, block: BlockId): void {
+    // The node itself says so after it was told of the complaint: it has looked.
     this.forgetDamage(block, node.id);
     this.observer.changed(block);
   }

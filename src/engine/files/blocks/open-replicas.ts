@@ -27,19 +27,28 @@ export class OpenReplicas {
     replica: StoredReplica,
     done: (error: Error | undefined, files: ReplicaFiles | undefined, free: () => void) => void,
   ): void {
+    replica.readers++;
     const known = this.opened.get(replica);
     if (known !== undefined) {
       this.opened.delete(replica);
       this.opened.set(replica, known);
-      return this.lend(known, done);
+      return this.lend(replica, known, done);
     }
     openFiles(this.disk, replica.id, (error, files) => {
-      if (files === undefined) return done(error, undefined, () => undefined);
+      if (files === undefined) {
+        replica.readers--;
+        return done(error, undefined, () => undefined);
+      }
       const opened: Opened = { files, users: 0, forgotten: replica.gone || this.opened.has(replica) };
       if (!opened.forgotten) this.opened.set(replica, opened);
-      this.lend(opened, done);
+      this.lend(replica, opened, done);
       this.closeIdle();
     });
+  }
+
+  /** Whether its files are open, or stay so for the next reader. */
+  has(replica: StoredReplica): boolean {
+    return this.opened.has(replica);
   }
 
   /** Closes them when the last reader is through. */
@@ -56,12 +65,14 @@ export class OpenReplicas {
   }
 
   private lend(
+    replica: StoredReplica,
     opened: Opened,
     done: (error: Error | undefined, files: ReplicaFiles | undefined, free: () => void) => void,
   ): void {
     opened.users++;
     done(undefined, opened.files, () => {
       opened.users--;
+      replica.readers--;
       if (opened.forgotten && opened.users === 0) closeFiles(opened.files);
     });
   }

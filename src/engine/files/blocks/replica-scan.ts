@@ -3,6 +3,7 @@ import type { Bytes } from "../../../runtime/bytes.ts";
 import { NO_BYTES } from "../../../runtime/bytes.ts";
 import type { Clock, Disk } from "../../../runtime/world.ts";
 import type { BlockId } from "../namespace/model.ts";
+import { NumberTable } from "../namespace/number-table.ts";
 import {
   closeFiles,
   idOfName,
@@ -16,38 +17,36 @@ import type { ReadFault, ReplicaFiles } from "./replica-files.ts";
 import type { ReplicaRecord } from "./replica-record.ts";
 import { HEADER_BYTES, readHeader } from "./replica-record.ts";
 import { StoredReplica } from "./stored-replica.ts";
+import type { StoredReplicas } from "./stored-replicas.ts";
 
 /** Headers that are read before others get their turn. */
 const SLICE = 32;
 
+const FILE_BITS = { block: 1, sums: 2 } as const;
+const BOTH_FILES: number = FILE_BITS.block | FILE_BITS.sums;
+
 /**
- * Finds the replicas of a directory. A finished replica whose two records say so is taken at its word: it was durable before
- * the second was written. Of any other the bytes are verified: the newest record counts whose bytes are all there. Files that
- * never became a replica (a creation or deletion that a crash cut short) are removed.
+ * Adds the replicas of a directory to `found`. A finished replica whose two records say so is taken at its word: it was
+ * durable before the second was written. Of any other the bytes are verified: the newest record counts whose bytes are all
+ * there. Files that never became a replica (a creation or deletion that a crash cut short) are removed.
  */
-export function scanReplicas(
-  disk: Disk,
-  clock: Clock,
-  done: (replicas: ReadonlyMap<BlockId, StoredReplica>) => void,
-): void {
-  const found = new Map<BlockId, StoredReplica>();
-  const kinds = new Map<BlockId, Set<string>>();
+export function scanReplicas(disk: Disk, clock: Clock, found: StoredReplicas, done: () => void): void {
+  const files = new NumberTable({ numbers: 0, bytes: 1 });
   for (const name of disk.list()) {
     const named = idOfName(name);
     if (named === undefined) continue;
-    const seen = kinds.get(named.id);
-    if (seen === undefined) kinds.set(named.id, new Set([named.kind]));
-    else seen.add(named.kind);
+    const row = files.rowFor(named.id);
+    files.setByte(row, 0, files.byte(row, 0) | FILE_BITS[named.kind]);
   }
-  const ids = [...kinds.keys()].sort((left, right) => left - right);
+  const ids = Float64Array.from(files.keys()).sort();
   const next = (at: number): void => {
     const id = ids[at];
-    if (id === undefined) return done(found);
+    if (id === undefined) return done();
     const goOn = (): void => (at % SLICE === 0 ? clock.endOfTurn(() => next(at + 1)) : next(at + 1));
-    if (kinds.get(id)?.size !== 2) return removeFiles(disk, id, goOn);
+    if (files.byte(files.find(id), 0) !== BOTH_FILES) return removeFiles(disk, id, goOn);
     judge(disk, id, (replica) => {
       if (replica === undefined) return removeFiles(disk, id, goOn);
-      found.set(id, replica);
+      found.add(replica);
       goOn();
     });
   };

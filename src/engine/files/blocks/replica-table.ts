@@ -20,6 +20,7 @@ import type { ReplicaRecord } from "./replica-record.ts";
 import { DiskReplicaWriter } from "./replica-writer.ts";
 import type { StoredReplica } from "./stored-replica.ts";
 import { mismatch, unusable, writeFailure } from "./stored-replica.ts";
+import type { StoredReplicas } from "./stored-replicas.ts";
 
 /** How many bytes may be written before the disk is asked again how much is free. */
 const ADMITTED_BYTES = 8 * 1024 * 1024;
@@ -32,24 +33,25 @@ export class ReplicaTable {
   readonly disk: Disk;
   readonly open: OpenReplicas;
   readonly reservedBytes: number;
-  readonly replicas: Map<BlockId, StoredReplica>;
+  readonly replicas: StoredReplicas;
   readonly listeners: ((replica: Replica | undefined, id: BlockId) => void)[] = [];
   /** Changes that wait for their turn. */
   private readonly turns = new Map<BlockId, (() => void)[]>();
   private admitted = 0;
   private closing: (() => void) | undefined;
 
-  constructor(disk: Disk, reservedBytes: number, replicas: Map<BlockId, StoredReplica>) {
+  constructor(disk: Disk, reservedBytes: number, replicas: StoredReplicas) {
     this.disk = disk;
     this.reservedBytes = reservedBytes;
     this.replicas = replicas;
     this.open = new OpenReplicas(disk);
+    replicas.isNeeded = (replica) => this.turns.has(replica.id) || this.open.has(replica);
   }
 
   /** Waits for what is under way; writers fail. */
   close(done: () => void): void {
     this.closing = done;
-    for (const { writer } of this.replicas.values()) writer?.release();
+    for (const { writer } of this.replicas.awake()) writer?.release();
     this.closeWhenIdle();
   }
 
@@ -190,7 +192,7 @@ export class ReplicaTable {
 
   private closeWhenIdle(): void {
     if (this.closing === undefined || this.turns.size > 0) return;
-    const writer = [...this.replicas.values()].find((replica) => replica.writer !== undefined)?.writer;
+    const writer = [...this.replicas.awake()].find((replica) => replica.writer !== undefined)?.writer;
     if (writer !== undefined) return writer.stop(() => this.closeWhenIdle());
     const done = this.closing;
     this.closing = undefined;

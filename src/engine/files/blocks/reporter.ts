@@ -96,12 +96,19 @@ export class Reporter {
   }
 
   private reportAll(to: NodeId): void {
-    const all = [...this.store.list()];
-    const parts = Math.max(1, Math.ceil(all.length / PART_REPLICAS));
-    for (let part = 0; part < parts; part++) {
-      const replicas = all.slice(part * PART_REPLICAS, (part + 1) * PART_REPLICAS);
-      this.link.send(to, this.report({ full: { part, last: part === parts - 1 }, replicas, removed: [] }));
+    let replicas: Replica[] = [];
+    let part = 0;
+    const send = (last: boolean): void => {
+      this.link.send(to, this.report({ full: { part, last }, replicas, removed: [] }));
+      replicas = [];
+      part++;
+    };
+    for (const replica of this.store.list()) {
+      // Whether a part is the last one shows when another replica follows.
+      if (replicas.length === PART_REPLICAS) send(false);
+      replicas.push(replica);
     }
+    send(true);
   }
 
   private report(content: Pick<BlockReport, "full" | "replicas" | "removed">): BlockReport {

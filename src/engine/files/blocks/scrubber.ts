@@ -13,12 +13,12 @@ import { unusable, writeFailure } from "./stored-replica.ts";
 
 export class Scrubber {
   private readonly table: ReplicaTable;
-  private round: { readonly ids: readonly BlockId[]; readonly at: number; readonly offset: number };
+  private round: { readonly ids: Float64Array; readonly at: number; readonly offset: number };
 
   /** `start`: in [0, 1), where in the first round to begin; a node that is often restarted would never come to the last. */
   constructor(table: ReplicaTable, start: number) {
     this.table = table;
-    const ids = [...table.replicas.keys()];
+    const ids = table.replicas.ids();
     this.round = { ids, at: Math.floor(start * ids.length), offset: 0 };
   }
 
@@ -26,7 +26,7 @@ export class Scrubber {
   step(maxBytes: number, done: Outcome<number>): void {
     const { round } = this;
     if (round.at >= round.ids.length) {
-      this.round = { ids: [...this.table.replicas.keys()], at: 0, offset: 0 };
+      this.round = { ids: this.table.replicas.ids(), at: 0, offset: 0 };
       if (this.round.ids.length === 0 || round.ids.length === 0) return done(undefined, 0);
     }
     const { ids, at, offset } = this.round;

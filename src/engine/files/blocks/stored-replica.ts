@@ -1,4 +1,4 @@
-/** A replica as its node knows it: what is durable of it, and who writes it. */
+/** A replica as its node knows it while somebody works on it: what is durable of it, who writes it, how many read it. */
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { BlockId } from "../namespace/model.ts";
 import type { Replica, ReplicaState } from "./block-store.ts";
@@ -11,9 +11,11 @@ export class StoredReplica {
   /** Why its bytes are not to be trusted, if so. */
   damage: string | undefined;
   writer: DiskReplicaWriter | undefined;
+  /** Those who have its files, or wait for them to be opened. */
+  readers = 0;
   /** Grows when bytes that could be read may change: a reader that sees another one than at its begin knows nothing. */
   epoch = 0;
-  /** It was deleted or replaced. */
+  /** It was deleted or replaced, or rests (`stored-replicas.ts`): what this says does not hold any more. */
   gone = false;
 
   constructor(record: ReplicaRecord, damage?: string) {

@@ -288,7 +288,7 @@ export function snapshots(state: NamespaceState, path: string, caller: Caller): 
 }
 
 export function* blocks(state: NamespaceState): Generator<StoredBlock> {
-  for (const { id } of state.blocks.all()) yield state.storedBlock(id)!;
+  for (const id of state.blocks.ids()) yield state.storedBlock(id)!;
 }
 
 export function* openFiles(state: NamespaceState): Generator<OpenFile> {

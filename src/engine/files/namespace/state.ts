@@ -64,8 +64,8 @@ export class NamespaceState {
   observer: NamespaceObserver | undefined = undefined;
 
   constructor() {
-    this.blocks.onChange = (record) => this.observer?.blockChanged(this.storedBlock(record.id)!);
-    this.blocks.onRemove = ({ id, policy }) => this.observer?.blockRemoved(id, numbersOf(policy));
+    this.blocks.onChange = (id) => this.observer?.blockChanged(this.storedBlock(id)!);
+    this.blocks.onRemove = (id, policy) => this.observer?.blockRemoved(id, numbersOf(policy));
     this.leases.onChange = (id, before) => this.onLeaseChange(id, before);
   }
 

@@ -90,6 +90,8 @@ export class FilesCluster {
             group,
             address: (node) => `${node}:9870`,
             reservedBytes: 0,
+            // What rests is made an object again by every call.
+            awakeReplicas: 1,
             settings: { ...SMALL_FILES, ...this.options.settings },
             drawKey: () => "5e".repeat(32),
             ...this.options.node,

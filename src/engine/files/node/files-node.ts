@@ -39,6 +39,8 @@ export interface FilesNodeOptions {
   readonly durability?: ReplicaDurability;
   /** Bytes of the disk that blocks leave to others, the log above all. Default 256 MiB. */
   readonly reservedBytes?: number;
+  /** See `BlockStoreOptions`; tests choose fewer. */
+  readonly awakeReplicas?: number;
   /** Bytes a second of one copy that repairs or balances. Default 32 MiB. */
   readonly copyBandwidth?: number;
   /** Bytes a second that the scrubber reads. Default 4 MiB; 0: it does not run. */
@@ -222,8 +224,12 @@ export class FilesNode {
 /** Opens the blocks of this node's disk, and takes up its part. */
 export function openFilesNode(options: FilesNodeOptions, done: (node: FilesNode) => void): void {
   const { disk, clock, random } = options.world;
-  const reserved = options.reservedBytes === undefined ? {} : { reservedBytes: options.reservedBytes };
-  openBlockStore({ disk, clock, random, ...reserved }, (store) => done(new FilesNode(options, store)));
+  const { reservedBytes, awakeReplicas } = options;
+  const limits = {
+    ...(reservedBytes === undefined ? {} : { reservedBytes }),
+    ...(awakeReplicas === undefined ? {} : { awakeReplicas }),
+  };
+  openBlockStore({ disk, clock, random, ...limits }, (store) => done(new FilesNode(options, store)));
 }
 
 function standingOf(

@@ -35,6 +35,8 @@ export interface SwarmOptions {
   readonly keeper?: NonNullable<FilesClusterOptions["keeper"]>;
   /** A disk decays. Default true. */
   readonly decays?: boolean;
+  /** Replicas rest as soon as nobody works on them (`blocks/stored-replicas.ts`). Default false. */
+  readonly resting?: boolean;
 }
 
 export interface SwarmResult {
@@ -81,7 +83,12 @@ export class Swarm {
       mayDecay: options.decays !== false,
       ...(options.keeper === undefined ? {} : { keeper: options.keeper }),
       settings: { leaseSoftMs: 3_000, leaseHardMs: 8_000 },
-      node: { safeModeExtensionMs: 100, scrubBandwidth: 1 << 20, reservedBytes: RESERVED_BYTES },
+      node: {
+        safeModeExtensionMs: 100,
+        scrubBandwidth: 1 << 20,
+        reservedBytes: RESERVED_BYTES,
+        awakeReplicas: options.resting === true ? 1 : 256,
+      },
     });
     this.random = this.cluster.world.random.split("swarm");
   }

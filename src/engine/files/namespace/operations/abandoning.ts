@@ -31,7 +31,7 @@ function goBack(state: NamespaceState, record: OpenRecord, length: number): bool
     throw new Refusal("ARGUMENT_INVALID", `inode ${record.id} has ${file.length} bytes, not ${length}`);
   }
   const { kept, dropped, last, lastLength } = split(state, file.segments, length);
-  const known = last === undefined ? 0 : state.blocks.of(last).length;
+  const known = last === undefined ? 0 : state.blocks.lengthOf(last);
   const mustCut = last !== undefined && (last === record.block || known > lastLength);
   state.editFile(record, (changed) => {
     changed.segments = kept;
@@ -90,7 +90,7 @@ function split(
   for (const segment of segments) {
     if (offset >= length) break;
     begins = offset;
-    offset += typeof segment === "string" ? segment.length : state.blocks.of(segment).length;
+    offset += typeof segment === "string" ? segment.length : state.blocks.lengthOf(segment);
     count++;
   }
   const last = segments[count - 1];

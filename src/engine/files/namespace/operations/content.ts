@@ -307,7 +307,7 @@ function cut(state: NamespaceState, found: Resolved, file: FileNode, length: num
   let offset = 0;
   let count = 0;
   for (const segment of file.segments) {
-    const size = typeof segment === "string" ? segment.length : state.blocks.of(segment).length;
+    const size = typeof segment === "string" ? segment.length : state.blocks.lengthOf(segment);
     if (offset + size > length) break;
     offset += size;
     count++;

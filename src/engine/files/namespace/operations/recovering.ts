@@ -162,7 +162,7 @@ function finish(state: NamespaceState, record: OpenRecord, stamp: number, length
 function copyLast(state: NamespaceState, record: OpenRecord, copyTo: number): void {
   const stamp = state.counters.nextStamp++;
   state.blocks.change(copyTo, { stamp });
-  const truncateTo = state.blocks.of(copyTo).length;
+  const truncateTo = state.blocks.lengthOf(copyTo);
   const recovery = { stamp, truncateTo, copyTo, startedMs: state.timeMs };
   state.leases.set({ ...record, recovery }, state.timeMs);
 }

@@ -87,7 +87,7 @@ export const WRITING_OPERATIONS: Operations<
   abandonBlock(state, command) {
     const record = heldBy(state, command);
     if (record.block !== command.block) throw notItsBlock(record, command.block);
-    if (state.blocks.of(command.block).length > 0) {
+    if (state.blocks.lengthOf(command.block) > 0) {
       throw new Refusal("FILE_OPERATION_REFUSED", "a block with acknowledged bytes cannot be abandoned");
     }
     dropBlock(state, record);
@@ -197,7 +197,7 @@ function isRepeated(
   file: FileNode,
   previous: WrittenBlock | undefined,
 ): boolean {
-  if (record.block === undefined || state.blocks.of(record.block).length > 0) return false;
+  if (record.block === undefined || state.blocks.lengthOf(record.block) > 0) return false;
   if (previous?.id === record.block) return false;
   const before = record.aside ? undefined : file.segments.at(-2);
   return previous === undefined ? typeof before !== "number" : previous.id === before;
@@ -228,7 +228,7 @@ function checkPrevious(
 }
 
 function checkLength(state: NamespaceState, record: OpenRecord, file: FileNode, written: WrittenBlock): void {
-  const least = state.blocks.of(written.id).length;
+  const least = state.blocks.lengthOf(written.id);
   const needed = record.aside && written.length > 0 ? Math.max(least, inlineEnd(file)) : least;
   const most = file.blockCapacity;
   if (written.length >= needed && written.length <= most) return;
@@ -244,12 +244,12 @@ function inlineEnd(file: FileNode): number {
 /** By how much the file grows when the block is committed. */
 function growthOf(state: NamespaceState, record: OpenRecord, file: FileNode, written: WrittenBlock): number {
   if (record.aside) return written.length === 0 ? 0 : written.length - inlineEnd(file);
-  return written.length - state.blocks.of(written.id).length;
+  return written.length - state.blocks.lengthOf(written.id);
 }
 
 /** As `growthOf`, of its parity. */
 function parityGrowthOf(state: NamespaceState, file: FileNode, written: WrittenBlock): number {
-  return file.parityOf(written.length) - file.parityOf(state.blocks.of(written.id).length);
+  return file.parityOf(written.length) - file.parityOf(state.blocks.lengthOf(written.id));
 }
 
 /** What was acknowledged of the open block is in the file from now on. */
@@ -261,7 +261,7 @@ export function commit(
 ): void {
   const growth = growthOf(state, record, file, written);
   const parityGrowth = parityGrowthOf(state, file, written);
-  if (written.length !== state.blocks.of(written.id).length) {
+  if (written.length !== state.blocks.lengthOf(written.id)) {
     state.blocks.change(written.id, { length: written.length });
   }
   state.editFile(record, (changed) => {
