@@ -94,6 +94,7 @@ export function createNode(
     commands: [...DATA_COMMANDS, ...SESSION_SPECS],
     scripts,
     hashSecret: world.random.next32(),
+    stopwatchMs: () => world.clock.monotonicMs(),
     complain: (problem) => world.logger.log("error", "keyspace.malformed-command", { problem }),
   });
   machine.publish = (channel, message) => cluster.deliver(channel, message);

@@ -12,6 +12,7 @@ import { AccessClock } from "./access-clock.ts";
 import type { CollectionReaders } from "./collection-readers.ts";
 import { COLLECTION_READERS } from "./collection-readers.ts";
 import { decodeLogged, encodeCommand } from "./command-codec.ts";
+import type { ScriptTally } from "./command-statistics.ts";
 import { CommandTable } from "./command-table.ts";
 import type { CommandSpec } from "./command.ts";
 import { hashText, stir, stirNumber } from "../../wire/digest.ts";
@@ -46,6 +47,8 @@ export interface KeyspaceOptions {
   readonly publish?: (channel: string, message: string) => void;
   /** Told of an entry of the log that is no command, and so changed nothing. Default: nobody. */
   readonly complain?: (problem: string) => void;
+  /** Monotonic milliseconds, to measure what scripts call; nothing of them reaches the state. Default: no time passes. */
+  readonly stopwatchMs?: () => number;
   /** Default: those of `collection-readers.ts`. */
   readonly collections?: CollectionReaders;
   /** 32 bits that clients must not know, for the tables of keys; nothing of them reaches the state. Default 0: for tests. */
@@ -81,7 +84,7 @@ export class KeyspaceMachine implements Keyspace {
   private readonly hashSecret: number;
   private readonly complain: ((problem: string) => void) | undefined;
   private cut: KeyspaceCut | undefined;
-  /** To the command that was carried out last, applied or queried, while scripts are watched. */
+  /** To the command that was carried out last, applied or queried, if scripts called something. */
   private lastReply: Reply = null;
   /** When the last command of upkeep was handed out, log time; -Infinity once it was applied. */
   private upkeepSinceMs = -Infinity;
@@ -97,7 +100,7 @@ export class KeyspaceMachine implements Keyspace {
       { length: DATABASE_COUNT },
       (_, index) => new StoredDatabase(index, this.moment, this.clock, this.counters, this.hashSecret),
     );
-    this.executor = new Executor(this, this.moment, this.chance);
+    this.executor = new Executor(this, this.moment, this.chance, options.stopwatchMs ?? (() => 0));
   }
 
   decode(bytes: Bytes): KeyspaceCommand {
@@ -168,12 +171,20 @@ export class KeyspaceMachine implements Keyspace {
    */
   watchScripts(watched: boolean): void {
     this.executor.scriptCalls = watched ? new ScriptCalls() : undefined;
-    this.lastReply = null;
   }
 
   /** What scripts called of the command that was just answered with `reply`; none when another was carried out since. */
   scriptCalls(reply: Reply): readonly ScriptCall[] {
     return reply === this.lastReply ? (this.executor.scriptCalls?.list ?? []) : [];
+  }
+
+  /**
+   * How often scripts called what, of the command that was just answered with `reply`; undefined: they called nothing, or another
+   * command was carried out since. Used again for the next command. It is this replica's own.
+   */
+  scriptTally(reply: Reply): ScriptTally | undefined {
+    const { tally } = this.executor;
+    return tally.none || reply !== this.lastReply ? undefined : tally;
   }
 
   /** The keys of commands that will be carried out next are looked for together; a run of `calls` looks for its own. */
@@ -301,10 +312,11 @@ export class KeyspaceMachine implements Keyspace {
   private forgetScriptCalls(): void {
     this.executor.place = 0;
     this.executor.scriptCalls?.clear();
+    this.executor.tally.clear();
   }
 
   private noteReply(reply: Reply): Reply {
-    if (this.executor.scriptCalls !== undefined) this.lastReply = reply;
+    this.lastReply = this.executor.tally.none ? null : reply;
     return reply;
   }
 

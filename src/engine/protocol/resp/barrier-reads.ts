@@ -2,12 +2,13 @@
  * A connection's reads behind a barrier: they gather, one barrier holds for all of them, and they are answered in one go from
  * the local machine. The next ones gather while it is under way. What cannot be answered so is ordered by the log instead.
  */
+import { ScriptTally } from "../../keyspace/command-statistics.ts";
 import { ScriptCalls } from "../../keyspace/script-calls.ts";
 import { TICK_NEEDED } from "../../keyspace/moment.ts";
 import type { Reply } from "../../keyspace/reply.ts";
 import { ReplyError } from "../../keyspace/reply.ts";
 import type { Connection } from "./connection.ts";
-import type { ServerContext } from "./context.ts";
+import { countScripts, type ServerContext } from "./context.ts";
 import type { LoggedWrites } from "./logged-writes.ts";
 import { PAUSED_OUTPUT } from "./pause-reasons.ts";
 import type { Answers, Outcome, Request } from "./request.ts";
@@ -96,13 +97,16 @@ export class BarrierReads {
     const watched = !this.server.monitors.none;
     const outcomes: Outcome[] = [];
     const scriptCalls = new ScriptCalls();
+    let tally: ScriptTally | undefined;
     let outputBytes = 0;
     for (const request of batch) {
       const outcome = this.read(request);
       if (outcome === TICK_NEEDED) break;
       outcomes.push(outcome);
-      if (watched && request.route.kind === "read") {
-        scriptCalls.addAll(machine.scriptCalls(outcome as Reply));
+      if (request.route.kind === "read") {
+        const called = machine.scriptTally(outcome as Reply);
+        if (called !== undefined) (tally ??= new ScriptTally()).addAll(called);
+        if (watched) scriptCalls.addAll(machine.scriptCalls(outcome as Reply));
       }
       if (typeof outcome === "string") outputBytes += outcome.length;
       else if (outcome !== null && typeof outcome === "object") outputBytes += ROUGH_AGGREGATE_BYTES;
@@ -115,7 +119,9 @@ export class BarrierReads {
       }
       outcomes.length = 0;
       scriptCalls.clear();
+      tally = undefined;
     }
+    countScripts(this.server, tally);
     if (watched) this.server.monitors.showCalls(scriptCalls.list);
     this.order.settleAll(batch, outcomes);
     this.finishRest(batch.slice(outcomes.length), outputBytes > BATCH_OUTPUT_MAX_BYTES);

@@ -59,6 +59,7 @@ export class TestNode implements KeyspaceNode {
     const { scripts } = options;
     this.machine = createKeyspace({
       commands: [...DATA_COMMANDS, ...SESSION_SPECS],
+      stopwatchMs: () => performance.now(),
       ...(scripts && { scripts }),
     });
     this.machine.publish = (channel, message) => void this.deliver(channel, message);

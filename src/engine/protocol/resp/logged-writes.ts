@@ -11,7 +11,7 @@ import type { KeyspaceCommand } from "../../keyspace/keyspace-command.ts";
 import type { Reply } from "../../keyspace/reply.ts";
 import { ReplyError } from "../../keyspace/reply.ts";
 import type { Connection } from "./connection.ts";
-import type { ServerContext } from "./context.ts";
+import { countScripts, type ServerContext } from "./context.ts";
 import type { Answers, Request } from "./request.ts";
 import { WriteRun } from "./write-run.ts";
 
@@ -46,7 +46,7 @@ export class LoggedWrites {
     const { database, args } = request;
     const encoded = encodeCall(database, encodeRequest(args));
     this.write({ type: "call", database, args }, encoded, (reply) => {
-      this.showScripts(reply);
+      this.noteScripts(reply);
       this.answers.settle(request, reply);
     });
   }
@@ -67,7 +67,7 @@ export class LoggedWrites {
     if (encoded === undefined) return this.refuseRun(requests);
     this.server.node.write(command, encoded, (reply) => {
       this.inFlight -= requests.length;
-      this.showScripts(reply);
+      this.noteScripts(reply);
       // Of several: one reply each, or what kept the log from taking them.
       const replies = isReplies(reply) && command.type === "calls" ? reply : requests.map(() => reply);
       this.answers.settleAll(requests, replies);
@@ -85,9 +85,10 @@ export class LoggedWrites {
     this.connection.closeAfterReplies();
   }
 
-  /** What scripts called that are answered with this. */
-  private showScripts(reply: Reply): void {
+  /** Counts and shows what scripts called that are answered with this. */
+  private noteScripts(reply: Reply): void {
     const { monitors, node } = this.server;
+    countScripts(this.server, node.machine.scriptTally(reply));
     if (!monitors.none) monitors.showCalls(node.machine.scriptCalls(reply));
   }
 }

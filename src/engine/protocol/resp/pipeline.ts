@@ -10,6 +10,7 @@
  * kernel, so that what a client can make the server keep is bounded.
  */
 import type { Bytes } from "../../../runtime/bytes.ts";
+import { CommandStatistics } from "../../keyspace/command-statistics.ts";
 import type { KeyspaceCommand } from "../../keyspace/keyspace-command.ts";
 import type { Reply } from "../../keyspace/reply.ts";
 import { ReplyError } from "../../keyspace/reply.ts";
@@ -23,7 +24,7 @@ import { PAUSED_BUFFER, PAUSED_CONGESTED, PAUSED_OUTPUT, PAUSED_PENDING } from "
 import { ReplyQueue } from "./reply-queue.ts";
 import type { Outcome } from "./request.ts";
 import { DEFERRED, Request } from "./request.ts";
-import { emptyCommandStatistics, type Route } from "./router.ts";
+import type { Route } from "./router.ts";
 import type { SessionCommand } from "./session-command.ts";
 import { row } from "./session-command.ts";
 import { queueInTransaction, refuse } from "./transaction-queue.ts";
@@ -41,7 +42,7 @@ const UNKNOWN_ROUTE: Route = {
   allowedBeforeAuth: true,
   refusedInMulti: false,
   hidden: true,
-  statistics: emptyCommandStatistics(),
+  statistics: new CommandStatistics(),
 };
 
 const STOP_READING = PAUSED_CONGESTED | PAUSED_PENDING | PAUSED_OUTPUT;
