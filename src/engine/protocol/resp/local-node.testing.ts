@@ -2,6 +2,7 @@
 import type { Bytes } from "../../../runtime/bytes.ts";
 import type { LogLevel } from "../../../runtime/world.ts";
 import type { MemberView, NodeStatus } from "../../cluster/local-node.ts";
+import type { SnapshotStatus } from "../../group/snapshots.ts";
 import { DATA_COMMANDS } from "../../keyspace/commands/index.ts";
 import type { KeyspaceCommand } from "../../keyspace/keyspace-command.ts";
 import type { KeyspaceMachine, KeyspaceOptions } from "../../keyspace/machine.ts";
@@ -43,10 +44,13 @@ export class TestNode implements KeyspaceNode {
   failure: ReplyError | undefined;
   readonly logged: string[] = [];
   keepsLog = false;
+  durability: NodeStatus["durability"] = "memory";
   private readonly timing: "now" | "turn" | (() => number);
   private readonly waitingForDrain: (() => void)[] = [];
   private queue: (() => void)[] = [];
   private index = 0;
+  private saving = false;
+  private saved = { index: 0, savedMs: Date.now() };
   private scheduled = false;
   private deliver: (channel: string, message: string) => number = () => 0;
 
@@ -115,6 +119,20 @@ export class TestNode implements KeyspaceNode {
     this.deliver = deliver;
   }
 
+  saveSnapshot(done: (error: ReplyError | undefined) => void): void {
+    const index = this.index;
+    this.saving = true;
+    this.later(() => {
+      this.saving = false;
+      if (this.failure === undefined) this.saved = { index, savedMs: Date.now() };
+      done(this.failure);
+    });
+  }
+
+  snapshotStatus(): SnapshotStatus {
+    return { ...this.saved, underWay: this.saving, failed: this.failure !== undefined };
+  }
+
   status(): NodeStatus {
     const membership = { voters: [this.id], outgoing: [], learners: [], addresses: {} };
     return {
@@ -131,7 +149,7 @@ export class TestNode implements KeyspaceNode {
       },
       algorithm: "raft",
       appliedIndex: this.index,
-      durability: "memory",
+      durability: this.durability,
       digest: 0,
       diskBytes: 0,
       refusing: undefined,
