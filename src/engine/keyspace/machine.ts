@@ -17,15 +17,16 @@ import { CommandTable } from "./command-table.ts";
 import type { CommandSpec } from "./command.ts";
 import { hashText, stir, stirNumber } from "../../wire/digest.ts";
 import { chooseVictims, makeRoom, usedBytesOf } from "./eviction.ts";
+import { EVENT, Notifications } from "./events.ts";
 import { Executor } from "./executor.ts";
 import type { KeyspaceCommand, KeyVersion, WatchedKey } from "./keyspace-command.ts";
 import { DATABASE_COUNT, type Keyspace, type KeyspaceStatistics } from "./keyspace.ts";
 import { Moment, TICK_NEEDED } from "./moment.ts";
-import { echoed, NULL_ARRAY, OK, ReplyError, type Reply } from "./reply.ts";
+import { NULL_ARRAY, OK, ReplyError, type Reply } from "./reply.ts";
 import { type ScriptCall, ScriptCalls } from "./script-calls.ts";
 import type { ScriptEngine, ScriptFigures } from "./section.ts";
 import { SeededRandom } from "./seeded-random.ts";
-import { DEFAULT_SETTINGS, SETTING_ROWS, type KeyspaceSettings } from "./settings.ts";
+import { DEFAULT_SETTINGS, withChanges, writtenSettings, type KeyspaceSettings } from "./settings.ts";
 import { KeyspaceCut } from "./snapshot-cut.ts";
 import { corrupt, finishRecord, FORMAT, HEADER, SECTION, startRecord } from "./snapshot-format.ts";
 import { readSnapshot } from "./snapshot-restore.ts";
@@ -78,6 +79,9 @@ export class KeyspaceMachine implements Keyspace {
   private readonly clock = new AccessClock();
   private readonly counters: KeyCounters = { expired: 0, evicted: 0, hits: 0, misses: 0 };
   private readonly chance = new SeededRandom();
+  private readonly notifications = new Notifications((channel, message) =>
+    this.executor.publish(channel, message),
+  );
   private readonly executor: Executor;
   private readonly scripts: ScriptEngine | undefined;
   private readonly collections: CollectionReaders;
@@ -98,7 +102,15 @@ export class KeyspaceMachine implements Keyspace {
     this.commands = new CommandTable([...options.commands, ...(options.scripts?.commands ?? [])]);
     this.databases = Array.from(
       { length: DATABASE_COUNT },
-      (_, index) => new StoredDatabase(index, this.moment, this.clock, this.counters, this.hashSecret),
+      (_, index) =>
+        new StoredDatabase(
+          index,
+          this.moment,
+          this.clock,
+          this.counters,
+          this.notifications,
+          this.hashSecret,
+        ),
     );
     this.executor = new Executor(this, this.moment, this.chance, options.stopwatchMs ?? (() => 0));
   }
@@ -134,10 +146,10 @@ export class KeyspaceMachine implements Keyspace {
         return this.delivering(this.executor.runAll(command.calls));
       case "expire":
         this.upkeepSinceMs = -Infinity;
-        return this.removeDue(command.limit);
+        return this.delivering(this.removeDue(command.limit));
       case "evict":
         this.upkeepSinceMs = -Infinity;
-        return this.evict(command.victims);
+        return this.delivering(this.evict(command.victims));
       case "configure":
         return this.configure(command.settings);
       case "malformed":
@@ -250,6 +262,7 @@ export class KeyspaceMachine implements Keyspace {
     this.moment.revision = state.revision;
     this.moment.audit.digest = state.auditDigest | 0;
     this.moment.logMs = this.moment.nowMs = state.logMs;
+    Object.assign(this.settings, DEFAULT_SETTINGS);
     this.configure(state.settings);
     const section = this.scripts?.section;
     if (section !== undefined) {
@@ -263,8 +276,8 @@ export class KeyspaceMachine implements Keyspace {
   digest(): number {
     let digest = stir(stirNumber(0, this.moment.revision), this.moment.audit.digest);
     for (const { table } of this.databases) digest = stir(stir(digest, table.digest), table.size);
-    for (const [name, row] of SETTING_ROWS)
-      digest = hashText(hashText(digest, name), row.read(this.settings));
+    for (const [name, value] of writtenSettings(this.settings))
+      digest = hashText(hashText(digest, name), value);
     if (this.scripts !== undefined) digest = stir(digest, this.scripts.section.digest());
     return digest >>> 0;
   }
@@ -351,8 +364,9 @@ export class KeyspaceMachine implements Keyspace {
     const start = startRecord(writer, HEADER);
     writer.uint32(FORMAT).uint53(this.moment.revision).double(this.moment.logMs);
     writer.uint32(this.moment.audit.digest >>> 0).uint32(this.digest());
-    writer.uint32(SETTING_ROWS.size);
-    for (const [name, row] of SETTING_ROWS) writer.text(name).text(row.read(this.settings));
+    const settings = writtenSettings(this.settings);
+    writer.uint32(settings.length);
+    for (const [name, value] of settings) writer.text(name).text(value);
     finishRecord(writer, start);
   }
 
@@ -365,28 +379,23 @@ export class KeyspaceMachine implements Keyspace {
   private evict(victims: readonly KeyVersion[]): Reply {
     let evicted = 0;
     for (const victim of victims) {
-      if (this.hasVersion(victim) && this.databases[victim.database]!.delete(victim.key)) evicted++;
+      const database = this.databases[victim.database]!;
+      if (!this.hasVersion(victim) || !database.delete(victim.key)) continue;
+      database.notify(EVENT.evicted, "evicted", victim.key);
+      evicted++;
     }
     this.counters.evicted += evicted;
     return evicted;
   }
 
   configure(settings: readonly (readonly [string, string])[]): Reply {
-    const changed = { ...this.settings };
-    for (const [name, value] of settings) {
-      const row = SETTING_ROWS.get(name.toLowerCase());
-      if (row === undefined)
-        return new ReplyError(`ERR Unknown option or number of arguments for CONFIG SET - '${echoed(name)}'`);
-      if (!row.write(changed, value)) {
-        return new ReplyError(
-          `ERR CONFIG SET failed (possibly related to argument '${name}') - ${row.allowed}`,
-        );
-      }
-    }
+    const changed = withChanges(this.settings, settings);
+    if (changed instanceof ReplyError) return changed;
     Object.assign(this.settings, changed);
     this.clock.countsFrequency = changed.policy.endsWith("lfu");
     this.clock.logFactor = changed.lfuLogFactor;
     this.clock.decayMinutes = changed.lfuDecayMinutes;
+    this.notifications.choose(changed.eventClasses);
     return OK;
   }
 }
