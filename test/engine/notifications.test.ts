@@ -18,6 +18,12 @@ async function started(options: Parameters<typeof start>[0]): Promise<Engine> {
   return engine;
 }
 
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), "quorate-notifications-"));
+  closers.unshift(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
 async function clientOf(url: string) {
   const client = createClient({ url, socket: { reconnectStrategy: 20 } });
   client.on("error", () => undefined);
@@ -82,9 +88,7 @@ test.each(ALGORITHMS)(
 );
 
 test("a restart does not forget what is told", async () => {
-  const data = mkdtempSync(join(tmpdir(), "quorate-notifications-"));
-  closers.unshift(() => rmSync(data, { recursive: true, force: true }));
-  const engine = await started({ data });
+  const engine = await started({ data: folder() });
   const client = await clientOf(engine.url);
   await client.configSet("notify-keyspace-events", "Ex$");
   await client.sendCommand(["SAVE"]);
@@ -96,6 +100,26 @@ test("a restart does not forget what is told", async () => {
   await again.hSet("h", "f", "v");
   await again.set("a", "1");
   await expect.poll(() => events).toEqual(["set a"]);
+});
+
+test("what a node carries out again from its log, after a restart, it tells nobody again", async () => {
+  const engine = await started({ nodes: 3, data: folder() });
+  const client = await clientOf(engine.url);
+  await client.configSet("notify-keyspace-events", "EA");
+  for (let at = 0; at < 20; at++) await client.set(`old${at}`, "1");
+  await client.multi().publish("__keyevent@0__:said", "old").exec();
+  await Promise.all(engine.nodes.map((node) => node.kill()));
+  const [alone, second] = engine.nodes;
+  await alone!.restart();
+  // Without a majority nothing is carried out yet.
+  const events = await heard(alone!.url);
+  await second!.restart();
+  const again = await clientOf(alone!.url);
+  await expect.poll(() => again.set("new", "1").catch(() => undefined), { timeout: 10_000 }).toBe("OK");
+  await again.multi().publish("__keyevent@0__:said", "new").exec();
+  await expect.poll(() => events.at(-1), { timeout: 5000 }).toBe("said new");
+  expect(new Set(events)).toEqual(new Set(["set new", "said new"]));
+  expect(await again.get("old19")).toBe("1");
 });
 
 test("chosen within a transaction, it holds for what stands behind it", async () => {

@@ -187,3 +187,10 @@ test("a snapshot holds what is told, and one that holds nothing of it turns it o
   expect(quiet.events()).toEqual(["set a"]);
   expect(loud.events()).toEqual([]);
 });
+
+test("what the log held before this process began was delivered by an earlier life", () => {
+  const keyspace = telling("E$", { deliveredUpTo: 3 });
+  // The first command chose what is told.
+  for (const key of ["a", "b", "c", "d"]) keyspace.run("SET", key, "1");
+  expect(keyspace.events()).toEqual(["set c", "set d"]);
+});

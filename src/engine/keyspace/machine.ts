@@ -46,6 +46,10 @@ export interface KeyspaceOptions {
   readonly scripts?: ScriptEngine;
   /** Who delivers a published message to this node's subscribers. Default: nobody. */
   readonly publish?: (channel: string, message: string) => void;
+  /**
+   * Where the log ended when this process began: what the entries up to there publish, an earlier life has delivered. Default 0.
+   */
+  readonly deliveredUpTo?: number;
   /** Told of an entry of the log that is no command, and so changed nothing. Default: nobody. */
   readonly complain?: (problem: string) => void;
   /** Monotonic milliseconds, to measure what scripts call; nothing of them reaches the state. Default: no time passes. */
@@ -84,6 +88,7 @@ export class KeyspaceMachine implements Keyspace {
   );
   private readonly executor: Executor;
   private readonly scripts: ScriptEngine | undefined;
+  private readonly deliveredUpTo: number;
   private readonly collections: CollectionReaders;
   private readonly hashSecret: number;
   private readonly complain: ((problem: string) => void) | undefined;
@@ -98,6 +103,7 @@ export class KeyspaceMachine implements Keyspace {
     this.collections = options.collections ?? COLLECTION_READERS;
     this.hashSecret = options.hashSecret ?? 0;
     this.publish = options.publish;
+    this.deliveredUpTo = options.deliveredUpTo ?? 0;
     this.complain = options.complain;
     this.commands = new CommandTable([...options.commands, ...(options.scripts?.commands ?? [])]);
     this.databases = Array.from(
@@ -130,26 +136,26 @@ export class KeyspaceMachine implements Keyspace {
   private carryOut(command: KeyspaceCommand, at: AppliedAt): Reply {
     switch (command.type) {
       case "call":
-        return this.delivering(this.executor.run(command.database, command.args));
+        return this.delivering(this.executor.run(command.database, command.args), at);
       case "calls":
         this.foreseeCalls(command.database, command.list);
         return command.list.map((args, place) => {
           this.executor.place = place;
           this.chance.start(at.seed ^ Math.imul(place, 0x9e37_79b1), at.index, at.position);
-          return this.delivering(this.executor.run(command.database, args));
+          return this.delivering(this.executor.run(command.database, args), at);
         });
       case "exec":
         if (this.watchesBroken(command.watched)) return NULL_ARRAY;
-        return this.delivering(this.executor.runAll(command.calls));
+        return this.delivering(this.executor.runAll(command.calls), at);
       case "exec-by-version":
         if (command.watched.some((each) => !this.hasVersion(each))) return NULL_ARRAY;
-        return this.delivering(this.executor.runAll(command.calls));
+        return this.delivering(this.executor.runAll(command.calls), at);
       case "expire":
         this.upkeepSinceMs = -Infinity;
-        return this.delivering(this.removeDue(command.limit));
+        return this.delivering(this.removeDue(command.limit), at);
       case "evict":
         this.upkeepSinceMs = -Infinity;
-        return this.delivering(this.evict(command.victims));
+        return this.delivering(this.evict(command.victims), at);
       case "configure":
         return this.configure(command.settings);
       case "malformed":
@@ -333,11 +339,12 @@ export class KeyspaceMachine implements Keyspace {
     return reply;
   }
 
-  private delivering(reply: Reply): Reply {
+  private delivering(reply: Reply, { index }: AppliedAt): Reply {
     const { published } = this.executor;
-    if (published.length > 0) {
-      for (const { channel, message } of published.splice(0)) this.publish?.(channel, message);
-    }
+    if (published.length === 0) return reply;
+    const messages = published.splice(0);
+    if (index <= this.deliveredUpTo) return reply;
+    for (const { channel, message } of messages) this.publish?.(channel, message);
     return reply;
   }
 
