@@ -5,7 +5,8 @@ import { loadScriptEngine } from "../scripting/script-engine.ts";
 import { decodeCommand } from "./command-codec.ts";
 import { DATA_COMMANDS } from "./commands/index.ts";
 import { formatEventClasses, parseEventClasses } from "./events.ts";
-import type { KeyspaceMachine, KeyspaceOptions } from "./machine.ts";
+import type { KeyspaceOptions } from "./keyspace-options.ts";
+import type { KeyspaceMachine } from "./machine.ts";
 import { testKeyspace, type TestKeyspace } from "./keyspace.testing.ts";
 import { OK, ReplyError } from "./reply.ts";
 

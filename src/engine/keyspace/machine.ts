@@ -14,7 +14,6 @@ import { COLLECTION_READERS } from "./collection-readers.ts";
 import { decodeLogged, encodeCommand } from "./command-codec.ts";
 import type { ScriptTally } from "./command-statistics.ts";
 import { CommandTable } from "./command-table.ts";
-import type { CommandSpec } from "./command.ts";
 import { hashText, stir, stirNumber } from "../../wire/digest.ts";
 import { chooseVictims, makeRoom, usedBytesOf } from "./eviction.ts";
 import { EVENT, Notifications } from "./events.ts";
@@ -27,6 +26,7 @@ import { type ScriptCall, ScriptCalls } from "./script-calls.ts";
 import type { ScriptEngine, ScriptFigures } from "./section.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { DEFAULT_SETTINGS, withChanges, writtenSettings, type KeyspaceSettings } from "./settings.ts";
+import type { KeyspaceOptions } from "./keyspace-options.ts";
 import { KeyspaceCut } from "./snapshot-cut.ts";
 import { corrupt, finishRecord, FORMAT, HEADER, SECTION, startRecord } from "./snapshot-format.ts";
 import { readSnapshot } from "./snapshot-restore.ts";
@@ -38,27 +38,6 @@ const EXPIRE_LIMIT = 500;
 const FORESEE_MIN = 4;
 /** After so long a command of upkeep that was not applied counts as lost. */
 const UPKEEP_PATIENCE_MS = 1000;
-
-export interface KeyspaceOptions {
-  /** Every command, those of the connection included. */
-  readonly commands: readonly CommandSpec[];
-  /** EVAL and its kin. Default: none. */
-  readonly scripts?: ScriptEngine;
-  /** Who delivers a published message to this node's subscribers. Default: nobody. */
-  readonly publish?: (channel: string, message: string) => void;
-  /**
-   * Where the log ended when this process began: what the entries up to there publish, an earlier life has delivered. Default 0.
-   */
-  readonly deliveredUpTo?: number;
-  /** Told of an entry of the log that is no command, and so changed nothing. Default: nobody. */
-  readonly complain?: (problem: string) => void;
-  /** Monotonic milliseconds, to measure what scripts call; nothing of them reaches the state. Default: no time passes. */
-  readonly stopwatchMs?: () => number;
-  /** Default: those of `collection-readers.ts`. */
-  readonly collections?: CollectionReaders;
-  /** 32 bits that clients must not know, for the tables of keys; nothing of them reaches the state. Default 0: for tests. */
-  readonly hashSecret?: number;
-}
 
 /** As `AppliedAt` of the group: what a command may know of time and chance. */
 export interface AppliedAt {
