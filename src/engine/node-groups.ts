@@ -4,7 +4,7 @@
  */
 import type { Algorithm } from "../consensus/algorithms.ts";
 import { createConsensus, DEFAULT_ALGORITHM, protocolOf } from "../consensus/algorithms.ts";
-import type { ConsensusOptions } from "../consensus/consensus.ts";
+import type { ConsensusOptions, Index, Recovered } from "../consensus/consensus.ts";
 import { DEFAULT_CONSENSUS_OPTIONS } from "../consensus/defaults.ts";
 import type { ConsensusMessage } from "../consensus/protocol.ts";
 import { assert } from "../runtime/errors.ts";
@@ -94,6 +94,8 @@ export function createNode(
     commands: [...DATA_COMMANDS, ...SESSION_SPECS],
     scripts,
     hashSecret: world.random.next32(),
+    stopwatchMs: () => world.clock.monotonicMs(),
+    deliveredUpTo: endOfLog(kept.recovered),
     complain: (problem) => world.logger.log("error", "keyspace.malformed-command", { problem }),
   });
   machine.publish = (channel, message) => cluster.deliver(channel, message);
@@ -118,6 +120,11 @@ export function createNode(
     assert(hosted === 1, `group ${further.id} was opened and hosts ${hosted} machines`);
   }
   return node;
+}
+
+/** The last entry that the log held when this process began, or held before it was damaged. */
+function endOfLog({ entries, snapshot, floor }: Recovered): Index {
+  return Math.max(entries.at(-1)?.index ?? 0, snapshot?.index ?? 0, floor?.index ?? 0);
 }
 
 function groupOptions<Command, Reply, Machine extends StateMachine<Command, Reply>>(

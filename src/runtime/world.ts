@@ -19,7 +19,7 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds (with fractions) since an arbitrary origin; never goes back, unaffected by changes of the date. */
   monotonicMs(): number;
-  /** Milliseconds since the Unix epoch as this machine believes them; may jump either way. */
+  /** Milliseconds (with fractions) since the Unix epoch as this machine believes them; may jump either way. */
   wallMs(): number;
   /** Calls back once, `delayMs` from now or later. */
   setTimer(delayMs: number, callback: () => void): Timer;

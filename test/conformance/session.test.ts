@@ -158,6 +158,51 @@ compare("RESP3 replies have the same types", async () => {
   );
 });
 
+compare("INFO counts what scripts call as Redis does", async () => {
+  const text = `redis.call('set', 'a', 'x') redis.call('get', 'a') redis.pcall('incr', 'a') redis.pcall('get')
+    redis.pcall('subscribe', 'x') redis.pcall('nosuch') redis.call('ping') redis.pcall('config', 'get', 'x')
+    redis.call('select', 3) return redis.call('hget', 'b', 'c')`;
+  const told: unknown[] = [];
+  for (const port of [redisPort(), ourPort()]) {
+    const client = await RespClient.open(port);
+    await client.call("FLUSHALL");
+    await client.call("FUNCTION", "FLUSH");
+    await client.call(
+      "FUNCTION",
+      "LOAD",
+      "#!lua name=l\nredis.register_function('f', function() redis.call('hset', 'h', 'f', 'v') end)",
+    );
+    await client.call("CONFIG", "RESETSTAT");
+    await client.call("EVAL", text, "0");
+    await client.call("EVAL_RO", "redis.pcall('lpush', 'l', 'x') return redis.call('llen', 'l')", "0");
+    await client.pipeline(
+      ...Array.from({ length: 3 }, () => ["EVAL_RO", "return redis.call('strlen', 'a')", "0"]),
+    );
+    await client.pipeline(
+      ...Array.from({ length: 3 }, () => ["EVAL", "return redis.call('append', 'z', 'z')", "0"]),
+    );
+    await client.call("FCALL", "f", "0");
+    await client.call("MULTI");
+    await client.call("EVAL", "return redis.call('sadd', 's', 'm')", "0");
+    await client.call("SADD", "s", "n");
+    await client.call("EXEC");
+    await client.call("EVAL", "redis.call('del', 'a') redis.call('incrby', 's', 1)", "0");
+    const lines = String(plain((await client.call("INFO", "commandstats", "stats")) as WireReply)).split(
+      "\r\n",
+    );
+    const counted = lines
+      // INFO counts itself here, and RESETSTAT does not.
+      .filter((line) => /^(cmdstat_(?!info|config.resetstat)|total_commands)/.test(line))
+      .map((line) => line.replace(/usec=\d+,usec_per_call=[\d.]+,/, ""));
+    const histogram = plain(
+      (await client.call("LATENCY", "HISTOGRAM", "strlen", "append", "del")) as WireReply,
+    );
+    told.push({ counted: counted.toSorted(), calls: JSON.stringify(histogram).match(/"calls",\d+/g) });
+    client.close();
+  }
+  expect(told[1]).toEqual(told[0]);
+});
+
 compare("INFO counts errors by their first word as Redis does", async () => {
   await same([
     "CONFIG RESETSTAT",

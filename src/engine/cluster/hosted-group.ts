@@ -17,6 +17,7 @@ import { QuorateError } from "../../runtime/errors.ts";
 import type { Clock, NodeId, World } from "../../runtime/world.ts";
 import type { FrameKind, MessageCodec, ReplicaTuning } from "../group/replica-options.ts";
 import { Replica } from "../group/replica.ts";
+import type { SaveDone, SnapshotStatus } from "../group/snapshots.ts";
 import type { StateMachine } from "../group/state-machine.ts";
 import type { ReplicaStorage } from "../group/storage.ts";
 import type { GroupId } from "../group/write-ahead-log/frame.ts";
@@ -341,6 +342,14 @@ export class HostedGroup<
   releaseLog(): void {
     const { storage, tuning } = this.options;
     if (storage.pinnedBytes() > tuning.snapshotEveryBytes * LOG_SNAPSHOTS_MAX) this.replica.releaseLog();
+  }
+
+  saveSnapshot(done: SaveDone): void {
+    this.replica.saveSnapshot(done);
+  }
+
+  snapshotStatus(): SnapshotStatus {
+    return this.replica.snapshotStatus();
   }
 
   private servesNobody(): QuorateError | undefined {

@@ -5,8 +5,9 @@
 import type { MembershipGoal } from "../../consensus/membership.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
 import type { QuorateError } from "../../runtime/errors.ts";
-import { ERRORS } from "../../runtime/errors.ts";
+import { ERRORS, isQuorateError } from "../../runtime/errors.ts";
 import type { NodeId } from "../../runtime/world.ts";
+import type { SnapshotStatus } from "../group/snapshots.ts";
 import type { StateMachine } from "../group/state-machine.ts";
 import type { Reply } from "../keyspace/reply.ts";
 import { ReplyError } from "../keyspace/reply.ts";
@@ -73,6 +74,17 @@ export class KeyspaceNode<
 
   onPublish(deliver: (channel: string, message: string) => number): void {
     this.cluster.onPublish(deliver);
+  }
+
+  saveSnapshot(done: (error: ReplyError | undefined) => void): void {
+    this.group.saveSnapshot((error) => {
+      if (error === undefined) return done(undefined);
+      done(isQuorateError(error) ? replyErrorOf(error) : new ReplyError(`ERR ${error.message}`));
+    });
+  }
+
+  snapshotStatus(): SnapshotStatus {
+    return this.group.snapshotStatus();
   }
 
   /** Of the keyspace's group alone. */

@@ -3,6 +3,7 @@ import type { Bytes } from "../../runtime/bytes.ts";
 import type { NodeId } from "../../runtime/world.ts";
 import type { Algorithm } from "../../consensus/algorithms.ts";
 import type { ConsensusStatus } from "../../consensus/consensus.ts";
+import type { SnapshotStatus } from "../group/snapshots.ts";
 import type { GroupId } from "../group/write-ahead-log/frame.ts";
 import type { Reply, ReplyError } from "../keyspace/reply.ts";
 import type { GroupRow } from "./frames.ts";
@@ -33,6 +34,13 @@ export interface LocalNode<Command, Machine> {
   publish(channel: string, message: string, done: (receivers: number) => void): void;
   /** Sets who delivers a message to this node's subscribers and returns how many there were. */
   onPublish(deliver: (channel: string, message: string) => number): void;
+  /**
+   * Takes a snapshot of this node's replica of the keyspace. `done` comes once, when it is durable, or with the reason why there is
+   * none. None may be under way.
+   */
+  saveSnapshot(done: (error: ReplyError | undefined) => void): void;
+  /** Of the keyspace's replica here. */
+  snapshotStatus(): SnapshotStatus;
   /** The barriers of the groups beside the keyspace's. Default: there are none. */
   furtherBarriers?(): readonly GroupBarrier[];
   status(): NodeStatus;

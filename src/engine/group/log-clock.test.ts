@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { createClock } from "../../runtime/node/clock.ts";
 import type { Clock } from "../../runtime/world.ts";
 import { LogClock } from "./log-clock.ts";
 
@@ -25,6 +26,16 @@ test("stamps advance with the monotonic clock whatever the wall clock does", () 
   clock.mono += 10_000;
   clock.wall += 7_200_000;
   expect(Math.abs(log.stamp() - first - 20_000)).toBeLessThanOrEqual(10);
+});
+
+test("what a client has read on the leader's machine is not ahead of the leader's stamps", () => {
+  for (let leaders = 0; leaders < 20; leaders++) {
+    const log = new LogClock(createClock());
+    for (let stamps = 0; stamps < 200; stamps++) {
+      const read = Date.now();
+      expect(log.stamp()).toBeGreaterThanOrEqual(read);
+    }
+  }
 });
 
 test("a new leader goes on where the old one stopped, whatever its own wall clock says", () => {

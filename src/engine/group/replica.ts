@@ -21,6 +21,7 @@ import { Outbox } from "./outbox.ts";
 import type { Done } from "./proposals.ts";
 import type { FrameKind, ReplicaOptions } from "./replica-options.ts";
 import { Sealer } from "./sealer.ts";
+import type { SaveDone, SnapshotStatus } from "./snapshots.ts";
 import { Snapshots } from "./snapshots.ts";
 import { Submission } from "./submission.ts";
 
@@ -91,6 +92,7 @@ export class Replica<Command, Reply, Message> {
         everyBytes: options.snapshotEveryBytes,
         trailingBytes: options.snapshotTrailingBytes,
         nowMs: () => this.now(),
+        wallMs: () => options.clock.wallMs(),
         sendChunk: (to, message, chunk) => this.transmit(to, options.codec.withChunk(message, chunk)),
         pump: () => this.schedulePump(),
         fatal: (error) => options.fatal(error),
@@ -221,13 +223,27 @@ export class Replica<Command, Reply, Message> {
   quarantine(): void {
     this.quarantined = true;
     this.submission.failAll("DIVERGED");
-    this.barriers.failAll(new QuorateError("DIVERGED", "the state of this node differs from a majority's"));
+    this.barriers.failAll(diverged());
     if (this.role === "leader") this.transferLeadership();
   }
 
   /** Takes a snapshot and gives up the log before it, however short that is: it keeps a shared log from being cut. */
   releaseLog(): void {
     if (!this.stopped && !this.quarantined) this.snapshots.release();
+  }
+
+  /**
+   * Takes a snapshot now. `done` comes when it is durable; with DIVERGED, DISK_FULL or
+   * SHUTTING_DOWN when there is none. None may be under way.
+   */
+  saveSnapshot(done: SaveDone): void {
+    if (this.stopped) return done(new QuorateError("SHUTTING_DOWN", "this node is stopping"));
+    if (this.quarantined) return done(diverged());
+    this.snapshots.save(done);
+  }
+
+  snapshotStatus(): SnapshotStatus {
+    return this.snapshots.status;
   }
 
   /** Answers everything that waits with an error and ends all timers. */
@@ -397,4 +413,8 @@ export class Replica<Command, Reply, Message> {
     this.barriers.expire(nowMs - RETRY_MS, nowMs - this.options.requestTimeoutMs);
     this.schedulePump();
   }
+}
+
+function diverged(): QuorateError {
+  return new QuorateError("DIVERGED", "the state of this node differs from a majority's");
 }

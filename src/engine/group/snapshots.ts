@@ -4,6 +4,7 @@
  */
 import type { Consensus, Effect, Entry, Index, SnapshotMeta } from "../../consensus/consensus.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
+import { assert, QuorateError } from "../../runtime/errors.ts";
 import type { Logger } from "../../runtime/world.ts";
 import type { Applier } from "./applier.ts";
 import type { ReplicaStorage } from "./storage.ts";
@@ -18,6 +19,8 @@ export interface SnapshotsOptions<Command, Reply, Message> {
   /** Bytes of entries that are kept behind a snapshot, in memory and on disk, for followers that are only a little late. */
   readonly trailingBytes: number;
   nowMs(): number;
+  /** Unix milliseconds. */
+  wallMs(): number;
   /** Sends a message that carries a chunk. */
   sendChunk(to: string, message: Message, chunk: Bytes): void;
   /** Effects may wait in the core. */
@@ -26,18 +29,39 @@ export interface SnapshotsOptions<Command, Reply, Message> {
   fatal(error: Error): never;
 }
 
+/** The newest snapshot of a replica. */
+export interface SnapshotStatus {
+  readonly index: Index;
+  /** When this process had it, Unix milliseconds by the machine's clock; of one from before, when the process began. */
+  readonly savedMs: number;
+  /** The next one is being written. */
+  readonly underWay: boolean;
+  /** The last one could not be written. */
+  readonly failed: boolean;
+}
+
 /** What an entry costs besides its payload, about. */
 const ENTRY_OVERHEAD_BYTES = 64;
+
+/** `error`: why there is no new snapshot. */
+export type SaveDone = (error: Error | undefined) => void;
 
 export class Snapshots<Command, Reply, Message> {
   private readonly options: SnapshotsOptions<Command, Reply, Message>;
   private bytesSinceLast = 0;
   private busy = false;
   private lastIndex: number;
+  private savedMs: number;
+  private failed = false;
 
   constructor(options: SnapshotsOptions<Command, Reply, Message>, lastIndex: number) {
     this.options = options;
     this.lastIndex = lastIndex;
+    this.savedMs = options.wallMs();
+  }
+
+  get status(): SnapshotStatus {
+    return { index: this.lastIndex, savedMs: this.savedMs, underWay: this.busy, failed: this.failed };
   }
 
   /** Counts applied bytes; starts a snapshot when enough have come together. */
@@ -55,24 +79,38 @@ export class Snapshots<Command, Reply, Message> {
     if (!this.busy) this.take(0);
   }
 
-  private take(trailingBytes: number): void {
+  /** Takes one now, unless nothing was applied since the last one. `done` comes when it is durable, or could not be written. */
+  save(done: SaveDone): void {
+    assert(!this.busy, "one snapshot at a time");
+    if (this.options.applier.appliedIndex > this.lastIndex)
+      return this.take(this.options.trailingBytes, done);
+    this.savedMs = this.options.wallMs();
+    done(undefined);
+  }
+
+  private take(trailingBytes: number, done?: SaveDone): void {
     const { applier, consensus, storage, logger } = this.options;
     const index = applier.appliedIndex;
     const entry = consensus.entry(index);
-    if (entry === undefined) return;
+    if (entry === undefined)
+      return done?.(new QuorateError("INVARIANT", `entry ${index} is gone from the log`));
     const membership = consensus.membershipAt(index);
     this.busy = true;
     this.bytesSinceLast = 0;
     storage.saveSnapshot({ index, term: entry.term, membership }, applier.snapshot(), (error, saved) => {
       this.busy = false;
       if (saved === undefined) {
+        this.failed = true;
         logger.log("error", "snapshot failed", { index, reason: error?.message });
-        return;
+        return done?.(error);
       }
+      this.failed = false;
+      this.savedMs = this.options.wallMs();
       this.lastIndex = saved.index;
       this.step({ type: "compact", snapshot: saved, keepFrom: this.keepFrom(saved.index, trailingBytes) });
       storage.compact(consensus.status(this.options.nowMs()).firstIndex);
       logger.log("info", "snapshot taken", { index: saved.index, bytes: saved.sizeBytes });
+      done?.(undefined);
     });
   }
 
@@ -117,6 +155,7 @@ export class Snapshots<Command, Reply, Message> {
       if (snapshot.index > this.options.applier.appliedIndex) {
         this.restore(snapshot.index, content);
         this.lastIndex = snapshot.index;
+        this.savedMs = this.options.wallMs();
         this.bytesSinceLast = 0;
       }
       this.step({ type: "installed", snapshot });

@@ -18,6 +18,7 @@ export type CommandFlag =
   | "noscript"
   | "blocking"
   | "loading"
+  | "no_async_loading"
   | "stale"
   | "fast"
   | "no_auth"

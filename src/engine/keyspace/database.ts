@@ -37,8 +37,11 @@ export interface Database {
   readCollection<T extends CollectionType>(key: string, type: T): CollectionOf<T> | undefined;
   /** The collection about to be changed in place: tells the open snapshot cut first. Throws WRONG_TYPE. */
   modify<T extends CollectionType>(key: string, type: T): CollectionOf<T> | undefined;
-  /** After a change in place: version, memory, digest; removes the key when the collection is empty. */
-  changed(key: string): void;
+  /**
+   * After a change in place: version, memory, digest; removes the key when the collection is empty. Tells `event`, and "del" of a
+   * key that went. Without it the command itself tells what happened.
+   */
+  changed(key: string, event?: string): void;
   /** Stores a value; expiry is dropped unless `keepExpiry`. */
   set(
     key: string,
@@ -75,6 +78,8 @@ export interface Database {
   idleMs(key: string): number;
   /** The logarithmic access counter, 0 to 255, at this replica: local, differs between replicas. */
   frequency(key: string): number;
+  /** Tells an event of a class (`events.ts`), if that class is wanted; those of keys that come to be and expire are told already. */
+  notify(eventClass: number, event: string, key: string): void;
   /** Removes every key; cost independent of their number. */
   flush(): void;
 }

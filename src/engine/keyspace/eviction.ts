@@ -6,6 +6,7 @@
  * applied, by rules that use nothing local: the key that was written longest ago among a few, or the one that expires next.
  */
 import type { AccessClock } from "./access-clock.ts";
+import { EVENT } from "./events.ts";
 import { ENTRY_BYTES } from "./key-table.ts";
 import type { Victim } from "./keyspace-command.ts";
 import type { EvictionPolicy, KeyspaceSettings } from "./settings.ts";
@@ -70,6 +71,7 @@ export function makeRoom(
       : oldestWritten(databases, samples, random);
     if (key === undefined) return false;
     key.database.delete(key.key);
+    key.database.notify(EVENT.evicted, "evicted", key.key);
     evicted();
     if (fits()) break;
   }

@@ -1,4 +1,5 @@
 /** What a command sees while it executes: its database, log time, seeded chance, and the effects that leave the keyspace. */
+import type { CommandSpec } from "./command.ts";
 import type { Database } from "./database.ts";
 import type { Keyspace } from "./keyspace.ts";
 import type { Reply } from "./reply.ts";
@@ -25,8 +26,10 @@ export interface Execution {
    * returned as a ReplyError, never thrown. A database selected inside stays selected for later calls of this execution.
    */
   call(args: readonly string[]): Reply;
-  /** Tells whoever watches scripts that one calls this, where `call` is not needed for its reply. */
-  noteCall(args: readonly string[]): void;
+  /** Notes that a script called this, where `call` was not needed for its reply. */
+  noteCall(spec: CommandSpec, args: readonly string[]): void;
+  /** Notes that a script called this, and may not. */
+  noteRejected(spec: CommandSpec): void;
   /** Runs `body`; when it throws, everything that it changed is taken back before the error goes on. Not nested. */
   atomically<T>(body: () => T): T;
   /** Evicts if memory has run out and the policy allows it; false when what needs memory must be refused. */

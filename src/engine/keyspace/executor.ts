@@ -1,5 +1,6 @@
 /** Runs commands against the databases: alone, inside a transaction, or called by another command. */
 import { assert, isQuorateError } from "../../runtime/errors.ts";
+import { ScriptTally } from "./command-statistics.ts";
 import type { CommandSpec } from "./command.ts";
 import { databaseNumber } from "./commands/argument.ts";
 import type { Database } from "./database.ts";
@@ -39,15 +40,20 @@ export class Executor implements Execution {
   readonly published: Published[] = [];
   /** What scripts of the command that was just carried out called, while that is asked for. */
   scriptCalls: ScriptCalls | undefined;
+  /** How often scripts of what was just carried out called what. */
+  readonly tally: ScriptTally = new ScriptTally();
   /** Of the command among those that are carried out together. */
   place = 0;
   readonly random: () => number;
   private readonly moment: Moment;
+  /** For the tally only: a command does not see it. */
+  private readonly stopwatchMs: () => number;
   private startRevision = 0;
 
-  constructor(keyspace: KeyspaceMachine, moment: Moment, chance: SeededRandom) {
+  constructor(keyspace: KeyspaceMachine, moment: Moment, chance: SeededRandom, stopwatchMs: () => number) {
     this.keyspace = keyspace;
     this.moment = moment;
+    this.stopwatchMs = stopwatchMs;
     this.database = keyspace.databases[0]!;
     this.random = () => chance.next();
   }
@@ -145,17 +151,28 @@ export class Executor implements Execution {
     const spec = this.keyspace.commands.resolve(args);
     if (spec instanceof ReplyError) return spec;
     // A script that has changed something already runs to its end, as in Redis: half of it would be worse.
-    if (!this.changed && !this.roomFor(spec)) return OUT_OF_MEMORY;
+    if (!this.changed && !this.roomFor(spec)) {
+      this.noteRejected(spec);
+      return OUT_OF_MEMORY;
+    }
     const wasNested = this.nested;
+    const startedMs = this.stopwatchMs();
     this.nested = true;
     const reply = this.execute(spec, args);
     this.nested = wasNested;
-    this.noteCall(args);
+    this.scriptCalls?.note(this.place, this.databaseIndex, args);
+    if (reply === WRITES_IN_QUERY || reply === NOT_IN_LOG) this.noteRejected(spec);
+    else this.tally.carriedOut(spec, (this.stopwatchMs() - startedMs) * 1000, reply instanceof ReplyError);
     return reply;
   }
 
-  noteCall(args: readonly string[]): void {
+  noteCall(spec: CommandSpec, args: readonly string[]): void {
     this.scriptCalls?.note(this.place, this.databaseIndex, args);
+    this.tally.carriedOut(spec, 0, false);
+  }
+
+  noteRejected(spec: CommandSpec): void {
+    this.tally.rejected(spec);
   }
 
   private roomFor(spec: CommandSpec): boolean {

@@ -2,7 +2,8 @@
 import type { CommandSpec } from "./command.ts";
 import { DATA_COMMANDS } from "./commands/index.ts";
 import type { KeyspaceCommand } from "./keyspace-command.ts";
-import { createKeyspace, type KeyspaceMachine, type KeyspaceOptions } from "./machine.ts";
+import type { KeyspaceOptions } from "./keyspace-options.ts";
+import { createKeyspace, type KeyspaceMachine } from "./machine.ts";
 import type { TICK_NEEDED } from "./moment.ts";
 import type { Reply } from "./reply.ts";
 

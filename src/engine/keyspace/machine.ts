@@ -12,19 +12,21 @@ import { AccessClock } from "./access-clock.ts";
 import type { CollectionReaders } from "./collection-readers.ts";
 import { COLLECTION_READERS } from "./collection-readers.ts";
 import { decodeLogged, encodeCommand } from "./command-codec.ts";
+import type { ScriptTally } from "./command-statistics.ts";
 import { CommandTable } from "./command-table.ts";
-import type { CommandSpec } from "./command.ts";
 import { hashText, stir, stirNumber } from "../../wire/digest.ts";
 import { chooseVictims, makeRoom, usedBytesOf } from "./eviction.ts";
+import { EVENT, Notifications } from "./events.ts";
 import { Executor } from "./executor.ts";
 import type { KeyspaceCommand, KeyVersion, WatchedKey } from "./keyspace-command.ts";
 import { DATABASE_COUNT, type Keyspace, type KeyspaceStatistics } from "./keyspace.ts";
 import { Moment, TICK_NEEDED } from "./moment.ts";
-import { echoed, NULL_ARRAY, OK, ReplyError, type Reply } from "./reply.ts";
+import { NULL_ARRAY, OK, ReplyError, type Reply } from "./reply.ts";
 import { type ScriptCall, ScriptCalls } from "./script-calls.ts";
 import type { ScriptEngine, ScriptFigures } from "./section.ts";
 import { SeededRandom } from "./seeded-random.ts";
-import { DEFAULT_SETTINGS, SETTING_ROWS, type KeyspaceSettings } from "./settings.ts";
+import { DEFAULT_SETTINGS, withChanges, writtenSettings, type KeyspaceSettings } from "./settings.ts";
+import type { KeyspaceOptions } from "./keyspace-options.ts";
 import { KeyspaceCut } from "./snapshot-cut.ts";
 import { corrupt, finishRecord, FORMAT, HEADER, SECTION, startRecord } from "./snapshot-format.ts";
 import { readSnapshot } from "./snapshot-restore.ts";
@@ -36,21 +38,6 @@ const EXPIRE_LIMIT = 500;
 const FORESEE_MIN = 4;
 /** After so long a command of upkeep that was not applied counts as lost. */
 const UPKEEP_PATIENCE_MS = 1000;
-
-export interface KeyspaceOptions {
-  /** Every command, those of the connection included. */
-  readonly commands: readonly CommandSpec[];
-  /** EVAL and its kin. Default: none. */
-  readonly scripts?: ScriptEngine;
-  /** Who delivers a published message to this node's subscribers. Default: nobody. */
-  readonly publish?: (channel: string, message: string) => void;
-  /** Told of an entry of the log that is no command, and so changed nothing. Default: nobody. */
-  readonly complain?: (problem: string) => void;
-  /** Default: those of `collection-readers.ts`. */
-  readonly collections?: CollectionReaders;
-  /** 32 bits that clients must not know, for the tables of keys; nothing of them reaches the state. Default 0: for tests. */
-  readonly hashSecret?: number;
-}
 
 /** As `AppliedAt` of the group: what a command may know of time and chance. */
 export interface AppliedAt {
@@ -75,13 +62,17 @@ export class KeyspaceMachine implements Keyspace {
   private readonly clock = new AccessClock();
   private readonly counters: KeyCounters = { expired: 0, evicted: 0, hits: 0, misses: 0 };
   private readonly chance = new SeededRandom();
+  private readonly notifications = new Notifications((channel, message) =>
+    this.executor.publish(channel, message),
+  );
   private readonly executor: Executor;
   private readonly scripts: ScriptEngine | undefined;
+  private readonly deliveredUpTo: number;
   private readonly collections: CollectionReaders;
   private readonly hashSecret: number;
   private readonly complain: ((problem: string) => void) | undefined;
   private cut: KeyspaceCut | undefined;
-  /** To the command that was carried out last, applied or queried, while scripts are watched. */
+  /** To the command that was carried out last, applied or queried, if scripts called something. */
   private lastReply: Reply = null;
   /** When the last command of upkeep was handed out, log time; -Infinity once it was applied. */
   private upkeepSinceMs = -Infinity;
@@ -91,13 +82,22 @@ export class KeyspaceMachine implements Keyspace {
     this.collections = options.collections ?? COLLECTION_READERS;
     this.hashSecret = options.hashSecret ?? 0;
     this.publish = options.publish;
+    this.deliveredUpTo = options.deliveredUpTo ?? 0;
     this.complain = options.complain;
     this.commands = new CommandTable([...options.commands, ...(options.scripts?.commands ?? [])]);
     this.databases = Array.from(
       { length: DATABASE_COUNT },
-      (_, index) => new StoredDatabase(index, this.moment, this.clock, this.counters, this.hashSecret),
+      (_, index) =>
+        new StoredDatabase(
+          index,
+          this.moment,
+          this.clock,
+          this.counters,
+          this.notifications,
+          this.hashSecret,
+        ),
     );
-    this.executor = new Executor(this, this.moment, this.chance);
+    this.executor = new Executor(this, this.moment, this.chance, options.stopwatchMs ?? (() => 0));
   }
 
   decode(bytes: Bytes): KeyspaceCommand {
@@ -115,26 +115,26 @@ export class KeyspaceMachine implements Keyspace {
   private carryOut(command: KeyspaceCommand, at: AppliedAt): Reply {
     switch (command.type) {
       case "call":
-        return this.delivering(this.executor.run(command.database, command.args));
+        return this.delivering(this.executor.run(command.database, command.args), at);
       case "calls":
         this.foreseeCalls(command.database, command.list);
         return command.list.map((args, place) => {
           this.executor.place = place;
           this.chance.start(at.seed ^ Math.imul(place, 0x9e37_79b1), at.index, at.position);
-          return this.delivering(this.executor.run(command.database, args));
+          return this.delivering(this.executor.run(command.database, args), at);
         });
       case "exec":
         if (this.watchesBroken(command.watched)) return NULL_ARRAY;
-        return this.delivering(this.executor.runAll(command.calls));
+        return this.delivering(this.executor.runAll(command.calls), at);
       case "exec-by-version":
         if (command.watched.some((each) => !this.hasVersion(each))) return NULL_ARRAY;
-        return this.delivering(this.executor.runAll(command.calls));
+        return this.delivering(this.executor.runAll(command.calls), at);
       case "expire":
         this.upkeepSinceMs = -Infinity;
-        return this.removeDue(command.limit);
+        return this.delivering(this.removeDue(command.limit), at);
       case "evict":
         this.upkeepSinceMs = -Infinity;
-        return this.evict(command.victims);
+        return this.delivering(this.evict(command.victims), at);
       case "configure":
         return this.configure(command.settings);
       case "malformed":
@@ -168,12 +168,20 @@ export class KeyspaceMachine implements Keyspace {
    */
   watchScripts(watched: boolean): void {
     this.executor.scriptCalls = watched ? new ScriptCalls() : undefined;
-    this.lastReply = null;
   }
 
   /** What scripts called of the command that was just answered with `reply`; none when another was carried out since. */
   scriptCalls(reply: Reply): readonly ScriptCall[] {
     return reply === this.lastReply ? (this.executor.scriptCalls?.list ?? []) : [];
+  }
+
+  /**
+   * How often scripts called what, of the command that was just answered with `reply`; undefined: they called nothing, or another
+   * command was carried out since. Used again for the next command. It is this replica's own.
+   */
+  scriptTally(reply: Reply): ScriptTally | undefined {
+    const { tally } = this.executor;
+    return tally.none || reply !== this.lastReply ? undefined : tally;
   }
 
   /** The keys of commands that will be carried out next are looked for together; a run of `calls` looks for its own. */
@@ -239,6 +247,7 @@ export class KeyspaceMachine implements Keyspace {
     this.moment.revision = state.revision;
     this.moment.audit.digest = state.auditDigest | 0;
     this.moment.logMs = this.moment.nowMs = state.logMs;
+    Object.assign(this.settings, DEFAULT_SETTINGS);
     this.configure(state.settings);
     const section = this.scripts?.section;
     if (section !== undefined) {
@@ -252,8 +261,8 @@ export class KeyspaceMachine implements Keyspace {
   digest(): number {
     let digest = stir(stirNumber(0, this.moment.revision), this.moment.audit.digest);
     for (const { table } of this.databases) digest = stir(stir(digest, table.digest), table.size);
-    for (const [name, row] of SETTING_ROWS)
-      digest = hashText(hashText(digest, name), row.read(this.settings));
+    for (const [name, value] of writtenSettings(this.settings))
+      digest = hashText(hashText(digest, name), value);
     if (this.scripts !== undefined) digest = stir(digest, this.scripts.section.digest());
     return digest >>> 0;
   }
@@ -301,18 +310,20 @@ export class KeyspaceMachine implements Keyspace {
   private forgetScriptCalls(): void {
     this.executor.place = 0;
     this.executor.scriptCalls?.clear();
+    this.executor.tally.clear();
   }
 
   private noteReply(reply: Reply): Reply {
-    if (this.executor.scriptCalls !== undefined) this.lastReply = reply;
+    this.lastReply = this.executor.tally.none ? null : reply;
     return reply;
   }
 
-  private delivering(reply: Reply): Reply {
+  private delivering(reply: Reply, { index }: AppliedAt): Reply {
     const { published } = this.executor;
-    if (published.length > 0) {
-      for (const { channel, message } of published.splice(0)) this.publish?.(channel, message);
-    }
+    if (published.length === 0) return reply;
+    const messages = published.splice(0);
+    if (index <= this.deliveredUpTo) return reply;
+    for (const { channel, message } of messages) this.publish?.(channel, message);
     return reply;
   }
 
@@ -339,8 +350,9 @@ export class KeyspaceMachine implements Keyspace {
     const start = startRecord(writer, HEADER);
     writer.uint32(FORMAT).uint53(this.moment.revision).double(this.moment.logMs);
     writer.uint32(this.moment.audit.digest >>> 0).uint32(this.digest());
-    writer.uint32(SETTING_ROWS.size);
-    for (const [name, row] of SETTING_ROWS) writer.text(name).text(row.read(this.settings));
+    const settings = writtenSettings(this.settings);
+    writer.uint32(settings.length);
+    for (const [name, value] of settings) writer.text(name).text(value);
     finishRecord(writer, start);
   }
 
@@ -353,28 +365,23 @@ export class KeyspaceMachine implements Keyspace {
   private evict(victims: readonly KeyVersion[]): Reply {
     let evicted = 0;
     for (const victim of victims) {
-      if (this.hasVersion(victim) && this.databases[victim.database]!.delete(victim.key)) evicted++;
+      const database = this.databases[victim.database]!;
+      if (!this.hasVersion(victim) || !database.delete(victim.key)) continue;
+      database.notify(EVENT.evicted, "evicted", victim.key);
+      evicted++;
     }
     this.counters.evicted += evicted;
     return evicted;
   }
 
   configure(settings: readonly (readonly [string, string])[]): Reply {
-    const changed = { ...this.settings };
-    for (const [name, value] of settings) {
-      const row = SETTING_ROWS.get(name.toLowerCase());
-      if (row === undefined)
-        return new ReplyError(`ERR Unknown option or number of arguments for CONFIG SET - '${echoed(name)}'`);
-      if (!row.write(changed, value)) {
-        return new ReplyError(
-          `ERR CONFIG SET failed (possibly related to argument '${name}') - ${row.allowed}`,
-        );
-      }
-    }
+    const changed = withChanges(this.settings, settings);
+    if (changed instanceof ReplyError) return changed;
     Object.assign(this.settings, changed);
     this.clock.countsFrequency = changed.policy.endsWith("lfu");
     this.clock.logFactor = changed.lfuLogFactor;
     this.clock.decayMinutes = changed.lfuDecayMinutes;
+    this.notifications.choose(changed.eventClasses);
     return OK;
   }
 }

@@ -1,5 +1,7 @@
 /** Settings that change what a command does: changed through the log (`configure`), so that every replica agrees. */
+import { EVENT_LETTERS, formatEventClasses, parseEventClasses } from "./events.ts";
 import { parseMemorySize } from "./numbers.ts";
+import { echoed, ReplyError } from "./reply.ts";
 
 export const EVICTION_POLICIES = [
   "volatile-lru",
@@ -22,6 +24,8 @@ export interface KeyspaceSettings {
   samples: number;
   lfuLogFactor: number;
   lfuDecayMinutes: number;
+  /** Which events are told (`events.ts`). */
+  eventClasses: number;
 }
 
 export const DEFAULT_SETTINGS: Readonly<KeyspaceSettings> = {
@@ -30,6 +34,7 @@ export const DEFAULT_SETTINGS: Readonly<KeyspaceSettings> = {
   samples: 5,
   lfuLogFactor: 10,
   lfuDecayMinutes: 1,
+  eventClasses: 0,
 };
 
 /** One setting under its Redis name. */
@@ -38,6 +43,8 @@ interface SettingRow {
   /** False when the value is not allowed. */
   write(settings: KeyspaceSettings, value: string): boolean;
   readonly allowed: string;
+  /** A value that snapshots and digests leave out: it says what was so before there was this setting. Default: none. */
+  readonly leftOut?: string;
 }
 
 function wholeNumber(
@@ -88,4 +95,48 @@ export const SETTING_ROWS: ReadonlyMap<string, SettingRow> = new Map<string, Set
   ["maxmemory-samples", wholeNumber("samples", 1, 64)],
   ["lfu-log-factor", wholeNumber("lfuLogFactor", 0, 0x7fff_ffff)],
   ["lfu-decay-time", wholeNumber("lfuDecayMinutes", 0, 0x7fff_ffff)],
+  [
+    "notify-keyspace-events",
+    {
+      read: (settings) => formatEventClasses(settings.eventClasses),
+      write: (settings, value) => {
+        const classes = parseEventClasses(value);
+        if (classes === undefined) return false;
+        settings.eventClasses = classes;
+        return true;
+      },
+      allowed: `Invalid event class character. Use '${EVENT_LETTERS}'.`,
+      leftOut: "",
+    },
+  ],
 ]);
+
+/** Name and value of the settings as snapshots hold them and digests count them. */
+export function writtenSettings(
+  settings: Readonly<KeyspaceSettings>,
+): readonly (readonly [name: string, value: string])[] {
+  return [...SETTING_ROWS]
+    .map(([name, row]) => [name, row.read(settings), row.leftOut] as const)
+    .filter(([, value, leftOut]) => value !== leftOut)
+    .map(([name, value]) => [name, value] as const);
+}
+
+/** The settings with all of these changed, or what is wrong with one of them. */
+export function withChanges(
+  settings: Readonly<KeyspaceSettings>,
+  changes: readonly (readonly [name: string, value: string])[],
+): KeyspaceSettings | ReplyError {
+  const changed = { ...settings };
+  for (const [name, value] of changes) {
+    const row = SETTING_ROWS.get(name.toLowerCase());
+    if (row === undefined) {
+      return new ReplyError(`ERR Unknown option or number of arguments for CONFIG SET - '${echoed(name)}'`);
+    }
+    if (!row.write(changed, value)) {
+      return new ReplyError(
+        `ERR CONFIG SET failed (possibly related to argument '${name}') - ${row.allowed}`,
+      );
+    }
+  }
+  return changed;
+}

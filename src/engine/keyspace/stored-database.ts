@@ -3,6 +3,7 @@ import { assert } from "../../runtime/errors.ts";
 import { hashText } from "../../wire/digest.ts";
 import type { AccessClock } from "./access-clock.ts";
 import type { CollectionOf, CollectionType, Database } from "./database.ts";
+import { EVENT, eventClassOf, type Notifications } from "./events.ts";
 import { KeyCreations } from "./key-creations.ts";
 import { KeyTable } from "./key-table.ts";
 import { TICK_NEEDED, type Moment } from "./moment.ts";
@@ -29,16 +30,25 @@ export class StoredDatabase implements Database {
   private readonly moment: Moment;
   private readonly clock: AccessClock;
   private readonly counters: KeyCounters;
+  private readonly notifications: Notifications;
   private readonly hashSecret: number;
 
   /** `hashSecret`: see `key-index.ts`. */
-  constructor(index: number, moment: Moment, clock: AccessClock, counters: KeyCounters, hashSecret: number) {
+  constructor(
+    index: number,
+    moment: Moment,
+    clock: AccessClock,
+    counters: KeyCounters,
+    notifications: Notifications,
+    hashSecret: number,
+  ) {
     this.index = index;
     this.hashSecret = hashSecret;
     this.table = new KeyTable(hashSecret);
     this.moment = moment;
     this.clock = clock;
     this.counters = counters;
+    this.notifications = notifications;
   }
 
   get size(): number {
@@ -88,16 +98,18 @@ export class StoredDatabase implements Database {
     return collection;
   }
 
-  changed(key: string): void {
+  changed(key: string, event?: string): void {
     this.assertWriting();
     const slot = this.table.find(key);
     assert(slot >= 0, "changed: the key is there");
     const value = this.table.values[slot]!;
     assert(typeof value !== "string", "changed: the value is a collection");
     const version = ++this.moment.revision;
+    if (event !== undefined) this.notify(eventClassOf(value), event, key);
     if (value.size === 0) {
       this.recordBefore(key, slot);
       this.table.remove(slot);
+      if (event !== undefined) this.notify(EVENT.generic, "del", key);
     } else {
       this.table.account(slot, version);
       this.moment.audit.consider(version, value);
@@ -114,8 +126,9 @@ export class StoredDatabase implements Database {
     const deadline = options?.expireAtMs ?? 0;
     if (options?.expireAtMs !== undefined && deadline <= this.moment.nowMs) {
       // As in Redis, where such a key is there until it is found to be due, an absent key has changed too.
-      if (!this.delete(key)) this.creations.note(hashText(0, key), ++this.moment.revision);
-      return;
+      if (this.delete(key)) return;
+      this.creations.note(hashText(0, key), ++this.moment.revision);
+      return this.notify(EVENT.created, "new", key);
     }
     const version = ++this.moment.revision;
     const units = this.moment.accessUnits;
@@ -237,6 +250,10 @@ export class StoredDatabase implements Database {
     this.table = new KeyTable(this.hashSecret);
   }
 
+  notify(eventClass: number, event: string, key: string): void {
+    if (this.notifications.wanted(eventClass)) this.notifications.tell(this.index, event, key);
+  }
+
   /** Removes keys that are due, earliest first, at most `limit`; gives how many. */
   removeDue(limit: number): number {
     this.assertWriting();
@@ -269,6 +286,9 @@ export class StoredDatabase implements Database {
   private removeExpired(slot: number): void {
     this.moment.revision++;
     this.counters.expired++;
+    if (this.notifications.wanted(EVENT.expired)) {
+      this.notifications.tell(this.index, "expired", this.table.keys[slot]!);
+    }
     this.table.remove(slot);
   }
 
@@ -296,6 +316,7 @@ export class StoredDatabase implements Database {
     const slot = table.insert(key, value, version, deadlineMs);
     table.stampAccess(slot, this.clock.fresh(this.moment.accessUnits));
     this.creations.note(table.keyDigestAt(slot), version);
+    this.notify(EVENT.created, "new", key);
   }
 
   /** After a collection was put back as it was: version, memory and digest of its entry, if it still has one. */

@@ -77,3 +77,16 @@ test("random numbers are in range, spread out, and replay from a seed", () => {
   const [left, right] = [seededRandom(1, 2, 3, 4), seededRandom(1, 2, 3, 4)];
   for (let draw = 0; draw < 9; draw++) expect(left.next32()).toBe(right.next32());
 });
+
+test("the wall clock has fractions of a millisecond, and the whole ones are those that everybody reads", () => {
+  const clock = createClock();
+  const fractions = new Set<number>();
+  for (let reads = 0; reads < 2_000; reads++) {
+    const before = Date.now();
+    const ms = clock.wallMs();
+    expect(Math.floor(ms)).toBeGreaterThanOrEqual(before);
+    expect(Math.floor(ms)).toBeLessThanOrEqual(Date.now());
+    fractions.add(ms % 1);
+  }
+  expect(fractions.size).toBeGreaterThan(100);
+});

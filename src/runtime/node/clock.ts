@@ -6,14 +6,33 @@ import type { Clock, Timer } from "../world.ts";
 const TIMEOUT_MAX_MS = 2 ** 31 - 1;
 /** How often callbacks of a turn's end may schedule further ones before the rest waits for the next turn. */
 const ROUNDS_MAX = 4;
+/** The last moment of a millisecond, in steps that today's date leaves to a double. */
+const LATEST_FRACTION = 1 - 2 ** -10;
 
 /** The clock of this machine. Several may exist; each has an end of turn of its own. */
 export function createClock(): Clock {
   return {
     monotonicMs: () => performance.now(),
-    wallMs: () => Date.now(),
+    wallMs: createWallClock(),
     setTimer,
     endOfTurn: createEndOfTurn(),
+  };
+}
+
+/**
+ * Date.now() in finer steps, by the monotonic clock: the latest moment that every reading so far allows. Whoever goes by it is
+ * not behind another who has read Date.now() on this machine, as one who took its whole milliseconds as they are would be.
+ */
+function createWallClock(): () => number {
+  let originMs = -Infinity;
+  return () => {
+    const monotonicMs = performance.now();
+    const wholeMs = Date.now();
+    const wallMs = originMs + monotonicMs;
+    if (wallMs >= wholeMs && wallMs < wholeMs + 1) return wallMs;
+    // The first reading, a jump, or a millisecond that began later than was thought.
+    originMs = wholeMs + LATEST_FRACTION - monotonicMs;
+    return wholeMs + LATEST_FRACTION;
   };
 }
 

@@ -1,5 +1,6 @@
 /** Strings as numbers: INCR and its kin. */
 import type { CommandFlag, CommandSpec } from "../command.ts";
+import { EVENT } from "../events.ts";
 import type { Execution } from "../execution.ts";
 import { addLongDoubles, formatLongDouble, parseLongDouble } from "../long-double.ts";
 import { addIntegers, integerArgument, INT64_MIN, parseInteger, type Integer } from "../numbers.ts";
@@ -17,6 +18,7 @@ function add(context: Execution, key: string, increment: Integer): Integer {
   const sum = addIntegers(value, increment);
   if (sum === undefined) throw OVERFLOW;
   context.database.set(key, String(sum), { keepExpiry: true });
+  context.database.notify(EVENT.string, "incrby", key);
   return sum;
 }
 
@@ -36,6 +38,7 @@ function incrementByFloat(context: Execution, args: readonly string[]): string {
   if (sum === undefined) throw NOT_FINITE;
   const result = formatLongDouble(sum);
   context.database.set(args[1]!, result, { keepExpiry: true });
+  context.database.notify(EVENT.string, "incrbyfloat", args[1]!);
   return result;
 }
 

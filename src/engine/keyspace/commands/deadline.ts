@@ -1,4 +1,7 @@
 /** Deadlines as commands give them: relative or absolute, in seconds or milliseconds. */
+import type { Database } from "../database.ts";
+import { EVENT } from "../events.ts";
+import type { Execution } from "../execution.ts";
 import { INT64_MAX, INT64_MIN, integerArgument, type Integer } from "../numbers.ts";
 import { ReplyError } from "../reply.ts";
 
@@ -34,4 +37,18 @@ function absoluteMs(amount: Integer, unit: ExpiryUnit, nowMs: number, name: stri
   const inMs = BigInt(amount) * BigInt(factor);
   if (inMs > INT64_MAX || inMs < INT64_MIN || inMs + BigInt(start) > INT64_MAX) throw invalidExpiry(name);
   return near > 0 ? LATEST_MS : -LATEST_MS;
+}
+
+/** Gives a key that is there a deadline; one that is past removes it, as if by DEL. */
+export function expireOrDelete({ database, nowMs }: Execution, key: string, atMs: number): void {
+  database.expireAt(key, atMs);
+  database.notify(EVENT.generic, atMs <= nowMs ? "del" : "expire", key);
+}
+
+/** Takes a key's deadline away; false when it has none. */
+export function persistKey(database: Database, key: string): boolean {
+  if (database.expiryOf(key) === undefined) return false;
+  database.expireAt(key, undefined);
+  database.notify(EVENT.generic, "persist", key);
+  return true;
 }

@@ -2,7 +2,7 @@
 import type { CommandSpec } from "../command.ts";
 import type { Execution } from "../execution.ts";
 import { echoed, ReplyError, type Reply } from "../reply.ts";
-import { anyDeadlineArgument, type ExpiryUnit } from "./deadline.ts";
+import { anyDeadlineArgument, expireOrDelete, persistKey, type ExpiryUnit } from "./deadline.ts";
 import { ONE_KEY } from "./key-positions.ts";
 
 const NX_NOT_ALONE: ReplyError = new ReplyError(
@@ -35,13 +35,14 @@ function allows(conditions: ReadonlySet<string>, current: number | undefined, ne
 }
 
 function expire(name: string, unit: ExpiryUnit) {
-  return ({ database, nowMs }: Execution, args: readonly string[]): Reply => {
+  return (context: Execution, args: readonly string[]): Reply => {
+    const { database, nowMs } = context;
     const key = args[1]!;
     const conditions = args.length > 3 ? conditionsOf(args) : undefined;
     const deadline = anyDeadlineArgument(args[2]!, unit, nowMs, name);
     if (!database.exists(key)) return 0;
     if (conditions !== undefined && !allows(conditions, database.expiryOf(key), deadline)) return 0;
-    database.expireAt(key, deadline);
+    expireOrDelete(context, key, deadline);
     return 1;
   };
 }
@@ -57,9 +58,7 @@ function expiry(unit: ExpiryUnit) {
 }
 
 function persist({ database }: Execution, args: readonly string[]): Reply {
-  if (database.expiryOf(args[1]!) === undefined) return 0;
-  database.expireAt(args[1]!, undefined);
-  return 1;
+  return persistKey(database, args[1]!) ? 1 : 0;
 }
 
 const docs = { group: "generic", complexity: "O(1)" } as const;

@@ -30,7 +30,7 @@ function setFields(context: Execution, args: readonly string[], name: string): n
   const { collection: hash, store } = open(context, args[1]!, (args.length - 2) / 2);
   let created = 0;
   for (let at = 2; at < args.length; at += 2) if (hash.set(args[at]!, args[at + 1]!)) created += 1;
-  store();
+  store("hset");
   return created;
 }
 
@@ -38,7 +38,7 @@ function setIfAbsent(context: Execution, args: readonly string[]): Reply {
   const { collection: hash, store } = open(context, args[1]!, 1);
   if (hash.has(args[2]!)) return 0;
   hash.set(args[2]!, args[3]!);
-  store();
+  store("hset");
   return 1;
 }
 
@@ -51,7 +51,7 @@ function remove(context: Execution, args: readonly string[]): Reply {
   const hash = context.database.modify(args[1]!, "hash");
   let removed = 0;
   for (let at = 2; at < args.length; at++) if (hash?.delete(args[at]!) === true) removed += 1;
-  if (removed > 0) context.database.changed(args[1]!);
+  if (removed > 0) context.database.changed(args[1]!, "hdel");
   return removed;
 }
 
@@ -63,7 +63,7 @@ function increment(context: Execution, args: readonly string[]): Reply {
   const sum = addIntegers(value, amount);
   if (sum === undefined) throw OVERFLOW;
   hash.set(args[2]!, String(sum));
-  store();
+  store("hincrby");
   return sum;
 }
 
@@ -79,7 +79,7 @@ function incrementByFloat(context: Execution, args: readonly string[]): Reply {
   if (sum === undefined) throw NOT_FINITE;
   const text = formatLongDouble(sum);
   hash.set(args[2]!, text);
-  store();
+  store("hincrbyfloat");
   return text;
 }
 

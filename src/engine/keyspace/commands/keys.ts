@@ -1,6 +1,7 @@
 /** Keys as a whole, whatever they hold: delete, rename, copy, move. */
 import type { CommandSpec } from "../command.ts";
 import type { Database } from "../database.ts";
+import { EVENT } from "../events.ts";
 import type { Execution } from "../execution.ts";
 import { NO_SUCH_KEY, OK, ReplyError, Status, SYNTAX_ERROR, type Reply } from "../reply.ts";
 import { typeOf } from "../value.ts";
@@ -17,7 +18,11 @@ function countKeys(args: readonly string[], counts: (key: string) => boolean): n
 }
 
 function deleteKeys({ database }: Execution, args: readonly string[]): Reply {
-  return countKeys(args, (key) => database.delete(key));
+  return countKeys(args, (key) => {
+    if (!database.delete(key)) return false;
+    database.notify(EVENT.generic, "del", key);
+    return true;
+  });
 }
 
 function databaseArgument({ keyspace }: Execution, text: string): Database {
@@ -41,7 +46,12 @@ function put(source: Database, key: string, target: Database, newKey: string, cl
 function rename({ database }: Execution, args: readonly string[]): Reply {
   const [, from = "", to = ""] = args;
   if (!database.exists(from)) throw NO_SUCH_KEY;
-  if (from !== to) put(database, from, database, to, false);
+  if (from === to) return OK;
+  // As in Redis, where the key that is there goes first.
+  if (database.versionOf(to) !== 0) database.notify(EVENT.created, "new", to);
+  put(database, from, database, to, false);
+  database.notify(EVENT.generic, "rename_from", from);
+  database.notify(EVENT.generic, "rename_to", to);
   return OK;
 }
 
@@ -70,6 +80,7 @@ function copy(context: Execution, args: readonly string[]): Reply {
     target.delete(to);
   }
   put(context.database, from, target, to, true);
+  target.notify(EVENT.generic, "copy_to", to);
   return 1;
 }
 
@@ -79,6 +90,8 @@ function move(context: Execution, args: readonly string[]): Reply {
   if (target === context.database) throw SAME_OBJECT;
   if (!context.database.exists(key) || target.exists(key)) return 0;
   put(context.database, key, target, key, false);
+  context.database.notify(EVENT.generic, "move_from", key);
+  target.notify(EVENT.generic, "move_to", key);
   return 1;
 }
 

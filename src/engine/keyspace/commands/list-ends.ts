@@ -1,11 +1,15 @@
 /** Lists at their ends: pushing, popping and moving. */
 import { ListValue } from "../collections/list-value.ts";
+import { EVENT } from "../events.ts";
 import type { Execution } from "../execution.ts";
 import { NULL_ARRAY, ReplyError, SYNTAX_ERROR, wrongArguments, type Reply } from "../reply.ts";
 import { atLeastArgument, positiveArgument } from "./argument.ts";
 import { openToAdd } from "./storing.ts";
 
 export type ListEnd = "left" | "right";
+
+const PUSHED = { left: "lpush", right: "rpush" } as const;
+const POPPED = { left: "lpop", right: "rpop" } as const;
 
 export const NUMKEYS_NOT_POSITIVE: ReplyError = new ReplyError("ERR numkeys should be greater than 0");
 export const COUNT_NOT_POSITIVE: ReplyError = new ReplyError("ERR count should be greater than 0");
@@ -22,7 +26,7 @@ function popAt(list: ListValue, end: ListEnd): string {
 function popMany(context: Execution, key: string, list: ListValue, end: ListEnd, count: number): string[] {
   const popped: string[] = [];
   for (let left = Math.min(count, list.size); left > 0; left--) popped.push(popAt(list, end));
-  if (popped.length > 0) context.database.changed(key);
+  if (popped.length > 0) context.database.changed(key, POPPED[end]);
   return popped;
 }
 
@@ -36,7 +40,7 @@ export function push(end: ListEnd) {
   return (context: Execution, args: readonly string[]): Reply => {
     const { collection, store } = openToAdd(context.database, args[1]!, "list", 0, () => new ListValue());
     for (let at = 2; at < args.length; at++) pushAt(collection, end, args[at]!);
-    store();
+    store(PUSHED[end]);
     return collection.size;
   };
 }
@@ -46,7 +50,7 @@ export function pushIfPresent(end: ListEnd) {
     const list = context.database.modify(args[1]!, "list");
     if (list === undefined) return 0;
     for (let at = 2; at < args.length; at++) pushAt(list, end, args[at]!);
-    context.database.changed(args[1]!);
+    context.database.changed(args[1]!, PUSHED[end]);
     return list.size;
   };
 }
@@ -60,7 +64,7 @@ export function pop(end: ListEnd, name: string) {
     if (list === undefined) return count === undefined ? null : NULL_ARRAY;
     if (count !== undefined) return popMany(context, key, list, end, count);
     const element = popAt(list, end);
-    context.database.changed(key);
+    context.database.changed(key, POPPED[end]);
     return element;
   };
 }
@@ -72,14 +76,15 @@ function moveElement(context: Execution, source: string, target: string, from: L
   if (source === target) {
     const element = popAt(list, from);
     pushAt(list, to, element);
-    database.changed(source);
+    database.notify(EVENT.list, PUSHED[to], source);
+    database.changed(source, POPPED[from]);
     return element;
   }
   const { collection, store } = openToAdd(database, target, "list", 0, () => new ListValue());
   const element = popAt(list, from);
   pushAt(collection, to, element);
-  store();
-  database.changed(source);
+  store(PUSHED[to]);
+  database.changed(source, POPPED[from]);
   return element;
 }
 

@@ -32,7 +32,7 @@ export function setElement(context: Execution, args: readonly string[]): Reply {
   const place = index < 0 ? list.size + index : index;
   if (place < 0 || place >= list.size) throw INDEX_OUT_OF_RANGE;
   list.replace(place, args[3]!);
-  context.database.changed(args[1]!);
+  context.database.changed(args[1]!, "lset");
   return OK;
 }
 
@@ -52,7 +52,7 @@ export function trim(context: Execution, args: readonly string[]): Reply {
   if (list === undefined) return OK;
   const { from, to } = rankRange(start, stop, list.size);
   list.trim(from, to);
-  context.database.changed(args[1]!);
+  context.database.changed(args[1]!, "ltrim");
   return OK;
 }
 
@@ -64,7 +64,7 @@ export function insert(context: Execution, args: readonly string[]): Reply {
   const pivot = matches(list, args[3]!, 1, 1, 0)[0];
   if (pivot === undefined) return -1;
   list.insert(side === "before" ? pivot : pivot + 1, args[4]!);
-  context.database.changed(args[1]!);
+  context.database.changed(args[1]!, "linsert");
   return list.size;
 }
 
@@ -75,7 +75,7 @@ export function remove(context: Execution, args: readonly string[]): Reply {
   const found = matches(list, args[3]!, count < 0 ? -1 : 1, Math.abs(count), 0);
   if (found.length === 0) return 0;
   list.removeAll(count < 0 ? found.toReversed() : found);
-  context.database.changed(args[1]!);
+  context.database.changed(args[1]!, "lrem");
   return found.length;
 }
 

@@ -47,14 +47,14 @@ export function combine(operation: Operation) {
     new SetReply(resultOf(operation, setsAt(context, args.slice(1))).members);
 }
 
-export function combineAndStore(operation: Operation) {
+export function combineAndStore(operation: Operation, event: string) {
   return (context: Execution, args: readonly string[]): Reply => {
     const { database } = context;
     const found = resultOf(operation, setsAt(context, args.slice(2)));
     const result = new SetValue();
     const members = orderedAfter(database.peek(args[1]!), found.members, (member) => found.has(member));
     for (const member of members) result.add(member);
-    return storeResult(database, args[1]!, result);
+    return storeResult(database, args[1]!, result, event);
   };
 }
 

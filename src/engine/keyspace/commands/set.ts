@@ -1,6 +1,7 @@
 /** Sets: distinct members under one key. */
 import { SetValue } from "../collections/set-value.ts";
 import type { CommandSpec } from "../command.ts";
+import { EVENT } from "../events.ts";
 import type { Execution } from "../execution.ts";
 import { SetReply, SYNTAX_ERROR, type Reply } from "../reply.ts";
 import { negatableArgument, positiveArgument } from "./argument.ts";
@@ -42,7 +43,7 @@ function add(context: Execution, args: readonly string[]): Reply {
   );
   let added = 0;
   for (let at = 2; at < args.length; at++) if (set.add(args[at]!)) added += 1;
-  if (added > 0) store();
+  if (added > 0) store("sadd");
   return added;
 }
 
@@ -50,7 +51,7 @@ function remove(context: Execution, args: readonly string[]): Reply {
   const set = context.database.modify(args[1]!, "set");
   let removed = 0;
   for (let at = 2; at < args.length; at++) if (set?.delete(args[at]!) === true) removed += 1;
-  if (removed > 0) context.database.changed(args[1]!);
+  if (removed > 0) context.database.changed(args[1]!, "srem");
   return removed;
 }
 
@@ -69,7 +70,7 @@ function pop(context: Execution, args: readonly string[]): Reply {
   // All chosen before the first is removed: a removal moves another member into its position.
   const popped = positions.map((position) => set.at(position));
   for (const member of popped) set.delete(member);
-  if (popped.length > 0) context.database.changed(args[1]!);
+  if (popped.length > 0) context.database.changed(args[1]!, "spop");
   return count === undefined ? popped[0]! : new SetReply(popped);
 }
 
@@ -94,7 +95,10 @@ function move(context: Execution, args: readonly string[]): Reply {
   if (!source.has(member)) return 0;
   if (source === collection) return 1;
   source.delete(member);
-  if (collection.add(member)) store();
+  // In Redis the source is done with before the target is touched.
+  database.notify(EVENT.set, "srem", args[1]!);
+  if (source.size === 0) database.notify(EVENT.generic, "del", args[1]!);
+  if (collection.add(member)) store("sadd");
   database.changed(args[1]!);
   return 1;
 }
@@ -223,7 +227,7 @@ export const SET_COMMANDS: readonly CommandSpec[] = commandRows("set", [
     complexity: "O(smallest size * keys)",
     usage: "destination key [key ...]",
     summary: "Intersects sets and stores the result",
-    execute: combineAndStore(intersection),
+    execute: combineAndStore(intersection, "sinterstore"),
   },
   {
     name: "sintercard",
@@ -257,7 +261,7 @@ export const SET_COMMANDS: readonly CommandSpec[] = commandRows("set", [
     complexity: "O(all members)",
     usage: "destination key [key ...]",
     summary: "Unites sets and stores the result",
-    execute: combineAndStore(union),
+    execute: combineAndStore(union, "sunionstore"),
   },
   {
     name: "sdiff",
@@ -279,7 +283,7 @@ export const SET_COMMANDS: readonly CommandSpec[] = commandRows("set", [
     complexity: "O(all members)",
     usage: "destination key [key ...]",
     summary: "Takes from the first set the members of the others and stores the result",
-    execute: combineAndStore(difference),
+    execute: combineAndStore(difference, "sdiffstore"),
   },
   {
     name: "sscan",

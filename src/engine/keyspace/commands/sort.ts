@@ -151,7 +151,7 @@ function sort(mayStore: boolean) {
         ? wanted
         : wanted.flatMap((element) => get.map((pattern) => lookUp(database, pattern, element) ?? null));
     if (store === undefined) return found;
-    return storeResult(database, store, new ListValue(found.map((element) => element ?? "")));
+    return storeResult(database, store, new ListValue(found.map((element) => element ?? "")), "sortstore");
   };
 }
 

@@ -157,7 +157,7 @@ export function combineAndStore(operation: Operation, name: string) {
     const present = context.database.peek(args[1]!);
     const members = orderedAfter(present, [...scores.keys()], (member) => scores.has(member));
     const result = SortedSetValue.fromScores(new Map(members.map((member) => [member, scores.get(member)!])));
-    return storeResult(context.database, args[1]!, result);
+    return storeResult(context.database, args[1]!, result, name);
   };
 }
 

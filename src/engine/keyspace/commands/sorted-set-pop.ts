@@ -17,7 +17,7 @@ function popMany(
 ): ScoredMember[] {
   const popped = zset.range(end === "min" ? 0 : zset.size - 1, count, end === "max");
   for (const { member } of popped) zset.delete(member);
-  if (popped.length > 0) context.database.changed(key);
+  if (popped.length > 0) context.database.changed(key, `zpop${end}`);
   return popped;
 }
 

@@ -105,7 +105,7 @@ export function rangeAndStore(context: Execution, args: readonly string[]): Repl
   const result = new SortedSetValue();
   if (zset !== undefined)
     for (const { member, score } of select(zset, ranks, options)) result.set(member, score);
-  return storeResult(context.database, args[1]!, result);
+  return storeResult(context.database, args[1]!, result, "zrangestore");
 }
 
 export function count(order: Order) {
@@ -118,14 +118,14 @@ export function count(order: Order) {
   };
 }
 
-export function removeRange(order: Order) {
+export function removeRange(order: Order, event: string) {
   return (context: Execution, args: readonly string[]): Reply => {
     const ranks = ranksArgument(order, args[2]!, args[3]!, false);
     const zset = context.database.modify(args[1]!, "zset");
     if (zset === undefined) return 0;
     const { from, to } = ranks(zset);
     for (const { member } of zset.range(from, to - from, false)) zset.delete(member);
-    if (to > from) context.database.changed(args[1]!);
+    if (to > from) context.database.changed(args[1]!, event);
     return to - from;
   };
 }

@@ -88,7 +88,7 @@ function addPairs(context: Execution, args: readonly string[], preset: ReadonlyS
     if (current === undefined) added += 1;
     else updated += 1;
   }
-  if (added + updated > 0) store();
+  if (added + updated > 0) store(options.has("incr") ? "zincr" : "zadd");
   if (options.has("incr")) return last === undefined ? null : new DoubleReply(last);
   return options.has("ch") ? added + updated : added;
 }
@@ -107,7 +107,7 @@ export function remove(context: Execution, args: readonly string[]): Reply {
   const zset = context.database.modify(args[1]!, "zset");
   let removed = 0;
   for (let at = 2; at < args.length; at++) if (zset?.delete(args[at]!) === true) removed += 1;
-  if (removed > 0) context.database.changed(args[1]!);
+  if (removed > 0) context.database.changed(args[1]!, "zrem");
   return removed;
 }
 

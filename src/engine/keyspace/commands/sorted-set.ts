@@ -210,7 +210,7 @@ export const SORTED_SET_COMMANDS: readonly CommandSpec[] = commandRows("sorted-s
     complexity: "O(members removed * log size)",
     usage: "key min max",
     summary: "Removes the members between two scores",
-    execute: removeRange("score"),
+    execute: removeRange("score", "zremrangebyscore"),
   },
   {
     name: "zremrangebyrank",
@@ -220,7 +220,7 @@ export const SORTED_SET_COMMANDS: readonly CommandSpec[] = commandRows("sorted-s
     complexity: "O(members removed * log size)",
     usage: "key start stop",
     summary: "Removes the members between two places",
-    execute: removeRange("rank"),
+    execute: removeRange("rank", "zremrangebyrank"),
   },
   {
     name: "zremrangebylex",
@@ -230,7 +230,7 @@ export const SORTED_SET_COMMANDS: readonly CommandSpec[] = commandRows("sorted-s
     complexity: "O(members removed * log size)",
     usage: "key min max",
     summary: "Removes the members between two byte strings",
-    execute: removeRange("lex"),
+    execute: removeRange("lex", "zremrangebylex"),
   },
   {
     name: "zpopmin",

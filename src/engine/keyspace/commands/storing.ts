@@ -1,12 +1,14 @@
 /** Opening a collection to add to it, whether or not its key exists, and storing what a command computed. */
 import { MAX_MEMBERS, TOO_MANY_MEMBERS } from "../collections/member-table.ts";
 import type { CollectionOf, CollectionType, Database } from "../database.ts";
+import { EVENT, eventClassOf } from "../events.ts";
 import type { Collection, Value } from "../value.ts";
 
 /** A collection that is being added to: call `store` once it is changed, nothing if it is not. */
 export interface Opened<T extends CollectionType> {
   readonly collection: CollectionOf<T>;
-  readonly store: () => void;
+  /** Tells `event` of the key; without it the command does that itself. */
+  readonly store: (event?: string) => void;
 }
 
 /**
@@ -22,9 +24,15 @@ export function openToAdd<T extends CollectionType>(
 ): Opened<T> {
   const existing = database.modify(key, type);
   if (type !== "list" && (existing?.size ?? 0) + additions > MAX_MEMBERS) throw TOO_MANY_MEMBERS;
-  if (existing !== undefined) return { collection: existing, store: () => database.changed(key) };
+  if (existing !== undefined) return { collection: existing, store: (event) => database.changed(key, event) };
   const collection = create();
-  return { collection, store: () => database.set(key, collection) };
+  return {
+    collection,
+    store: (event) => {
+      database.set(key, collection);
+      if (event !== undefined) database.notify(eventClassOf(collection), event, key);
+    },
+  };
 }
 
 /**
@@ -42,9 +50,14 @@ export function orderedAfter(
   return staying.size === 0 ? members : [...staying, ...members.filter((member) => !staying.has(member))];
 }
 
-/** Puts a computed collection under a key, or removes the key when it is empty, as every …STORE does; gives its size. */
-export function storeResult(database: Database, key: string, result: Collection): number {
-  if (result.size === 0) database.delete(key);
-  else database.set(key, result);
+/**
+ * Puts a computed collection under a key, and tells `event`, or removes the key when it is empty, as every …STORE does; gives its
+ * size.
+ */
+export function storeResult(database: Database, key: string, result: Collection, event: string): number {
+  if (result.size > 0) {
+    database.set(key, result);
+    database.notify(eventClassOf(result), event, key);
+  } else if (database.delete(key)) database.notify(EVENT.generic, "del", key);
   return result.size;
 }

@@ -1,5 +1,6 @@
 /** Parts of strings: APPEND, STRLEN, SETRANGE, GETRANGE, SUBSTR. */
 import type { CommandSpec } from "../command.ts";
+import { EVENT } from "../events.ts";
 import type { Execution } from "../execution.ts";
 import { indexArgument } from "../numbers.ts";
 import { ReplyError, type Reply } from "../reply.ts";
@@ -17,6 +18,7 @@ function append({ database }: Execution, args: readonly string[]): Reply {
   if ((old?.length ?? 0) + added.length > GREATEST_LENGTH) throw TOO_LONG;
   const value = (old ?? "") + added;
   database.set(args[1]!, value, { keepExpiry: true });
+  database.notify(EVENT.string, "append", args[1]!);
   return value.length;
 }
 
@@ -30,6 +32,7 @@ function setRange({ database }: Execution, args: readonly string[]): Reply {
   const head = (old ?? "").slice(0, offset).padEnd(offset, "\0");
   const value = head + part + (old ?? "").slice(offset + part.length);
   database.set(args[1]!, value, { keepExpiry: true });
+  database.notify(EVENT.string, "setrange", args[1]!);
   return value.length;
 }
 

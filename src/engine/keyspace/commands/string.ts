@@ -1,8 +1,9 @@
 /** Strings: set, get and their variants with conditions and expiry. */
 import type { CommandSpec } from "../command.ts";
+import { EVENT } from "../events.ts";
 import type { Execution } from "../execution.ts";
 import { OK, SYNTAX_ERROR, wrongArguments, type Reply } from "../reply.ts";
-import { deadlineArgument, type ExpiryUnit } from "./deadline.ts";
+import { deadlineArgument, expireOrDelete, persistKey, type ExpiryUnit } from "./deadline.ts";
 import { ALL_KEYS, KEYS_WITH_VALUES, ONE_KEY } from "./key-positions.ts";
 
 const EXPIRY_UNITS: ReadonlyMap<string, ExpiryUnit> = new Map([
@@ -55,7 +56,7 @@ function set(context: Execution, args: readonly string[]): Reply {
   const key = args[1]!;
   const value = args[2]!;
   if (args.length === 3) {
-    database.set(key, value);
+    store(context, key, value);
     return OK;
   }
   const { condition, get, keepExpiry, unit, amount } = optionsOf(args, "set");
@@ -66,6 +67,8 @@ function set(context: Execution, args: readonly string[]): Reply {
   return get ? old : OK;
 }
 
+const KEEPING_EXPIRY = { keepExpiry: true } as const;
+
 function store(
   context: Execution,
   key: string,
@@ -73,8 +76,16 @@ function store(
   expireAtMs?: number,
   keepExpiry = false,
 ): void {
-  if (expireAtMs === undefined) context.database.set(key, value, { keepExpiry });
-  else context.database.set(key, value, { expireAtMs });
+  const { database } = context;
+  if (expireAtMs === undefined) {
+    database.set(key, value, keepExpiry ? KEEPING_EXPIRY : undefined);
+    return database.notify(EVENT.string, "set", key);
+  }
+  database.set(key, value, { expireAtMs });
+  database.notify(EVENT.string, "set", key);
+  database.notify(EVENT.generic, "expire", key);
+  // It was due at once, and is gone; in Redis a moment later.
+  if (expireAtMs <= context.nowMs) database.notify(EVENT.expired, "expired", key);
 }
 
 function setWithExpiry(unit: ExpiryUnit, name: string) {
@@ -86,7 +97,7 @@ function setWithExpiry(unit: ExpiryUnit, name: string) {
 
 function setIfAbsent(context: Execution, args: readonly string[]): Reply {
   if (context.database.exists(args[1]!)) return 0;
-  context.database.set(args[1]!, args[2]!);
+  store(context, args[1]!, args[2]!);
   return 1;
 }
 
@@ -96,7 +107,7 @@ function get(context: Execution, args: readonly string[]): Reply {
 
 function getAndSet(context: Execution, args: readonly string[]): Reply {
   const old = context.database.readString(args[1]!) ?? null;
-  context.database.set(args[1]!, args[2]!);
+  store(context, args[1]!, args[2]!);
   return old;
 }
 
@@ -104,6 +115,7 @@ function getAndDelete(context: Execution, args: readonly string[]): Reply {
   const old = context.database.readString(args[1]!);
   if (old === undefined) return null;
   context.database.delete(args[1]!);
+  context.database.notify(EVENT.generic, "del", args[1]!);
   return old;
 }
 
@@ -113,8 +125,9 @@ function getAndExpire(context: Execution, args: readonly string[]): Reply {
   const key = args[1]!;
   const value = database.readString(key);
   if (value === undefined) return null;
-  if (unit !== undefined) database.expireAt(key, deadlineArgument(amount, unit, context.nowMs, "getex"));
-  else if (persist && database.expiryOf(key) !== undefined) database.expireAt(key, undefined);
+  if (unit !== undefined) {
+    expireOrDelete(context, key, deadlineArgument(amount, unit, context.nowMs, "getex"));
+  } else if (persist) persistKey(database, key);
   return value;
 }
 
@@ -129,7 +142,7 @@ function getMany(context: Execution, args: readonly string[]): Reply {
 
 function setMany(context: Execution, args: readonly string[]): Reply {
   if (args.length % 2 === 0) throw wrongArguments("mset");
-  for (let i = 1; i < args.length; i += 2) context.database.set(args[i]!, args[i + 1]!);
+  for (let i = 1; i < args.length; i += 2) store(context, args[i]!, args[i + 1]!);
   return OK;
 }
 

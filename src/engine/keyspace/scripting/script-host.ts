@@ -1,4 +1,5 @@
 /** What redis.call reaches: the commands of the execution that the script runs in, with what scripts may not do. */
+import type { CommandSpec } from "../command.ts";
 import type { Execution } from "../execution.ts";
 import { ReplyError, Status } from "../reply.ts";
 import type { Reply } from "../reply.ts";
@@ -25,15 +26,24 @@ export function scriptHost(execution: Execution, readOnly: boolean, log: LogSink
   function call(args: readonly string[]): Reply {
     const spec = commands.find(args);
     if (spec === undefined || (spec.subcommands !== undefined && args.length >= 2)) return UNKNOWN_COMMAND;
+    const refused = refusal(spec, args);
+    if (refused !== undefined) {
+      execution.noteRejected(spec);
+      return refused;
+    }
+    const answered = spec.execute === undefined ? CONNECTION_REPLIES[spec.name]?.(args) : undefined;
+    if (answered === undefined) return execution.call(args);
+    execution.noteCall(spec, args);
+    return answered;
+  }
+
+  function refusal(spec: CommandSpec, args: readonly string[]): ReplyError | undefined {
     const { arity } = spec;
     if (arity > 0 ? args.length !== arity : args.length < -arity) return WRONG_ARITY;
     if (commands.hasFlag(spec, "noscript")) return NOT_ALLOWED;
     // A message is an effect too: as in Redis, what only reads sends none.
     if (readOnly && (commands.hasFlag(spec, "write") || commands.hasFlag(spec, "pubsub"))) return READ_ONLY;
-    const answered = spec.execute === undefined ? CONNECTION_REPLIES[spec.name]?.(args) : undefined;
-    if (answered === undefined) return execution.call(args);
-    execution.noteCall(args);
-    return answered;
+    return undefined;
   }
 
   return {

@@ -1,6 +1,7 @@
 /** What every part of the server shares: the node, the routes, the clients, the settings, the counters. */
 import type { Logger, NodeId } from "../../../runtime/world.ts";
 import type { LocalNode } from "../../cluster/local-node.ts";
+import type { ScriptTally } from "../../keyspace/command-statistics.ts";
 import type { KeyspaceCommand } from "../../keyspace/keyspace-command.ts";
 import type { KeyspaceMachine } from "../../keyspace/machine.ts";
 import type { Clients } from "./clients.ts";
@@ -69,6 +70,11 @@ export interface ServerContext {
   readonly shutDown: (() => void) | undefined;
   /** FAILOVER: hands leadership over; undefined when it cannot. */
   readonly transferLeadership: ((to: NodeId | undefined) => void) | undefined;
+}
+
+/** Counts what scripts of this node's clients called. */
+export function countScripts({ router, statistics }: ServerContext, tally: ScriptTally | undefined): void {
+  if (tally !== undefined) statistics.commandsProcessed += router.count(tally);
 }
 
 export function emptyStatistics(): ServerStatistics {

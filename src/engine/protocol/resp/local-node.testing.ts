@@ -2,9 +2,11 @@
 import type { Bytes } from "../../../runtime/bytes.ts";
 import type { LogLevel } from "../../../runtime/world.ts";
 import type { MemberView, NodeStatus } from "../../cluster/local-node.ts";
+import type { SnapshotStatus } from "../../group/snapshots.ts";
 import { DATA_COMMANDS } from "../../keyspace/commands/index.ts";
 import type { KeyspaceCommand } from "../../keyspace/keyspace-command.ts";
-import type { KeyspaceMachine, KeyspaceOptions } from "../../keyspace/machine.ts";
+import type { KeyspaceOptions } from "../../keyspace/keyspace-options.ts";
+import type { KeyspaceMachine } from "../../keyspace/machine.ts";
 import { createKeyspace } from "../../keyspace/machine.ts";
 import type { Reply } from "../../keyspace/reply.ts";
 import type { ReplyError } from "../../keyspace/reply.ts";
@@ -43,10 +45,13 @@ export class TestNode implements KeyspaceNode {
   failure: ReplyError | undefined;
   readonly logged: string[] = [];
   keepsLog = false;
+  durability: NodeStatus["durability"] = "memory";
   private readonly timing: "now" | "turn" | (() => number);
   private readonly waitingForDrain: (() => void)[] = [];
   private queue: (() => void)[] = [];
   private index = 0;
+  private saving = false;
+  private saved = { index: 0, savedMs: Date.now() };
   private scheduled = false;
   private deliver: (channel: string, message: string) => number = () => 0;
 
@@ -59,6 +64,7 @@ export class TestNode implements KeyspaceNode {
     const { scripts } = options;
     this.machine = createKeyspace({
       commands: [...DATA_COMMANDS, ...SESSION_SPECS],
+      stopwatchMs: () => performance.now(),
       ...(scripts && { scripts }),
     });
     this.machine.publish = (channel, message) => void this.deliver(channel, message);
@@ -114,6 +120,20 @@ export class TestNode implements KeyspaceNode {
     this.deliver = deliver;
   }
 
+  saveSnapshot(done: (error: ReplyError | undefined) => void): void {
+    const index = this.index;
+    this.saving = true;
+    this.later(() => {
+      this.saving = false;
+      if (this.failure === undefined) this.saved = { index, savedMs: Date.now() };
+      done(this.failure);
+    });
+  }
+
+  snapshotStatus(): SnapshotStatus {
+    return { ...this.saved, underWay: this.saving, failed: this.failure !== undefined };
+  }
+
   status(): NodeStatus {
     const membership = { voters: [this.id], outgoing: [], learners: [], addresses: {} };
     return {
@@ -130,7 +150,7 @@ export class TestNode implements KeyspaceNode {
       },
       algorithm: "raft",
       appliedIndex: this.index,
-      durability: "memory",
+      durability: this.durability,
       digest: 0,
       diskBytes: 0,
       refusing: undefined,

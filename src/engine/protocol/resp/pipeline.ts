@@ -10,40 +10,29 @@
  * kernel, so that what a client can make the server keep is bounded.
  */
 import type { Bytes } from "../../../runtime/bytes.ts";
-import { encodeRequest } from "../../../wire/resp/request-encoder.ts";
-import { encodeCall } from "../../keyspace/command-codec.ts";
-import { ScriptCalls } from "../../keyspace/script-calls.ts";
+import { CommandStatistics } from "../../keyspace/command-statistics.ts";
 import type { KeyspaceCommand } from "../../keyspace/keyspace-command.ts";
-import { TICK_NEEDED } from "../../keyspace/moment.ts";
 import type { Reply } from "../../keyspace/reply.ts";
 import { ReplyError } from "../../keyspace/reply.ts";
 import { mustPause, refusal } from "./admission.ts";
+import type { ReadOrder } from "./barrier-reads.ts";
+import { BarrierReads } from "./barrier-reads.ts";
 import type { Connection } from "./connection.ts";
 import type { ServerContext } from "./context.ts";
+import { LoggedWrites } from "./logged-writes.ts";
 import { PAUSED_BUFFER, PAUSED_CONGESTED, PAUSED_OUTPUT, PAUSED_PENDING } from "./pause-reasons.ts";
 import { ReplyQueue } from "./reply-queue.ts";
 import type { Outcome } from "./request.ts";
 import { DEFERRED, Request } from "./request.ts";
-import { emptyCommandStatistics, type Route } from "./router.ts";
+import type { Route } from "./router.ts";
 import type { SessionCommand } from "./session-command.ts";
 import { row } from "./session-command.ts";
 import { queueInTransaction, refuse } from "./transaction-queue.ts";
-import { WriteRun } from "./write-run.ts";
 
 /** Bytes that may gather behind a held command before the socket is left unread. */
 const HELD_MAX_BYTES = 256 << 10;
-/** Replies of one batch of reads beyond this wait until the client took them. */
-const BATCH_OUTPUT_MAX_BYTES = 16 << 20;
-/** Barriers in vain (a lease that ended each time) before reads go through the log. */
-const BARRIER_ATTEMPTS = 3;
-
 /** Reads that ride in the log behind a write: beyond, the next waits, so that big replies cannot pile up. */
 const RIDING_MAX = 256;
-/** What an aggregate reply counts for before it is encoded. */
-const ROUGH_AGGREGATE_BYTES = 4096;
-
-const FRAMING_DISAGREES = new ReplyError("ERR Protocol error: the command is not well framed");
-const TRY_AGAIN = new ReplyError("TRYAGAIN The read could not be made in order, try again");
 /** Of requests that name no command. */
 const UNKNOWN_ROUTE: Route = {
   spec: row("unknown", -1, "", "generic", "", ""),
@@ -53,33 +42,28 @@ const UNKNOWN_ROUTE: Route = {
   allowedBeforeAuth: true,
   refusedInMulti: false,
   hidden: true,
-  statistics: emptyCommandStatistics(),
+  statistics: new CommandStatistics(),
 };
 
 const STOP_READING = PAUSED_CONGESTED | PAUSED_PENDING | PAUSED_OUTPUT;
 
-export class Pipeline {
+export class Pipeline implements ReadOrder {
   private readonly connection: Connection;
   private readonly server: ServerContext;
   private readonly replies: ReplyQueue;
-  /** In the log or in the run that will go there. */
-  private writesInFlight = 0;
-  /** Gathers while the commands of a chunk are taken. */
-  private readonly writeRun = new WriteRun();
-  /** Reads gathered for the next barrier, and those whose barrier is under way. */
-  private gathered: Request[] = [];
-  private active: Request[] | undefined;
+  private readonly writes: LoggedWrites;
+  private readonly reads: BarrierReads;
   private held: Request | undefined;
   private running = false;
   private again = false;
   private abandoned = false;
-  /** The active batch waits until the client took the replies before them. */
-  private waitingForOutput = false;
 
   constructor(connection: Connection) {
     this.connection = connection;
     this.server = connection.server;
     this.replies = new ReplyQueue(connection);
+    this.writes = new LoggedWrites(connection, this);
+    this.reads = new BarrierReads(connection, this.writes, this);
   }
 
   /** True while a command waits for its reply or its turn. */
@@ -105,8 +89,8 @@ export class Pipeline {
       while (this.again) {
         this.again = false;
         this.advance();
-        this.sendRun();
-        this.askBarrier();
+        this.writes.sendRun();
+        this.reads.askBarrier();
       }
     } finally {
       this.running = false;
@@ -118,14 +102,11 @@ export class Pipeline {
     this.abandoned = true;
     this.replies.clear();
     this.held = undefined;
-    this.gathered = [];
+    this.reads.abandon();
   }
 
   outputDrained(): void {
-    if (!this.waitingForOutput) return;
-    this.waitingForOutput = false;
-    const batch = this.active as Request[];
-    this.server.node.barrier((error) => this.finishReads(batch, error, 1));
+    this.reads.outputDrained();
   }
 
   private advance(): void {
@@ -204,35 +185,33 @@ export class Pipeline {
       return true;
     }
     if (route.kind === "session") return this.admitSession(request);
-    const reading = this.gathered.length > 0 || this.active !== undefined;
-    if (route.kind === "read" && this.writesInFlight === 0) {
+    const { reads, writes } = this;
+    if (route.kind === "read" && writes.inFlight === 0) {
       this.enqueue(request);
       this.show(request);
-      // As in `WriteRun`: most connections send one command at a time.
-      if (this.gathered.length === 0) this.gathered = [request];
-      else this.gathered.push(request);
-    } else if (reading || (route.kind === "read" && this.writesInFlight >= RIDING_MAX)) {
+      reads.add(request);
+    } else if (reads.waiting || (route.kind === "read" && writes.inFlight >= RIDING_MAX)) {
       return false;
     } else {
       this.enqueue(request);
       this.show(request);
-      this.ride(request, fresh);
+      writes.ride(request, fresh);
     }
     return true;
   }
 
   private admitSession(request: Request): boolean {
     const session = request.route.session as SessionCommand;
-    const reading = this.gathered.length > 0 || this.active !== undefined;
-    const writing = this.writesInFlight > 0;
-    this.sendRun();
+    const reading = this.reads.waiting;
+    const writing = this.writes.inFlight > 0;
+    this.writes.sendRun();
     if (session.after === "everything" && this.pendingCommands > 0) return false;
     if (session.after === "reads" && reading) return false;
     if ((session.after === "writes" || session.barrier === true) && writing) return false;
     this.enqueue(request);
     if (session.barrier === true) {
       this.show(request);
-      this.gathered.push(request);
+      this.reads.add(request);
       return true;
     }
     const outcome = this.runSession(request);
@@ -266,142 +245,7 @@ export class Pipeline {
 
   /** Puts a command into the log, ordered among this connection's writes. */
   write(logged: KeyspaceCommand, encoded: Bytes, done: (reply: Reply) => void): void {
-    this.writesInFlight += 1;
-    this.server.node.write(logged, encoded, (reply) => {
-      this.writesInFlight -= 1;
-      done(reply);
-    });
-  }
-
-  private ride(request: Request, fresh: boolean): void {
-    const { parser } = this.connection;
-    if (fresh && !parser.cameInline) {
-      this.writesInFlight += 1;
-      if (this.writeRun.add(request, parser)) return;
-      this.sendRun();
-      this.writeRun.add(request, parser);
-      return;
-    }
-    this.sendRun();
-    const { database, args } = request;
-    const encoded = encodeCall(database, encodeRequest(args));
-    this.write({ type: "call", database, args }, encoded, (reply) => {
-      this.showScripts(reply);
-      this.settle(request, reply);
-    });
-  }
-
-  /** Puts the writes that have gathered into the log. */
-  private sendRun(): void {
-    if (this.writeRun.empty) return;
-    const { requests, command, encoded } = this.writeRun.take();
-    if (encoded === undefined) return this.refuseRun(requests);
-    this.server.node.write(command, encoded, (reply) => {
-      this.writesInFlight -= requests.length;
-      this.showScripts(reply);
-      // Of several: one reply each, or what kept the log from taking them.
-      const replies = isReplies(reply) && command.type === "calls" ? reply : requests.map(() => reply);
-      this.settleAll(requests, replies);
-    });
-  }
-
-  /** The log's own codec reads something else in the bytes than the parser did: they must not reach it. */
-  private refuseRun(requests: readonly Request[]): void {
-    this.writesInFlight -= requests.length;
-    this.server.logger.log("error", "resp.framing-disagrees", { client: this.connection.remoteAddress });
-    this.settleAll(
-      requests,
-      requests.map(() => FRAMING_DISAGREES),
-    );
-    this.connection.closeAfterReplies();
-  }
-
-  /** One barrier for all reads gathered so far; the next ones gather while it is under way. */
-  private askBarrier(): void {
-    if (this.active !== undefined || this.gathered.length === 0) return;
-    const batch = this.gathered;
-    this.active = batch;
-    this.gathered = [];
-    this.server.node.barrier((error) => this.finishReads(batch, error, 1));
-  }
-
-  private finishReads(batch: readonly Request[], error: ReplyError | undefined, attempt: number): void {
-    if (this.abandoned) return;
-    if (error !== undefined) {
-      for (const request of batch) this.settle(request, error);
-      return this.endBatch();
-    }
-    if (batch.length > 1) {
-      const list = batch.map((request) => request.args);
-      this.server.node.machine.foreseeCalls(batch[0]!.database, list);
-    }
-    const { machine } = this.server.node;
-    const watched = !this.server.monitors.none;
-    const outcomes: Outcome[] = [];
-    const scriptCalls = new ScriptCalls();
-    let outputBytes = 0;
-    for (const request of batch) {
-      const outcome = this.read(request);
-      if (outcome === TICK_NEEDED) break;
-      outcomes.push(outcome);
-      if (watched && request.route.kind === "read") {
-        scriptCalls.addAll(machine.scriptCalls(outcome as Reply));
-      }
-      if (typeof outcome === "string") outputBytes += outcome.length;
-      else if (outcome !== null && typeof outcome === "object") outputBytes += ROUGH_AGGREGATE_BYTES;
-      if (outputBytes > BATCH_OUTPUT_MAX_BYTES) break;
-    }
-    if (!this.server.node.readStillValid()) {
-      if (attempt < BARRIER_ATTEMPTS) {
-        this.server.node.barrier((failed) => this.finishReads(batch, failed, attempt + 1));
-        return;
-      }
-      outcomes.length = 0;
-      scriptCalls.clear();
-    }
-    if (watched) this.server.monitors.showCalls(scriptCalls.list);
-    this.settleAll(batch, outcomes);
-    this.finishRest(batch.slice(outcomes.length), outputBytes > BATCH_OUTPUT_MAX_BYTES);
-  }
-
-  /** Reads of a batch that were not answered: a key was due, the lease kept ending, or the client must first read. */
-  private finishRest(rest: Request[], outputFull: boolean): void {
-    if (rest.length > 0 && outputFull && !this.abandoned) {
-      this.active = rest;
-      this.connection.flush();
-      if (this.connection.isPaused(PAUSED_OUTPUT)) this.waitingForOutput = true;
-      else this.server.node.barrier((error) => this.finishReads(rest, error, 1));
-      return;
-    }
-    for (const request of rest) {
-      if (request.route.kind === "session") this.settle(request, TRY_AGAIN);
-      else this.ride(request, false);
-    }
-    this.endBatch();
-  }
-
-  private endBatch(): void {
-    this.active = undefined;
-    // What gathered meanwhile must not overtake reads that went into the log.
-    if (this.writesInFlight > 0) {
-      const gathered = this.gathered;
-      this.gathered = [];
-      for (const request of gathered) {
-        if (request.route.kind === "session") this.settle(request, TRY_AGAIN);
-        else this.ride(request, false);
-      }
-    }
-    this.run();
-  }
-
-  private read(request: Request): Outcome | typeof TICK_NEEDED {
-    if (request.route.kind === "session") {
-      const outcome = this.runSession(request);
-      return outcome === DEFERRED ? TRY_AGAIN : outcome;
-    }
-    const { node } = this.server;
-    const { database, args } = request;
-    return node.machine.query({ type: "call", database, args }, node.logTimeMs());
+    this.writes.write(logged, encoded, done);
   }
 
   private enqueue(request: Request): void {
@@ -427,26 +271,19 @@ export class Pipeline {
     server.monitors.show(connection, route, route.kind === "session" ? connection.database : database, args);
   }
 
-  /** What scripts called that are answered with this. */
-  private showScripts(reply: Reply): void {
-    const { monitors, node } = this.server;
-    if (!monitors.none) monitors.showCalls(node.machine.scriptCalls(reply));
-  }
-
   /** Answers at once what needs no work. */
   private answerNow(request: Request, reply: Reply): void {
     this.replies.add(request);
     this.settle(request, reply);
   }
 
-  private settle(request: Request, outcome: Outcome): void {
+  settle(request: Request, outcome: Outcome): void {
     if (this.abandoned) return;
     this.replies.settle(request, outcome);
     if (this.held !== undefined) this.run();
   }
 
-  /** Settles the first of `requests`, one for each outcome. */
-  private settleAll(requests: readonly Request[], outcomes: readonly Outcome[]): void {
+  settleAll(requests: readonly Request[], outcomes: readonly Outcome[]): void {
     if (this.abandoned) return;
     this.replies.settleAll(requests, outcomes);
     if (this.held !== undefined) this.run();
@@ -475,8 +312,4 @@ export class Pipeline {
 function speaksHttp(name: string): boolean {
   const word = name.toLowerCase();
   return word === "post" || word === "host:";
-}
-
-function isReplies(reply: Reply): reply is readonly Reply[] {
-  return Array.isArray(reply);
 }

@@ -18,6 +18,13 @@ export class SeveralReplies {
 
 export type Outcome = Reply | SeveralReplies | typeof NO_REPLY;
 
+/** Who sends what becomes of requests, in their order. */
+export interface Answers {
+  settle(request: Request, outcome: Outcome): void;
+  /** Settles the first of `requests`, one for each outcome. */
+  settleAll(requests: readonly Request[], outcomes: readonly Outcome[]): void;
+}
+
 export class Request {
   readonly args: readonly string[];
   readonly route: Route;

@@ -1,27 +1,11 @@
 /** From a command's words to its row in the table, what kind of work it is, and its statistics. */
+import { CommandStatistics, type ScriptTally } from "../../keyspace/command-statistics.ts";
 import { unknownCommand, unknownSubcommand } from "../../keyspace/command-table.ts";
 import type { CommandTable } from "../../keyspace/command-table.ts";
 import type { CommandSpec } from "../../keyspace/command.ts";
 import type { ReplyError } from "../../keyspace/reply.ts";
 import { wrongArguments } from "../../keyspace/reply.ts";
-import { LatencyHistogram } from "./latency-histogram.ts";
 import type { SessionCommand } from "./session-command.ts";
-
-export interface CommandStatistics {
-  calls: number;
-  /** From arrival to reply, the wait for the log included. */
-  microseconds: number;
-  /** Refused before they were carried out. */
-  rejected: number;
-  /** Answered with an error. */
-  failed: number;
-  /** Of those that were carried out outside of a transaction. */
-  readonly latencies: LatencyHistogram;
-}
-
-export function emptyCommandStatistics(): CommandStatistics {
-  return { calls: 0, microseconds: 0, rejected: 0, failed: 0, latencies: new LatencyHistogram() };
-}
 
 export interface Route {
   readonly spec: CommandSpec;
@@ -33,6 +17,7 @@ export interface Route {
   readonly refusedInMulti: boolean;
   /** Not shown to MONITOR: too dangerous, as Redis has it. */
   readonly hidden: boolean;
+  /** Times are from arrival to reply, the wait for the log included; of what a script called, those of the call. */
   readonly statistics: CommandStatistics;
 }
 
@@ -43,10 +28,15 @@ export class Router {
   readonly table: CommandTable;
   private readonly bySpelling = new Map<string, Route>();
   private readonly byName = new Map<string, Route>();
+  private readonly bySpec = new Map<CommandSpec, Route>();
 
   constructor(table: CommandTable, sessionCommands: ReadonlyMap<string, SessionCommand>) {
     this.table = table;
-    for (const spec of table.specs) this.byName.set(spec.name, routeOf(spec, table, sessionCommands));
+    for (const spec of table.specs) {
+      const route = routeOf(spec, table, sessionCommands);
+      this.byName.set(spec.name, route);
+      for (const each of [route, ...(route.subroutes?.values() ?? [])]) this.bySpec.set(each.spec, each);
+    }
   }
 
   /** The command to carry out, or the error that Redis answers. */
@@ -88,10 +78,17 @@ export class Router {
   }
 
   resetStatistics(): void {
-    for (const route of this.called()) {
-      route.statistics.latencies.reset();
-      Object.assign(route.statistics, { calls: 0, microseconds: 0, rejected: 0, failed: 0 });
-    }
+    for (const { statistics } of this.called()) statistics.reset();
+  }
+
+  /** Counts what scripts of this node's clients called; gives how many calls were carried out. */
+  count(tally: ScriptTally): number {
+    let calls = 0;
+    tally.forEach((spec, statistics) => {
+      calls += statistics.calls;
+      this.bySpec.get(spec)?.statistics.add(statistics);
+    });
+    return calls;
   }
 }
 
@@ -125,6 +122,6 @@ function routeOf(
     allowedBeforeAuth: flags.has("no_auth"),
     refusedInMulti: flags.has("no_multi"),
     hidden: flags.has("admin"),
-    statistics: emptyCommandStatistics(),
+    statistics: new CommandStatistics(),
   };
 }

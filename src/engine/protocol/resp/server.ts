@@ -1,11 +1,12 @@
 /**
  * protocol/resp: a node's door for the clients of Redis.
  *
- * `server` listens and ends; `connection` is one socket; `pipeline` keeps one connection's commands in order and carries
- * them out on the node; `admission` refuses; `router` finds a command's row; `commands/` are the commands of the connection
- * and the server, those of the data being the keyspace's; `turn` gathers output, and `reply-encoder` writes it; `pubsub`,
- * `clients`, `settings`, `slow-log` and `topology` are what they say. Any node takes any command: what must go to the leader is
- * the node's business, not the client's.
+ * `server` listens and ends; `connection` is one socket; `pipeline` keeps one connection's commands in order, and
+ * carries them out on the node by way of `logged-writes` and `barrier-reads`; `admission` refuses; `router` finds a
+ * command's row; `commands/` are the commands of the connection and the server, those of the data being the
+ * keyspace's; `turn` gathers output, and `reply-encoder` writes it; `pubsub`, `clients`, `settings`, `slow-log` and
+ * `topology` are what they say. Any node takes any command: what must go to the leader is the node's business, not the
+ * client's.
  */
 import { randomBytes } from "node:crypto";
 import type { AddressInfo, Server, Socket } from "node:net";

@@ -8,6 +8,7 @@ import { CONNECTION_COMMANDS } from "./commands/connection.ts";
 import { INFO_COMMANDS } from "./commands/info.ts";
 import { PUBSUB_COMMANDS, PUBSUB_FAMILY } from "./commands/pubsub.ts";
 import { QUORATE_FAMILY } from "./commands/quorate.ts";
+import { SAVING_COMMANDS } from "./commands/saving.ts";
 import {
   DEBUG_FAMILY,
   LATENCY_FAMILY,
@@ -26,6 +27,7 @@ const SINGLE: readonly SessionCommand[] = [
   ...PUBSUB_COMMANDS,
   ...INFO_COMMANDS,
   ...SERVER_COMMANDS,
+  ...SAVING_COMMANDS,
 ];
 
 const MEMORY_WITH_USAGE = {

@@ -246,7 +246,6 @@ const FACTS: Readonly<Record<string, string>> = {
   "busy-reply-threshold": "5000",
   "min-replicas-to-write": "0",
   "min-slaves-to-write": "0",
-  "notify-keyspace-events": "",
   "tracking-table-max-keys": "1000000",
   "maxmemory-clients": "0",
   "latency-tracking": "yes",

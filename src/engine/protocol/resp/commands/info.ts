@@ -12,6 +12,7 @@ import type { Call, SessionCommand } from "../session-command.ts";
 import { command, row } from "../session-command.ts";
 import { REDIS_VERSION } from "../settings.ts";
 import { redisRole, topologyOf } from "../topology.ts";
+import { lastSave } from "./saving.ts";
 
 /** Deadlines that are looked at for the mean of a database. */
 const TTL_SAMPLE = 1024;
@@ -110,16 +111,19 @@ function scriptFields(figures: ScriptFigures | undefined): Fields {
   ];
 }
 
-function persistenceSection({ node, startedMs }: ServerContext): Fields {
-  const { durability } = node.status();
+function persistenceSection(server: ServerContext): Fields {
+  const { node } = server;
+  const { durability, appliedIndex } = node.status();
   const enabled = durability === "memory" ? 0 : 1;
+  const { index, underWay, failed } = node.snapshotStatus();
   return [
     ["loading", 0],
     ["async_loading", 0],
-    ["rdb_changes_since_last_save", 0],
-    ["rdb_bgsave_in_progress", 0],
-    ["rdb_last_save_time", Math.floor(startedMs / 1000)],
-    ["rdb_last_bgsave_status", "ok"],
+    // Entries of the log, which has them all: a restart reads them again.
+    ["rdb_changes_since_last_save", appliedIndex - index],
+    ["rdb_bgsave_in_progress", Number(underWay)],
+    ["rdb_last_save_time", lastSave(server)],
+    ["rdb_last_bgsave_status", failed ? "err" : "ok"],
     ["aof_enabled", enabled],
     ["aof_rewrite_in_progress", 0],
     ["aof_last_bgrewrite_status", "ok"],

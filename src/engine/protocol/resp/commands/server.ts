@@ -140,9 +140,6 @@ export const SERVER_COMMANDS: readonly SessionCommand[] = [
     wait,
     { after: "writes" },
   ),
-  command(row("lastsave", 1, "loading stale fast", GROUP, "1.0.0", "When this node started"), ({ server }) =>
-    Math.floor(server.startedMs / 1000),
-  ),
   command(
     row("monitor", 1, "admin noscript loading stale", GROUP, "1.0.0", "Shows every command as it comes"),
     monitor,

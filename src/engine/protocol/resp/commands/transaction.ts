@@ -12,7 +12,7 @@ import type { Reply } from "../../../keyspace/reply.ts";
 import { OK, ReplyError } from "../../../keyspace/reply.ts";
 import type { ScriptCall } from "../../../keyspace/script-calls.ts";
 import type { Connection } from "../connection.ts";
-import type { ServerContext } from "../context.ts";
+import { countScripts, type ServerContext } from "../context.ts";
 import type { ErrorStatistics } from "../error-statistics.ts";
 import { DEFERRED, NO_REPLY, SeveralReplies } from "../request.ts";
 import type { Request } from "../request.ts";
@@ -75,6 +75,7 @@ function exec({ connection, server, route, args, answer }: Call): Reply | typeof
     encodeExec(watched, calls),
     (reply) => {
       if (Array.isArray(reply)) {
+        countScripts(server, server.node.machine.scriptTally(reply as Reply));
         show(server.node.machine.scriptCalls(reply as Reply));
         server.monitors.show(connection, route, connection.database, args);
         const replies = assemble(connection, plan.steps, reply as readonly Reply[]);

@@ -1,5 +1,5 @@
 /**
- * How long the calls of a command took, from arrival to reply, in buckets whose bounds double.
+ * How long the calls of a command took, in buckets whose bounds double.
  *
  * The bounds are those that redis-server 7.0 prints, which come from a histogram of two significant digits: a bucket holds what
  * that one cannot tell from a power of two, so a bound lies a 128th above it.
@@ -30,8 +30,15 @@ export class LatencyHistogram {
     this.total += 1;
   }
 
+  add(other: LatencyHistogram): void {
+    if (other.total === 0) return;
+    this.counts ??= new Float64Array(BOUNDS_NS.length);
+    for (const [bucket, count] of (other.counts ?? []).entries()) this.counts[bucket]! += count;
+    this.total += other.total;
+  }
+
   reset(): void {
-    this.counts = undefined;
+    this.counts?.fill(0);
     this.total = 0;
   }
 
