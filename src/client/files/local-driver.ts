@@ -105,6 +105,8 @@ export function localDriver(url: string): FilesDriver {
     list: (path, options) => list(here(path), path, options, (each) => describe(each, false)),
     read: (path, options) => read(here(path), path, options),
     write: (path, chunks, options) => translated(() => write(here(path), chunks, options)),
+    putMaxBytes: async () => -1,
+    put: async () => false,
     append: (path, chunks, options) => translated(() => append(here(path), chunks, options)),
     async makeDirectories(path, { mode = 0o755 }) {
       await translated(() => fs.mkdir(here(path), { recursive: true, mode }));
