@@ -6,7 +6,7 @@ import type { Arguments } from "./command.ts";
 import { Pace } from "./pace.ts";
 import { preserve } from "./preserve.ts";
 import { Progress } from "./progress.ts";
-import { isLocal, isSameFile, realPath } from "./real-place.ts";
+import { isLocal, isSameFile, realPath, ServerPlaces } from "./real-place.ts";
 import type { Item, Shell } from "./shell.ts";
 import { isWithin, join } from "./shell.ts";
 import type { Destination } from "./destination.ts";
@@ -41,6 +41,8 @@ interface Job {
   readonly target: string;
   /** How the target is called in reports. */
   readonly shown: string;
+  /** Of the target's file system, when it is a server's. */
+  readonly places: ServerPlaces;
 }
 
 /**
@@ -87,6 +89,7 @@ async function* jobs(
   how: Transfer,
   copied: (source: FileStats) => void,
 ): AsyncGenerator<Job> {
+  const places = new ServerPlaces(to.files, shell.signal);
   for (const item of items) {
     const target = to.isDirectory ? join(to.path, item.stats.name) : to.path;
     const shown = to.isDirectory ? shownIn(to.shown, item.stats.name) : to.shown;
@@ -104,7 +107,7 @@ async function* jobs(
           isListed = true;
         });
       }
-      const job = { item, before, from: item.files, source: item.stats, to: to.files, target, shown };
+      const job = { item, before, from: item.files, source: item.stats, to: to.files, target, shown, places };
       if (isListed) yield* jobsOf(shell, job, copied);
     }
   }
@@ -138,9 +141,9 @@ async function* jobsOf(shell: Shell, job: Job, copied: (source: FileStats) => vo
     return shell.refuse(source.path, "Is a FIFO, socket or device, which is not copied");
   if (!source.isDirectory()) return yield job;
   const inside: FileStats[] = [];
-  const clash = await directoryClash(job);
-  if (clash !== undefined) return refuseClash(shell, job, clash);
   await shell.attempt(shown, async () => {
+    const clash = await directoryClash(job);
+    if (clash !== undefined) return refuseClash(shell, job, clash);
     await to.mkdir(target, { recursive: true, signal: shell.signal });
     copied(source);
     for await (const entry of entriesOf(shell, job)) inside.push(entry);
@@ -161,12 +164,15 @@ async function* entriesOf({ signal }: Shell, { before, from, source }: Job): Asy
   }
 }
 
-/** Of directories of this machine: links may lead the copy back into what is copied, at any depth. */
-async function directoryClash({ item, from, source, to, target }: Job): Promise<string | undefined> {
-  if (!isLocal(from) || !isLocal(to)) return undefined;
-  const made = await realPath({ files: to, path: target });
-  if (made === (await realPath({ files: from, path: source.path }))) return "are identical";
-  return isWithin(made, await realPath(item)) ? "is a subdirectory of itself" : undefined;
+/** Of directories of this machine, or of one server: links may lead the copy back into what is copied, at any depth. */
+async function directoryClash({ item, from, source, to, target, places }: Job): Promise<string | undefined> {
+  const areLocal = isLocal(from) && isLocal(to);
+  if (!areLocal && from !== to) return undefined;
+  const real = (files: Files, path: string): Promise<string> =>
+    areLocal ? realPath({ files, path }) : places.realPath(path);
+  const made = await real(to, target);
+  if (made === (await real(from, source.path))) return "are identical";
+  return isWithin(made, await real(from, item.path)) ? "is a subdirectory of itself" : undefined;
 }
 
 function refuseClash(shell: Shell, { item, source, shown }: Job, what: string): undefined {
