@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import { FileStats } from "../../client/files/file-stats.ts";
 import { Pace } from "./pace.ts";
 
-function file(length: number): FileStats {
+function file(length: number, type: "file" | "link" = "file"): FileStats {
   return new FileStats({
-    type: "file",
+    type,
     path: "/f",
     length,
     owner: "",
@@ -48,7 +48,7 @@ test("four files move at a time, 64 small ones, or some of both; or as many as s
   const [small, large] = [file(64 * 1024), file(64 * 1024 + 1)];
   const many = (each: FileStats): readonly FileStats[] => Array.from({ length: 100 }, () => each);
   expect(await atATime(undefined, many(small))).toBe(64);
-  expect(await atATime(undefined, many(large))).toBe(4);
+  for (const each of [large, file(9, "link")]) expect(await atATime(undefined, many(each))).toBe(4);
   expect(await atATime(undefined, [large, large, large, ...many(small)])).toBe(3 + 16);
   for (const each of [small, large]) expect(await atATime(3, many(each))).toBe(3);
 });

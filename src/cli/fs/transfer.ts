@@ -195,7 +195,8 @@ async function copyFile(shell: Shell, job: Job, how: Transfer, progress: Progres
   const counted = async function* (): Chunks {
     progress.moved(-counts);
     counts = 0;
-    const range = { signal: shell.signal, expectedBytes: source.size };
+    // The size of a link says nothing of what it leads to.
+    const range = { signal: shell.signal, ...(source.isFile() ? { expectedBytes: source.size } : {}) };
     for await (const chunk of from.driver.read(source.path, range)) {
       progress.moved(chunk.length);
       counts += chunk.length;

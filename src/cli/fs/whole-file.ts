@@ -20,8 +20,9 @@ interface Target {
   readonly shown: string;
 }
 
-export function isSmall({ size }: FileStats): boolean {
-  return size <= SMALL_MAX_BYTES;
+/** False of a link, whatever it leads to. */
+export function isSmall(file: FileStats): boolean {
+  return file.isFile() && file.size <= SMALL_MAX_BYTES;
 }
 
 function optionsOf({ signal }: Shell, { isLazy }: Transfer): WriteOptions {

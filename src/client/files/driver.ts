@@ -130,9 +130,12 @@ export interface Expectation {
   readonly version: FileVersion | undefined;
 }
 
-/** Of reads by who has looked at the file before. */
+/** Of reads by who has just looked, and found a file. */
 export interface SizeHint {
-  /** Bytes that the file was seen to have: few of them are asked for in one request, of whatever node. Default: not known. */
+  /**
+   * Bytes that it had. Few are asked for in one request, of whatever node; of this machine's it is not looked again, before it is
+   * opened, whether it is one. Default: not known.
+   */
   readonly expectedBytes?: number;
 }
 
