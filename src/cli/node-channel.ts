@@ -31,6 +31,8 @@ export interface NodeConfig {
   readonly rack: string;
   /** Whether blocks are written through the system's memory. */
   readonly cacheWrites: boolean;
+  /** Bytes a second that it reads of blocks to find damage; 0: none. Default: the node's. */
+  readonly scrubBandwidth?: number | undefined;
   /** Attempts of jobs that it runs at a time. */
   readonly slots: number;
   readonly logLevel: LogLevel;

@@ -1,4 +1,5 @@
 /** `quorate node`: the process of one node, under a supervisor. */
+import type { StartNodeOptions } from "../engine/start-node.ts";
 import { startNode } from "../engine/start-node.ts";
 import { keepRoomInHeap } from "../runtime/node/heap.ts";
 import { createLogger } from "../runtime/node/logger.ts";
@@ -12,16 +13,7 @@ export function nodeProcess(): Promise<number> {
 }
 
 async function serve(config: NodeConfig, onFatal: (error: Error) => void): Promise<ServedNode> {
-  const { logLevel, logFormat, password, secret, rack, cacheWrites, slots, ...place } = config;
-  const node = await startNode({
-    ...place,
-    files: { rack, cacheWrites },
-    jobs: { slots },
-    onFatal,
-    ...(password === undefined ? {} : { password }),
-    ...(secret === undefined ? {} : { secret }),
-    logger: createLogger({ level: logLevel, format: logFormat, fields: { node: config.id } }),
-  });
+  const node = await startNode(optionsOf(config, onFatal));
   return {
     brief() {
       const { consensus, appliedIndex } = node.status();
@@ -29,5 +21,20 @@ async function serve(config: NodeConfig, onFatal: (error: Error) => void): Promi
       return { role, term, leader, commitIndex, appliedIndex, newcomer };
     },
     stop: (handOver) => node.stop({ handOver }),
+  };
+}
+
+/** The node that a supervisor asks for. */
+export function optionsOf(config: NodeConfig, onFatal: (error: Error) => void): StartNodeOptions {
+  const { logLevel, logFormat, password, secret, rack, cacheWrites, scrubBandwidth, slots, ...place } =
+    config;
+  return {
+    ...place,
+    files: { rack, cacheWrites, ...(scrubBandwidth === undefined ? {} : { scrubBandwidth }) },
+    jobs: { slots },
+    onFatal,
+    ...(password === undefined ? {} : { password }),
+    ...(secret === undefined ? {} : { secret }),
+    logger: createLogger({ level: logLevel, format: logFormat, fields: { node: config.id } }),
   };
 }

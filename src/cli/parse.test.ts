@@ -10,6 +10,7 @@ const VERB: Verb = {
     { name: "nodes", value: "COUNT", help: "" },
     { name: "data", value: "DIR", help: "" },
     { name: "json", help: "" },
+    { name: "rate", value: "BYTES", help: "" },
     { name: "durability", value: "always|memory", help: "" },
     { name: "password", value: "PASSWORD", environment: "QUORATE_TEST_PASSWORD", help: "" },
   ],
@@ -24,6 +25,16 @@ test("flags and positionals are read in either spelling", () => {
   expect(call.text("data")).toBe("/x=y");
   expect(call.has("json")).toBe(true);
   expect(call.text("durability")).toBeUndefined();
+});
+
+test("a size is a number of bytes, or one with a binary unit", () => {
+  const bytes = (...args: readonly string[]): number | undefined => parseCall(VERB, args).bytes("rate");
+  expect(bytes()).toBeUndefined();
+  expect([bytes("--rate", "0"), bytes("--rate", "1000"), bytes("--rate=4m")]).toEqual([0, 1000, 4_194_304]);
+  for (const odd of ["fast", "4mb", "-1", "1.5m", "9999e"])
+    expect(() => bytes(`--rate=${odd}`), odd).toThrow(
+      `--rate must be a number of bytes such as 4194304 or 4m, not "${odd}"`,
+    );
 });
 
 test.each([

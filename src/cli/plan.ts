@@ -40,6 +40,7 @@ export interface Settings extends Pick<
   | "secret"
   | "rack"
   | "cacheWrites"
+  | "scrubBandwidth"
   | "logLevel"
   | "logFormat"
 > {

@@ -84,6 +84,7 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
     secret: call.text("secret"),
     rack: rackOf(call.text("rack") ?? DEFAULT_RACK),
     cacheWrites: call.has("cache-writes"),
+    scrubBandwidth: call.bytes("scrub-rate"),
     slots: call.integer("slots", { min: 0, max: 1024 }),
     logLevel: call.choice("log-level", LOG_LEVELS) ?? "warn",
     logFormat: process.stderr.isTTY ? "pretty" : "json",

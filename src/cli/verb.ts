@@ -1,5 +1,6 @@
 /** A verb of the command line as data: its flags and help are a table, its code is loaded only when it is called. */
 import { QuorateError } from "../runtime/errors.ts";
+import { bytesOf } from "./byte-size.ts";
 
 export interface Flag {
   readonly name: string;
@@ -66,6 +67,18 @@ export class Call {
       );
     }
     return value;
+  }
+
+  /** A size such as 64k or 16m: k, m, g and t are binary. */
+  bytes(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const value = bytesOf(text);
+    if (Number.isSafeInteger(value)) return value;
+    throw new QuorateError(
+      "USAGE",
+      `--${name} must be a number of bytes such as 4194304 or 4m, not "${text}"`,
+    );
   }
 
   choice<const T extends string>(name: string, choices: readonly T[]): T | undefined {

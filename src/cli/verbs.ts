@@ -58,6 +58,11 @@ const NODE_FLAGS: readonly Flag[] = [
     help: "keep large files in the system's memory as they are written: faster to read soon after, slower to write",
   },
   {
+    name: "scrub-rate",
+    value: "BYTES",
+    help: "bytes a second of its blocks that each node reads to find damage, such as 16m; 0: none; default 4m",
+  },
+  {
     name: "slots",
     value: "N",
     help: "attempts of jobs at a time on each node; default: the processors, shared by this machine's nodes",

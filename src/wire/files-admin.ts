@@ -12,8 +12,9 @@
  * | `POST /files/v1/expunge` with `{"olderThanMs":0}` | `ExpungeJson`: of the trash of who asks |
  * | `GET /files/v1/version?path=/f` | `VersionJson` |
  * | `POST /files/v1/publish` with a `PublishJson` | `{"moved":2}` |
+ * | `PUT /files/v1/file?path=/f&overwrite=true` with the file's bytes | `PutJson` (`small-files.ts`) |
  *
- * Who asks says so with `user.name`, as in WebHDFS. Everything that is refused is an `ErrorJson`; bodies are JSON.
+ * Who asks says so with `user.name`, as in WebHDFS. Everything that is refused is an `ErrorJson`; bodies are JSON, but that of a file.
  */
 import type { ErrorCode, Outcome } from "../runtime/errors.ts";
 import { ERRORS, hadoopExceptionOf, QuorateError } from "../runtime/errors.ts";

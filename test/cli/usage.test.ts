@@ -22,6 +22,7 @@ test.each([
   [["start", "--consensus", "guessing"], /^quorate: --consensus must be raft.*, not "guessing"$/],
   [["tour", "--consensus", "guessing"], /^quorate: --consensus must be raft.*, not "guessing"$/],
   [["simulate", "--consensus", "guessing"], /^quorate: --consensus must be raft.*, not "guessing"$/],
+  [["start", "--scrub-rate", "fast"], /^quorate: --scrub-rate must be a number of bytes .*, not "fast"$/],
   [["start", "--name", "n1"], /^quorate: --name and --cluster belong together$/],
   [["start", "--name", "n1", "--cluster", "n2=127.0.0.1:1"], /^quorate: --name n1 is not in --cluster/],
   [["start", "--name", "n1", "--cluster", "n1=nowhere"], /^quorate: "nowhere" is not host:port$/],
@@ -55,7 +56,7 @@ test("help tells every verb and every flag; the version is the package's", async
   expect(help.stdout).not.toContain("quorate node");
   const start = await run(["start", "--help"]);
   expect(start.code).toBe(0);
-  for (const flag of ["--nodes", "--data", "--consensus", "--durability", "--no-restart"])
+  for (const flag of ["--nodes", "--data", "--consensus", "--durability", "--scrub-rate", "--no-restart"])
     expect(start.stdout).toContain(flag);
   const { version } = JSON.parse(fs.readFileSync("package.json", "utf8")) as { version: string };
   expect((await run(["--version"])).stdout).toBe(`${version}\n`);

@@ -176,6 +176,23 @@ test("a directory that goes into itself by another name is copied once or refuse
   expect(await fs("-cp", "/d", `${alias}/d/e`)).toEqual([0, ""]);
   const again = copy.map((each) => `/d/e/d${each.slice(2)}`);
   expect((await fs("-find", "/d"))[1].split("\n").toSorted()).toEqual([...copy, ...again].toSorted());
+  const caller = { user: "quorate", groups: [] };
+  for (const [path, target] of [
+    ["/to-e", "d/e"],
+    ["/on", "to-e"],
+  ] as const)
+    await served[0]?.files.change({ type: "symlink", path, target, caller, createParents: true });
+  for (const target of ["/to-e", "/to-e/more", "/on/more"]) {
+    const shown = target === "/to-e" ? "/to-e/d" : target;
+    const refusal = `cp: \`/d' to \`${shown}': is a subdirectory of itself`;
+    expect(await fs("-cp", "/d", target)).toEqual([1, refusal]);
+  }
+  // Below what is copied, too: the target has a link that leads back.
+  await fs("-mkdir", "-p", "/t/d");
+  const back = { path: "/t/d/e", target: "/d/e/new", caller, createParents: false };
+  await served[0]?.files.change({ type: "symlink", ...back });
+  expect((await fs("-cp", "/d", "/t"))[1]).toBe("cp: `/d/e' to `/t/d/e': is a subdirectory of itself");
+  expect((await fs("-find", "/d"))[1].split("\n")).toHaveLength(copy.length + again.length);
   symlinkSync(join(local, "d/e"), join(local, "to-e"));
   for (const target of [`file://${local}/to-e`, `file://${local}/to-e/new`])
     expect((await fs("-cp", `file://${local}/d`, target))[1]).toMatch(/': is a subdirectory of itself$/);

@@ -1,6 +1,7 @@
 /** Quotas of directories, in the words of `hdfs dfsadmin`: `setQuota`, `clrQuota`, `setSpaceQuota`, `clrSpaceQuota`. */
 import type { Quota } from "../../client/files/attributes.ts";
 import { QuorateError } from "../../runtime/errors.ts";
+import { bytesOf } from "../byte-size.ts";
 import { each } from "./attributes.ts";
 import type { FsCommand } from "./command.ts";
 import type { Shell } from "./shell.ts";
@@ -53,12 +54,4 @@ function quotaOf(text: string, value: number): number {
   if (!Number.isSafeInteger(value) || value < 1)
     throw new QuorateError("USAGE", `"${text}" is not a valid value for a quota.`);
   return value;
-}
-
-/** "10g"; NaN when it is none. */
-export function bytesOf(text: string): number {
-  const [, digits, unit = ""] = /^(\d+)([kmgtpe]?)$/i.exec(text) ?? [];
-  return digits === undefined
-    ? Number.NaN
-    : Number(digits) * 1024 ** " kmgtpe".indexOf(unit.toLowerCase() || " ");
 }

@@ -1,22 +1,18 @@
-/**
- * Files and what is below directories, from one file system to another, or within one. A file is written under a name that ends in
- * `._COPYING_` and renamed when it is whole, as Hadoop's shell does it: who is interrupted leaves nothing that looks finished.
- */
-import { isQuorateError } from "../../runtime/errors.ts";
+/** Files and what is below directories, from one file system to another, or within one. */
 import type { Chunks } from "../../client/files/driver.ts";
 import type { FileStats } from "../../client/files/file-stats.ts";
 import type { Files } from "../../client/files/files.ts";
 import type { Arguments } from "./command.ts";
+import { Pace } from "./pace.ts";
 import { preserve } from "./preserve.ts";
 import { Progress } from "./progress.ts";
-import { isLocal, isSameFile, realPath } from "./real-place.ts";
+import { isLocal, isSameFile, realPath, ServerPlaces } from "./real-place.ts";
 import type { Item, Shell } from "./shell.ts";
 import { isWithin, join } from "./shell.ts";
 import type { Destination } from "./destination.ts";
 import { refusesMany, refuseWithin } from "./destination.ts";
+import { isSmall, writeSmall, writeWhole } from "./whole-file.ts";
 
-const UNFINISHED = "._COPYING_";
-const DEFAULT_THREADS = 4;
 const THREADS_MAX = 64;
 
 export interface Transfer {
@@ -27,7 +23,8 @@ export interface Transfer {
   readonly isLazy: boolean;
   /** Without the unfinished name. */
   readonly direct: boolean;
-  readonly threads: number;
+  /** Files at a time. Undefined: 4, or 64 small ones. */
+  readonly threads: number | undefined;
 }
 
 /** What a directory holds, by its path. */
@@ -44,6 +41,8 @@ interface Job {
   readonly target: string;
   /** How the target is called in reports. */
   readonly shown: string;
+  /** Of the target's file system, when it is a server's. */
+  readonly places: ServerPlaces;
 }
 
 /**
@@ -60,22 +59,21 @@ export async function transfer(
   if (refusesMany(shell, items, to)) return;
   const progress = new Progress();
   shell.bar = progress;
-  const running = new Set<Promise<void>>();
+  const pace = new Pace(how.threads);
   let fatal: { readonly error: unknown } | undefined;
   try {
     for await (const job of jobs(shell, items, to, how, copied)) {
       progress.expect(job.source.size);
-      while (running.size >= how.threads) await Promise.race(running);
+      await pace.room(job.source);
       if (fatal !== undefined) break;
       const one = shell
         .attempt(job.shown, async () => {
           if (await copyFile(shell, job, how, progress)) copied(job.source);
         })
-        .catch((error: unknown) => void (fatal ??= { error }))
-        .finally(() => running.delete(one));
-      running.add(one);
+        .catch((error: unknown) => void (fatal ??= { error }));
+      pace.run(job.source, one);
     }
-    await Promise.all(running);
+    await pace.end();
   } finally {
     progress.end();
     shell.bar = undefined;
@@ -91,6 +89,7 @@ async function* jobs(
   how: Transfer,
   copied: (source: FileStats) => void,
 ): AsyncGenerator<Job> {
+  const places = new ServerPlaces(to.files, shell.signal);
   for (const item of items) {
     const target = to.isDirectory ? join(to.path, item.stats.name) : to.path;
     const shown = to.isDirectory ? shownIn(to.shown, item.stats.name) : to.shown;
@@ -108,7 +107,7 @@ async function* jobs(
           isListed = true;
         });
       }
-      const job = { item, before, from: item.files, source: item.stats, to: to.files, target, shown };
+      const job = { item, before, from: item.files, source: item.stats, to: to.files, target, shown, places };
       if (isListed) yield* jobsOf(shell, job, copied);
     }
   }
@@ -142,9 +141,9 @@ async function* jobsOf(shell: Shell, job: Job, copied: (source: FileStats) => vo
     return shell.refuse(source.path, "Is a FIFO, socket or device, which is not copied");
   if (!source.isDirectory()) return yield job;
   const inside: FileStats[] = [];
-  const clash = await directoryClash(job);
-  if (clash !== undefined) return refuseClash(shell, job, clash);
   await shell.attempt(shown, async () => {
+    const clash = await directoryClash(job);
+    if (clash !== undefined) return refuseClash(shell, job, clash);
     await to.mkdir(target, { recursive: true, signal: shell.signal });
     copied(source);
     for await (const entry of entriesOf(shell, job)) inside.push(entry);
@@ -165,12 +164,15 @@ async function* entriesOf({ signal }: Shell, { before, from, source }: Job): Asy
   }
 }
 
-/** Of directories of this machine: links may lead the copy back into what is copied, at any depth. */
-async function directoryClash({ item, from, source, to, target }: Job): Promise<string | undefined> {
-  if (!isLocal(from) || !isLocal(to)) return undefined;
-  const made = await realPath({ files: to, path: target });
-  if (made === (await realPath({ files: from, path: source.path }))) return "are identical";
-  return isWithin(made, await realPath(item)) ? "is a subdirectory of itself" : undefined;
+/** Of directories of this machine, or of one server: links may lead the copy back into what is copied, at any depth. */
+async function directoryClash({ item, from, source, to, target, places }: Job): Promise<string | undefined> {
+  const areLocal = isLocal(from) && isLocal(to);
+  if (!areLocal && from !== to) return undefined;
+  const real = (files: Files, path: string): Promise<string> =>
+    areLocal ? realPath({ files, path }) : places.realPath(path);
+  const made = await real(to, target);
+  if (made === (await real(from, source.path))) return "are identical";
+  return isWithin(made, await real(from, item.path)) ? "is a subdirectory of itself" : undefined;
 }
 
 function refuseClash(shell: Shell, { item, source, shown }: Job, what: string): undefined {
@@ -193,68 +195,20 @@ async function copyFile(shell: Shell, job: Job, how: Transfer, progress: Progres
   const counted = async function* (): Chunks {
     progress.moved(-counts);
     counts = 0;
-    for await (const chunk of from.driver.read(source.path, { signal: shell.signal })) {
+    // The size of a link says nothing of what it leads to.
+    const range = { signal: shell.signal, ...(source.isFile() ? { expectedBytes: source.size } : {}) };
+    for await (const chunk of from.driver.read(source.path, range)) {
       progress.moved(chunk.length);
       counts += chunk.length;
       yield chunk;
     }
   };
-  const isWritten = await writeWhole(shell, how, { files: to, path: target, shown }, counted);
-  if (!isWritten) return false;
+  const place = { files: to, path: target, shown };
+  const isPut = isSmall(source) && (await writeSmall(shell, how, place, counted));
+  if (!isPut && !(await writeWhole(shell, how, place, counted))) return false;
   if (how.preserve !== "") await preserve(shell, { from, to }, how.preserve, source, target);
   progress.finished();
   return true;
-}
-
-/** `to`: where, and how it is called in reports. False: it was refused, which was reported. */
-export async function writeWhole(
-  shell: Shell,
-  how: Transfer,
-  {
-    files: to,
-    path: target,
-    shown,
-  }: { readonly files: Files; readonly path: string; readonly shown: string },
-  content: Chunks | (() => Chunks),
-  createParents = false,
-): Promise<boolean> {
-  const { overwrite } = how;
-  const { signal } = shell;
-  const kept = { createParents, signal, ...(how.isLazy ? { replication: 1 } : {}) };
-  const there = await to.exists(target, { signal });
-  const isDirectory = there && (await to.stat(target, { signal })).isDirectory();
-  if (isDirectory || (there && !overwrite)) {
-    shell.refuse(shown, isDirectory ? "Is a directory" : "File exists");
-    return false;
-  }
-  if (how.direct || to === shell.local) {
-    // Local files are moved into place by the driver itself.
-    await to.writeFile(target, content, { overwrite, ...kept });
-    return true;
-  }
-  const beside = `${target}${UNFINISHED}`;
-  try {
-    await to.writeFile(beside, content, { overwrite: true, ...kept }).catch((error) => {
-      // Nobody else writes this name: twice is the same as once.
-      if (!isUnknown(error) || typeof content !== "function") throw error;
-      return to.writeFile(beside, content, { overwrite: true, ...kept });
-    });
-    await to.rename(beside, target, { overwrite, signal }).catch(async (error) => {
-      // What was written is at one name or the other.
-      if (!isUnknown(error)) throw error;
-      if (await to.exists(beside, { signal })) await to.rename(beside, target, { overwrite, signal });
-    });
-    return true;
-  } catch (error) {
-    // What cannot be removed now is seen to be unfinished by its name.
-    await to.rm(beside, { force: true, timeoutMs: 5000 }).catch(() => undefined);
-    throw error;
-  }
-}
-
-/** The node died before it answered, and may have done it. */
-function isUnknown(error: unknown): boolean {
-  return isQuorateError(error) && error.code === "OUTCOME_UNKNOWN";
 }
 
 /** `-q`, the length of Hadoop's queue, is taken and means nothing: files are looked for as fast as they go. */
@@ -264,11 +218,12 @@ function threadsOf(args: Arguments): number | undefined {
 }
 
 export function howOf(args: Arguments): Transfer {
+  const threads = threadsOf(args);
   return {
     overwrite: args.has("f"),
     preserve: args.has("p") ? args.value("p") || "top" : "",
     isLazy: args.has("l"),
     direct: args.has("d"),
-    threads: Math.min(Math.max(1, threadsOf(args) ?? DEFAULT_THREADS), THREADS_MAX),
+    threads: threads === undefined ? undefined : Math.min(Math.max(1, threads), THREADS_MAX),
   };
 }

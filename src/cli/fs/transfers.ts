@@ -7,7 +7,8 @@ import type { Arguments, FsCommand } from "./command.ts";
 import { destinationOf } from "./destination.ts";
 import type { Item, Shell } from "./shell.ts";
 import { isWithin } from "./shell.ts";
-import { howOf, transfer, writeWhole } from "./transfer.ts";
+import { howOf, transfer } from "./transfer.ts";
+import { writeWhole } from "./whole-file.ts";
 
 /** Words of this machine: not globs, for the user's own shell has expanded those. */
 async function localItems(shell: Shell, words: readonly string[]): Promise<readonly Item[]> {

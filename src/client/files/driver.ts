@@ -130,6 +130,15 @@ export interface Expectation {
   readonly version: FileVersion | undefined;
 }
 
+/** Of reads by who has just looked, and found a file. */
+export interface SizeHint {
+  /**
+   * Bytes that it had. Few are asked for in one request, of whatever node; of this machine's it is not looked again, before it is
+   * opened, whether it is one. Default: not known.
+   */
+  readonly expectedBytes?: number;
+}
+
 export interface PublishOptions extends CallOptions {
   /** What must be so, or nothing is renamed. Default: nothing. */
   readonly expected?: readonly Expectation[];
@@ -150,12 +159,19 @@ export interface FilesDriver extends AttributesDriver {
   describe(path: string, options: CallOptions & { readonly followLast: boolean }): Promise<FileDescription>;
   /** What is in a directory, in pages, by the bytes of the names. PARENT_NOT_DIRECTORY: it is none. */
   list(path: string, options: CallOptions): AsyncIterable<readonly FileDescription[]>;
-  read(path: string, options: ReadOptions): Chunks;
+  read(path: string, options: ReadOptions & SizeHint): Chunks;
   /**
    * The file is there when it is whole; one that is not finished is not seen, or removed. With `again`, which gives the bytes once
    * more, a write that may overwrite is made anew when it broke off with the node that took it.
    */
   write(path: string, chunks: Chunks, options: WriteOptions, again?: () => Chunks): Promise<void>;
+  /** Bytes that `put` takes; -1: this file system has no such thing. */
+  putMaxBytes(options: CallOptions): Promise<number>;
+  /**
+   * A file with this content in one step, at the cost of one request: nobody sees a part of it. False: nothing was done, because
+   * it is too large or a symbolic link is there, and `write` does it. As `write`, but it is not made anew: OUTCOME_UNKNOWN.
+   */
+  put(path: string, bytes: Uint8Array, options: WriteOptions): Promise<boolean>;
   append(path: string, chunks: Chunks, options: CallOptions): Promise<void>;
   /** With the directories above. No error when it is there; PATH_EXISTS when it is a file. */
   makeDirectories(path: string, options: CallOptions & { readonly mode?: number }): Promise<void>;

@@ -17,6 +17,7 @@ import type {
   FileDescription,
   FilesDriver,
   ReadOptions,
+  SizeHint,
   Summary,
   WriteOptions,
 } from "./driver.ts";
@@ -105,6 +106,8 @@ export function localDriver(url: string): FilesDriver {
     list: (path, options) => list(here(path), path, options, (each) => describe(each, false)),
     read: (path, options) => read(here(path), path, options),
     write: (path, chunks, options) => translated(() => write(here(path), chunks, options)),
+    putMaxBytes: async () => -1,
+    put: async () => false,
     append: (path, chunks, options) => translated(() => append(here(path), chunks, options)),
     async makeDirectories(path, { mode = 0o755 }) {
       await translated(() => fs.mkdir(here(path), { recursive: true, mode }));
@@ -215,14 +218,15 @@ function orGone(error: unknown): undefined {
   return undefined;
 }
 
-async function* read(place: string, path: string, { offset = 0, length, signal }: ReadOptions): Chunks {
+async function* read(place: string, path: string, options: ReadOptions & SizeHint): Chunks {
+  const { offset = 0, length, signal, expectedBytes } = options;
   signal?.throwIfAborted();
   const checkFile = (found: Stats): void => {
     if (!found.isFile()) throw new QuorateError("FILE_OPERATION_REFUSED", `${path} is not a file`);
   };
   // To open a device may do something to it; to open a FIFO waits for a writer, unless it is told not to: one that took the file's
   // place meanwhile must not hold a thread of this process for ever.
-  checkFile(await translated(() => fs.stat(place)));
+  if (expectedBytes === undefined) checkFile(await translated(() => fs.stat(place)));
   const handle = await translated(() => fs.open(place, constants.O_RDONLY | constants.O_NONBLOCK));
   try {
     const stats = await handle.stat();

@@ -88,11 +88,22 @@ export function mirrorBody(
   return () => served.off("data", listener);
 }
 
+/** What stands for a piece of a request. `isOver`: what comes behind it stays as it comes. */
+export interface Rewritten {
+  readonly bytes: Buffer;
+  readonly isOver: boolean;
+}
+
 /**
- * Gives a connection back to its HTTP server with other bytes than those that the server could not read, in their place. False where
- * it cannot be done: then nothing has changed.
+ * Gives a connection back to its HTTP server, which could not read these bytes, with others in their place, and in the place of what
+ * comes behind them until the rewriting is over. False where it cannot be done: then nothing has changed.
  */
-export function serveAgain(server: Server, served: Socket, bytes: Uint8Array): boolean {
+export function serveAgain(
+  server: Server,
+  served: Socket,
+  unread: Buffer,
+  rewrite: (piece: Buffer) => Rewritten,
+): boolean {
   const old = served as unknown as Served;
   const { _handle: handle, _server: counting } = old;
   if (typeof handle?.readStop !== "function" || served.destroyed || served.readableEnded) return false;
@@ -108,10 +119,21 @@ export function serveAgain(server: Server, served: Socket, bytes: Uint8Array): b
   old._server = null;
   old._handle = null;
   served.destroy();
-  socket.unshift(Buffer.concat([bytes, ...unparsed]));
+  const { bytes, isOver } = rewrite(Buffer.concat([unread, ...unparsed]));
+  socket.unshift(bytes);
+  if (!isOver) rewriteNext(socket, rewrite);
   // The handle is known to have had a parser, so this one gets its bytes by events, those put back first.
   server.emit("connection", socket);
   return true;
+}
+
+function rewriteNext(socket: Socket, rewrite: (piece: Buffer) => Rewritten): void {
+  const push = socket.push.bind(socket);
+  socket.push = (piece: Buffer | null): boolean => {
+    const next = piece === null ? { bytes: null, isOver: true } : rewrite(piece);
+    if (next.isOver) socket.push = push;
+    return push(next.bytes);
+  };
 }
 
 /** Who listens to the bytes themselves gets them in place of the parser. */

@@ -39,6 +39,8 @@ export interface Sending {
   readonly body?: AsyncIterable<Uint8Array>;
   /** In place of `body`: sent as JSON. */
   readonly json?: object | undefined;
+  /** In place of both: sent in one piece. */
+  readonly bytes?: Uint8Array | undefined;
 }
 
 export class Connections {
@@ -48,18 +50,19 @@ export class Connections {
   async send(
     method: string,
     url: string,
-    { signal, until, idleMs, body, json }: Sending,
+    { signal, until, idleMs, body, json, bytes }: Sending,
   ): Promise<IncomingMessage> {
     signal?.throwIfAborted();
     until?.throwIfAborted();
-    const text = json === undefined ? "" : JSON.stringify(json);
-    const headers =
-      body === undefined
-        ? {
-            "Content-Length": String(Buffer.byteLength(text)),
-            ...(json === undefined ? {} : { "Content-Type": "application/json" }),
-          }
-        : { "Content-Type": "application/octet-stream", "Transfer-Encoding": "chunked" };
+    const piece = bytes ?? Buffer.from(json === undefined ? "" : JSON.stringify(json));
+    const isBinary = body !== undefined || bytes !== undefined;
+    const headers = {
+      ...(isBinary ? { "Content-Type": "application/octet-stream" } : {}),
+      ...(json === undefined ? {} : { "Content-Type": "application/json" }),
+      ...(body === undefined
+        ? { "Content-Length": String(piece.length) }
+        : { "Transfer-Encoding": "chunked" }),
+    };
     const request = httpRequest(url, { method, agent: this.agent, headers });
     let whole = false;
     request.setTimeout(idleMs, () => {
@@ -74,7 +77,11 @@ export class Connections {
       until?.removeEventListener("abort", abort);
     });
     const answered = new Promise<IncomingMessage>((resolve, reject) => {
-      request.once("response", resolve);
+      let isAnswered = false;
+      request.once("response", (response: IncomingMessage) => {
+        isAnswered = true;
+        resolve(response);
+      });
       request.on("error", (error: NodeJS.ErrnoException) => {
         const ended = [signal, until].find((each) => each?.aborted === true);
         if (ended !== undefined) return reject(ended.reason as Error);
@@ -82,7 +89,10 @@ export class Connections {
         const unsent = NEVER_CONNECTED.has(error.code ?? "") || (body !== undefined && !whole);
         reject(unsent ? new NotSent(what, { cause: error }) : new AnswerLost(what, { cause: error }));
       });
-      request.once("close", () => reject(new AnswerLost(`${new URL(url).host}: the connection was closed`)));
+      request.once("close", () => {
+        // An error costs more than the rest of a small request.
+        if (!isAnswered) reject(new AnswerLost(`${new URL(url).host}: the connection was closed`));
+      });
     });
     // It is awaited below; until then a failure of the body comes first.
     answered.catch(() => undefined);
@@ -98,7 +108,7 @@ export class Connections {
       if (!early && !request.destroyed) whole = true;
       if (early) request.once("finish", () => request.destroy());
     }
-    request.end(text);
+    request.end(piece.length === 0 ? undefined : piece);
     return answered;
   }
 

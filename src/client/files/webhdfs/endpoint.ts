@@ -42,6 +42,8 @@ export interface Calling {
   readonly target: string;
   /** Default: no body. */
   readonly json?: object | undefined;
+  /** In place of `json`, as it is. */
+  readonly bytes?: Uint8Array | undefined;
   /** Twice is the same as once. */
   readonly repeatable: boolean;
   /** Milliseconds of silence. Default 60,000. */
@@ -97,13 +99,13 @@ export class Endpoint {
 
   /** A request that is none of WebHDFS: what `read` makes of the answer, when that is no refusal. */
   async call<T>(
-    { what, method, target, json, repeatable, idleMs = IDLE_TIMEOUT_MS }: Calling,
+    { what, method, target, json, bytes, repeatable, idleMs = IDLE_TIMEOUT_MS }: Calling,
     options: CallOptions,
     read: (answer: IncomingMessage) => Promise<T>,
   ): Promise<T> {
     const until = deadline(options);
     return this.persist(what, repeatable, until, options, async (authority) => {
-      const sending = { signal: options.signal, until, idleMs, json };
+      const sending = { signal: options.signal, until, idleMs, json, bytes };
       const response = await this.connections.send(method, `http://${authority}${target}`, sending);
       if ((response.statusCode ?? 0) >= 300) throw await errorOf(response);
       return read(response);

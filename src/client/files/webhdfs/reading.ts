@@ -4,19 +4,21 @@
  */
 import type { IncomingMessage } from "node:http";
 import { QuorateError } from "../../../runtime/errors.ts";
-import type { Chunks, ReadOptions } from "../driver.ts";
+import type { Chunks, ReadOptions, SizeHint } from "../driver.ts";
 import { errorOf } from "./connections.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { IDLE_TIMEOUT_MS } from "./endpoint.ts";
 
 /** Failures in a row, without a byte between them, after which reading ends. */
 const FAILURES_MAX = 4;
+/** To be sent to the node that has so few bytes costs more than to have them from another one. */
+const HERE_MAX_BYTES = 64 * 1024;
 
 /** `sizeOf` is asked when a server refuses an offset: HDFS refuses the end of a file too, where there is just nothing to read. */
 export async function* readFrom(
   endpoint: Endpoint,
   path: string,
-  options: ReadOptions,
+  options: ReadOptions & SizeHint,
   sizeOf: () => Promise<number>,
 ): Chunks {
   try {
@@ -28,7 +30,7 @@ export async function* readFrom(
   }
 }
 
-async function* readOn(endpoint: Endpoint, path: string, options: ReadOptions): Chunks {
+async function* readOn(endpoint: Endpoint, path: string, options: ReadOptions & SizeHint): Chunks {
   const { signal } = options;
   let at = options.offset ?? 0;
   let end = options.length === undefined ? undefined : at + options.length;
@@ -58,7 +60,7 @@ async function* readOn(endpoint: Endpoint, path: string, options: ReadOptions): 
           cause: error,
         });
       }
-      if (!failed.includes(node)) failed.push(node);
+      if (node !== "" && !failed.includes(node)) failed.push(node);
     } finally {
       answer.destroy();
     }
@@ -71,15 +73,16 @@ async function open(
   offset: number,
   length: number | undefined,
   excludedatanodes: readonly string[],
-  options: ReadOptions,
+  options: ReadOptions & SizeHint,
 ): Promise<{ readonly answer: IncomingMessage; readonly node: string }> {
-  const { signal, timeoutMs = IDLE_TIMEOUT_MS } = options;
+  const { signal, timeoutMs = IDLE_TIMEOUT_MS, expectedBytes = Infinity } = options;
   const operation = {
     op: "OPEN",
     offset,
     length,
     noredirect: false,
-    data: false,
+    // Another server than Quorate knows no such thing of OPEN, and answers as ever.
+    data: expectedBytes <= HERE_MAX_BYTES,
     buffersize: undefined,
   } as const;
   for (let failures = 0, excluded = excludedatanodes; ;) {

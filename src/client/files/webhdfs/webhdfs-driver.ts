@@ -10,6 +10,7 @@ import { errorOf, readJson } from "./connections.ts";
 import { Endpoint } from "./endpoint.ts";
 import { publish, version } from "./publishing.ts";
 import { readFrom } from "./reading.ts";
+import { SmallFiles } from "./small-files.ts";
 import { callOf, write } from "./writing.ts";
 
 const TYPES = { FILE: "file", DIRECTORY: "directory", SYMLINK: "link" } as const;
@@ -18,6 +19,7 @@ const HERE = { noredirect: false, excludedatanodes: [], data: false, buffersize:
 /** `authorities`: "host:port" of one or more nodes of the same file system. */
 export function webHdfsDriver(authorities: readonly string[], user: string): FilesDriver {
   const endpoint = new Endpoint(authorities, user);
+  const smallFiles = new SmallFiles(endpoint);
   const ask: Ask = async <Name extends keyof OperationAnswers>(
     path: string,
     operation: Operation<Name>,
@@ -56,6 +58,8 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
         async () => (await ask(path, { op: "GETFILESTATUS" }, {})).FileStatus.length,
       ),
     write: (path, chunks, options, again) => write(endpoint, path, chunks, options, again),
+    putMaxBytes: (options) => smallFiles.maxBytes(options),
+    put: (path, bytes, options) => smallFiles.put(path, bytes, options),
     async append(path, chunks, options) {
       const found = await endpoint.locate(path, { op: "APPEND", ...HERE }, callOf(options));
       if ("answer" in found)

@@ -1,6 +1,7 @@
 /** Moves blocks from full nodes to empty ones: pure. A move is a replica more on one node; the excess one then goes. */
 import type { NodeId } from "../../../runtime/world.ts";
 import type { BlockId } from "../namespace/model.ts";
+import { roomToCopy } from "./choose-placement.ts";
 import type { BlockNode } from "./locations.ts";
 
 export interface Movable {
@@ -28,7 +29,8 @@ export interface BalanceOptions {
 
 /**
  * Moves that bring every node's share of used space closer to the mean, fullest to emptiest first; empty when all are within
- * the threshold. No move puts two replicas on one node, takes a block from a rack that alone holds it, or leads past the mean.
+ * the threshold. No move puts two replicas on one node, takes a block from a rack that alone holds it, or leads past the mean, or to
+ * where it does not fit.
  */
 export function planBalance(
   nodes: readonly BlockNode[],
@@ -59,7 +61,9 @@ export function planBalance(
         .toSorted((a, b) => share(a) - share(b))
         .find(
           (id) =>
-            share(id) < mean && ((used.get(id) ?? 0) + length) / (size.get(id) ?? 1) <= mean + threshold,
+            share(id) < mean &&
+            ((used.get(id) ?? 0) + length) / (size.get(id) ?? 1) <= mean + threshold &&
+            (used.get(id) ?? 0) + roomToCopy(length) <= (size.get(id) ?? 0),
         );
       const isUseful = to !== undefined && (share(from) > mean + threshold || share(to) < mean - threshold);
       if (!isUseful) continue;

@@ -6,7 +6,7 @@ import type { Bytes } from "../../../runtime/bytes.ts";
 import { NO_BYTES } from "../../../runtime/bytes.ts";
 import { openNodeDisk } from "../../../runtime/node/disk.ts";
 import { crc32c } from "../../../wire/crc32.ts";
-import { errorWith, TestClock } from "../../group/write-ahead-log/crash-disk.testing.ts";
+import { errorWith, seededRandom, TestClock } from "../../group/write-ahead-log/crash-disk.testing.ts";
 import type { BlockStore, ReadPiece, Replica, ReplicaWriter } from "./block-store.ts";
 import { openStoreOn, settled, streamBytes, sumsBehind, TestStore } from "./block-store.testing.ts";
 
@@ -237,6 +237,51 @@ test("a full disk gives DISK_FULL, keeps what was synced, and leaves nothing hal
   expect(test.bytesOf(1).equals(bytes)).toBe(true);
   test.disk.capacityBytes = 0;
   expect(() => test.call((done) => test.store.create(4, 1, "disk", done))).toThrow("no space is left");
+});
+
+test("a disk that became full keeps what was written before, though nobody had it synced", () => {
+  const begun = (): { readonly test: TestStore; readonly writer: ReplicaWriter; readonly bytes: Bytes } => {
+    const test = new TestStore();
+    const writer = test.call<ReplicaWriter>((done) => test.store.create(1, 1, "disk", done));
+    const bytes = streamBytes(1, 0, 700);
+    test.call((done) => writer.write(bytes, sumsBehind(NO_BYTES, bytes), done));
+    return { test, writer, bytes };
+  };
+  const more = streamBytes(1, 700, 512);
+  const goOn = ({ test, writer, bytes }: ReturnType<typeof begun>): void => {
+    expect(() => test.call((done) => writer.write(more, sumsBehind(bytes, more), done))).toThrow("no space");
+  };
+  const isOfBytes = (operation: Parameters<TestStore["disk"]["inject"]>[0]): boolean =>
+    operation.type === "write" && operation.bytes.equals(more);
+  const kept = begun();
+  kept.test.disk.inject = (operation) => (isOfBytes(operation) ? errorWith("ENOSPC") : undefined);
+  goOn(kept);
+  expect(kept.test.store.get(1)).toEqual({ id: 1, stamp: 1, length: 700, state: "writing" });
+  expect(kept.test.bytesOf(1).equals(kept.bytes)).toBe(true);
+  const { disk } = kept.test;
+  for (let seed = 1; seed <= 20; seed++) {
+    const after = new TestStore(disk.crashed(disk.events.length, true, seededRandom(seed), 0.5));
+    expect(after.bytesOf(1).equals(kept.bytes)).toBe(true);
+    const again = after.call<ReplicaWriter>((done) => after.store.reopen(1, 2, 700, "disk", done));
+    after.call((done) => again.write(more, sumsBehind(kept.bytes, more), done));
+    after.call((done) => again.finish(done));
+    expect(after.bytesOf(1).equals(streamBytes(1, 0, 1212))).toBe(true);
+  }
+  // Where not even that fits, the replica is what it was, and is not distrusted.
+  for (const type of ["write", "sync"] as const) {
+    const lost = begun();
+    lost.test.disk.inject = (operation) =>
+      isOfBytes(operation) || operation.type === type ? errorWith("ENOSPC") : undefined;
+    goOn(lost);
+    expect(lost.test.store.get(1)).toEqual({ id: 1, stamp: 1, length: 0, state: "writing" });
+  }
+  // Of another error nobody knows what it spoilt.
+  const broken = begun();
+  broken.test.disk.inject = (operation) => (isOfBytes(operation) ? errorWith("EIO") : undefined);
+  expect(() =>
+    broken.test.call((done) => broken.writer.write(more, sumsBehind(broken.bytes, more), done)),
+  ).toThrow("EIO");
+  expect(broken.test.store.get(1)?.length).toBe(0);
 });
 
 test("after a sync that failed the replica is not trusted", () => {

@@ -37,6 +37,28 @@ test("a replica that only the scrubber could find damaged is replaced", () => {
   expect(cluster.node("n3").store.get(1)?.state).not.toBe("corrupt");
 });
 
+test("a nearly full node takes the replicas for which it has room, one by one, and no more", () => {
+  const managed = new Managed(12, { ids: ["n1", "n2", "n3", "n4"] });
+  const { cluster } = managed;
+  for (const id of [1, 2, 3]) managed.write(id, ["n1", "n2", "n3"]);
+  cluster.run(11_000);
+  const { disk } = cluster.world.machine("n4");
+  disk.options.capacityBytes = disk.usedBytes() + 2.5 * LENGTH;
+  cluster.node("n4").dataNode.report();
+  cluster.run(1_000);
+  const orders: string[] = [];
+  cluster.node("n4").link.on("replicate", (_, { block }) => orders.push(`${block}`));
+  cluster.losePower("n3");
+  cluster.until(() => [1, 2, 3].filter((id) => managed.isHealthy(id)).length === 2, "two are repaired");
+  cluster.run(30_000);
+  // The third was not ordered again and again in vain.
+  expect(orders).toHaveLength(2);
+  const left = [1, 2, 3].find((id) => !managed.isHealthy(id)) ?? 0;
+  expect(managed.upkeep.situation(left)?.explanation).toMatch(
+    /n4 has only \d+ bytes free, and 303000 must be/,
+  );
+});
+
 test("a new leader knows where everything is, and removes what no file names, but nothing that it does not know", () => {
   const managed = new Managed(3);
   const { cluster } = managed;

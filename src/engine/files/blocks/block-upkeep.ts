@@ -14,7 +14,7 @@ import type { Movable } from "./balancer.ts";
 import { planBalance } from "./balancer.ts";
 import type { BlockLink } from "./block-link.ts";
 import type { Outcome } from "./block-store.ts";
-import { choosePlacement } from "./choose-placement.ts";
+import { choosePlacement, roomToCopy } from "./choose-placement.ts";
 import { LocationTable } from "./location-table.ts";
 import type { BlockNode } from "./locations.ts";
 import { DEAD_AFTER_MS } from "./locations.ts";
@@ -89,6 +89,7 @@ export class BlockUpkeep {
       random: options.random,
       pending: (id) => this.pending(id),
       busy: () => this.copies.busy(),
+      withRoom: (nodes) => this.copies.withRoom(nodes),
       order: (to, id, bytes, frame) => {
         const { term, bandwidth } = this;
         this.copies.add(id, to, bytes, link.clock.monotonicMs());
@@ -352,8 +353,8 @@ export class BlockUpkeep {
     const holders = this.locations.all(block.id).map(({ node }) => node);
     const ask = (without: ReadonlySet<NodeId>, replicas: number): readonly NodeId[] =>
       choosePlacement(
-        [...nodes.values()],
-        { replicas, blockSizeBytes: block.length, writer: undefined, exclude: without, present },
+        this.copies.withRoom(nodes.values()),
+        { replicas, roomBytes: roomToCopy(block.length), writer: undefined, exclude: without, present },
         () => this.options.random.float(),
       );
     const fresh = ask(new Set([...exclude, ...holders]), missing);
@@ -370,7 +371,7 @@ export class BlockUpkeep {
     to: NodeId,
   ): void {
     const { bandwidth } = this;
-    this.copies.add(id, to, length, this.link.clock.monotonicMs());
+    this.copies.add(id, to, { length, readBytes: length }, this.link.clock.monotonicMs());
     this.link.send(to, { type: "replicate", term, block: id, stamp, length, from, bandwidth });
   }
 

@@ -3,16 +3,18 @@ import type { NodeId } from "../../../runtime/world.ts";
 import type { BlockNode } from "./locations.ts";
 import type { ChoosePlacement } from "./placement.ts";
 
-/** A node must have room for so many blocks to be chosen for one more. */
-export const ROOM_BLOCKS = 5;
+/** Many blocks are written at a time, and none should end for want of room: so many of its size must fit. */
+const ROOM_BLOCKS = 5;
+/** A replica with its checksums: four bytes for each 512, and their records. */
+const WITH_CHECKSUMS = 1.01;
 /** Streams above this multiple of the mean make a node busy. */
 const BUSY_FACTOR = 2;
 
 export const choosePlacement: ChoosePlacement = (nodes, request, random) => {
   const byId = new Map(nodes.map((node) => [node.id, node]));
-  const { exclude, present, blockSizeBytes } = request;
+  const { exclude, present, roomBytes } = request;
   const eligible = nodes.filter(
-    (node) => isEligible(node, blockSizeBytes) && !exclude.has(node.id) && !present.includes(node.id),
+    (node) => isEligible(node, roomBytes) && !exclude.has(node.id) && !present.includes(node.id),
   );
   const racks = new Set(eligible.map(({ rack }) => rack));
   for (const id of request.present) racks.add(byId.get(id)?.rack ?? "");
@@ -33,14 +35,22 @@ export const choosePlacement: ChoosePlacement = (nodes, request, random) => {
   return inPipelineOrder(chosen, byId.get(request.writer ?? "")).map(({ id }) => id);
 };
 
-/** Whether a node takes another replica of this size at all. */
-export function isEligible(node: BlockNode, blockSizeBytes: number): boolean {
-  return (
-    node.live &&
-    !node.stale &&
-    node.standing === "inService" &&
-    node.freeBytes >= ROOM_BLOCKS * blockSizeBytes
-  );
+/** Whether a node takes another replica at all: of those that are there and stay, who has so many bytes free. */
+export function isEligible(node: BlockNode, roomBytes: number): boolean {
+  return node.live && !node.stale && node.standing === "inService" && node.freeBytes >= roomBytes;
+}
+
+/** Bytes that are to be free where a new block of at most so many bytes begins. */
+export function roomToWrite(blockSizeBytes: number): number {
+  return ROOM_BLOCKS * blockSizeBytes;
+}
+
+/**
+ * Bytes that are to be free where a replica is made of others: it is known how many it takes. To lack one is worse than to have
+ * little room for new blocks (HDFS asks for one block for both).
+ */
+export function roomToCopy(lengthBytes: number): number {
+  return Math.ceil(WITH_CHECKSUMS * lengthBytes);
 }
 
 function loadOf({ writers, readers }: BlockNode): number {

@@ -1,6 +1,8 @@
 /** Replicas that nodes were told to make and have not reported: each counts as on its way for a while, so none is ordered twice. */
 import type { NodeId } from "../../../runtime/world.ts";
 import type { BlockId } from "../namespace/model.ts";
+import { roomToCopy } from "./choose-placement.ts";
+import type { BlockNode } from "./locations.ts";
 
 /** Copies to one node that are ordered and not yet reported. */
 const COPIES_PER_NODE = 4;
@@ -9,22 +11,43 @@ const PATIENCE_MS = 15_000;
 
 const NOBODY: ReadonlySet<NodeId> = new Set();
 
+/** What a replica takes: where it is made, and where it is made of. */
+export interface CopyBytes {
+  readonly length: number;
+  readonly readBytes: number;
+}
+
+interface OrderedCopy {
+  /** It counts until then. */
+  readonly untilMs: number;
+  readonly roomBytes: number;
+}
+
 export class OrderedCopies {
   private readonly bandwidth: number;
-  /** By the replica's number and its node: until when it counts. */
-  private readonly copies = new Map<BlockId, Map<NodeId, number>>();
+  /** By the replica's number and its node. */
+  private readonly copies = new Map<BlockId, Map<NodeId, OrderedCopy>>();
 
   /** Bytes a second of one copy. */
   constructor(bandwidth: number) {
     this.bandwidth = bandwidth;
   }
 
-  /** Of which so many bytes are read. */
-  add(id: BlockId, to: NodeId, bytes: number, nowMs: number): void {
-    const untilMs = nowMs + PATIENCE_MS + (2000 * COPIES_PER_NODE * bytes) / this.bandwidth;
+  /** Of so many bytes, for which so many are read. */
+  add(id: BlockId, to: NodeId, { length, readBytes }: CopyBytes, nowMs: number): void {
+    const untilMs = nowMs + PATIENCE_MS + (2000 * COPIES_PER_NODE * readBytes) / this.bandwidth;
     let targets = this.copies.get(id);
-    if (targets === undefined) this.copies.set(id, (targets = new Map<NodeId, number>()));
-    targets.set(to, untilMs);
+    if (targets === undefined) this.copies.set(id, (targets = new Map<NodeId, OrderedCopy>()));
+    targets.set(to, { untilMs, roomBytes: roomToCopy(length) });
+  }
+
+  /** Nodes with the room that they have beside what was ordered of them. A copy that is half there counts whole. */
+  withRoom(nodes: Iterable<BlockNode>): readonly BlockNode[] {
+    const taken = new Map<NodeId, number>();
+    for (const targets of this.copies.values()) {
+      for (const [node, { roomBytes }] of targets) taken.set(node, (taken.get(node) ?? 0) + roomBytes);
+    }
+    return Array.from(nodes, (node) => ({ ...node, freeBytes: node.freeBytes - (taken.get(node.id) ?? 0) }));
   }
 
   /** Who makes it, without those that have made it. */
@@ -66,7 +89,7 @@ export class OrderedCopies {
   forget(nowMs: number): readonly BlockId[] {
     const over: BlockId[] = [];
     for (const [id, targets] of this.copies) {
-      for (const [node, untilMs] of targets) if (nowMs > untilMs) targets.delete(node);
+      for (const [node, { untilMs }] of targets) if (nowMs > untilMs) targets.delete(node);
       if (targets.size > 0) continue;
       this.copies.delete(id);
       over.push(id);

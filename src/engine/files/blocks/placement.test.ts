@@ -35,7 +35,7 @@ function chance(seed: number): () => number {
 const SIX = [node("a1"), node("a2"), node("b1", "/b"), node("b2", "/b"), node("c1", "/c"), node("c2", "/c")];
 const request: PlacementRequest = {
   replicas: 3,
-  blockSizeBytes: 10,
+  roomBytes: 50,
   writer: "a1",
   exclude: new Set(),
   present: [],
@@ -131,11 +131,16 @@ test("when no node can take a replica the sentence says why: there is none left,
   expect(plan(three, ["n1", "n2", "n3"].map(good), [], { replication: 5 }).explanation).toBe(
     "It has 3 good replicas of 5: no other replica is known of; there are only 3 nodes, and each has one.",
   );
-  const full = [node("n1"), node("n2"), node("n3", "/a", { freeBytes: 450 })];
-  expect(plan(full, ["n1", "n2"].map(good), [], { length: 100 }).explanation).toBe(
+  const withFree = (freeBytes: number): string => {
+    const nodes = [node("n1"), node("n2"), node("n3", "/a", { freeBytes })];
+    return plan(nodes, ["n1", "n2"].map(good), [], { length: 100 }).explanation;
+  };
+  expect(withFree(100)).toBe(
     "It has 2 good replicas of 3: no other replica is known of; " +
-      "no other node can take one (n3 has only 450 bytes free, and 500 (5 such blocks) must be).",
+      "no other node can take one (n3 has only 100 bytes free, and 101 must be).",
   );
+  // One fits with its checksums, though no new block would be written there.
+  expect(withFree(101)).toContain("; one is made on n3 when its turn comes.");
 });
 
 test("a silent node's replica is made anew, and the sentence says whose it was", () => {
@@ -235,4 +240,12 @@ test("balancing leads to the mean, leaves no rack, and has nothing to do afterwa
   const full = [node("b1", "/b", { usedBytes: 900, freeBytes: 100 }), node("a1"), node("a2")];
   expect(planBalance(full, () => lonely, { maxBytes: 1000 })).toEqual([]);
   expect(planBalance(nodes, () => blocks, { maxBytes: 50 })).toHaveLength(2);
+  // The mean with its threshold is more than a small node has: what does not fit there is not moved there.
+  const nearlyFull = [
+    node("a1", "/a", { usedBytes: 2000, freeBytes: 0 }),
+    node("a2", "/a", { usedBytes: 85, freeBytes: 15 }),
+  ];
+  const sized = (length: number) => () => [{ block: 1, length, holders: ["a1"] }];
+  expect(planBalance(nearlyFull, sized(15), { maxBytes: 1000 })).toEqual([]);
+  expect(planBalance(nearlyFull, sized(14), { maxBytes: 1000 })).toHaveLength(1);
 });

@@ -5,7 +5,7 @@
  * the third to the second's rack but another node, the rest anywhere, at most ceil(replicas / racks) + 1 to a rack. "Best" is
  * the better of two drawn at random, by load (writers and readers against the mean) and then by free space: good on average,
  * and many writers at once do not all fall on the same node. A node is eligible when it is live, in service, not excluded, and
- * has room for five more blocks. With fewer eligible nodes than replicas, all are taken: the block begins under-replicated and
+ * has room: for five more blocks where one is written, for the one that is copied where it is. With fewer eligible nodes than replicas, all are taken: the block begins under-replicated and
  * the leader repairs it when more nodes are there.
  */
 import type { NodeId } from "../../../runtime/world.ts";
@@ -13,7 +13,8 @@ import type { BlockNode } from "./locations.ts";
 
 export interface PlacementRequest {
   readonly replicas: number;
-  readonly blockSizeBytes: number;
+  /** What a node must have free to be chosen: `roomToWrite`, `roomToCopy`. */
+  readonly roomBytes: number;
   /** Where the bytes come from; undefined: from outside. */
   readonly writer: NodeId | undefined;
   readonly exclude: ReadonlySet<NodeId>;

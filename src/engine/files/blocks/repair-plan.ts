@@ -4,7 +4,7 @@
  */
 import type { NodeId } from "../../../runtime/world.ts";
 import type { StoredBlock } from "../namespace/queries.ts";
-import { chooseExcess, isEligible, ROOM_BLOCKS } from "./choose-placement.ts";
+import { chooseExcess, isEligible, roomToCopy } from "./choose-placement.ts";
 import type { BlockNode, ReplicaLocation } from "./locations.ts";
 
 /** 0: one good replica on nodes that stay; 1: fewer than a third; 2: any other lack; 3: all on one rack, or a node is leaving. */
@@ -185,7 +185,7 @@ function whatIsDone(
 ): string {
   if (pending.size > 0) return `a replica is being made on ${[...pending].join(", ")}`;
   const others = [...nodes.values()].filter(({ id, live }) => !holders.has(id) || !live);
-  const able = others.filter((node) => isEligible(node, length));
+  const able = others.filter((node) => isEligible(node, roomToCopy(length)));
   if (able.length > 0) return `one is made on ${able.map(({ id }) => id).join(" or ")} when its turn comes`;
   if (others.length === 0) return `there are only ${nodes.size} nodes, and each has one`;
   const reasons = others.map((node) => `${node.id} ${whyNot(node, length)}`);
@@ -196,6 +196,5 @@ function whyNot({ live, stale, standing, freeBytes }: BlockNode, blockBytes: num
   if (!live || stale) return "is silent";
   if (standing === "decommissioning") return "is being decommissioned";
   if (standing === "inMaintenance") return "is in maintenance";
-  const needed = ROOM_BLOCKS * blockBytes;
-  return `has only ${freeBytes} bytes free, and ${needed} (${ROOM_BLOCKS} such blocks) must be`;
+  return `has only ${freeBytes} bytes free, and ${roomToCopy(blockBytes)} must be`;
 }

@@ -71,7 +71,7 @@ export class DiskReplicaWriter implements ReplicaWriter {
   private syncing = false;
   private finishing: Outcome<Replica> | undefined;
   private failure: QuorateError | undefined;
-  /** The disk gave an error: nothing more is written, not even a record. */
+  /** The disk gave another error than that it is full: nothing more is written, not even a record. */
   private broken = false;
   private stopped: (() => void)[] = [];
   private ended = false;
@@ -196,8 +196,10 @@ export class DiskReplicaWriter implements ReplicaWriter {
         this.writtenTail = batch.at(-1)?.tailSum ?? 0;
         for (const { fullSums } of batch) if (fullSums.length > 0) this.row.push(fullSums);
       } else {
-        this.broken = true;
-        this.fail(writeFailure(this.id, error));
+        const failure = writeFailure(this.id, error);
+        // A disk that is full has what it took before: others have been told that it is written, and may go on from there.
+        this.broken = failure.code !== "DISK_FULL";
+        this.fail(failure);
       }
       for (const { done } of batch) done(error === undefined ? undefined : this.failure);
       this.pump();

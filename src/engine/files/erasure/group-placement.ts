@@ -7,6 +7,7 @@
  * are as good, the better of two drawn at random is taken, as for replicas (`blocks/placement.ts`).
  */
 import type { NodeId } from "../../../runtime/world.ts";
+import { isEligible } from "../blocks/choose-placement.ts";
 import type { BlockNode } from "../blocks/locations.ts";
 import type { StripeGeometry } from "../namespace/erasure-policy.ts";
 
@@ -14,26 +15,20 @@ export interface GroupPlacementRequest {
   readonly geometry: StripeGeometry;
   /** Shards that need a node. */
   readonly count: number;
-  /** Bytes of one, at most. */
-  readonly shardBytes: number;
+  /** What a node must have free to be chosen for one: `roomToWrite`, `roomToCopy`. */
+  readonly roomBytes: number;
   readonly exclude: ReadonlySet<NodeId>;
   /** The nodes of the others of the group: one entry for each. */
   readonly placed: readonly NodeId[];
 }
 
-/** A node must have room for so many shards to be chosen for one more, as for blocks. */
-const ROOM_SHARDS = 5;
-
 /** Nodes for as many of the shards as there is place for. `random` gives [0, 1). */
 export function chooseGroupPlacement(
   nodes: readonly BlockNode[],
-  { geometry, count, shardBytes, exclude, placed }: GroupPlacementRequest,
+  { geometry, count, roomBytes, exclude, placed }: GroupPlacementRequest,
   random: () => number,
 ): readonly NodeId[] {
-  const eligible = nodes.filter(
-    ({ id, live, stale, standing, freeBytes }) =>
-      live && !stale && standing === "inService" && !exclude.has(id) && freeBytes >= ROOM_SHARDS * shardBytes,
-  );
+  const eligible = nodes.filter((node) => isEligible(node, roomBytes) && !exclude.has(node.id));
   const onNode = new Map<NodeId, number>();
   const onRack = new Map<string, number>();
   const rackOf = new Map(nodes.map(({ id, rack }) => [id, rack]));

@@ -211,7 +211,7 @@ describe("the placement of a group", () => {
   const request = {
     geometry: SMALL_RS32,
     count: 5,
-    shardBytes: 1000,
+    roomBytes: 5000,
     exclude: new Set<NodeId>(),
     placed: [],
   };
@@ -327,7 +327,7 @@ test("whatever is lost and comes, following the plan ends with every shard once,
         const placed = [...next.present];
         for (const { unit, copyFrom } of next.make) {
           const exclude = new Set([...next.avoid, ...(next.readable[unit] ?? [])]);
-          const wanted = { geometry: SMALL_RS32, count: 1, shardBytes: 10, exclude, placed };
+          const wanted = { geometry: SMALL_RS32, count: 1, roomBytes: 10, exclude, placed };
           const [target] = chooseGroupPlacement([...nodes.values()], wanted, () => drawnRandom.float());
           if (target === undefined) continue;
           expect(copyFrom.includes(target)).toBe(false);

@@ -1,7 +1,9 @@
 /** The part of `blocks/block-upkeep.ts` that is about block groups: what their shards are looked at, made and recovered by. */
 import type { NodeId, Random } from "../../../runtime/world.ts";
 import type { FrameOf } from "../blocks/block-link.ts";
+import { roomToCopy } from "../blocks/choose-placement.ts";
 import type { BlockNode, Locations } from "../blocks/locations.ts";
+import type { CopyBytes } from "../blocks/ordered-copies.ts";
 import type { ShardPlace } from "../blocks/protocol.ts";
 import type { ErasurePolicy } from "../namespace/erasure-policy.ts";
 import { shardLength, shardNumbers, unitOf } from "../namespace/erasure-policy.ts";
@@ -21,8 +23,10 @@ export interface GroupUpkeepOptions {
   readonly pending: (id: BlockId) => ReadonlySet<NodeId>;
   /** Nodes that were told to make as many as they may. */
   readonly busy: () => Iterable<NodeId>;
-  /** Tells a node to make a replica, for which so many bytes are read. */
-  readonly order: (to: NodeId, id: BlockId, bytes: number, frame: ShardOrder) => void;
+  /** Nodes with the room that they have beside what they were told to make. */
+  readonly withRoom: (nodes: Iterable<BlockNode>) => readonly BlockNode[];
+  /** Tells a node to make a replica. */
+  readonly order: (to: NodeId, id: BlockId, bytes: CopyBytes, frame: ShardOrder) => void;
 }
 
 export type ShardOrder =
@@ -64,7 +68,7 @@ export class GroupUpkeep {
   /** Orders what the plan wants made; false: for some of it there is no node now. */
   make(block: BlockGroup, plan: GroupRepairPlan, nodes: Nodes): boolean {
     const { coding, id: group, stamp, length: groupLength } = block;
-    const { locations, random, busy, order } = this.options;
+    const { locations, random, busy, withRoom, order } = this.options;
     const placed = [...plan.present];
     const without = new Set([...busy(), ...plan.avoid]);
     let isEnough = true;
@@ -72,8 +76,8 @@ export class GroupUpkeep {
       const length = shardLength(coding, groupLength, unit);
       const ask = (more: readonly NodeId[]): NodeId | undefined => {
         const exclude = new Set([...without, ...more]);
-        const request = { geometry: coding, count: 1, shardBytes: length, exclude, placed };
-        return chooseGroupPlacement([...nodes.values()], request, () => random.float())[0];
+        const request = { geometry: coding, count: 1, roomBytes: roomToCopy(length), exclude, placed };
+        return chooseGroupPlacement(withRoom(nodes.values()), request, () => random.float())[0];
       };
       // A node that holds a bad one may take a good one in its place, when no other is there.
       const holders = locations.all(group + unit).map(({ node }) => node);
@@ -86,13 +90,18 @@ export class GroupUpkeep {
       const id = group + unit;
       // What a writer left behind on the target is in the way of a copy, not of a shard that is made anew.
       if (copyFrom.length > 0 && !holders.includes(target)) {
-        order(target, id, length, { type: "replicate", block: id, stamp, length, from: copyFrom });
+        order(
+          target,
+          id,
+          { length, readBytes: length },
+          { type: "replicate", block: id, stamp, length, from: copyFrom },
+        );
         continue;
       }
       const { dataUnits, parityUnits, cellBytes } = coding;
       const geometry = { dataUnits, parityUnits, cellBytes };
       const rebuild = { block: group, stamp, geometry, groupLength, unit, from: plan.readable } as const;
-      order(target, id, length * dataUnits, { type: "rebuild", ...rebuild });
+      order(target, id, { length, readBytes: length * dataUnits }, { type: "rebuild", ...rebuild });
     }
     return isEnough;
   }

@@ -1,7 +1,7 @@
 /** Nodes for the blocks of one writer: chosen by the rules of `placement.ts`, and why there are none. */
 import type { NodeId, Random } from "../../../runtime/world.ts";
 import { QuorateError } from "../../../runtime/errors.ts";
-import { choosePlacement } from "../blocks/choose-placement.ts";
+import { choosePlacement, roomToWrite } from "../blocks/choose-placement.ts";
 import type { BlockNode, Locations } from "../blocks/locations.ts";
 import { chooseGroupPlacement } from "../erasure/group-placement.ts";
 import type { ErasurePolicy } from "../namespace/erasure-policy.ts";
@@ -34,7 +34,7 @@ export class Targets {
 
   /** In the order of the pipeline; empty: no node can take one. */
   choose({ replicas, blockSize, exclude, present = [], writer }: TargetRequest): readonly NodeId[] {
-    const request = { replicas, blockSizeBytes: blockSize, writer, exclude, present };
+    const request = { replicas, roomBytes: roomToWrite(blockSize), writer, exclude, present };
     return choosePlacement(this.locations.nodes(), request, () => this.random.float());
   }
 
@@ -46,7 +46,8 @@ export class Targets {
 
   /** For the shards of a block group, in their order; fewer where there are too few nodes. */
   chooseShards({ coding, shardBytes, exclude }: ShardRequest): readonly NodeId[] {
-    const request = { geometry: coding, count: unitsOf(coding), shardBytes, exclude, placed: [] };
+    const roomBytes = roomToWrite(shardBytes);
+    const request = { geometry: coding, count: unitsOf(coding), roomBytes, exclude, placed: [] };
     return chooseGroupPlacement(this.locations.nodes(), request, () => this.random.float());
   }
 

@@ -347,6 +347,55 @@ test("names may stand in an address as their bytes of UTF-8, as Hadoop's client 
   socket.destroy();
 });
 
+test("such an address may come in pieces, cut anywhere behind the first of those bytes", async () => {
+  const files = new MemoryFileSystem();
+  const url = await serve(undefined, { files: filesDoor(files) });
+  const inPieces = async (request: string, ...cuts: readonly number[]): Promise<string> => {
+    const bytes = Buffer.from(request);
+    const socket = connect(Number(new URL(url).port), "127.0.0.1").setNoDelay(true);
+    socket.on("error", () => undefined);
+    let answer = "";
+    socket.on("data", (part: Buffer) => (answer += part.toString("latin1")));
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    for (const [at, cut] of [0, ...cuts].entries()) {
+      socket.write(bytes.subarray(cut, cuts[at]));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await closed;
+    return answer;
+  };
+  const request = (path: string): string =>
+    `PUT /webhdfs/v1/${path}?op=CREATE&data=true&user.name=quorate HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello`;
+  const path = "grün/✓✓";
+  const begin = Buffer.byteLength("PUT /webhdfs/v1/gr") + 1;
+  const end = Buffer.byteLength(request(path).split("\r\n")[0] ?? "");
+  // Within a character, between two, before and within the line's end, and several times.
+  const cuts = [
+    [begin],
+    [begin + 1],
+    [begin + 6, begin + 9],
+    [end - 6],
+    [end],
+    [end + 1],
+    [begin + 3, end + 1],
+  ];
+  await Promise.all(
+    cuts.map(async (each, at) => {
+      const answer = await inPieces(request(`${at}${path}`), ...each.map((cut) => cut + 1));
+      expect(answer, String(each)).toMatch(/^HTTP\/1\.1 201 Created\r\n(.*\r\n)*Connection: close\r\n/);
+      const parts: Uint8Array[] = [];
+      for await (const part of await files.read(`/${at}${path}`, { user: "quorate", groups: [] }))
+        parts.push(part);
+      expect(Buffer.concat(parts).toString()).toBe("hello");
+    }),
+  );
+  for (const [odd, cut] of [
+    ["GET /ü\u0001? HTTP/1.1\r\n\r\n", 7],
+    ["GET /ü ü? HTTP/1.1\r\n\r\n", 8],
+  ] as const)
+    expect(await inPieces(odd, cut), odd).toContain("400 Bad");
+});
+
 test("a body is never taken for a request, wherever an address with bytes of UTF-8 stands in it", async () => {
   const files = new MemoryFileSystem();
   const url = await serve(undefined, { files: filesDoor(files) });

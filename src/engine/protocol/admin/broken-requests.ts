@@ -6,6 +6,7 @@ import type { Server, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { QuorateError } from "../../../runtime/errors.ts";
+import type { Rewritten } from "../../../runtime/node/request-connection.ts";
 import { serveAgain } from "../../../runtime/node/request-connection.ts";
 import { ERROR_CODE_HEADER, renderError } from "../../../wire/webhdfs/remote-exception.ts";
 
@@ -42,18 +43,41 @@ interface ParseError extends NodeJS.ErrnoException {
 /**
  * Hadoop's client writes names that are not ASCII into an address as their bytes of UTF-8, and Jetty, before which HDFS stands, takes
  * them; the parser of Node.js does not. They are written as RFC 3986 has it, and the request is read once more, as the only one of
- * its connection. Only the first bytes of a connection are known to begin with a request: later ones may be of a body.
+ * its connection. Only the first bytes of a connection are known to begin with a request: later ones may be of a body. Of an address
+ * that comes in pieces the first one is gone when the parser stumbles over a later one: they must begin in the first.
  */
 function goOn(server: Server, socket: Duplex, { code, rawPacket }: ParseError): boolean {
   if (code !== "HPE_INVALID_URL" || !Buffer.isBuffer(rawPacket) || !(socket instanceof Socket)) return false;
   if (socket.bytesRead !== rawPacket.length) return false;
-  const end = rawPacket.indexOf("\r\n");
-  const line = rawPacket.toString("latin1", 0, Math.max(0, end));
-  // These bytes are all that is wrong.
-  if (!/^[A-Z]{3,7} \/[\x21-\x7e\x80-\xff]* HTTP\/1\.[01]$/.test(line)) return false;
-  const escaped = line.replaceAll(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`);
-  const head = Buffer.from(`${escaped}\r\nConnection: close`);
-  return serveAgain(server, socket, Buffer.concat([head, rawPacket.subarray(end)]));
+  const [line = "", ...rest] = rawPacket.toString("latin1").split("\r\n", 2);
+  // These bytes are all that is wrong, as far as it has come; the rest is for the parser.
+  const isRight =
+    rest.length > 0
+      ? /^[A-Z]{3,7} \/[\x21-\x7e\x80-\xff]* HTTP\/1\.[01]$/.test(line)
+      : /^[A-Z]{3,7} \/[\x21-\x7e\x80-\xff]*( [HTP/1.0]*\r?)?$/.test(line);
+  const address = new RawAddress();
+  return isRight && serveAgain(server, socket, rawPacket, (piece) => address.take(piece));
+}
+
+/** A request line that is written anew, piece by piece. */
+class RawAddress {
+  /** A carriage return at the end of a piece, of which it is not known whether it ends the line. */
+  private held: Buffer = Buffer.alloc(0);
+
+  take(piece: Buffer): Rewritten {
+    const all = Buffer.concat([this.held, piece]);
+    const end = all.indexOf("\r\n");
+    const last = all.at(-1) === 13 ? all.length - 1 : all.length;
+    const line = all
+      .toString("latin1", 0, end < 0 ? last : end)
+      .replaceAll(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`);
+    if (end < 0) {
+      this.held = all.subarray(last);
+      return { bytes: Buffer.from(line), isOver: false };
+    }
+    const head = Buffer.from(`${line}\r\nConnection: close`);
+    return { bytes: Buffer.concat([head, all.subarray(end)]), isOver: true };
+  }
 }
 
 function answerTo({ code = "", message }: NodeJS.ErrnoException): string {

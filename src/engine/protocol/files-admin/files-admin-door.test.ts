@@ -1,4 +1,5 @@
 /** The route of operators over files in memory, on real sockets. */
+import { connect } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { memoryNode } from "../../files/memory/file-system.testing.ts";
 import { serveMemory } from "../webhdfs/served.testing.ts";
@@ -221,4 +222,54 @@ test("a page of another origin changes nothing", async () => {
   });
   expect(form.status).toBe(400);
   expect((await ask("GET", "/safemode")).body).toMatchObject({ on: false });
+});
+
+async function putFile(query: string, body: string): Promise<Answer> {
+  return ask("PUT", `/file?${query}`, body, { "Content-Type": "application/octet-stream" });
+}
+
+async function contentOf(path: string): Promise<string> {
+  const parts: Uint8Array[] = [];
+  for await (const part of await served.files.read(path, ROOT)) parts.push(part);
+  return Buffer.concat(parts).toString();
+}
+
+test("a small file is put in one step, with what CREATE may be told; a larger one, and one over a link, is not", async () => {
+  const put = await putFile("path=/d/f&permission=600&replication=1&user.name=quorate", "one");
+  expect(put).toMatchObject({ status: 200, body: { put: true } });
+  expect(await contentOf("/d/f")).toBe("one");
+  expect(await served.files.status("/d/f", ROOT)).toMatchObject({
+    mode: 0o600,
+    replication: 1,
+    owner: "quorate",
+  });
+  expect(await putFile("path=/d/f&user.name=quorate", "two")).toMatchObject({
+    body: refusal("PATH_EXISTS"),
+  });
+  expect(await contentOf("/d/f")).toBe("one");
+  expect((await putFile("path=/d/f&overwrite=true&user.name=quorate", "")).body).toEqual({ put: true });
+  expect(await contentOf("/d/f")).toBe("");
+  expect((await putFile("path=/n/f&createparent=false&user.name=quorate", "x")).body).toEqual(
+    refusal("PATH_NOT_FOUND"),
+  );
+  expect((await putFile("path=/large&user.name=quorate", "x".repeat(101))).body).toEqual({ put: false });
+  const link = { path: "/link", target: "/away", caller: ROOT, createParents: false };
+  await served.files.change({ type: "symlink", ...link });
+  expect((await putFile("path=/link&overwrite=true&user.name=quorate", "x")).body).toEqual({ put: false });
+  expect((await served.files.list("/", ROOT, "")).entries.map(({ path }) => path)).toEqual(["/d", "/link"]);
+});
+
+test("of a small file that cannot be, nothing is there", async () => {
+  const path = "path=/f&user.name=quorate";
+  expect((await putFile(`${path}&overwirte=true`, "x")).body).toEqual(refusal("PROTOCOL"));
+  expect((await putFile("user.name=quorate", "x")).body).toEqual(refusal("PROTOCOL"));
+  expect((await putFile("path=/f&user.name=ann", "x")).body).toEqual(refusal("ACCESS_DENIED"));
+  expect((await putFile(path, "x".repeat(1024 * 1024 + 1))).body).toEqual(refusal("TOO_LARGE"));
+  const [host = "", port = ""] = (served.addresses[0] ?? "").split(":");
+  const socket = connect(Number(port), host);
+  socket.write(`PUT /files/v1/file?${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 10\r\n\r\nhalf`);
+  await expect.poll(() => served.requests[0]?.length).toBe(5);
+  socket.destroy();
+  await new Promise((resolve) => served.servers[0]?.close(resolve));
+  await expect(served.files.status("/f", ROOT)).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
 });

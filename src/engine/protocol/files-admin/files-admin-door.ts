@@ -13,6 +13,7 @@ import {
   NODE_STANDINGS,
   renderErrorJson,
 } from "../../../wire/files-admin.ts";
+import { SMALL_FILE_PATH } from "../../../wire/small-files.ts";
 import { ERROR_CODE_HEADER } from "../../../wire/webhdfs/remote-exception.ts";
 import type { FileSystem } from "../../files/file-system.ts";
 import type { Caller } from "../../files/namespace/model.ts";
@@ -25,6 +26,7 @@ import { BODY_MAX_BYTES, readObject, readOrder } from "./order.ts";
 import { publishOf } from "./publish.ts";
 import { balanceJson, reportJson, safeModeJson } from "./report.ts";
 import { settingsChange, settingsJson } from "./settings.ts";
+import { putSmallFile } from "./small-file.ts";
 
 const DEFAULT_IDLE_TIMEOUT_MS = 60_000;
 const SIGN_OF_LIFE_MS = 5_000;
@@ -150,6 +152,11 @@ const ROUTES: Readonly<Record<string, Readonly<Partial<Record<"GET" | "PUT" | "P
       const publish = publishOf(await readObject(request, PUBLISH_MAX_BYTES), caller);
       await files.change(publish);
       sendJson(response, { moved: publish.moves.length });
+    },
+  },
+  [SMALL_FILE_PATH]: {
+    async PUT({ files, caller, query, request, response }) {
+      sendJson(response, { put: await putSmallFile(files, caller, query, request) });
     },
   },
 };

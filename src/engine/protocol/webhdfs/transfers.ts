@@ -115,20 +115,22 @@ export class Transfers {
     const { offset, length, excludedatanodes } = operation;
     const exclude = excludedNodes(this.files, excludedatanodes);
     const { range } = request.headers;
-    const plain = range === undefined || offset !== 0 || length !== undefined;
-    const whole = plain ? undefined : (await this.files.status(parsed.path, caller, { signal })).length;
-    const part = whole === undefined || range === undefined ? undefined : byteRange(range, whole);
+    const { length: size } =
+      range === undefined ? { length: 0 } : await this.files.status(parsed.path, caller, { signal });
+    // A range is one of what the URL names: of the bytes that offset and length select (RFC 9110 section 14.2).
+    const whole = Math.min(length ?? Infinity, Math.max(0, size - offset));
+    const part = range === undefined || offset > size ? undefined : byteRange(range, whole);
     if (part === "unsatisfiable") {
-      return sendEmpty(response, 416, { "Content-Range": `bytes */${whole ?? 0}` });
+      return sendEmpty(response, 416, { "Content-Range": `bytes */${whole}` });
     }
-    const wanted = part ?? { offset, length };
+    const wanted = part === undefined ? { offset, length } : { ...part, offset: offset + part.offset };
     const reader = await this.files.read(parsed.path, caller, {
       offset: wanted.offset,
       ...(wanted.length === undefined ? {} : { length: wanted.length }),
       exclude,
       signal,
     });
-    const end = wanted.offset + reader.length - 1;
+    const first = wanted.offset - offset;
     response.writeHead(part === undefined ? 200 : 206, {
       "Content-Type": "application/octet-stream",
       "Content-Length": reader.length,
@@ -137,7 +139,9 @@ export class Transfers {
       ETag: `"${reader.status.id}-${reader.status.modifiedMs}"`,
       "Cache-Control": "no-cache",
       "X-Content-Type-Options": "nosniff",
-      ...(part === undefined ? {} : { "Content-Range": `bytes ${wanted.offset}-${end}/${whole ?? 0}` }),
+      ...(part === undefined
+        ? {}
+        : { "Content-Range": `bytes ${first}-${first + reader.length - 1}/${whole}` }),
     });
     await this.send(reader, response, signal);
   }

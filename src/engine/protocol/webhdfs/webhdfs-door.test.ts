@@ -153,6 +153,22 @@ test("HTTP ranges give parts of a file, and what cannot be is 416", async () => 
   expect(await part("bytes=1-2,4-5")).toEqual([200, "0123456789", null]);
 });
 
+test("with offset and length an HTTP range counts among the bytes that these select", async () => {
+  await put("/f", "0123456789");
+  const part = async (query: string, range: string): Promise<readonly unknown[]> => {
+    const { location = "" } = await ask("GET", `/f?op=OPEN${query}`);
+    const { status, text: body, headers } = await ask("GET", location, { headers: { range } });
+    return [status, body, headers.get("content-range")];
+  };
+  expect(await part("&offset=3", "bytes=2-4")).toEqual([206, "567", "bytes 2-4/7"]);
+  expect(await part("&offset=3&length=4", "bytes=1-")).toEqual([206, "456", "bytes 1-3/4"]);
+  expect(await part("&length=4", "bytes=-2")).toEqual([206, "23", "bytes 2-3/4"]);
+  expect(await part("&offset=8&length=100", "bytes=0-9")).toEqual([206, "89", "bytes 0-1/2"]);
+  expect(await part("&offset=3&length=4", "bytes=4-")).toEqual([416, "", "bytes */4"]);
+  expect(await part("&offset=10", "bytes=0-")).toEqual([416, "", "bytes */0"]);
+  expect(await part("&offset=3&length=4", "bytes=1-2,3-3")).toEqual([200, "3456", null]);
+});
+
 test("errors have the exception, class and status of Hadoop's", async () => {
   await put("/f", "x");
   await ask("PUT", "/d/e?op=MKDIRS");

@@ -1,0 +1,69 @@
+/** A small file in one step: all of its bytes are here before anything is asked of the namespace, which takes them in one command. */
+import type { IncomingMessage } from "node:http";
+import { QuorateError } from "../../../runtime/errors.ts";
+import { parseSmallFile } from "../../../wire/small-files.ts";
+import type { FileSystem } from "../../files/file-system.ts";
+import type { Caller } from "../../files/namespace/model.ts";
+
+const DEFAULT_FILE_MODE = 0o644;
+/** As many as the namespace may ever be told to keep of a file (`namespace/settings.ts`). */
+const BODY_MAX_BYTES = 1024 * 1024;
+
+/** False: it is none for the namespace, or a symbolic link is there. Throws what `FileSystem.create` throws, PROTOCOL, TOO_LARGE. */
+export async function putSmallFile(
+  files: FileSystem,
+  caller: Caller,
+  query: URLSearchParams,
+  request: IncomingMessage,
+): Promise<boolean> {
+  const { path, overwrite, permission, replication, blocksize, createparent } = parseSmallFile(query);
+  const bytes = await bodyOf(request);
+  if (bytes.length > files.settings().inlineMaxBytes) return false;
+  // Both wait for the same barrier.
+  const [found, begun] = await Promise.allSettled([
+    files.status(path, caller, { followLast: false }),
+    files.create(path, caller, {
+      mode: (permission ?? DEFAULT_FILE_MODE) & 0o777,
+      createParents: createparent,
+      overwrite,
+      ...(replication === undefined ? {} : { replication }),
+      ...(blocksize === undefined ? {} : { blockSize: blocksize }),
+    }),
+  ]);
+  // Whoever means this name gets another answer than who means what the link leads to.
+  const isLink = found.status === "fulfilled" && found.value.type === "link";
+  if (begun.status === "rejected") {
+    if (isLink) return false;
+    throw begun.reason;
+  }
+  const writer = begun.value;
+  try {
+    if (!isLink) {
+      await writer.write(bytes);
+      await writer.close();
+      return true;
+    }
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+  await writer.abort();
+  return false;
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const part of request as AsyncIterable<Buffer>) {
+      bytes += part.length;
+      if (bytes > BODY_MAX_BYTES)
+        throw new QuorateError("TOO_LARGE", `the body is larger than ${BODY_MAX_BYTES} bytes`);
+      parts.push(part);
+    }
+  } catch (error) {
+    if (error instanceof QuorateError) throw error;
+    throw new QuorateError("PROTOCOL", "the body broke off", { cause: error });
+  }
+  return Buffer.concat(parts, bytes);
+}

@@ -1,0 +1,65 @@
+/**
+ * A small file in one step: what WebHDFS has no words for. Its CREATE shows a new file as it grows, so that whoever must not be
+ * seen to write takes another name and renames; that is four requests, here it is one.
+ *
+ * `PUT /files/v1/file?path=/f` with all the bytes of the file, and with parameters of CREATE, which mean what they mean there:
+ * `overwrite`, `permission`, `replication`, `blocksize`, `createparent`.
+ */
+import { QuorateError } from "../runtime/errors.ts";
+import { FILES_ADMIN_PREFIX } from "./files-admin.ts";
+import type { Parameter } from "./webhdfs/parameters.ts";
+import { bool, long, needed, permission } from "./webhdfs/parameters.ts";
+
+export const SMALL_FILE_PATH = "/file";
+
+export interface SmallFile {
+  readonly path: string;
+  readonly overwrite: boolean;
+  readonly permission: number | undefined;
+  readonly replication: number | undefined;
+  readonly blocksize: number | undefined;
+  readonly createparent: boolean;
+}
+
+export interface PutJson {
+  /** False: the file is larger than what is kept in the namespace, or a symbolic link is at its path. Nothing was done. */
+  readonly put: boolean;
+}
+
+const PARAMETERS: { readonly [Name in keyof SmallFile]: Parameter<SmallFile[Name]> } = {
+  path: needed,
+  overwrite: bool(false),
+  permission,
+  replication: long(undefined, 1),
+  blocksize: long(undefined, 1),
+  createparent: bool(true),
+};
+const NAMES = Object.keys(PARAMETERS) as readonly (keyof SmallFile)[];
+/** Who asks. */
+const OTHERS = new Set(["user.name", "doas", "delegation"]);
+
+/** As `URLSearchParams`. */
+export interface Query {
+  keys(): Iterable<string>;
+  getAll(name: string): readonly string[];
+}
+
+/** Throws PROTOCOL: a parameter is unknown, or has a value that it cannot have. */
+export function parseSmallFile(query: Query): SmallFile {
+  for (const name of query.keys()) {
+    if (Object.hasOwn(PARAMETERS, name) || OTHERS.has(name)) continue;
+    throw new QuorateError("PROTOCOL", `the query has no parameter "${name.slice(0, 50)}"`);
+  }
+  const values = NAMES.map((name) => [name, PARAMETERS[name].parse(name, query.getAll(name))] as const);
+  return Object.fromEntries(values) as unknown as SmallFile;
+}
+
+export function smallFileTarget(file: SmallFile, user: string): string {
+  const pairs = NAMES.flatMap((name) =>
+    (PARAMETERS[name] as Parameter<unknown>).render(file[name]).map((value) => [name, value] as const),
+  );
+  const query = [...pairs, ["user.name", user] as const].map(
+    ([name, value]) => `${name}=${encodeURIComponent(value)}`,
+  );
+  return `${FILES_ADMIN_PREFIX}${SMALL_FILE_PATH}?${query.join("&")}`;
+}

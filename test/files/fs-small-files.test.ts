@@ -1,0 +1,177 @@
+/** Small files in `quorate fs`: one request each where the server is Quorate, and what else they were before. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, request as httpRequest } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Served } from "../../src/engine/protocol/webhdfs/served.testing.ts";
+import { serveNode } from "../../src/engine/protocol/webhdfs/served-node.testing.ts";
+import { serveMemory } from "../../src/engine/protocol/webhdfs/served.testing.ts";
+import type { FileSystem } from "../../src/engine/files/file-system.ts";
+import { runProgram } from "./clients/program.ts";
+
+const MAIN = resolve(import.meta.dirname, "../../dist/cli/main.js");
+const CALLER = { user: "quorate", groups: [] };
+const FILES = 20;
+let served: Served;
+let local = "";
+const closers: (() => Promise<void>)[] = [];
+beforeEach(async () => {
+  served = await serveMemory();
+  closers.push(() => served.close());
+  local = mkdtempSync(join(tmpdir(), "quorate-small-"));
+  mkdirSync(join(local, "d"));
+  for (let at = 0; at < FILES; at++) writeFileSync(join(local, "d", `f${at}`), "x".repeat(at * 100));
+});
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+  rmSync(local, { recursive: true });
+});
+
+async function fs(args: readonly string[], address = served.addresses[0] ?? ""): Promise<readonly unknown[]> {
+  const words = [MAIN, "fs", "--fs", `webhdfs://quorate@${address}`, ...args];
+  const { code, stderr } = await runProgram(process.execPath, words, { directory: local });
+  return [code, stderr.trim()];
+}
+
+const DONE = [0, ""];
+const requests = (): readonly string[] => served.requests[0] ?? [];
+const withText = (text: string): readonly string[] => requests().filter((each) => each.includes(text));
+
+async function contentOf(files: FileSystem, path: string): Promise<string> {
+  const parts: Uint8Array[] = [];
+  for await (const part of await files.read(path, CALLER)) parts.push(part);
+  return Buffer.concat(parts).toString();
+}
+
+/** The server behind another one, which may answer itself, or say nothing. */
+async function behind(
+  answer: (request: IncomingMessage, response: ServerResponse, pass: (tell: boolean) => void) => void,
+): Promise<string> {
+  const [host = "", port = ""] = (served.addresses[0] ?? "").split(":");
+  const proxy = createServer((request, response) => {
+    answer(request, response, (tell) => {
+      const { method, url: path, headers } = request;
+      const passed = httpRequest({ host, port, method, path, headers }, (answered) => {
+        if (!tell) return void answered.resume().once("end", () => response.destroy());
+        response.writeHead(answered.statusCode ?? 0, answered.headers);
+        answered.pipe(response);
+      });
+      request.pipe(passed);
+    });
+  });
+  await new Promise<void>((done) => proxy.listen(0, "127.0.0.1", done));
+  closers.push(
+    () =>
+      new Promise((done) => {
+        proxy.close(() => done());
+        proxy.closeAllConnections();
+      }),
+  );
+  return `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+}
+
+test("each small file goes up, comes down and is copied in one request to and fro", async () => {
+  expect(await fs(["put", "d", "/d"])).toEqual(DONE);
+  expect(withText("PUT /files/v1/file?")).toHaveLength(FILES);
+  for (const other of ["op=CREATE", "op=RENAME", "_COPYING_"]) expect(withText(other)).toEqual([]);
+  // Of where it goes, and of the directory that is made: not of each file.
+  expect(withText("op=GETFILESTATUS").length).toBeLessThan(5);
+  expect(await fs(["get", "/d", "back"])).toEqual(DONE);
+  expect(withText("op=OPEN")).toHaveLength(FILES);
+  for (let at = 0; at < FILES; at++)
+    expect(readFileSync(join(local, "back", `f${at}`), "utf8")).toBe("x".repeat(at * 100));
+  const before = requests().length;
+  expect(await fs(["cp", "/d", "/e"])).toEqual(DONE);
+  expect(requests().length - before).toBeLessThan(2 * FILES + 10);
+  expect(await contentOf(served.files, "/e/f19")).toBe("x".repeat(1900));
+});
+
+test("what is there stays without -f, is replaced with it, and a link itself is, not what it leads to", async () => {
+  // Of the real namespace.
+  const real = await serveNode();
+  closers.push(() => real.close());
+  const { files } = real.node;
+  const { address } = real;
+  const names = ["f", "link", "dangling"];
+  for (const name of [...names, "directory"]) writeFileSync(join(local, name), "new");
+  for (const path of ["/w/f", "/target"]) {
+    const writer = await files.create(path, CALLER);
+    await writer.write(Buffer.from("old"));
+    await writer.close();
+  }
+  for (const [path, target] of [
+    ["/w/link", "/target"],
+    ["/w/dangling", "/nowhere"],
+  ] as const) {
+    const link = { path, target, caller: CALLER, createParents: false };
+    await files.change({ type: "symlink", ...link });
+  }
+  const directory = {
+    path: "/w/directory",
+    caller: CALLER,
+    mode: 0o755,
+    unmaskedMode: undefined,
+    createParents: true,
+  };
+  await files.change({ type: "mkdir", ...directory });
+  const dangling = "put: `/w/dangling': No such file or directory";
+  const [code, text] = await fs(["put", ...names, "/w"], address);
+  expect([code, String(text).split("\n").toSorted()]).toEqual([
+    1,
+    [dangling, "put: `/w/f': File exists", "put: `/w/link': File exists"],
+  ]);
+  expect(await contentOf(files, "/w/f")).toBe("old");
+  const isDirectory = [1, "put: `/w/directory': Is a directory"];
+  expect(await fs(["put", "-f", "directory", "/w"], address)).toEqual(isDirectory);
+  expect(await fs(["put", "-f", ...names, "/w"], address)).toEqual([1, dangling]);
+  for (const name of ["f", "link"]) {
+    expect(await contentOf(files, `/w/${name}`)).toBe("new");
+    expect((await files.status(`/w/${name}`, CALLER, { followLast: false })).type).toBe("file");
+  }
+  expect(await contentOf(files, "/target")).toBe("old");
+  await expect(files.status("/nowhere", CALLER)).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
+});
+
+test("times, permissions and one replica go along", async () => {
+  writeFileSync(join(local, "f"), "f", { mode: 0o600 });
+  expect(await fs(["put", "-p", "-l", "f", "/f"])).toEqual(DONE);
+  expect(withText("PUT /files/v1/file?")).toHaveLength(1);
+  expect(await served.files.status("/f", CALLER)).toMatchObject({ mode: 0o600, replication: 1 });
+});
+
+test("a server that is another one is asked once, and its files get another name until they are whole", async () => {
+  const foreign: string[] = [];
+  const address = await behind((request, response, pass) => {
+    if (!request.url?.startsWith("/files/v1")) return pass(true);
+    foreign.push(request.method ?? "");
+    response.writeHead(404, { "Content-Type": "text/html" }).end("<html>no</html>");
+  });
+  expect(await fs(["put", "d", "/d"], address)).toEqual(DONE);
+  expect(foreign).toEqual(["GET"]);
+  expect(withText("op=RENAME").length + withText("op=CREATE").length).toBeGreaterThanOrEqual(FILES);
+  expect(await contentOf(served.files, "/d/f7")).toBe("x".repeat(700));
+});
+
+test("a file whose answer was lost is put again, and is not taken for another's", async () => {
+  const lost = new Set<string>();
+  const address = await behind((request, _response, pass) => {
+    const { method, url = "" } = request;
+    const isFirst = method === "PUT" && !lost.has(url);
+    if (method === "PUT") lost.add(url);
+    pass(!isFirst);
+  });
+  await served.files.change({
+    type: "mkdir",
+    path: "/d",
+    caller: CALLER,
+    mode: 0o755,
+    unmaskedMode: undefined,
+    createParents: true,
+  });
+  expect(await fs(["put", ...Array.from({ length: 5 }, (_, at) => `d/f${at}`), "/d"], address)).toEqual(DONE);
+  expect([...lost].filter((each) => each.startsWith("/files/v1/file?"))).toHaveLength(5);
+  expect(await contentOf(served.files, "/d/f4")).toBe("x".repeat(400));
+});
