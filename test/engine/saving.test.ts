@@ -1,5 +1,7 @@
 /** SAVE and its kin: what they say was saved is on the disk, and is what a restart begins with. */
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import type { Socket } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "redis";
@@ -110,4 +112,45 @@ test("a node that keeps nothing on disk does not claim to save", async () => {
   }
   await expect(send("BGSAVE", "now")).rejects.toThrow(/^ERR syntax error/);
   expect(await send("LASTSAVE")).toBe(began);
+});
+
+const command = (...words: string[]): string =>
+  `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`;
+
+/** A connection whose bytes nobody interprets. */
+async function bareConnection(url: string): Promise<{ socket: Socket; got: () => string }> {
+  let text = "";
+  const socket = connect({ host: "127.0.0.1", port: Number(new URL(url).port), noDelay: true });
+  socket.setEncoding("latin1").on("data", (data: string) => (text += data));
+  socket.on("error", () => undefined);
+  closers.push(() => socket.destroy());
+  await new Promise((resolve) => socket.once("connect", resolve));
+  return { socket, got: () => text };
+}
+
+test.each([
+  ["BGSAVE behind a write", [command("SET", "a", "1"), command("BGSAVE")]],
+  ["SAVE behind a write", [command("SET", "a", "1"), command("SAVE")]],
+  ["BGSAVE in EXEC", [command("MULTI"), command("SET", "a", "1"), command("BGSAVE"), command("EXEC")]],
+])("a snapshot asked for while an entry is applied holds all of it: %s", async (_, words) => {
+  const engine = await started({ data: folder() });
+  const first = await bareConnection(engine.url);
+  const others = await Promise.all(Array.from({ length: 8 }, () => bareConnection(engine.url)));
+  first.socket.write(words.join(""));
+  // They come into the same entry of the log.
+  for (const [at, { socket }] of others.entries()) socket.write(command("SET", `b${at}`, "1"));
+  for (const { got } of others) await expect.poll(got).toBe("+OK\r\n");
+  await expect.poll(first.got).toMatch(/^\+OK\r\n[^]*(OK|saving started)\r\n$/);
+  const send = await sender(engine.url);
+  await expect.poll(async () => (await persistence(send))["rdb_bgsave_in_progress"]).toBe("0");
+  await engine.nodes[0]!.kill();
+  await engine.nodes[0]!.restart();
+  expect(await (await sender(engine.url))("DBSIZE")).toBe(9);
+});
+
+test("what a connection sends behind its SAVE comes after it", async () => {
+  const engine = await started({ data: folder() });
+  const { socket, got } = await bareConnection(engine.url);
+  socket.write(command("SET", "key", "value") + command("SAVE") + command("SAVE") + command("BGSAVE"));
+  await expect.poll(got).toBe("+OK\r\n+OK\r\n+OK\r\n+Background saving started\r\n");
 });

@@ -7,6 +7,7 @@
  */
 import type { Entry, Index } from "../../consensus/consensus.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
+import { assert } from "../../runtime/errors.ts";
 import type { Clock, NodeId } from "../../runtime/world.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
 import { ByteWriter } from "../../wire/byte-writer.ts";
@@ -14,6 +15,7 @@ import type { Batch } from "./batch.ts";
 import { commandsOf, openEntry, sealedTimeMs } from "./batch.ts";
 import { SessionTable } from "./session-table.ts";
 import type { SnapshotCut, StateMachine } from "./state-machine.ts";
+import { CutEnded } from "./state-machine.ts";
 import type { Submission } from "./submission.ts";
 
 /** The loop is never held longer than this by applying. */
@@ -47,6 +49,10 @@ export class Applier<Command, Reply> {
   private readonly options: ApplierOptions<Command, Reply>;
   private lastTimeMs = 0;
   private position = 0;
+  /** An entry is applied half. */
+  private applying = false;
+  /** How many states have taken the place of another. */
+  private restored = 0;
   appliedIndex: Index = 0;
 
   constructor(options: ApplierOptions<Command, Reply>) {
@@ -82,6 +88,8 @@ export class Applier<Command, Reply> {
 
   /** The replicated state after `appliedIndex`: a first chunk with times and sessions, then the machine's own. */
   snapshot(): SnapshotCut {
+    assert(!this.applying, "a snapshot in the middle of an entry");
+    const { restored } = this;
     const writer = new ByteWriter().double(this.lastTimeMs);
     const sessions = this.options.forgetSessionsInSnapshot ? new SessionTable() : this.sessions;
     sessions.write(writer);
@@ -89,6 +97,7 @@ export class Applier<Command, Reply> {
     const machine = this.options.machine.snapshot();
     return {
       next: (maxBytes) => {
+        if (this.restored !== restored) throw new CutEnded("the state was replaced");
         if (head === undefined) return machine.next(maxBytes);
         const first = head;
         head = undefined;
@@ -99,6 +108,7 @@ export class Applier<Command, Reply> {
   }
 
   restore(index: Index, content: Iterable<Bytes>): void {
+    this.restored++;
     const chunks = content[Symbol.iterator]();
     const head = chunks.next();
     if (head.done === true) throw new Error("an empty snapshot");
@@ -117,7 +127,9 @@ export class Applier<Command, Reply> {
     const before = this.lastTimeMs;
     this.lastTimeMs = Math.max(before, timeMs);
     this.position = 0;
+    this.applying = true;
     for (const batch of batches) this.applyBatch(batch, entry.index);
+    this.applying = false;
     if (Math.floor(this.lastTimeMs / COMPARE_EVERY_MS) > Math.floor(before / COMPARE_EVERY_MS)) {
       this.options.events.compared(entry.index, this.options.machine.digest());
     }

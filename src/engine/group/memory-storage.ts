@@ -7,6 +7,7 @@ import type { Bytes } from "../../runtime/bytes.ts";
 import { concatBytes } from "../../runtime/bytes.ts";
 import type { Clock } from "../../runtime/world.ts";
 import type { SnapshotCut } from "./state-machine.ts";
+import { CutEnded } from "./state-machine.ts";
 import type { ReplicaStorage } from "./storage.ts";
 
 const SLICE_BYTES = 256 * 1024;
@@ -20,8 +21,14 @@ export function createMemoryStorage(clock: Clock): ReplicaStorage {
   let held: HeldSnapshot | undefined;
   let receiving: { index: number; chunks: Bytes[]; length: number } | undefined;
 
-  const save = (cut: SnapshotCut, chunks: Bytes[], done: () => void): void => {
-    const chunk = cut.next(SLICE_BYTES);
+  const save = (cut: SnapshotCut, chunks: Bytes[], done: (ended?: CutEnded) => void): void => {
+    let chunk: Bytes | undefined;
+    try {
+      chunk = cut.next(SLICE_BYTES);
+    } catch (error) {
+      if (!(error instanceof CutEnded)) throw error;
+      return done(error);
+    }
     if (chunk === undefined) return done();
     chunks.push(framed(chunk));
     clock.endOfTurn(() => clock.setTimer(0, () => save(cut, chunks, done)));
@@ -32,8 +39,9 @@ export function createMemoryStorage(clock: Clock): ReplicaStorage {
     compact: () => undefined,
     saveSnapshot(snapshot, cut, done) {
       const chunks: Bytes[] = [];
-      save(cut, chunks, () => {
+      save(cut, chunks, (ended) => {
         cut.close();
+        if (ended !== undefined) return done(ended, undefined);
         const bytes = concatBytes(chunks);
         held = { meta: { ...snapshot, sizeBytes: bytes.length }, bytes };
         done(undefined, held.meta);

@@ -240,6 +240,7 @@ export class Replica<Command, Reply, Message> {
     if (this.stopped) return done(new QuorateError("SHUTTING_DOWN", "this node is stopping"));
     if (this.quarantined) return done(diverged());
     this.snapshots.save(done);
+    this.schedulePump();
   }
 
   snapshotStatus(): SnapshotStatus {
@@ -253,7 +254,9 @@ export class Replica<Command, Reply, Message> {
     for (const timer of this.timers.splice(0)) timer.cancel();
     this.sealer.stop();
     this.submission.failAll("SHUTTING_DOWN");
-    this.barriers.failAll(new QuorateError("SHUTTING_DOWN", "this node is stopping"));
+    const stopping = new QuorateError("SHUTTING_DOWN", "this node is stopping");
+    this.barriers.failAll(stopping);
+    this.snapshots.refuse(stopping);
     this.submission.tellDrained();
   }
 
@@ -287,7 +290,8 @@ export class Replica<Command, Reply, Message> {
     this.barriers.release(this.applier.appliedIndex);
     if (!more) this.failHeldUpReads();
     this.carryOut();
-    if (!this.quarantined) this.snapshots.maybeTake();
+    if (this.quarantined) this.snapshots.refuse(diverged());
+    else this.snapshots.maybeTake();
     this.submission.tellDrained();
     if (more || this.sealer.ready) this.schedulePump();
   }

@@ -7,6 +7,7 @@ import { decodeSnapshotMeta, encodeSnapshotMeta } from "./snapshot-meta.ts";
 import type { SnapshotStoreOptions } from "./snapshot-store.ts";
 import { loadSnapshots, SnapshotStore } from "./snapshot-store.ts";
 import type { SnapshotCut } from "./state-machine.ts";
+import { CutEnded } from "./state-machine.ts";
 import {
   errorWith,
   seededRandom,
@@ -289,4 +290,25 @@ test("a snapshot's name and members survive their encoding", () => {
       },
     ),
   );
+});
+
+test("a cut that ends early, because the state was replaced, becomes no snapshot, and the older ones stay", () => {
+  const tested = open(undefined, { sliceBytes: 1000 });
+  const older = save(tested, 3);
+  const whole = cutOf(7, 30_000);
+  const ending: SnapshotCut = {
+    next(maxBytes) {
+      if (whole.asked.length === 3) throw new CutEnded("the state was replaced");
+      return whole.next(maxBytes);
+    },
+    close: () => whole.close(),
+  };
+  let outcome: unknown;
+  tested.store.save(named(7), ending, (error, saved) => (outcome = { error, saved }));
+  tested.run();
+  expect(outcome).toEqual({ error: expect.any(CutEnded) as unknown, saved: undefined });
+  expect(whole.closed).toBe(true);
+  expect(tested.fatal).toEqual([]);
+  expect(loadSnapshots(tested.disk, 1).intact.map(({ meta }) => meta.index)).toEqual([older.index]);
+  expect(save(tested, 8).index).toBe(8);
 });

@@ -10,6 +10,7 @@ import type { Bytes } from "../../runtime/bytes.ts";
 import { assert, QuorateError } from "../../runtime/errors.ts";
 import type { Clock, Disk, DiskCallback, DiskFile, Logger, Timer } from "../../runtime/world.ts";
 import type { SnapshotCut } from "./state-machine.ts";
+import { CutEnded } from "./state-machine.ts";
 import { SnapshotReader, snapshotChunks } from "./snapshot-file.ts";
 import { writeSnapshot } from "./snapshot-writer.ts";
 import { inOrder } from "./write-ahead-log/mend.ts";
@@ -128,7 +129,7 @@ export class SnapshotStore {
 
   /**
    * Writes the cut in slices, one per event-loop turn and not before the disk took the one before; at most one at a time.
-   * `done` gets the snapshot once it is durable under its name, or DISK_FULL, after which the old ones are as they were.
+   * `done` gets the snapshot once it is durable under its name, or DISK_FULL or CutEnded, after which the old ones are as they were.
    */
   save(
     meta: Omit<SnapshotMeta, "sizeBytes">,
@@ -152,6 +153,7 @@ export class SnapshotStore {
           const saved = { ...meta, sizeBytes };
           return this.putInPlace(this.savingName, saved, () => end(undefined, saved));
         }
+        if (error instanceof CutEnded) return this.removeLeftover(this.savingName, () => end(error));
         if (!isDiskFull(error)) return this.options.fatal(error);
         const full = new QuorateError("DISK_FULL", `no space for a snapshot: ${error.message}`, {
           cause: error,

@@ -1,5 +1,6 @@
 /** Writes a cut of the state machine into a file, slice by slice. */
 import type { SnapshotMeta } from "../../consensus/consensus.ts";
+import type { Bytes } from "../../runtime/bytes.ts";
 import { assert } from "../../runtime/errors.ts";
 import type { Clock, Disk, DiskFile } from "../../runtime/world.ts";
 import {
@@ -9,6 +10,7 @@ import {
   encodeSnapshotHeader,
 } from "./snapshot-file.ts";
 import type { SnapshotCut } from "./state-machine.ts";
+import { CutEnded } from "./state-machine.ts";
 
 const SLICE_MIN_BYTES = 16 << 10;
 const SLICE_MAX_MS = 4;
@@ -71,7 +73,13 @@ export function writeSnapshot(
   const slice = (): void => {
     if (stopped) return;
     const startMs = clock.monotonicMs();
-    const chunk = cut.next(sliceBytes);
+    let chunk: Bytes | undefined;
+    try {
+      chunk = cut.next(sliceBytes);
+    } catch (error) {
+      if (!(error instanceof CutEnded)) throw error;
+      return finish(error);
+    }
     if (chunk === undefined) {
       const footer = encodeSnapshotFooter(position, checksum);
       return put([footer], () => sync(() => finish(undefined)));

@@ -53,6 +53,8 @@ export class Snapshots<Command, Reply, Message> {
   private lastIndex: number;
   private savedMs: number;
   private failed = false;
+  /** Somebody asked for one. */
+  private wished: SaveDone | undefined;
 
   constructor(options: SnapshotsOptions<Command, Reply, Message>, lastIndex: number) {
     this.options = options;
@@ -61,7 +63,8 @@ export class Snapshots<Command, Reply, Message> {
   }
 
   get status(): SnapshotStatus {
-    return { index: this.lastIndex, savedMs: this.savedMs, underWay: this.busy, failed: this.failed };
+    const underWay = this.busy || this.wished !== undefined;
+    return { index: this.lastIndex, savedMs: this.savedMs, underWay, failed: this.failed };
   }
 
   /** Counts applied bytes; starts a snapshot when enough have come together. */
@@ -69,9 +72,17 @@ export class Snapshots<Command, Reply, Message> {
     this.bytesSinceLast += entry.payload.length + ENTRY_OVERHEAD_BYTES;
   }
 
+  /** Takes one if it is time, or somebody asked. Not while an entry is applied. */
   maybeTake(): void {
-    if (this.busy || this.bytesSinceLast < this.options.everyBytes) return;
-    if (this.options.applier.appliedIndex > this.lastIndex) this.take(this.options.trailingBytes);
+    const { wished } = this;
+    if (this.busy || (wished === undefined && this.bytesSinceLast < this.options.everyBytes)) return;
+    this.wished = undefined;
+    if (this.options.applier.appliedIndex > this.lastIndex)
+      return this.take(this.options.trailingBytes, wished);
+    if (wished === undefined) return;
+    this.failed = false;
+    this.savedMs = this.options.wallMs();
+    wished(undefined);
   }
 
   /** Gives up every applied entry at once, for the sake of others that write to the same log. */
@@ -79,13 +90,20 @@ export class Snapshots<Command, Reply, Message> {
     if (!this.busy) this.take(0);
   }
 
-  /** Takes one now, unless nothing was applied since the last one. `done` comes when it is durable, or could not be written. */
+  /**
+   * Asks `maybeTake` for one, unless nothing was applied since the last one. `done` comes when it is durable, or could not be
+   * written. Not at once: who asks may be somebody whose command is applied at this moment, and then half of an entry is.
+   */
   save(done: SaveDone): void {
-    assert(!this.busy, "one snapshot at a time");
-    if (this.options.applier.appliedIndex > this.lastIndex)
-      return this.take(this.options.trailingBytes, done);
-    this.savedMs = this.options.wallMs();
-    done(undefined);
+    assert(!this.status.underWay, "one snapshot at a time");
+    this.wished = done;
+  }
+
+  /** There will be none: whoever asked is told. */
+  refuse(error: QuorateError): void {
+    const { wished } = this;
+    this.wished = undefined;
+    wished?.(error);
   }
 
   private take(trailingBytes: number, done?: SaveDone): void {
@@ -96,11 +114,16 @@ export class Snapshots<Command, Reply, Message> {
       return done?.(new QuorateError("INVARIANT", `entry ${index} is gone from the log`));
     const membership = consensus.membershipAt(index);
     this.busy = true;
+    const bytesBefore = this.bytesSinceLast;
     this.bytesSinceLast = 0;
     storage.saveSnapshot({ index, term: entry.term, membership }, applier.snapshot(), (error, saved) => {
       this.busy = false;
+      // A later one was installed meanwhile, and is durable: this one had to end, and nobody needs it.
+      if (saved === undefined && this.lastIndex > index) return done?.(undefined);
       if (saved === undefined) {
         this.failed = true;
+        // The one that is due by itself does not wait longer because somebody asked in vain.
+        if (done !== undefined) this.bytesSinceLast += bytesBefore;
         logger.log("error", "snapshot failed", { index, reason: error?.message });
         return done?.(error);
       }
@@ -156,6 +179,7 @@ export class Snapshots<Command, Reply, Message> {
         this.restore(snapshot.index, content);
         this.lastIndex = snapshot.index;
         this.savedMs = this.options.wallMs();
+        this.failed = false;
         this.bytesSinceLast = 0;
       }
       this.step({ type: "installed", snapshot });

@@ -19,9 +19,12 @@ export interface AppliedAt {
   readonly seed: number;
 }
 
+/** The state was replaced by another one before all of its cut was read: there is no more of it. */
+export class CutEnded extends Error {}
+
 /**
  * A consistent cut of the state, read in slices while commands go on being applied.
- * `next` gives about `maxBytes` at a time and undefined at the end; `close` may come early.
+ * `next` gives about `maxBytes` at a time and undefined at the end; `close` may come early. A replica's throws CutEnded.
  */
 export interface SnapshotCut {
   next(maxBytes: number): Bytes | undefined;

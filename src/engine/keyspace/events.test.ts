@@ -172,6 +172,17 @@ test("a script that is stopped and undone has told nothing", async () => {
   expect(keyspace.events()).toEqual(["set a"]);
 });
 
+test("a key that was due is told of, though the script that met it is stopped and undone", async () => {
+  const keyspace = telling("EA", { scripts: await loadScriptEngine() });
+  keyspace.run("SET a 1 PX 100");
+  keyspace.nowMs += 1000;
+  keyspace.events();
+  const script = "redis.call('set', 'b', '1') redis.call('exists', KEYS[1]) while true do end";
+  keyspace.run("EVAL", script, "1", "a");
+  expect(keyspace.run("DBSIZE")).toBe(0);
+  expect(keyspace.events()).toEqual(["expired a"]);
+});
+
 test("a snapshot holds what is told, and one that holds nothing of it turns it off", () => {
   const quiet = telling("");
   const loud = telling("EA");

@@ -75,9 +75,9 @@ export function eventClassOf(collection: Collection): number {
 
 export class Notifications {
   private classes = 0;
-  private readonly send: (channel: string, message: string) => void;
+  private readonly send: (channel: string, message: string, lasting: boolean) => void;
 
-  constructor(send: (channel: string, message: string) => void) {
+  constructor(send: (channel: string, message: string, lasting: boolean) => void) {
     this.send = send;
   }
 
@@ -91,7 +91,9 @@ export class Notifications {
   }
 
   tell(database: number, event: string, key: string): void {
-    if (this.wanted(EVENT.keyspace)) this.send(`__keyspace@${database}__:${key}`, event);
-    if (this.wanted(EVENT.keyevent)) this.send(`__keyevent@${database}__:${event}`, key);
+    // A key that was due is gone, whatever becomes of the command that met it.
+    const lasting = event === "expired";
+    if (this.wanted(EVENT.keyspace)) this.send(`__keyspace@${database}__:${key}`, event, lasting);
+    if (this.wanted(EVENT.keyevent)) this.send(`__keyevent@${database}__:${event}`, key, lasting);
   }
 }

@@ -27,6 +27,8 @@ const WRITES_IN_QUERY: ReplyError = new ReplyError(
 interface Published {
   readonly channel: string;
   readonly message: string;
+  /** It tells of what is not undone with the command. */
+  readonly lasting: boolean;
 }
 
 /** One for a keyspace, used again for every command: nothing of a command is kept after it. */
@@ -70,8 +72,8 @@ export class Executor implements Execution {
     return this.moment.revision !== this.startRevision;
   }
 
-  publish(channel: string, message: string): void {
-    this.published.push({ channel, message });
+  publish(channel: string, message: string, lasting: boolean = false): void {
+    this.published.push({ channel, message, lasting });
   }
 
   atomically<T>(body: () => T): T {
@@ -89,7 +91,8 @@ export class Executor implements Execution {
     } catch (error) {
       moment.undo = undefined;
       undo.rollback();
-      this.published.length = published;
+      const lasting = this.published.splice(published).filter((each) => each.lasting);
+      this.published.push(...lasting);
       throw error;
     }
   }

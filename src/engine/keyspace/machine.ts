@@ -62,8 +62,8 @@ export class KeyspaceMachine implements Keyspace {
   private readonly clock = new AccessClock();
   private readonly counters: KeyCounters = { expired: 0, evicted: 0, hits: 0, misses: 0 };
   private readonly chance = new SeededRandom();
-  private readonly notifications = new Notifications((channel, message) =>
-    this.executor.publish(channel, message),
+  private readonly notifications = new Notifications((channel, message, lasting) =>
+    this.executor.publish(channel, message, lasting),
   );
   private readonly executor: Executor;
   private readonly scripts: ScriptEngine | undefined;

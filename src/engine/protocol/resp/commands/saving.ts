@@ -63,7 +63,7 @@ export const SAVING_COMMANDS: readonly SessionCommand[] = [
       "Takes a snapshot of this node, and waits until it is on disk",
     ),
     save,
-    { after: "writes" },
+    { after: "everything" },
   ),
   command(
     row(
@@ -76,7 +76,7 @@ export const SAVING_COMMANDS: readonly SessionCommand[] = [
       "[SCHEDULE]",
     ),
     saveInBackground,
-    { after: "writes" },
+    { after: "everything" },
   ),
   command(
     row(
@@ -88,10 +88,11 @@ export const SAVING_COMMANDS: readonly SessionCommand[] = [
       "Starts to take a snapshot of this node, and to cut its log behind it",
     ),
     ({ server }) => start(server, REWRITING, REWRITE_STARTED),
-    { after: "writes" },
+    { after: "everything" },
   ),
   command(
     row("lastsave", 1, "loading stale fast", GROUP, "1.0.0", "When this node last had a new snapshot"),
     ({ server }) => lastSave(server),
+    { after: "everything" },
   ),
 ];
