@@ -80,8 +80,8 @@ export class LocationTable implements Locations {
   forget(id: NodeId): void {
     const node = this.reporting.get(id);
     if (node === undefined) return;
-    for (const block of node.replicas.ids()) this.remove(node, block);
     this.reporting.delete(id);
+    for (const block of node.replicas.ids()) this.changed(node, block);
   }
 
   /** The number of the process that was heard last; undefined: none was. */

@@ -109,10 +109,11 @@ export class StoredReplicas {
     let looks = LOOKS;
     for (const [id, replica] of this.objects) {
       if (replica === newest || looks-- === 0) return;
+      const mayRest = this.mayRest(replica);
+      if (mayRest) this.rest(replica);
       this.objects.delete(id);
-      // Else it is looked at again when all others were.
-      if (this.mayRest(replica)) this.rest(replica);
-      else this.objects.set(id, replica);
+      // Looked at again when all others were.
+      if (!mayRest) this.objects.set(id, replica);
     }
   }
 

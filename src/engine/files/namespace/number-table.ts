@@ -189,14 +189,15 @@ export class NumberTable {
   private makeRoom(): void {
     const { last } = this;
     if (last.rows < PAGE_ROWS) {
-      const { numbers, counts, bytes } = last;
-      last.rows *= 2;
-      last.numbers = new Float64Array(last.rows * this.width);
-      last.counts = new Uint32Array(last.rows * this.counts);
-      last.bytes = new Uint8Array(last.rows * this.bytes);
-      last.numbers.set(numbers);
-      last.counts.set(counts);
-      last.bytes.set(bytes);
+      const rows = last.rows * 2;
+      const numbers = new Float64Array(rows * this.width);
+      const counts = new Uint32Array(rows * this.counts);
+      const bytes = new Uint8Array(rows * this.bytes);
+      numbers.set(last.numbers);
+      counts.set(last.counts);
+      bytes.set(last.bytes);
+      // All or nothing: writes behind the end of an array are dropped in silence.
+      Object.assign(last, { rows, numbers, counts, bytes });
       return;
     }
     const page = this.newPage(PAGE_ROWS);
