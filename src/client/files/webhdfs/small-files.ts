@@ -33,7 +33,8 @@ export class SmallFiles {
     const { overwrite = true, mode: permission, replication, blockSize, createParents = true } = options;
     const file = { path, overwrite, permission, replication, blocksize: blockSize };
     const target = smallFileTarget({ ...file, createparent: createParents }, this.endpoint.user);
-    const calling = { what: "put", method: "PUT", target, bytes, repeatable: false };
+    const idleMs = options.timeoutMs;
+    const calling = { what: "put", method: "PUT", target, bytes, repeatable: false, idleMs, isUpload: true };
     try {
       const answer = await this.endpoint.call(calling, callOf(options), (response) => readJson(response));
       return (answer as PutJson | undefined)?.put === true;

@@ -273,3 +273,15 @@ test("of a small file that cannot be, nothing is there", async () => {
   await new Promise((resolve) => served.servers[0]?.close(resolve));
   await expect(served.files.status("/f", ROOT)).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
 });
+
+test("the bytes of a small file may come as slowly as they like, but not stand still", async () => {
+  await served.close();
+  served = await serveMemory({ door: { idleTimeoutMs: 100 } });
+  const [host = "", port = ""] = (served.addresses[0] ?? "").split(":");
+  const socket = connect(Number(port), host);
+  socket.write(
+    `PUT /files/v1/file?path=/f&user.name=quorate HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhalf`,
+  );
+  await new Promise((resolve) => socket.on("error", () => undefined).once("close", resolve));
+  await expect(served.files.status("/f", ROOT)).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
+});

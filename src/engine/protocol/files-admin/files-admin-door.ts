@@ -39,7 +39,7 @@ export interface FilesAdminOptions {
   readonly groupsOf?: (user: string) => readonly string[];
   /** Clients of other machines are refused, because whoever asks is believed. Default false. */
   readonly onlyLocal?: boolean;
-  /** A walk whose reader takes nothing for so long is ended. Default 60,000. */
+  /** A walk whose reader takes nothing for so long is ended, and a small file of which nothing comes. Default 60,000. */
   readonly idleTimeoutMs?: number;
 }
 
@@ -155,8 +155,8 @@ const ROUTES: Readonly<Record<string, Readonly<Partial<Record<"GET" | "PUT" | "P
     },
   },
   [SMALL_FILE_PATH]: {
-    async PUT({ files, caller, query, request, response }) {
-      sendJson(response, { put: await putSmallFile(files, caller, query, request) });
+    async PUT({ files, caller, query, request, response, idleTimeoutMs }) {
+      sendJson(response, { put: await putSmallFile(files, caller, query, request, idleTimeoutMs) });
     },
   },
 };
