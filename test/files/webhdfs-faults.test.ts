@@ -111,6 +111,11 @@ test("a call ends at its deadline, and says whether it may have been carried out
   const silent = await scripted(() => undefined);
   const files = filesAt(silent);
   await expect(files.stat("/a", { timeoutMs: 30 })).rejects.toMatchObject({ code: "NO_QUORUM" });
+  for (const change of [
+    files.rename("/a", "/b", { timeoutMs: 100 }),
+    files.rm("/a", { recursive: true, timeoutMs: 100 }),
+  ])
+    await expect(change).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN" });
   const reason = new Error("enough");
   const aborter = new AbortController();
   const stat = files.stat("/a", { signal: aborter.signal });

@@ -147,21 +147,25 @@ export class Endpoint {
     attempt: (authority: string) => Promise<T>,
   ): Promise<T> {
     const { nodes } = this;
+    // A server may have done it.
     let sent = false;
     for (let count = 1; ; count++) {
       const { name } = nodes;
       try {
-        const answer = await attempt(await nodes.current());
+        const authority = await nodes.current();
+        signal.throwIfAborted();
+        sent = true;
+        const answer = await attempt(authority);
         nodes.answered();
         return answer;
       } catch (error) {
+        if (error instanceof NotSent || isNotReady(error)) sent = false;
         if (signal.aborted) {
           outer?.throwIfAborted();
           // The next call may find another one that answers.
           if (nodes.name === name) nodes.next();
           throw outOfTime(what, name, repeatable || !sent);
         }
-        sent ||= error instanceof AnswerLost;
         const again =
           error instanceof NotSent || isNotReady(error) || (error instanceof AnswerLost && repeatable);
         if (!again || count >= ATTEMPTS) throw explain(error, what, repeatable);
