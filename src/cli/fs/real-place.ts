@@ -4,7 +4,6 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isQuorateError } from "../../runtime/errors.ts";
 import type { Files } from "../../client/files/files.ts";
-import { join as joinPath, parentOf } from "./shell.ts";
 
 /** Links that one path may lead over, as at the server. */
 const LINKS_MAX = 32;
@@ -48,38 +47,41 @@ export async function isSameFile(left: Spot, right: Spot): Promise<boolean> {
 export class ServerPlaces {
   private readonly files: Files;
   private readonly signal: AbortSignal;
-  private readonly known = new Map<string, Promise<string>>([["/", Promise.resolve("/")]]);
+  /** Of places whose directories are no links: where a link that is there leads, undefined when none is. Only what was answered. */
+  private readonly targets = new Map<string, string | undefined>();
 
   constructor(files: Files, signal: AbortSignal) {
     this.files = files;
     this.signal = signal;
   }
 
-  /** Of a path, without links; what is not there yet is where it would be made. */
-  realPath(path: string, links = 0): Promise<string> {
-    const known = this.known.get(path);
-    if (known !== undefined) return known;
-    const found = this.resolved(path, links);
-    this.known.set(path, found);
-    return found;
-  }
-
-  private async resolved(path: string, links: number): Promise<string> {
-    const above = await this.realPath(parentOf(path), links);
-    const here = joinPath(above, path.slice(path.lastIndexOf("/") + 1));
-    const target = await this.targetOf(here);
-    // Whoever follows it there is told what is wrong with it.
-    if (target === undefined || target.includes("://") || links >= LINKS_MAX) return here;
-    const names = target.startsWith("/") ? [] : above.split("/").filter((name) => name !== "");
-    for (const name of target.split("/")) {
-      if (name === "..") names.pop();
-      else if (name !== "" && name !== ".") names.push(name);
+  /** Of a path, without links; what is not there yet is where it would be made. Links that lead in circles stay in it. */
+  async realPath(path: string): Promise<string> {
+    let names = namesOf(path);
+    // So many of the names are no links.
+    for (let at = 0, links = 0; at < names.length;) {
+      const target = await this.targetOf(`/${names.slice(0, at + 1).join("/")}`);
+      // Whoever follows it there is told what is wrong with it.
+      if (target === undefined || target.includes("://") || links >= LINKS_MAX) at++;
+      else {
+        const above = target.startsWith("/") ? [] : names.slice(0, at);
+        names = [...resolvedNames(above, target), ...names.slice(at + 1)];
+        links++;
+        at = 0;
+      }
     }
-    return this.realPath(`/${names.join("/")}`, links + 1);
+    return `/${names.join("/")}`;
   }
 
   /** Undefined: no link is there. */
   private async targetOf(path: string): Promise<string | undefined> {
+    if (this.targets.has(path)) return this.targets.get(path);
+    const target = await this.askTarget(path);
+    this.targets.set(path, target);
+    return target;
+  }
+
+  private async askTarget(path: string): Promise<string | undefined> {
     const { signal } = this;
     try {
       return (await this.files.driver.describe(path, { followLast: false, signal })).target;
@@ -89,4 +91,17 @@ export class ServerPlaces {
       throw error;
     }
   }
+}
+
+function namesOf(path: string): string[] {
+  return path.split("/").filter((name) => name !== "");
+}
+
+function resolvedNames(above: readonly string[], target: string): string[] {
+  const names = [...above];
+  for (const name of namesOf(target)) {
+    if (name === "..") names.pop();
+    else if (name !== ".") names.push(name);
+  }
+  return names;
 }
