@@ -204,8 +204,8 @@ async function copyFile(shell: Shell, job: Job, how: Transfer, progress: Progres
     }
   };
   const place = { files: to, path: target, shown };
-  const isPut = isSmall(source) && (await writeSmall(shell, how, place, counted));
-  if (!isPut && !(await writeWhole(shell, how, place, counted))) return false;
+  const write = isSmall(source) ? writeSmall : writeWhole;
+  if (!(await write(shell, how, place, counted))) return false;
   if (how.preserve !== "") await preserve(shell, { from, to }, how.preserve, source, target);
   progress.finished();
   return true;
