@@ -178,6 +178,28 @@ test("times, permissions and one replica go along", async () => {
   expect(await served.files.status("/f", CALLER)).toMatchObject({ mode: 0o600, replication: 1 });
 });
 
+test("at a server that is another one as few files move at a time as large ones, from it and to it", async () => {
+  const [now, most] = [new Map<string, number>(), new Map<string, number>()];
+  const address = await behind((request, response, pass) => {
+    const { url = "" } = request;
+    if (url.startsWith("/files/v1")) {
+      response.writeHead(404, { "Content-Type": "text/html" }).end("<html>no</html>");
+      return;
+    }
+    const op = /op=(CREATE|OPEN)/.exec(url)?.[1] ?? "";
+    now.set(op, (now.get(op) ?? 0) + 1);
+    most.set(op, Math.max(most.get(op) ?? 0, now.get(op) ?? 0));
+    response.once("close", () => now.set(op, (now.get(op) ?? 0) - 1));
+    setTimeout(() => pass(true), 20);
+  });
+  expect(await fs(["put", "d", "/d"], address)).toEqual(DONE);
+  expect(await fs(["get", "/d", "back"], address)).toEqual(DONE);
+  expect(await fs(["cp", "/d", "/e"], address)).toEqual(DONE);
+  expect(await fs(["cp", "/d", `webhdfs://quorate@${served.addresses[0] ?? ""}/f`], address)).toEqual(DONE);
+  for (const op of ["CREATE", "OPEN"]) expect(most.get(op)).toBeLessThanOrEqual(4);
+  expect(await contentOf(served.files, "/f/f7")).toBe("x".repeat(700));
+});
+
 test("a server that is another one is asked once, and its files get another name until they are whole", async () => {
   const foreign: string[] = [];
   const address = await behind((request, response, pass) => {

@@ -6,6 +6,7 @@ import type { Arguments } from "./command.ts";
 import { Pace } from "./pace.ts";
 import { preserve } from "./preserve.ts";
 import { Progress } from "./progress.ts";
+import { QuickFiles } from "./quick-files.ts";
 import { isLocal, isSameFile, realPath, ServerPlaces } from "./real-place.ts";
 import type { Item, Shell } from "./shell.ts";
 import { isWithin, join } from "./shell.ts";
@@ -23,7 +24,7 @@ export interface Transfer {
   readonly isLazy: boolean;
   /** Without the unfinished name. */
   readonly direct: boolean;
-  /** Files at a time. Undefined: 4, or 64 small ones. */
+  /** Files at a time. Undefined: 4, or 64 that go in one request. */
   readonly threads: number | undefined;
 }
 
@@ -60,18 +61,20 @@ export async function transfer(
   const progress = new Progress();
   shell.bar = progress;
   const pace = new Pace(how.threads);
+  const quick = new QuickFiles(shell.signal);
   let fatal: { readonly error: unknown } | undefined;
   try {
     for await (const job of jobs(shell, items, to, how, copied)) {
       progress.expect(job.source.size);
-      await pace.room(job.source);
+      const isQuick = await quick.has(job.from, job.source, job.to);
+      await pace.room(isQuick);
       if (fatal !== undefined) break;
       const one = shell
         .attempt(job.shown, async () => {
           if (await copyFile(shell, job, how, progress)) copied(job.source);
         })
         .catch((error: unknown) => void (fatal ??= { error }));
-      pace.run(job.source, one);
+      pace.run(isQuick, one);
     }
     await pace.end();
   } finally {
