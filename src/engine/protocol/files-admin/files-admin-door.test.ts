@@ -207,6 +207,9 @@ test.each([
   ["POST", "/balance?user.name=quorate", { threshold: 0 }, 400, "PROTOCOL"],
   ["POST", "/balance?user.name=quorate", { maxBytes: 1.5 }, 400, "PROTOCOL"],
   ["GET", "/health?show=all", undefined, 400, "PROTOCOL"],
+  ["PUT", "/file?path=/%FF&user.name=quorate", "bytes", 400, "PROTOCOL"],
+  ["GET", "/health?path=/%C3", undefined, 400, "PROTOCOL"],
+  ["GET", "/version?path=/%zz", undefined, 400, "PROTOCOL"],
   ["GET", "/report?user.name=no%20name", undefined, 400, "PROTOCOL"],
   ["GET", "/report?delegation=x", undefined, 403, "ACCESS_DENIED"],
 ])("%s %s is refused with one shape of error", async (method, path, body, status, code) => {
