@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { connectFiles } from "../../src/client/files/connect.ts";
 import type { Served } from "../../src/engine/protocol/webhdfs/served.testing.ts";
 import { serveNode } from "../../src/engine/protocol/webhdfs/served-node.testing.ts";
 import { serveMemory } from "../../src/engine/protocol/webhdfs/served.testing.ts";
@@ -229,6 +230,27 @@ async function write(path: string, text: string): Promise<void> {
   await writer.write(Buffer.from(text));
   await writer.close();
 }
+
+test("a node of before there were small files in one step gets them as it knows them, once it said so", async () => {
+  let refused = 0;
+  const address = await behind((request, response, pass) => {
+    if (!request.url?.startsWith("/files/v1/file?")) return pass(true);
+    refused++;
+    const message = "nothing is at /files/v1/file; there are /files/v1/report, /files/v1/settings";
+    const error = { code: "UNSUPPORTED", message, retryable: false, outcome: "not-applied" };
+    response.writeHead(404, { "Content-Type": "application/json", "x-quorate-error": "UNSUPPORTED" });
+    response.end(JSON.stringify({ error }));
+  });
+  const { driver } = connectFiles(`webhdfs://quorate@${address}`);
+  try {
+    for (const path of ["/f", "/g"]) expect(await driver.put(path, Buffer.from("f"), {})).toBe(false);
+  } finally {
+    driver.close();
+  }
+  expect(refused).toBe(1);
+  expect(await fs(["put", "d", "/d"], address)).toEqual(DONE);
+  expect(await contentOf(served.files, "/d/f7")).toBe("x".repeat(700));
+});
 
 test("a file whose answer was lost is not taken for one's own, though it has the same content", async () => {
   const unknown = (name: string): unknown =>

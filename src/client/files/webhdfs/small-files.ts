@@ -39,7 +39,9 @@ export class SmallFiles {
       const answer = await this.endpoint.call(calling, callOf(options), (response) => readJson(response));
       return (answer as PutJson | undefined)?.put === true;
     } catch (error) {
-      if (!isAnotherServer(error)) throw error;
+      // A node of an older version has settings, and no small files in one step.
+      const isOlder = isQuorateError(error) && error.code === "UNSUPPORTED";
+      if (!isOlder && !isAnotherServer(error)) throw error;
       this.limit = Promise.resolve(NONE);
       return false;
     }
