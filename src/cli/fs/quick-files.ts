@@ -1,7 +1,7 @@
 /** Which files move in one request from and to each server. Only Quorate can; others need several, and connections for them. */
 import type { FileStats } from "../../client/files/file-stats.ts";
 import type { Files } from "../../client/files/files.ts";
-import { isLocal } from "./real-place.ts";
+import { isLocal } from "../../client/files/real-place.ts";
 import { isSmall } from "./whole-file.ts";
 
 const NONE = -1;

@@ -2,14 +2,15 @@
 import type { Chunks } from "../../client/files/driver.ts";
 import type { FileStats } from "../../client/files/file-stats.ts";
 import type { Files } from "../../client/files/files.ts";
+import { isLocal, isSameFile, realPath, ServerPlaces } from "../../client/files/real-place.ts";
+import { isWithin } from "../../client/files/path.ts";
 import type { Arguments } from "./command.ts";
 import { Pace } from "./pace.ts";
 import { preserve } from "./preserve.ts";
 import { Progress } from "./progress.ts";
 import { QuickFiles } from "./quick-files.ts";
-import { isLocal, isSameFile, realPath, ServerPlaces } from "./real-place.ts";
 import type { Item, Shell } from "./shell.ts";
-import { isWithin, join } from "./shell.ts";
+import { join } from "./shell.ts";
 import type { Destination } from "./destination.ts";
 import { refusesMany, refuseWithin } from "./destination.ts";
 import { isSmall, writeSmall, writeWhole } from "./whole-file.ts";
@@ -92,7 +93,7 @@ async function* jobs(
   how: Transfer,
   copied: (source: FileStats) => void,
 ): AsyncGenerator<Job> {
-  const places = new ServerPlaces(to.files, shell.signal);
+  const places = new ServerPlaces(to.files.driver, { signal: shell.signal });
   for (const item of items) {
     const target = to.isDirectory ? join(to.path, item.stats.name) : to.path;
     const shown = to.isDirectory ? shownIn(to.shown, item.stats.name) : to.shown;

@@ -3,17 +3,22 @@ import fs from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isQuorateError } from "../../runtime/errors.ts";
-import type { Files } from "../../client/files/files.ts";
+import type { CallOptions, FilesDriver } from "./driver.ts";
 
 /** Links that one path may lead over, as at the server. */
 const LINKS_MAX = 32;
 
+interface FileSystem {
+  /** How it is called. */
+  readonly url: string;
+}
+
 interface Spot {
-  readonly files: Files;
+  readonly files: FileSystem;
   readonly path: string;
 }
 
-export function isLocal(files: Files): boolean {
+export function isLocal(files: FileSystem): boolean {
   return files.url.startsWith("file:");
 }
 
@@ -45,14 +50,14 @@ export async function isSameFile(left: Spot, right: Spot): Promise<boolean> {
 
 /** Places on one server. What is asked for is asked for once. */
 export class ServerPlaces {
-  private readonly files: Files;
-  private readonly signal: AbortSignal;
+  private readonly driver: FilesDriver;
+  private readonly options: CallOptions;
   /** Of places whose directories are no links: where a link that is there leads, undefined when none is. Only what was answered. */
   private readonly targets = new Map<string, string | undefined>();
 
-  constructor(files: Files, signal: AbortSignal) {
-    this.files = files;
-    this.signal = signal;
+  constructor(driver: FilesDriver, options: CallOptions) {
+    this.driver = driver;
+    this.options = options;
   }
 
   /** Of a path, without links; what is not there yet is where it would be made. Links that lead in circles stay in it. */
@@ -82,9 +87,8 @@ export class ServerPlaces {
   }
 
   private async askTarget(path: string): Promise<string | undefined> {
-    const { signal } = this;
     try {
-      return (await this.files.driver.describe(path, { followLast: false, signal })).target;
+      return (await this.driver.describe(path, { ...this.options, followLast: false })).target;
     } catch (error) {
       // Not there, or not to be seen, and then nothing will be made there either.
       if (isQuorateError(error) && !error.retryable) return undefined;
