@@ -286,6 +286,40 @@ export function filesContract(name: string, open: () => Promise<World>): void {
       expect([count_, directories, length]).toEqual([3, 2, 13]);
     });
 
+    test("a directory is not copied into itself, nor in circles, whatever links lead there", async () => {
+      if (world.followsLinks === false) return;
+      await files.writeFile(at("d/a/f"), "f");
+      await files.symlink(at("d"), at("link"));
+      await files.mkdir(at("t"));
+      await files.symlink(at("d"), at("t/a"));
+      const below = ["a", "a/f"];
+      for (const [from, to] of [
+        ["d", "d"],
+        ["d", "link"],
+        ["d", "link/x"],
+        ["link", "d/x/y"],
+        ["link", "link/a"],
+        ["d", "t"],
+      ] as const) {
+        const copy = files.cp(at(from), at(to), { recursive: true });
+        await expect(copy, `${from} to ${to}`).rejects.toMatchObject(refusal("ARGUMENT_INVALID"));
+        expect(await files.readdir(at("d"), { recursive: true })).toEqual(below);
+      }
+      // Two that have each other in them.
+      await files.mkdir(at("e"));
+      await files.symlink(at("d"), at("e/back"));
+      await files.symlink(at("e"), at("d/on"));
+      await expect(files.cp(at("d"), at("circle"), { recursive: true })).rejects.toMatchObject(
+        refusal("ARGUMENT_INVALID"),
+      );
+      expect(await files.exists(at("circle/on/back/on"))).toBe(false);
+      // The same one twice is no circle.
+      await files.rm(at("e/back"));
+      await files.symlink(at("d/a"), at("d/b"));
+      await files.cp(at("d"), at("whole"), { recursive: true });
+      expect(await files.readdir(at("whole"), { recursive: true })).toEqual(["a", "a/f", "b", "b/f", "on"]);
+    });
+
     test("attributes are kept", async () => {
       await files.writeFile(at("f"), "x", { mode: 0o640 });
       expect((await files.stat(at("f"))).mode).toBe(0o640);

@@ -199,6 +199,27 @@ test("a directory that goes into itself by another name is copied once or refuse
   expect(readdirSync(join(local, "d/e"))).toEqual(["b.txt"]);
 });
 
+test("links at the target that lead in circles are told of one by one, and the rest is copied", async () => {
+  const caller = { user: "quorate", groups: [] };
+  for (const each of ["sub", "ring", "more"]) {
+    mkdirSync(join(local, "src", each), { recursive: true });
+    writeFileSync(join(local, "src", each, "f"), each);
+  }
+  await fs("-put", "src", "/");
+  await fs("-mkdir", "-p", "/dst/src");
+  for (const [path, target] of [
+    ["/dst/src/sub", "sub"],
+    ["/dst/src/ring", "/dst/src/back/x"],
+    ["/dst/src/back", "/dst/src/ring/y"],
+  ] as const)
+    await served[0]?.files.change({ type: "symlink", path, target, caller, createParents: false });
+  const [code, text] = await fs("-cp", "/src", "/dst");
+  const told = ["ring", "sub"].map((name) => expect.stringMatching(`^cp: /dst/src/${name}`) as unknown);
+  expect([code, text.split("\n").toSorted()]).toEqual([1, told]);
+  expect(await fs("-cat", "/dst/src/more/f")).toEqual([0, "more"]);
+  expect(await fs("-ls", "-C", "/dst/src/more")).toEqual([0, "/dst/src/more/f"]);
+});
+
 test("the root of this machine is shown as a URL", async () => {
   expect(await fs("-ls", "-d", "-C", "file:///")).toEqual([0, "file:///"]);
 });

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { connectFiles } from "../../src/client/files/connect.ts";
 import type { Served } from "../../src/engine/protocol/webhdfs/served.testing.ts";
 import { serveNode } from "../../src/engine/protocol/webhdfs/served-node.testing.ts";
 import { serveMemory } from "../../src/engine/protocol/webhdfs/served.testing.ts";
@@ -30,8 +31,12 @@ afterEach(async () => {
   rmSync(local, { recursive: true });
 });
 
-async function fs(args: readonly string[], address = served.addresses[0] ?? ""): Promise<readonly unknown[]> {
-  const words = [MAIN, "fs", "--fs", `webhdfs://quorate@${address}`, ...args];
+async function fs(
+  args: readonly string[],
+  address = served.addresses[0] ?? "",
+  user = "quorate",
+): Promise<readonly unknown[]> {
+  const words = [MAIN, "fs", "--fs", `webhdfs://${user}@${address}`, ...args];
   const { code, stderr } = await runProgram(process.execPath, words, { directory: local });
   return [code, stderr.trim()];
 }
@@ -135,11 +140,65 @@ test("what is there stays without -f, is replaced with it, and a link itself is,
   await expect(files.status("/nowhere", CALLER)).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
 });
 
+test("what may be replaced is asked of the directory, for small files as for large ones", async () => {
+  const real = await serveNode();
+  closers.push(() => real.close());
+  const { files } = real.node;
+  const sizes = { small: 10, large: 100_000 };
+  for (const [directory, mode, fileMode] of [
+    ["/open", 0o777, 0o644],
+    ["/sticky", 0o1777, 0o666],
+  ] as const) {
+    const made = { path: directory, caller: CALLER, mode, unmaskedMode: undefined, createParents: true };
+    await files.change({ type: "mkdir", ...made });
+    for (const name of Object.keys(sizes)) {
+      const writer = await files.create(`${directory}/${name}`, CALLER, { mode: fileMode });
+      await writer.write(Buffer.from("old"));
+      await writer.close();
+    }
+  }
+  for (const [name, size] of Object.entries(sizes)) {
+    writeFileSync(join(local, name), "x".repeat(size));
+    for (const command of [
+      ["put", "-f", name],
+      ["cp", "-f", `file://${local}/${name}`],
+    ]) {
+      expect(await fs([...command, "/open"], real.address, "ann")).toEqual(DONE);
+      expect(await files.status(`/open/${name}`, CALLER)).toMatchObject({ owner: "ann", length: size });
+      const [code, text] = await fs([...command, "/sticky"], real.address, "ann");
+      expect([code, text]).toEqual([1, expect.stringMatching(/^\w+: Permission denied/)]);
+      expect(await contentOf(files, `/sticky/${name}`)).toBe("old");
+    }
+  }
+});
+
 test("times, permissions and one replica go along", async () => {
   writeFileSync(join(local, "f"), "f", { mode: 0o600 });
   expect(await fs(["put", "-p", "-l", "f", "/f"])).toEqual(DONE);
   expect(withText("PUT /files/v1/file?")).toHaveLength(1);
   expect(await served.files.status("/f", CALLER)).toMatchObject({ mode: 0o600, replication: 1 });
+});
+
+test("at a server that is another one as few files move at a time as large ones, from it and to it", async () => {
+  const [now, most] = [new Map<string, number>(), new Map<string, number>()];
+  const address = await behind((request, response, pass) => {
+    const { url = "" } = request;
+    if (url.startsWith("/files/v1")) {
+      response.writeHead(404, { "Content-Type": "text/html" }).end("<html>no</html>");
+      return;
+    }
+    const op = /op=(CREATE|OPEN)/.exec(url)?.[1] ?? "";
+    now.set(op, (now.get(op) ?? 0) + 1);
+    most.set(op, Math.max(most.get(op) ?? 0, now.get(op) ?? 0));
+    response.once("close", () => now.set(op, (now.get(op) ?? 0) - 1));
+    setTimeout(() => pass(true), 20);
+  });
+  expect(await fs(["put", "d", "/d"], address)).toEqual(DONE);
+  expect(await fs(["get", "/d", "back"], address)).toEqual(DONE);
+  expect(await fs(["cp", "/d", "/e"], address)).toEqual(DONE);
+  expect(await fs(["cp", "/d", `webhdfs://quorate@${served.addresses[0] ?? ""}/f`], address)).toEqual(DONE);
+  for (const op of ["CREATE", "OPEN"]) expect(most.get(op)).toBeLessThanOrEqual(4);
+  expect(await contentOf(served.files, "/f/f7")).toBe("x".repeat(700));
 });
 
 test("a server that is another one is asked once, and its files get another name until they are whole", async () => {
@@ -155,23 +214,75 @@ test("a server that is another one is asked once, and its files get another name
   expect(await contentOf(served.files, "/d/f7")).toBe("x".repeat(700));
 });
 
-test("a file whose answer was lost is put again, and is not taken for another's", async () => {
+/** The server behind one that loses the first answer to each small file, when `before` is done. */
+async function losing(before: (path: string) => Promise<void> = async () => undefined): Promise<string> {
   const lost = new Set<string>();
-  const address = await behind((request, _response, pass) => {
-    const { method, url = "" } = request;
-    const isFirst = method === "PUT" && !lost.has(url);
-    if (method === "PUT") lost.add(url);
-    pass(!isFirst);
+  return behind((request, response, pass) => {
+    const { url = "" } = request;
+    if (!url.startsWith("/files/v1/file?") || lost.has(url)) return pass(true);
+    lost.add(url);
+    void before(new URL(url, "http://x").searchParams.get("path") ?? "").then(() => pass(false));
   });
-  await served.files.change({
-    type: "mkdir",
-    path: "/d",
-    caller: CALLER,
-    mode: 0o755,
-    unmaskedMode: undefined,
-    createParents: true,
+}
+
+async function write(path: string, text: string): Promise<void> {
+  const writer = await served.files.create(path, CALLER);
+  await writer.write(Buffer.from(text));
+  await writer.close();
+}
+
+test("a node of before there were small files in one step gets them as it knows them, once it said so", async () => {
+  let refused = 0;
+  const address = await behind((request, response, pass) => {
+    if (!request.url?.startsWith("/files/v1/file?")) return pass(true);
+    refused++;
+    const message = "nothing is at /files/v1/file; there are /files/v1/report, /files/v1/settings";
+    const error = { code: "UNSUPPORTED", message, retryable: false, outcome: "not-applied" };
+    response.writeHead(404, { "Content-Type": "application/json", "x-quorate-error": "UNSUPPORTED" });
+    response.end(JSON.stringify({ error }));
   });
-  expect(await fs(["put", ...Array.from({ length: 5 }, (_, at) => `d/f${at}`), "/d"], address)).toEqual(DONE);
-  expect([...lost].filter((each) => each.startsWith("/files/v1/file?"))).toHaveLength(5);
-  expect(await contentOf(served.files, "/d/f4")).toBe("x".repeat(400));
+  const { driver } = connectFiles(`webhdfs://quorate@${address}`);
+  try {
+    for (const path of ["/f", "/g"]) expect(await driver.put(path, Buffer.from("f"), {})).toBe(false);
+  } finally {
+    driver.close();
+  }
+  expect(refused).toBe(1);
+  expect(await fs(["put", "d", "/d"], address)).toEqual(DONE);
+  expect(await contentOf(served.files, "/d/f7")).toBe("x".repeat(700));
+});
+
+test("a file whose answer was lost is not taken for one's own, though it has the same content", async () => {
+  const unknown = (name: string): unknown =>
+    expect.stringMatching(`^put: /${name}: .*was lost.* look before you try again$`);
+  // One's own, which nobody can tell.
+  const own = await losing();
+  expect(await fs(["put", "d/f4", "/"], own)).toEqual([3, unknown("f4")]);
+  expect(await contentOf(served.files, "/f4")).toBe("x".repeat(400));
+  // Somebody was quicker: a mutual exclusion has one winner.
+  const other = await losing((path) => write(path, "x".repeat(500)));
+  expect(await fs(["put", "d/f5", "/"], other)).toEqual([3, unknown("f5")]);
+});
+
+test("a file whose answer was lost is put again where it may replace what is there", async () => {
+  const address = await losing();
+  const names = Array.from({ length: 5 }, (_, at) => `d/f${at}`);
+  await write("/f0", "old");
+  expect(await fs(["put", "-f", ...names, "/"], address)).toEqual(DONE);
+  for (let at = 0; at < 5; at++) expect(await contentOf(served.files, `/f${at}`)).toBe("x".repeat(at * 100));
+  const other = await losing((path) => write(path, "other"));
+  expect(await fs(["put", "-f", "d/f6", "/"], other)).toEqual(DONE);
+  expect(await contentOf(served.files, "/f6")).toBe("x".repeat(600));
+});
+
+test("a small file whose request was lost is put again", async () => {
+  let isLost = false;
+  const address = await behind((request, response, pass) => {
+    if (request.method !== "PUT" || isLost) return pass(true);
+    isLost = true;
+    response.destroy();
+  });
+  expect(await fs(["put", "d/f4", "/f4"], address)).toEqual(DONE);
+  expect(isLost).toBe(true);
+  expect(await contentOf(served.files, "/f4")).toBe("x".repeat(400));
 });

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { randomBytes } from "node:crypto";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { connectFiles } from "../../src/client/files/connect.ts";
 import type { Files } from "../../src/client/files/files.ts";
 import { QuorateError } from "../../src/runtime/errors.ts";
@@ -111,11 +111,38 @@ test("a call ends at its deadline, and says whether it may have been carried out
   const silent = await scripted(() => undefined);
   const files = filesAt(silent);
   await expect(files.stat("/a", { timeoutMs: 30 })).rejects.toMatchObject({ code: "NO_QUORUM" });
+  for (const change of [
+    files.rename("/a", "/b", { timeoutMs: 100 }),
+    files.rm("/a", { recursive: true, timeoutMs: 100 }),
+  ])
+    await expect(change).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN" });
   const reason = new Error("enough");
   const aborter = new AbortController();
   const stat = files.stat("/a", { signal: aborter.signal });
   aborter.abort(reason);
   await expect(stat).rejects.toBe(reason);
+});
+
+test("a small file is given up after a silence, not after a time, and says what is not known", async () => {
+  let waitMs = 300;
+  const address = await scripted((request, response) => {
+    if (request.url?.startsWith("/files/v1/settings") === true)
+      return json(response, { inlineMaxBytes: 1024 });
+    request.resume();
+    setTimeout(() => json(response, { put: true }), waitMs).unref();
+  });
+  const { driver } = filesAt(address);
+  await driver.putMaxBytes({});
+  // What any other call may take in all.
+  const timeout = vi.spyOn(AbortSignal, "timeout").mockReturnValue(AbortSignal.timeout(50));
+  try {
+    expect(await driver.put("/f", Buffer.from("f"), {})).toBe(true);
+    waitMs = 60_000;
+    const silent = driver.put("/f", Buffer.from("f"), { timeoutMs: 100 });
+    await expect(silent).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN" });
+  } finally {
+    timeout.mockRestore();
+  }
 });
 
 test("the code of the error, and with it the outcome, comes over the wire from Quorate", async () => {

@@ -6,9 +6,10 @@ import { posix } from "node:path";
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import { alternatives, nameExpression } from "../../client/files/glob.ts";
 import type { Files } from "../../client/files/files.ts";
+import { isWithin } from "../../client/files/path.ts";
 import type { FsCommand } from "./command.ts";
 import type { Item, Shell } from "./shell.ts";
-import { isWithin, join, parentOf } from "./shell.ts";
+import { join, parentOf } from "./shell.ts";
 
 /** False: what stands behind it is not looked at any more. */
 type Primary = (item: Item) => boolean | Promise<boolean>;

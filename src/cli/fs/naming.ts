@@ -1,11 +1,12 @@
 /** What makes, moves and removes names: `mkdir`, `rm`, `rmdir`, `mv`, `touch`, `touchz`, `truncate`. */
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import type { Files } from "../../client/files/files.ts";
+import { isWithin } from "../../client/files/path.ts";
 import type { FsCommand } from "./command.ts";
 import { wholeNumber } from "./command.ts";
 import type { Item, Shell } from "./shell.ts";
-import { isWithin, join, parentOf, shownAs } from "./shell.ts";
-import { isLocal } from "./real-place.ts";
+import { join, parentOf, shownAs } from "./shell.ts";
+import { isLocal } from "../../client/files/real-place.ts";
 import { destinationOf, refusesMany, refuseWithin } from "./destination.ts";
 
 export const mkdir: FsCommand = {

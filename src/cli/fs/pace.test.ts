@@ -1,28 +1,8 @@
 import { expect, test } from "vitest";
-import { FileStats } from "../../client/files/file-stats.ts";
 import { Pace } from "./pace.ts";
 
-function file(length: number, type: "file" | "link" = "file"): FileStats {
-  return new FileStats({
-    type,
-    path: "/f",
-    length,
-    owner: "",
-    group: "",
-    mode: 0o644,
-    modifiedMs: 0,
-    accessedMs: 0,
-    replication: 1,
-    blockSize: 1,
-    childCount: undefined,
-    target: undefined,
-    hasAcl: false,
-    erasureCoding: undefined,
-  });
-}
-
 /** How many of these begin before one of them ends. */
-async function atATime(threads: number | undefined, files: readonly FileStats[]): Promise<number> {
+async function atATime(threads: number | undefined, files: readonly boolean[]): Promise<number> {
   const pace = new Pace(threads);
   const ends: (() => void)[] = [];
   let begun = 0;
@@ -44,11 +24,11 @@ async function atATime(threads: number | undefined, files: readonly FileStats[])
   return together;
 }
 
-test("four files move at a time, 64 small ones, or some of both; or as many as somebody said", async () => {
-  const [small, large] = [file(64 * 1024), file(64 * 1024 + 1)];
-  const many = (each: FileStats): readonly FileStats[] => Array.from({ length: 100 }, () => each);
-  expect(await atATime(undefined, many(small))).toBe(64);
-  for (const each of [large, file(9, "link")]) expect(await atATime(undefined, many(each))).toBe(4);
-  expect(await atATime(undefined, [large, large, large, ...many(small)])).toBe(3 + 16);
-  for (const each of [small, large]) expect(await atATime(3, many(each))).toBe(3);
+test("four files move at a time, 64 quick ones, or some of both; or as many as somebody said", async () => {
+  const [quick, other] = [true, false];
+  const many = (isQuick: boolean): readonly boolean[] => Array.from({ length: 100 }, () => isQuick);
+  expect(await atATime(undefined, many(quick))).toBe(64);
+  expect(await atATime(undefined, many(other))).toBe(4);
+  expect(await atATime(undefined, [other, other, other, ...many(quick)])).toBe(3 + 16);
+  for (const each of [quick, other]) expect(await atATime(3, many(each))).toBe(3);
 });

@@ -264,11 +264,6 @@ function asMissing(error: unknown): never {
   throw new QuorateError("PATH_NOT_FOUND", error.message, { cause: error });
 }
 
-/** The path is the directory, or in it. */
-export function isWithin(path: string, directory: string): boolean {
-  return `${path}/`.startsWith(directory === "/" ? "/" : `${directory}/`);
-}
-
 export function join(directory: string, name: string): string {
   return directory === "/" || directory.endsWith("/") ? `${directory}${name}` : `${directory}/${name}`;
 }

@@ -2,13 +2,15 @@
 import type { Chunks } from "../../client/files/driver.ts";
 import type { FileStats } from "../../client/files/file-stats.ts";
 import type { Files } from "../../client/files/files.ts";
+import { isLocal, isSameFile, realPath, ServerPlaces } from "../../client/files/real-place.ts";
+import { isWithin } from "../../client/files/path.ts";
 import type { Arguments } from "./command.ts";
 import { Pace } from "./pace.ts";
 import { preserve } from "./preserve.ts";
 import { Progress } from "./progress.ts";
-import { isLocal, isSameFile, realPath, ServerPlaces } from "./real-place.ts";
+import { QuickFiles } from "./quick-files.ts";
 import type { Item, Shell } from "./shell.ts";
-import { isWithin, join } from "./shell.ts";
+import { join } from "./shell.ts";
 import type { Destination } from "./destination.ts";
 import { refusesMany, refuseWithin } from "./destination.ts";
 import { isSmall, writeSmall, writeWhole } from "./whole-file.ts";
@@ -23,7 +25,7 @@ export interface Transfer {
   readonly isLazy: boolean;
   /** Without the unfinished name. */
   readonly direct: boolean;
-  /** Files at a time. Undefined: 4, or 64 small ones. */
+  /** Files at a time. Undefined: 4, or 64 that go in one request. */
   readonly threads: number | undefined;
 }
 
@@ -60,18 +62,20 @@ export async function transfer(
   const progress = new Progress();
   shell.bar = progress;
   const pace = new Pace(how.threads);
+  const quick = new QuickFiles(shell.signal);
   let fatal: { readonly error: unknown } | undefined;
   try {
     for await (const job of jobs(shell, items, to, how, copied)) {
       progress.expect(job.source.size);
-      await pace.room(job.source);
+      const isQuick = await quick.has(job.from, job.source, job.to);
+      await pace.room(isQuick);
       if (fatal !== undefined) break;
       const one = shell
         .attempt(job.shown, async () => {
           if (await copyFile(shell, job, how, progress)) copied(job.source);
         })
         .catch((error: unknown) => void (fatal ??= { error }));
-      pace.run(job.source, one);
+      pace.run(isQuick, one);
     }
     await pace.end();
   } finally {
@@ -89,7 +93,7 @@ async function* jobs(
   how: Transfer,
   copied: (source: FileStats) => void,
 ): AsyncGenerator<Job> {
-  const places = new ServerPlaces(to.files, shell.signal);
+  const places = new ServerPlaces(to.files.driver, { signal: shell.signal });
   for (const item of items) {
     const target = to.isDirectory ? join(to.path, item.stats.name) : to.path;
     const shown = to.isDirectory ? shownIn(to.shown, item.stats.name) : to.shown;
@@ -204,8 +208,8 @@ async function copyFile(shell: Shell, job: Job, how: Transfer, progress: Progres
     }
   };
   const place = { files: to, path: target, shown };
-  const isPut = isSmall(source) && (await writeSmall(shell, how, place, counted));
-  if (!isPut && !(await writeWhole(shell, how, place, counted))) return false;
+  const write = isSmall(source) ? writeSmall : writeWhole;
+  if (!(await write(shell, how, place, counted))) return false;
   if (how.preserve !== "") await preserve(shell, { from, to }, how.preserve, source, target);
   progress.finished();
   return true;

@@ -3,10 +3,10 @@ import { QuorateError } from "../../runtime/errors.ts";
 import type { Chunks } from "../../client/files/driver.ts";
 import type { FileStats } from "../../client/files/file-stats.ts";
 import type { Files } from "../../client/files/files.ts";
+import { isWithin } from "../../client/files/path.ts";
 import type { Arguments, FsCommand } from "./command.ts";
 import { destinationOf } from "./destination.ts";
 import type { Item, Shell } from "./shell.ts";
-import { isWithin } from "./shell.ts";
 import { howOf, transfer } from "./transfer.ts";
 import { writeWhole } from "./whole-file.ts";
 

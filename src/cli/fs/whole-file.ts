@@ -2,7 +2,7 @@
  * A file that is there when it is whole. It is written under a name that ends in `._COPYING_` and renamed, as Hadoop's shell does
  * it: who is interrupted leaves nothing that looks finished. A small one goes up in one step where the file system can do that.
  */
-import { isQuorateError } from "../../runtime/errors.ts";
+import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import type { Chunks, WriteOptions } from "../../client/files/driver.ts";
 import type { FileStats } from "../../client/files/file-stats.ts";
 import type { Files } from "../../client/files/files.ts";
@@ -29,28 +29,40 @@ function optionsOf({ signal }: Shell, { isLazy }: Transfer): WriteOptions {
   return { signal, ...(isLazy ? { replication: 1 } : {}) };
 }
 
-/** In one step. False: it cannot be so, nothing was done, and `writeWhole` says why or does it. */
+/** In one step where that can be, else as `writeWhole`. False: it was refused, which was reported. */
 export async function writeSmall(
   shell: Shell,
   how: Transfer,
-  { files, path }: Target,
+  target: Target,
   content: () => Chunks,
 ): Promise<boolean> {
-  const { overwrite } = how;
   const { signal } = shell;
-  const maxBytes = Math.min(SMALL_MAX_BYTES, await files.driver.putMaxBytes({ signal }));
-  if (maxBytes < 0) return false;
-  const bytes = await allOf(content(), maxBytes);
-  if (bytes === undefined) return false;
-  const options = { overwrite, createParents: false, ...optionsOf(shell, how) };
+  const maxBytes = Math.min(SMALL_MAX_BYTES, await target.files.driver.putMaxBytes({ signal }));
+  const bytes = maxBytes < 0 ? undefined : await allOf(content(), maxBytes);
+  if (bytes === undefined) return writeWhole(shell, how, target, content);
+  if (await putNew(shell, how, target, bytes)) return true;
+  // Many at a time, each of which has a connection to write, might leave none to read.
+  return writeWhole(shell, how, target, () => once(bytes));
+}
+
+/**
+ * False: something is there, or it cannot be so, and nothing was done. What is there is never replaced in this way: that would
+ * ask for permission to write the file, where a rename over it asks the directory.
+ */
+async function putNew(
+  shell: Shell,
+  how: Transfer,
+  { files, path }: Target,
+  bytes: Uint8Array,
+): Promise<boolean> {
+  const options = { overwrite: false, createParents: false, ...optionsOf(shell, how) };
   const put = (): Promise<boolean> => files.driver.put(path, bytes, options);
   try {
-    // What is written twice is the same as once; that it is there the second time may be the doing of the first.
-    return await put().catch((error) => {
-      if (!isUnknown(error)) throw error;
-      return put().catch(async (again) => {
-        if (isExisting(again) && (await allOf(files.driver.read(path, { signal }), maxBytes))?.equals(bytes))
-          return true;
+    return await put().catch((unknown) => {
+      if (!isUnknown(unknown)) throw unknown;
+      return put().catch((again) => {
+        // Its content proves nothing: another may have written the same.
+        if (isExisting(again) && !how.overwrite) throw notKnown(path, unknown);
         throw again;
       });
     });
@@ -58,6 +70,15 @@ export async function writeSmall(
     if (isExisting(error)) return false;
     throw error;
   }
+}
+
+function notKnown(path: string, cause: unknown): QuorateError {
+  const text = `${path}: the answer was lost, and a file is there, this one or another's: look before you try again`;
+  return new QuorateError("OUTCOME_UNKNOWN", text, { cause });
+}
+
+async function* once(bytes: Uint8Array): Chunks {
+  yield bytes;
 }
 
 /** Undefined: there are more. */

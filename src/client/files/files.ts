@@ -11,6 +11,7 @@ import { WritableStream } from "node:stream/web";
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import { Attributes } from "./attributes.ts";
 import type { Content } from "./content.ts";
+import { Copying } from "./copying.ts";
 import { againOf, bytesOf, linesOf } from "./content.ts";
 import type {
   CallOptions,
@@ -32,15 +33,13 @@ import { openHandle } from "./file-handle.ts";
 import type { NodeReadOptions, NodeReadStreamOptions, NodeWriteOptions } from "./node-options.ts";
 import { modeOf, readAs, refuseOthers, writtenAs } from "./node-options.ts";
 import { FileStats } from "./file-stats.ts";
-import { checkPath, joinPath, parentOf } from "./path.ts";
+import { checkPath, parentOf } from "./path.ts";
 import { startUpload } from "./pipe.ts";
 import { readableOf, webReadableOf, writableTo } from "./streams.ts";
 import type { WatchEvent, WatchOptions } from "./watch.ts";
 import { watchPath } from "./watch.ts";
 
 const DIRECTORY_MODE = 0o755;
-/** Files that `cp` copies at a time. */
-const COPIES_AT_A_TIME = 4;
 
 export interface ReaddirOptions extends CallOptions {
   readonly recursive?: boolean;
@@ -261,7 +260,11 @@ export class Files extends Attributes<FilesDriver> {
     return this.driver.publish(moves, options);
   }
 
-  /** The bytes go through this program. With `recursive` directories too; `overwrite: false` keeps to what is not there. */
+  /**
+   * The bytes go through this program. With `recursive` directories too; `overwrite: false` keeps to what is not there.
+   * FILE_OPERATION_REFUSED (a directory, without `recursive`); ARGUMENT_INVALID (a directory into itself, or in circles, also by
+   * links).
+   */
   async cp(
     from: string,
     to: string,
@@ -273,26 +276,7 @@ export class Files extends Attributes<FilesDriver> {
         "ARGUMENT_INVALID",
         "force: false skips files in silence; overwrite: false refuses them",
       );
-    const source = await this.driver.describe(checkPath(from), { ...callOf(options), followLast: true });
-    const target = checkPath(to);
-    if (source.type !== "directory") return this.copy(from, target, options);
-    if (options.recursive !== true)
-      throw new QuorateError("FILE_OPERATION_REFUSED", `${from} is a directory: it takes recursive`);
-    if (`${target}/`.startsWith(`${source.path}/`))
-      throw new QuorateError("ARGUMENT_INVALID", `${to} is below ${from}`);
-    await this.driver.makeDirectories(target, callOf(options));
-    const running = new Set<Promise<void>>();
-    let failure: { readonly error: unknown } | undefined;
-    for await (const entry of this.walk(source.path, callOf(options))) {
-      while (running.size >= COPIES_AT_A_TIME) await Promise.race(running);
-      if (failure !== undefined) break;
-      const copy = this.cp(entry.path, joinPath(target, entry.name), options)
-        .catch((error: unknown) => void (failure ??= { error }))
-        .finally(() => running.delete(copy));
-      running.add(copy);
-    }
-    await Promise.all(running);
-    if (failure !== undefined) throw failure.error;
+    await new Copying(this, options).copy(checkPath(from), checkPath(to));
   }
 
   // Attributes
@@ -438,11 +422,6 @@ export class Files extends Attributes<FilesDriver> {
       if (isQuorateError(error) && error.code === "PATH_NOT_FOUND") return undefined;
       throw error;
     }
-  }
-
-  private async copy(from: string, to: string, options: WriteOptions): Promise<void> {
-    const source = checkPath(from);
-    await this.writeFile(to, () => this.driver.read(source, callOf(options)), options);
   }
 }
 

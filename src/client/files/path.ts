@@ -27,3 +27,8 @@ export function parentOf(path: string): string {
 export function joinPath(directory: string, name: string): string {
   return directory === "/" ? `/${name}` : `${directory}/${name}`;
 }
+
+/** The path is the directory, or in it. */
+export function isWithin(path: string, directory: string): boolean {
+  return `${path}/`.startsWith(directory === "/" ? "/" : `${directory}/`);
+}

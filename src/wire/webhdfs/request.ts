@@ -51,7 +51,7 @@ export function parseRequest(method: string, target: string): WebHdfsRequest {
   for (const [parameter, kind] of Object.entries(row.parameters as AnyParameters)) {
     operation[parameter] = kind.parse(parameter, query.get(parameter.toLowerCase()) ?? []);
   }
-  const path = decode(rawPath.slice(WEBHDFS_PREFIX.length), "path");
+  const path = decodePercent(rawPath.slice(WEBHDFS_PREFIX.length), "path");
   return {
     path: path === "" ? "/" : path,
     operation: operation as unknown as Operation,
@@ -85,8 +85,11 @@ function parseQuery(text: string): ReadonlyMap<string, readonly string[]> {
   for (const pair of text.split("&")) {
     if (pair === "") continue;
     const sign = pair.indexOf("=");
-    const name = decode((sign < 0 ? pair : pair.slice(0, sign)).replaceAll("+", " "), "query").toLowerCase();
-    const value = sign < 0 ? "" : decode(pair.slice(sign + 1).replaceAll("+", " "), "query");
+    const name = decodePercent(
+      (sign < 0 ? pair : pair.slice(0, sign)).replaceAll("+", " "),
+      "query",
+    ).toLowerCase();
+    const value = sign < 0 ? "" : decodePercent(pair.slice(sign + 1).replaceAll("+", " "), "query");
     const values = query.get(name);
     if (values === undefined) query.set(name, [value]);
     else values.push(value);
@@ -94,7 +97,8 @@ function parseQuery(text: string): ReadonlyMap<string, readonly string[]> {
   return query;
 }
 
-function decode(text: string, what: string): string {
+/** Throws PROTOCOL: a name of other bytes would become another name. */
+export function decodePercent(text: string, what: string): string {
   try {
     return decodeURIComponent(text);
   } catch {

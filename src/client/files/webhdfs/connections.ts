@@ -19,15 +19,6 @@ export class AnswerLost extends Error {
   override readonly name = "AnswerLost";
 }
 
-const NEVER_CONNECTED = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "EADDRNOTAVAIL",
-]);
-
 export interface Sending {
   /** Ends the request and its answer, whenever it fires. Default: nothing does. */
   readonly signal?: AbortSignal | undefined;
@@ -65,6 +56,14 @@ export class Connections {
     };
     const request = httpRequest(url, { method, agent: this.agent, headers });
     let whole = false;
+    let isConnected = false;
+    request.once("socket", (socket) => {
+      isConnected = !socket.connecting;
+      if (isConnected) return;
+      // The request's own timeout begins when it is connected.
+      socket.setTimeout(idleMs);
+      socket.once("connect", () => (isConnected = true));
+    });
     request.setTimeout(idleMs, () => {
       request.destroy(new Error(`nothing came for ${idleMs} ms`));
     });
@@ -86,7 +85,7 @@ export class Connections {
         const ended = [signal, until].find((each) => each?.aborted === true);
         if (ended !== undefined) return reject(ended.reason as Error);
         const what = `${new URL(url).host}: ${error.message || (error.code ?? "failed")}`;
-        const unsent = NEVER_CONNECTED.has(error.code ?? "") || (body !== undefined && !whole);
+        const unsent = !isConnected || (body !== undefined && !whole);
         reject(unsent ? new NotSent(what, { cause: error }) : new AnswerLost(what, { cause: error }));
       });
       request.once("close", () => {

@@ -47,7 +47,9 @@ export interface Calling {
   /** Twice is the same as once. */
   readonly repeatable: boolean;
   /** Milliseconds of silence. Default 60,000. */
-  readonly idleMs?: number;
+  readonly idleMs?: number | undefined;
+  /** As long as bytes move it may take as long as it likes. Default false: `timeoutMs` in all, until the answer begins. */
+  readonly isUpload?: boolean;
 }
 
 export class Endpoint {
@@ -99,11 +101,11 @@ export class Endpoint {
 
   /** A request that is none of WebHDFS: what `read` makes of the answer, when that is no refusal. */
   async call<T>(
-    { what, method, target, json, bytes, repeatable, idleMs = IDLE_TIMEOUT_MS }: Calling,
+    { what, method, target, json, bytes, repeatable, idleMs = IDLE_TIMEOUT_MS, isUpload = false }: Calling,
     options: CallOptions,
     read: (answer: IncomingMessage) => Promise<T>,
   ): Promise<T> {
-    const until = deadline(options);
+    const until = isUpload ? (options.signal ?? new AbortController().signal) : deadline(options);
     return this.persist(what, repeatable, until, options, async (authority) => {
       const sending = { signal: options.signal, until, idleMs, json, bytes };
       const response = await this.connections.send(method, `http://${authority}${target}`, sending);
@@ -145,21 +147,25 @@ export class Endpoint {
     attempt: (authority: string) => Promise<T>,
   ): Promise<T> {
     const { nodes } = this;
+    // A server may have done it.
     let sent = false;
     for (let count = 1; ; count++) {
       const { name } = nodes;
       try {
-        const answer = await attempt(await nodes.current());
+        const authority = await nodes.current();
+        signal.throwIfAborted();
+        sent = true;
+        const answer = await attempt(authority);
         nodes.answered();
         return answer;
       } catch (error) {
+        if (error instanceof NotSent || isNotReady(error)) sent = false;
         if (signal.aborted) {
           outer?.throwIfAborted();
           // The next call may find another one that answers.
           if (nodes.name === name) nodes.next();
           throw outOfTime(what, name, repeatable || !sent);
         }
-        sent ||= error instanceof AnswerLost;
         const again =
           error instanceof NotSent || isNotReady(error) || (error instanceof AnswerLost && repeatable);
         if (!again || count >= ATTEMPTS) throw explain(error, what, repeatable);

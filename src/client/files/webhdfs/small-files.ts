@@ -33,12 +33,15 @@ export class SmallFiles {
     const { overwrite = true, mode: permission, replication, blockSize, createParents = true } = options;
     const file = { path, overwrite, permission, replication, blocksize: blockSize };
     const target = smallFileTarget({ ...file, createparent: createParents }, this.endpoint.user);
-    const calling = { what: "put", method: "PUT", target, bytes, repeatable: false };
+    const idleMs = options.timeoutMs;
+    const calling = { what: "put", method: "PUT", target, bytes, repeatable: false, idleMs, isUpload: true };
     try {
       const answer = await this.endpoint.call(calling, callOf(options), (response) => readJson(response));
       return (answer as PutJson | undefined)?.put === true;
     } catch (error) {
-      if (!isAnotherServer(error)) throw error;
+      // A node of an older version has settings, and no small files in one step.
+      const isOlder = isQuorateError(error) && error.code === "UNSUPPORTED";
+      if (!isOlder && !isAnotherServer(error)) throw error;
       this.limit = Promise.resolve(NONE);
       return false;
     }

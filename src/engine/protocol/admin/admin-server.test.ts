@@ -423,19 +423,34 @@ test("a body is never taken for a request, wherever an address with bytes of UTF
   expect(await after.text()).not.toContain("hidden");
 });
 
-test("an upload to a name in bytes of UTF-8 may take longer than a head may, and the connection is counted once", async () => {
+test("an upload, and a small file in one step, may take longer than a head or an order may", async () => {
   const files = new MemoryFileSystem();
-  const url = await serve(undefined, { files: filesDoor(files) });
-  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  const filesAdmin = createFilesAdminDoor({ files });
+  const url = await serve(undefined, { files: filesDoor(files), filesAdmin });
   const seconds = 8;
-  socket.write(
-    `PUT /webhdfs/v1/grün?op=CREATE&data=true&user.name=quorate HTTP/1.1\r\nHost: x\r\nContent-Length: ${seconds}\r\n\r\n`,
-  );
-  const answered = once(socket, "data");
-  const timer = setInterval(() => socket.write("x"), 1000);
-  const answer = await answered.finally(() => clearInterval(timer));
-  expect(String(answer)).toContain("201 Created");
-  await once(socket.resume(), "close");
+  /** What is answered to a body of which a byte comes each second; "" when the connection is cut before. */
+  const drip = async (target: string): Promise<string> => {
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    let answer = "";
+    socket.on("error", () => undefined).on("data", (bytes) => (answer += String(bytes)));
+    socket.write(
+      `PUT ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+        `Content-Length: ${seconds}\r\n\r\n`,
+    );
+    const timer = setInterval(() => socket.write("x"), 1000);
+    await once(socket, "close").finally(() => clearInterval(timer));
+    return answer;
+  };
+  const [upload, small, order] = await Promise.all([
+    // A name in bytes of UTF-8: its connection is counted once all the same.
+    drip("/webhdfs/v1/grün?op=CREATE&data=true&user.name=quorate"),
+    drip("/files/v1/file?path=/small&user.name=quorate"),
+    drip("/files/v1/safemode"),
+  ]);
+  expect(upload).toContain("201 Created");
+  expect(small).toContain("200 OK");
+  expect(order).toBe("");
+  expect((await files.status("/small", { user: "quorate", groups: [] })).length).toBe(seconds);
   const [server] = servers.splice(0);
   await server?.close();
 });

@@ -25,6 +25,7 @@ import type { JobsDoor } from "../mapreduce/jobs-door.ts";
 import { isJobs, refuseJobs } from "../mapreduce/jobs-door.ts";
 import type { FilesAdminDoor } from "../files-admin/files-admin-door.ts";
 import { isFilesAdmin, refuseFilesAdmin } from "../files-admin/files-admin-door.ts";
+import { isSmallFile } from "../files-admin/small-file.ts";
 
 const HEADER_MAX_BYTES = 8 * 1024;
 const CONNECTIONS_MAX = 256;
@@ -83,7 +84,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
       if (files === undefined) return refuseWebHdfs(request, response);
       return files.take(request, response, expectsContinue);
     }
-    endLate(request);
+    if (!isSmallFile(request)) endLate(request);
     if (isJobs(request.url ?? "")) {
       if (options.jobs === undefined) return refuseJobs(request, response);
       return options.jobs.take(request, response, expectsContinue);

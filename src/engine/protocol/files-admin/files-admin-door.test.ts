@@ -207,6 +207,9 @@ test.each([
   ["POST", "/balance?user.name=quorate", { threshold: 0 }, 400, "PROTOCOL"],
   ["POST", "/balance?user.name=quorate", { maxBytes: 1.5 }, 400, "PROTOCOL"],
   ["GET", "/health?show=all", undefined, 400, "PROTOCOL"],
+  ["PUT", "/file?path=/%FF&user.name=quorate", "bytes", 400, "PROTOCOL"],
+  ["GET", "/health?path=/%C3", undefined, 400, "PROTOCOL"],
+  ["GET", "/version?path=/%zz", undefined, 400, "PROTOCOL"],
   ["GET", "/report?user.name=no%20name", undefined, 400, "PROTOCOL"],
   ["GET", "/report?delegation=x", undefined, 403, "ACCESS_DENIED"],
 ])("%s %s is refused with one shape of error", async (method, path, body, status, code) => {
@@ -271,5 +274,17 @@ test("of a small file that cannot be, nothing is there", async () => {
   await expect.poll(() => served.requests[0]?.length).toBe(5);
   socket.destroy();
   await new Promise((resolve) => served.servers[0]?.close(resolve));
+  await expect(served.files.status("/f", ROOT)).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
+});
+
+test("the bytes of a small file may come as slowly as they like, but not stand still", async () => {
+  await served.close();
+  served = await serveMemory({ door: { idleTimeoutMs: 100 } });
+  const [host = "", port = ""] = (served.addresses[0] ?? "").split(":");
+  const socket = connect(Number(port), host);
+  socket.write(
+    `PUT /files/v1/file?path=/f&user.name=quorate HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhalf`,
+  );
+  await new Promise((resolve) => socket.on("error", () => undefined).once("close", resolve));
   await expect(served.files.status("/f", ROOT)).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
 });

@@ -15,6 +15,7 @@ import {
 } from "../../../wire/files-admin.ts";
 import { SMALL_FILE_PATH } from "../../../wire/small-files.ts";
 import { ERROR_CODE_HEADER } from "../../../wire/webhdfs/remote-exception.ts";
+import { decodePercent } from "../../../wire/webhdfs/request.ts";
 import type { FileSystem } from "../../files/file-system.ts";
 import type { Caller } from "../../files/namespace/model.ts";
 import { refusePages } from "../pages.ts";
@@ -39,7 +40,7 @@ export interface FilesAdminOptions {
   readonly groupsOf?: (user: string) => readonly string[];
   /** Clients of other machines are refused, because whoever asks is believed. Default false. */
   readonly onlyLocal?: boolean;
-  /** A walk whose reader takes nothing for so long is ended. Default 60,000. */
+  /** A walk whose reader takes nothing for so long is ended, and a small file of which nothing comes. Default 60,000. */
   readonly idleTimeoutMs?: number;
 }
 
@@ -155,8 +156,8 @@ const ROUTES: Readonly<Record<string, Readonly<Partial<Record<"GET" | "PUT" | "P
     },
   },
   [SMALL_FILE_PATH]: {
-    async PUT({ files, caller, query, request, response }) {
-      sendJson(response, { put: await putSmallFile(files, caller, query, request) });
+    async PUT({ files, caller, query, request, response, idleTimeoutMs }) {
+      sendJson(response, { put: await putSmallFile(files, caller, query, request, idleTimeoutMs) });
     },
   },
 };
@@ -262,10 +263,14 @@ function balanceOptions({
   };
 }
 
+/** Throws PROTOCOL. */
 function targetOf(target: string): { readonly path: string; readonly query: URLSearchParams } {
   const mark = target.indexOf("?");
   const path = (mark < 0 ? target : target.slice(0, mark)).slice(FILES_ADMIN_PREFIX.length);
-  return { path, query: new URLSearchParams(mark < 0 ? "" : target.slice(mark + 1)) };
+  const query = mark < 0 ? "" : target.slice(mark + 1);
+  // Whose own decoding puts U+FFFD in the place of what is no UTF-8.
+  decodePercent(query, "query");
+  return { path, query: new URLSearchParams(query) };
 }
 
 function namesIn(query: URLSearchParams): Parameters<typeof callerOf>[0] {
