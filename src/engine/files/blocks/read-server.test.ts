@@ -3,11 +3,13 @@ import type { Bytes } from "../../../runtime/bytes.ts";
 import { NO_BYTES } from "../../../runtime/bytes.ts";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { NodeId } from "../../../runtime/world.ts";
+import { TestClock, TestDisk } from "../../group/write-ahead-log/crash-disk.testing.ts";
 import { BlockCluster } from "./block-cluster.testing.ts";
 import { BlockLink } from "./block-link.ts";
 import { readBlock } from "./block-reader.ts";
 import type { BlockStore, Outcome, ReadPiece } from "./block-store.ts";
 import { streamBytes, sumsBehind } from "./block-store.testing.ts";
+import type { BlockFrame } from "./protocol.ts";
 import { READ_PIECE_BYTES } from "./protocol.ts";
 import { ReadServer } from "./read-server.ts";
 
@@ -54,4 +56,29 @@ test("pieces leave in their order, however they are read, and nothing behind one
     expect(end?.error?.code).toBe(third === "good" ? undefined : "BLOCK_MISSING");
     expect(damaged).toEqual(third === "bad" ? ["n1"] : []);
   }
+});
+
+test("a server that is closed waits for no reader that is under way, and takes no other", () => {
+  const cluster = new BlockCluster(2, ["n1"]);
+  const clock = new TestClock();
+  const disk = new TestDisk();
+  const link = new BlockLink({ self: "n1", ...cluster.node("n1").world, clock });
+  const store = { read: () => undefined } satisfies Partial<BlockStore> as unknown as BlockStore;
+  const server = new ReadServer(link, store);
+  const answers: BlockFrame[] = [];
+  link.on("close", (_, frame) => answers.push(frame));
+  const ask = (stream: number): void =>
+    link.send("n1", { type: "read", stream, block: 1, minStamp: 1, offset: 0, length: 10_000_000 });
+  ask(1);
+  clock.run(disk);
+  expect(server.size).toBe(1);
+  expect(clock.idle).toBe(false);
+  server.close();
+  ask(2);
+  clock.run(disk);
+  expect(server.size).toBe(0);
+  expect(clock.idle).toBe(true);
+  expect(answers).toEqual([
+    expect.objectContaining({ stream: 2, failure: expect.objectContaining({ code: "SHUTTING_DOWN" }) }),
+  ]);
 });

@@ -43,6 +43,7 @@ export class ReadServer {
   private readonly store: BlockStore;
   private readonly readings = new Map<string, Reading>();
   private timer: Timer | undefined;
+  private closed = false;
 
   constructor(link: BlockLink, store: BlockStore) {
     this.link = link;
@@ -68,13 +69,20 @@ export class ReadServer {
     return this.readings.size;
   }
 
+  /** Readers hear nothing more: the link is closed behind it. */
+  close(): void {
+    this.closed = true;
+    this.timer?.cancel();
+    this.readings.clear();
+  }
+
   private begin(from: NodeId, frame: FrameOf<"read">): void {
     const { stream, offset, length } = frame;
     const key = `${stream}/${from}`;
     if (this.readings.has(key)) return;
-    if (this.readings.size >= READERS_MAX) {
-      const failure = this.link.failure("OVERLOADED", `${READERS_MAX} readers are here`);
-      return this.link.send(from, { type: "close", stream, answer: true, failure });
+    const refusal = this.refusal();
+    if (refusal !== undefined) {
+      return this.link.send(from, { type: "close", stream, answer: true, failure: refusal });
     }
     const reading: Reading = {
       from,
@@ -126,6 +134,12 @@ export class ReadServer {
       if (isLast || content.length < first.wanted) return this.finish(reading, undefined);
     }
     this.serve(reading);
+  }
+
+  private refusal(): StreamFailure | undefined {
+    if (this.closed) return this.link.failure("SHUTTING_DOWN", "the node is stopping");
+    if (this.readings.size < READERS_MAX) return undefined;
+    return this.link.failure("OVERLOADED", `${READERS_MAX} readers are here`);
   }
 
   private isOpen(reading: Reading): boolean {
