@@ -182,6 +182,7 @@ async function open(
   ]);
   const { network, blocks, beats } = await openNetworks(options, local, containment, metrics, closers);
   const node = createNode({ ...options, furtherGroups }, kept, { ...local, network }, scripts);
+  closers.push(() => files?.close());
   const filesNode =
     blocks &&
     (await files?.open(

@@ -1,8 +1,18 @@
 /** Files of an engine inside this process, as a program uses them: through WebHDFS, at any of its nodes. */
-import { mkdtempSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
+import type { Worker } from "node:worker_threads";
 import { afterEach, expect, test } from "vitest";
 import { connectFiles } from "../../src/client/files/connect.ts";
 import type { Files } from "../../src/client/files/files.ts";
@@ -62,6 +72,44 @@ test("what a program wrote to files is there when the engine is started again", 
     files.close();
     await engine.close();
   }
+});
+
+test("large pieces are verified beside the event loop, damage in them too, and a closed engine leaves no thread behind", async () => {
+  const workers: Worker[] = [];
+  const checksummed = new Map<Worker, number>();
+  const begun = (worker: Worker): void => {
+    workers.push(worker);
+    worker.on("message", () => checksummed.set(worker, (checksummed.get(worker) ?? 0) + 1));
+  };
+  process.on("worker", begun);
+  closers.push(() => void process.off("worker", begun));
+  const data = scratch();
+  const { engine, files } = await engineOf({ data, nodes: 3 });
+  await until("all three to keep blocks", () => engine.nodes[0]?.status()?.files?.liveNodes === 3);
+  const large = randomBytes(5_000_000);
+  await files.writeFile("/large", large);
+  await until("each thread to verify a whole round", async () => {
+    for (const { httpUrl } of engine.nodes) {
+      const at = connectFiles(httpUrl.replace("http:", "webhdfs:"));
+      expect((await at.readFile("/large")).equals(large)).toBe(true);
+      at.close();
+    }
+    return workers.length === 3 && workers.every((worker) => (checksummed.get(worker) ?? 0) >= 5);
+  });
+  const replicas = readdirSync(data, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".block"))
+    .map((name) => join(data, name));
+  expect(replicas).toHaveLength(3);
+  const [damaged] = replicas as [string];
+  const file = openSync(damaged, "r+");
+  writeSync(file, Buffer.of((large[3_000_000] ?? 0) ^ 1), 0, 1, 3_000_000);
+  closeSync(file);
+  await until("the damaged replica to be replaced", async () => {
+    expect((await files.readFile("/large")).equals(large)).toBe(true);
+    return existsSync(damaged) && readFileSync(damaged).equals(large);
+  });
+  await engine.close();
+  expect(workers.map(({ threadId }) => threadId)).toEqual([-1, -1, -1]);
 });
 
 test("a node that is killed takes no file with it, and one that forgot everything gets its replicas again", async () => {

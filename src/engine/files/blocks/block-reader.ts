@@ -10,8 +10,8 @@ import type { BlockId, GenerationStamp } from "../namespace/model.ts";
 import type { BlockLink, FrameOf } from "./block-link.ts";
 import type { StreamFailure, StreamId } from "./protocol.ts";
 import { STREAM_SILENCE_MS } from "./protocol.ts";
-import { firstBadChunk } from "./replica-files.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
+import { firstBadChunk } from "./chunk-crc.ts";
 
 export interface BlockRange {
   readonly block: BlockId;

@@ -1,4 +1,6 @@
 /** CRC-32Cs of whole chunks, one after the other, as fast as they are to be had. */
+import type { Bytes } from "../../../runtime/bytes.ts";
+import { allocateBytes } from "../../../runtime/bytes.ts";
 import { crc32cPieces } from "../../../wire/crc32.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
 import { instantiate } from "../web-assembly-code.ts";
@@ -52,6 +54,22 @@ export function checksumChunks(
     }
   }
   if (at < to) crc32cPieces(bytes, at, to, CHUNK_BYTES, sums, out);
+}
+
+/** The first chunk whose checksum is another, if any. `content` begins with a chunk. */
+export function firstBadChunk(content: Bytes, checksums: Bytes): number | undefined {
+  const computed = allocateBytes(4 * Math.ceil(content.length / CHUNK_BYTES));
+  checksumChunks(content, 0, content.length, computed, 0);
+  return firstUnlike(computed, checksums);
+}
+
+/** The first chunk of which these rows of checksums say different things, if any. */
+export function firstUnlike(computed: Bytes, checksums: Bytes): number | undefined {
+  if (computed.equals(checksums)) return undefined;
+  for (let at = 0; at < computed.length; at += 4) {
+    if (!computed.subarray(at, at + 4).equals(checksums.subarray(at, at + 4))) return at / 4;
+  }
+  return computed.length / 4;
 }
 
 function createEngine(): Engine | undefined {

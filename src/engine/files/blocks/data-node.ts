@@ -115,6 +115,7 @@ export class DataNode {
     this.reporter.close();
     this.scrubTimer?.cancel();
     this.pipelines.close();
+    this.readers.close();
     this.store.close(done);
   }
 

@@ -18,6 +18,7 @@ import type {
 } from "./block-store.ts";
 import { CHUNK_BYTES, READ_BYTES } from "./block-store.ts";
 import { ChunkChecksums } from "./chunk-checksums.ts";
+import type { ChunkVerifier } from "./chunk-verifier.ts";
 import type { ReplicaFiles } from "./replica-files.ts";
 import {
   bigEndian,
@@ -46,6 +47,8 @@ export interface BlockStoreOptions {
   readonly reservedBytes?: number;
   /** Replicas that are kept as objects though nobody works on them (`stored-replicas.ts`). Default 256. */
   readonly awakeReplicas?: number;
+  /** Verifies large pieces of replicas. Default: that is done where they are read. */
+  readonly verifier?: ChunkVerifier;
 }
 
 const RESERVED_BYTES = 256 * 1024 * 1024;
@@ -60,8 +63,8 @@ export function openBlockStore(options: BlockStoreOptions, done: (store: BlockSt
 class DiskBlockStore extends ReplicaTable implements BlockStore {
   private readonly scrubber: Scrubber;
 
-  constructor({ disk, random, reservedBytes }: BlockStoreOptions, replicas: StoredReplicas) {
-    super(disk, reservedBytes ?? RESERVED_BYTES, replicas);
+  constructor({ disk, random, reservedBytes, verifier }: BlockStoreOptions, replicas: StoredReplicas) {
+    super(disk, reservedBytes ?? RESERVED_BYTES, replicas, verifier);
     this.scrubber = new Scrubber(this, random.float());
   }
 
@@ -134,7 +137,7 @@ class DiskBlockStore extends ReplicaTable implements BlockStore {
       }
       openFiles(this.disk, id, (openError, files) => {
         if (files === undefined) return over(unusable(id, `${openError?.message}`));
-        verifyAll(files, record, (fault) => {
+        verifyAll(files, record, this.verifier, (fault) => {
           if (fault !== undefined) {
             closeFiles(files);
             return over(this.damaged(replica, fault));
@@ -241,7 +244,7 @@ class DiskBlockStore extends ReplicaTable implements BlockStore {
     this.open.use(replica, (error, files, free) => {
       if (files === undefined) return done(unusable(id, `${error?.message}`));
       const wanted = Math.min(length, READ_BYTES, record.length - offset);
-      readVerified(files, record, offset, wanted, (fault, chunks) => {
+      readVerified(files, record, offset, wanted, this.verifier, (fault, chunks) => {
         free();
         if (replica.gone || replica.epoch !== epoch) return done(unusable(id, "it was changed meanwhile"));
         if (chunks === undefined) return done(this.damaged(replica, fault));

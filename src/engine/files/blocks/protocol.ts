@@ -48,7 +48,7 @@ export const PACKET_MAX_BYTES: number = 1 << 20;
 /** Bytes that a reader may be behind. */
 export const READ_WINDOW_BYTES: number = 4 * 1024 * 1024;
 /** Bytes of one `piece`, at most. */
-export const READ_PIECE_BYTES: number = 512 * 1024;
+export const READ_PIECE_BYTES: number = 1 << 20;
 /** A stream on which nothing comes for so long, though something is due, has failed. */
 export const STREAM_SILENCE_MS = 5_000;
 

@@ -1,9 +1,12 @@
-/** Serves replicas to other nodes: verified pieces, as many as the reader grants, each read when there is room for it. */
+/**
+ * Serves replicas to other nodes: verified pieces, as many as the reader grants, each read when there is room for it. While one is
+ * verified the next ones are read; they leave in their order.
+ */
 import { NO_BYTES } from "../../../runtime/bytes.ts";
 import type { NodeId, Timer } from "../../../runtime/world.ts";
 import type { BlockLink, FrameOf } from "./block-link.ts";
 import { failureOf } from "./block-link.ts";
-import type { BlockStore } from "./block-store.ts";
+import type { BlockStore, ReadPiece } from "./block-store.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
 import { md5OfChecksums } from "./file-checksum.ts";
 import type { StreamFailure, StreamId } from "./protocol.ts";
@@ -11,6 +14,8 @@ import { READ_PIECE_BYTES, READ_WINDOW_BYTES } from "./protocol.ts";
 
 /** Streams that are read at a time. */
 export const READERS_MAX = 256;
+/** Pieces of one reading that are read or verified at a time. */
+const UNDER_WAY_MAX = 3;
 /** A reader that grants nothing for so long is gone. */
 const READER_SILENCE_MS = 60_000;
 
@@ -18,11 +23,19 @@ interface Reading {
   readonly from: NodeId;
   readonly stream: StreamId;
   readonly frame: FrameOf<"read">;
+  /** What comes next is read from here. */
   at: number;
   readonly end: number;
   credit: number;
-  isBusy: boolean;
+  /** In their order; those behind the first may be there before it. */
+  readonly underWay: UnderWay[];
   heardMs: number;
+}
+
+interface UnderWay {
+  readonly wanted: number;
+  error: Error | undefined;
+  piece: ReadPiece | undefined;
 }
 
 export class ReadServer {
@@ -30,6 +43,7 @@ export class ReadServer {
   private readonly store: BlockStore;
   private readonly readings = new Map<string, Reading>();
   private timer: Timer | undefined;
+  private closed = false;
 
   constructor(link: BlockLink, store: BlockStore) {
     this.link = link;
@@ -55,46 +69,81 @@ export class ReadServer {
     return this.readings.size;
   }
 
+  /** Readers hear nothing more: the link is closed behind it. */
+  close(): void {
+    this.closed = true;
+    this.timer?.cancel();
+    this.readings.clear();
+  }
+
   private begin(from: NodeId, frame: FrameOf<"read">): void {
     const { stream, offset, length } = frame;
     const key = `${stream}/${from}`;
     if (this.readings.has(key)) return;
-    if (this.readings.size >= READERS_MAX) {
-      const failure = this.link.failure("OVERLOADED", `${READERS_MAX} readers are here`);
-      return this.link.send(from, { type: "close", stream, answer: true, failure });
+    const refusal = this.refusal();
+    if (refusal !== undefined) {
+      return this.link.send(from, { type: "close", stream, answer: true, failure: refusal });
     }
-    const reading = {
+    const reading: Reading = {
       from,
       stream,
       frame,
       at: Math.floor(offset / CHUNK_BYTES) * CHUNK_BYTES,
       end: Math.ceil((offset + length) / CHUNK_BYTES) * CHUNK_BYTES,
       credit: READ_WINDOW_BYTES,
-      isBusy: false,
+      underWay: [],
       heardMs: this.link.clock.monotonicMs(),
     };
     this.readings.set(key, reading);
+    if (reading.at >= reading.end) return this.finish(reading, undefined);
     this.serve(reading);
     this.watch();
   }
 
   private serve(reading: Reading): void {
-    const { from, stream, frame } = reading;
-    if (reading.isBusy || reading.credit <= 0) return;
-    reading.isBusy = true;
-    const wanted = Math.min(READ_PIECE_BYTES, reading.end - reading.at);
-    this.store.read(frame.block, frame.minStamp, reading.at, wanted, (error, piece) => {
-      reading.isBusy = false;
-      if (this.readings.get(`${stream}/${from}`) !== reading) return;
-      if (piece === undefined) return this.finish(reading, failureOf(error as Error, this.link.self));
-      const { offset, content, checksums } = piece.chunks;
+    const { frame, underWay } = reading;
+    // A refusal comes at once, and ends it.
+    while (this.isOpen(reading) && underWay.length < UNDER_WAY_MAX && reading.credit > 0) {
+      const { at } = reading;
+      if (at >= reading.end) return;
+      const wanted = Math.min(READ_PIECE_BYTES, reading.end - at);
+      const next: UnderWay = { wanted, error: undefined, piece: undefined };
+      underWay.push(next);
+      reading.at += wanted;
+      reading.credit -= wanted;
+      this.store.read(frame.block, frame.minStamp, at, wanted, (error, piece) => {
+        next.error = error;
+        next.piece = piece;
+        if (underWay[0] === next) this.send(reading);
+      });
+    }
+  }
+
+  /** Sends what is there of the first ones; one that failed, or is shorter than the replica should be, is the last. */
+  private send(reading: Reading): void {
+    const { from, stream, underWay } = reading;
+    while (this.isOpen(reading)) {
+      const [first] = underWay;
+      if (first === undefined || (first.piece === undefined && first.error === undefined)) break;
+      if (first.piece === undefined)
+        return this.finish(reading, failureOf(first.error as Error, this.link.self));
+      underWay.shift();
+      const { offset, content, checksums } = first.piece.chunks;
       if (content.length > 0) this.link.send(from, { type: "piece", stream, offset, checksums, content });
-      reading.at += content.length;
-      reading.credit -= content.length;
-      const isShort = content.length < wanted;
-      if (reading.at >= reading.end || isShort) return this.finish(reading, undefined);
-      this.serve(reading);
-    });
+      const isLast = underWay.length === 0 && reading.at >= reading.end;
+      if (isLast || content.length < first.wanted) return this.finish(reading, undefined);
+    }
+    this.serve(reading);
+  }
+
+  private refusal(): StreamFailure | undefined {
+    if (this.closed) return this.link.failure("SHUTTING_DOWN", "the node is stopping");
+    if (this.readings.size < READERS_MAX) return undefined;
+    return this.link.failure("OVERLOADED", `${READERS_MAX} readers are here`);
+  }
+
+  private isOpen(reading: Reading): boolean {
+    return this.readings.get(`${reading.stream}/${reading.from}`) === reading;
   }
 
   private finish({ from, stream }: Reading, failure: StreamFailure | undefined): void {
@@ -118,8 +167,8 @@ export class ReadServer {
     this.timer = this.link.clock.setTimer(1000, () => {
       this.timer = undefined;
       const nowMs = this.link.clock.monotonicMs();
-      for (const [key, { heardMs, isBusy }] of this.readings) {
-        if (!isBusy && nowMs - heardMs > READER_SILENCE_MS) this.readings.delete(key);
+      for (const [key, { heardMs, underWay }] of this.readings) {
+        if (underWay.length === 0 && nowMs - heardMs > READER_SILENCE_MS) this.readings.delete(key);
       }
       this.watch();
     });

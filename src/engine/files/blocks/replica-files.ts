@@ -9,7 +9,8 @@ import type { Disk, DiskCallback, DiskFile } from "../../../runtime/world.ts";
 import { crc32c } from "../../../wire/crc32.ts";
 import type { BlockId } from "../namespace/model.ts";
 import { CHUNK_BYTES, READ_BYTES } from "./block-store.ts";
-import { checksumChunks } from "./chunk-crc.ts";
+import { firstBadChunk } from "./chunk-crc.ts";
+import type { ChunkVerifier } from "./chunk-verifier.ts";
 import type { ReplicaRecord } from "./replica-record.ts";
 import { encodeRecord, fullChunks, recordPosition, sumPosition } from "./replica-record.ts";
 
@@ -148,16 +149,20 @@ export function both(
   second(each);
 }
 
-/** The chunks that hold [offset, offset + length) of the extent, verified. An error of the disk is met with a second try. */
+/**
+ * The chunks that hold [offset, offset + length) of the extent, verified: by the verifier where there is one that takes them. An
+ * error of the disk is met with a second try.
+ */
 export function readVerified(
   files: ReplicaFiles,
   extent: Extent,
   offset: number,
   length: number,
+  verifier: ChunkVerifier | undefined,
   done: (fault: ReadFault | undefined, chunks?: VerifiedChunks) => void,
 ): void {
-  readOnce(files, extent, offset, length, (fault, chunks) => {
-    if (fault?.type === "failed") readOnce(files, extent, offset, length, done);
+  readOnce(files, extent, offset, length, verifier, (fault, chunks) => {
+    if (fault?.type === "failed") readOnce(files, extent, offset, length, undefined, done);
     else done(fault, chunks);
   });
 }
@@ -167,6 +172,7 @@ function readOnce(
   extent: Extent,
   offset: number,
   length: number,
+  verifier: ChunkVerifier | undefined,
   done: (fault: ReadFault | undefined, chunks?: VerifiedChunks) => void,
 ): void {
   const from = fullChunks(Math.min(offset, extent.length)) * CHUNK_BYTES;
@@ -196,27 +202,23 @@ function readOnce(
         row = row.subarray(0, 4 * chunks);
       }
       const checksums = isTail ? concatBytes([row, bigEndian(extent.tailSum)]) : row;
-      const bad = firstBadChunk(content, checksums);
-      if (isWhole && bad === undefined) return done(undefined, { offset: from, content, checksums });
-      const at = from + (bad ?? fullChunks(content.length)) * CHUNK_BYTES;
-      done({
-        type: "damaged",
-        message: `the chunk at byte ${at} ${bad === undefined ? "is missing" : "does not fit its checksum"}`,
-        at,
+      const end = (verified: Bytes, bad: number | undefined): void => {
+        if (isWhole && bad === undefined)
+          return done(undefined, { offset: from, content: verified, checksums });
+        const at = from + (bad ?? fullChunks(verified.length)) * CHUNK_BYTES;
+        done({
+          type: "damaged",
+          message: `the chunk at byte ${at} ${bad === undefined ? "is missing" : "does not fit its checksum"}`,
+          at,
+        });
+      };
+      const isTaken = verifier?.verify(content, checksums, (verified, bad) => {
+        if (verified === undefined) readOnce(files, extent, offset, length, undefined, done);
+        else end(verified, bad);
       });
+      if (isTaken !== true) end(content, firstBadChunk(content, checksums));
     },
   );
-}
-
-/** The first chunk whose checksum is another, if any. `content` begins with a chunk. */
-export function firstBadChunk(content: Bytes, checksums: Bytes): number | undefined {
-  const computed = allocateBytes(4 * Math.ceil(content.length / CHUNK_BYTES));
-  checksumChunks(content, 0, content.length, computed, 0);
-  if (computed.equals(checksums)) return undefined;
-  for (let at = 0; at < computed.length; at += 4) {
-    if (!computed.subarray(at, at + 4).equals(checksums.subarray(at, at + 4))) return at / 4;
-  }
-  return computed.length / 4;
 }
 
 /** The extent cut to `length`: its last chunk is verified before a part of it gets a checksum of its own. */
@@ -229,7 +231,7 @@ export function cutExtent(
   if (length === extent.length) return done(undefined, { length, tailSum: extent.tailSum });
   if (length % CHUNK_BYTES === 0) return done(undefined, { length, tailSum: 0 });
   const from = fullChunks(length) * CHUNK_BYTES;
-  readVerified(files, extent, from, length - from, (fault, chunks) => {
+  readVerified(files, extent, from, length - from, undefined, (fault, chunks) => {
     if (chunks === undefined) return done(fault);
     done(undefined, { length, tailSum: crc32c(chunks.content.subarray(0, length - from)) });
   });
@@ -239,13 +241,14 @@ export function cutExtent(
 export function verifyAll(
   files: ReplicaFiles,
   extent: Extent,
+  verifier: ChunkVerifier | undefined,
   done: (fault: ReadFault | undefined) => void,
   from = 0,
 ): void {
   if (from >= extent.length) return done(undefined);
-  readVerified(files, extent, from, READ_BYTES, (fault) => {
+  readVerified(files, extent, from, READ_BYTES, verifier, (fault) => {
     if (fault !== undefined) done(fault);
-    else verifyAll(files, extent, done, from + READ_BYTES);
+    else verifyAll(files, extent, verifier, done, from + READ_BYTES);
   });
 }
 

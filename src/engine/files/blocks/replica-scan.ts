@@ -109,7 +109,7 @@ function newestWhole(
   const attempt = (at: number, first: ReadFault | undefined): void => {
     const record = records[at];
     if (record !== undefined) {
-      return verifyAll(files, record, (fault) => {
+      return verifyAll(files, record, undefined, (fault) => {
         if (fault === undefined) done(record);
         else attempt(at + 1, first ?? fault);
       });

@@ -5,6 +5,7 @@ import { QuorateError } from "../../../runtime/errors.ts";
 import type { Disk, DiskCallback } from "../../../runtime/world.ts";
 import type { BlockId } from "../namespace/model.ts";
 import type { Outcome, Replica, ReplicaDurability } from "./block-store.ts";
+import type { ChunkVerifier } from "./chunk-verifier.ts";
 import { OpenReplicas } from "./open-replicas.ts";
 import type { ReadFault, ReplicaFiles } from "./replica-files.ts";
 import {
@@ -34,16 +35,23 @@ export class ReplicaTable {
   readonly open: OpenReplicas;
   readonly reservedBytes: number;
   readonly replicas: StoredReplicas;
+  readonly verifier: ChunkVerifier | undefined;
   readonly listeners: ((replica: Replica | undefined, id: BlockId) => void)[] = [];
   /** Changes that wait for their turn. */
   private readonly turns = new Map<BlockId, (() => void)[]>();
   private admitted = 0;
   private closing: (() => void) | undefined;
 
-  constructor(disk: Disk, reservedBytes: number, replicas: StoredReplicas) {
+  constructor(
+    disk: Disk,
+    reservedBytes: number,
+    replicas: StoredReplicas,
+    verifier: ChunkVerifier | undefined,
+  ) {
     this.disk = disk;
     this.reservedBytes = reservedBytes;
     this.replicas = replicas;
+    this.verifier = verifier;
     this.open = new OpenReplicas(disk);
     replicas.isNeeded = (replica) => this.turns.has(replica.id) || this.open.has(replica);
   }

@@ -102,14 +102,22 @@ export class Scrubber {
           free();
           return done(undefined, to - offset);
         }
-        readVerified(files, record, at, Math.min(READ_BYTES, to - at), (fault, chunks) => {
-          if (replica.gone || replica.epoch !== epoch || chunks === undefined) {
-            free();
-            if (replica.gone || replica.epoch !== epoch) return done(unusable(replica.id, "it was changed"));
-            return done(this.table.damaged(replica, fault));
-          }
-          step(chunks.offset + Math.max(chunks.content.length, 1));
-        });
+        readVerified(
+          files,
+          record,
+          at,
+          Math.min(READ_BYTES, to - at),
+          this.table.verifier,
+          (fault, chunks) => {
+            if (replica.gone || replica.epoch !== epoch || chunks === undefined) {
+              free();
+              if (replica.gone || replica.epoch !== epoch)
+                return done(unusable(replica.id, "it was changed"));
+              return done(this.table.damaged(replica, fault));
+            }
+            step(chunks.offset + Math.max(chunks.content.length, 1));
+          },
+        );
       };
       step(offset);
     });
