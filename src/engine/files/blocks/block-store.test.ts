@@ -319,3 +319,34 @@ test("an unreadable sector is damage, one failed read is not", () => {
   expect(() => test.call((done) => test.store.read(1, 1, 0, 4096, done))).toThrow("EIO");
   expect(test.store.get(1)?.state).toBe("corrupt");
 });
+
+test("a store that was closed changes nothing any more: its directory may have been opened anew", () => {
+  const old = new TestStore();
+  const content = streamBytes(1, 0, 4096);
+  old.put(1, 1, content);
+  old.call<void>((done) => old.store.close(() => done(undefined, undefined)));
+  expect(() => old.call((done) => old.store.delete(1, done))).toThrow("stopping");
+  expect(() => old.call((done) => old.store.create(2, 1, "disk", done))).toThrow("stopping");
+  const next = new TestStore(old.disk.image());
+  expect(next.bytesOf(1).equals(content)).toBe(true);
+});
+
+test("readers that come at the same time share the files of a replica", () => {
+  const before = new TestStore();
+  const content = streamBytes(1, 0, 9000);
+  before.put(1, 1, content);
+  const test = new TestStore(before.disk.image());
+  let opened = 0;
+  const open = test.disk.open.bind(test.disk);
+  test.disk.open = (name, done) => {
+    opened++;
+    open(name, done);
+  };
+  const read: Bytes[] = [];
+  for (const from of [0, 3000, 6000]) {
+    test.store.read(1, 1, from, 3000, (_, piece) => read.push(piece!.bytes));
+  }
+  test.clock.run(test.disk);
+  expect(Buffer.concat(read).equals(content)).toBe(true);
+  expect(opened).toBe(2);
+});

@@ -42,12 +42,17 @@ export const VERIFY_MIN_BYTES: number = 256 * 1024;
 /** Pieces on their way at a time. */
 const PIECES_MAX = 8;
 const LOOK_MS = 1_000;
-/** A thread that gave nothing back for so many looks is dead. Looks, and not time: a process that was stopped did not look. */
-const SILENT_LOOKS_MAX = 5;
+/**
+ * A thread that keeps a piece for more looks is dead, or as good as that: readers wait five seconds. Looks, and not time: a
+ * process that was stopped did not look.
+ */
+const LOOKS_MAX = 2;
 
 interface Piece {
   readonly checksums: Bytes;
   readonly done: Verified;
+  /** That it was looked at. */
+  looks: number;
 }
 
 /** The thread begins with the first large piece, does not keep the process alive, and must be ended with `close`. */
@@ -58,7 +63,6 @@ export class ThreadVerifier implements ChunkVerifier {
   private worker: Worker | undefined;
   private isRunning = false;
   private isOver = false;
-  private silentLooks = 0;
   private timer: Timer | undefined;
 
   constructor(options: ThreadVerifierOptions) {
@@ -72,7 +76,7 @@ export class ThreadVerifier implements ChunkVerifier {
     if (this.worker === undefined) this.start();
     if (!this.isRunning || this.pieces.length >= PIECES_MAX) return false;
     this.worker?.postMessage(content.buffer, [content.buffer]);
-    this.pieces.push({ checksums, done });
+    this.pieces.push({ checksums, done, looks: 0 });
     this.watch();
     return true;
   }
@@ -106,7 +110,6 @@ export class ThreadVerifier implements ChunkVerifier {
   private onChecksummed({ content, checksums }: Checksummed): void {
     const piece = this.pieces.shift();
     if (piece === undefined) return;
-    this.silentLooks = 0;
     const bytes = viewBytes(new Uint8Array(content));
     const bad = firstUnlike(viewBytes(new Uint8Array(checksums)), piece.checksums);
     // Through the clock, as all that a node hears comes through a door of its world: one that failed is told nothing.
@@ -123,7 +126,8 @@ export class ThreadVerifier implements ChunkVerifier {
     if (this.timer !== undefined || this.pieces.length === 0) return;
     this.timer = this.options.clock.setTimer(LOOK_MS, () => {
       this.timer = undefined;
-      if (this.pieces.length > 0 && ++this.silentLooks > SILENT_LOOKS_MAX) return this.lose("it is silent");
+      for (const piece of this.pieces) piece.looks++;
+      if ((this.pieces[0]?.looks ?? 0) > LOOKS_MAX) return this.lose("it is silent");
       this.watch();
     });
   }

@@ -13,8 +13,13 @@ interface Opened {
   forgotten: boolean;
 }
 
+type Use = (error: Error | undefined, files: ReplicaFiles | undefined, free: () => void) => void;
+
 export class OpenReplicas {
   private readonly disk: Disk;
+  /** Who waits for files that are being opened. */
+  private readonly opening = new Map<StoredReplica, Use[]>();
+  private isClosed = false;
   /** In the order of their last use. */
   private readonly opened = new Map<StoredReplica, Opened>();
 
@@ -23,25 +28,30 @@ export class OpenReplicas {
   }
 
   /** Gives the files of a replica; `free` must be called once when they were used. */
-  use(
-    replica: StoredReplica,
-    done: (error: Error | undefined, files: ReplicaFiles | undefined, free: () => void) => void,
-  ): void {
+  use(replica: StoredReplica, done: Use): void {
     replica.readers++;
     const known = this.opened.get(replica);
     if (known !== undefined) {
       this.opened.delete(replica);
       this.opened.set(replica, known);
+      known.users++;
       return this.lend(replica, known, done);
     }
+    const others = this.opening.get(replica);
+    if (others !== undefined) return void others.push(done);
+    const waiting = [done];
+    this.opening.set(replica, waiting);
     openFiles(this.disk, replica.id, (error, files) => {
+      this.opening.delete(replica);
       if (files === undefined) {
-        replica.readers--;
-        return done(error, undefined, () => undefined);
+        replica.readers -= waiting.length;
+        for (const each of waiting) each(error, undefined, () => undefined);
+        return;
       }
-      const opened: Opened = { files, users: 0, forgotten: replica.gone || this.opened.has(replica) };
+      // All are counted before the first gets them, who may be through at once.
+      const opened: Opened = { files, users: waiting.length, forgotten: replica.gone || this.isClosed };
       if (!opened.forgotten) this.opened.set(replica, opened);
-      this.lend(replica, opened, done);
+      for (const each of waiting) this.lend(replica, opened, each);
       this.closeIdle();
     });
   }
@@ -60,16 +70,14 @@ export class OpenReplicas {
     if (opened.users === 0) closeFiles(opened.files);
   }
 
+  /** For good: what is being opened is closed after its use. */
   closeAll(): void {
+    this.isClosed = true;
     for (const replica of this.opened.keys()) this.forget(replica);
   }
 
-  private lend(
-    replica: StoredReplica,
-    opened: Opened,
-    done: (error: Error | undefined, files: ReplicaFiles | undefined, free: () => void) => void,
-  ): void {
-    opened.users++;
+  /** To one who is counted already. */
+  private lend(replica: StoredReplica, opened: Opened, done: Use): void {
     done(undefined, opened.files, () => {
       opened.users--;
       replica.readers--;

@@ -41,6 +41,8 @@ export class ReplicaTable {
   private readonly turns = new Map<BlockId, (() => void)[]>();
   private admitted = 0;
   private closing: (() => void) | undefined;
+  /** For good: what comes late must not touch files that the next one to open the directory has. */
+  private isClosed = false;
 
   constructor(
     disk: Disk,
@@ -58,6 +60,7 @@ export class ReplicaTable {
 
   /** Waits for what is under way; writers fail. */
   close(done: () => void): void {
+    this.isClosed = true;
     this.closing = done;
     for (const { writer } of this.replicas.awake()) writer?.release();
     this.closeWhenIdle();
@@ -158,7 +161,7 @@ export class ReplicaTable {
   }
 
   inTurn<T>(id: BlockId, done: Outcome<T>, run: (over: Outcome<T>) => void): void {
-    if (this.closing !== undefined) return done(new QuorateError("SHUTTING_DOWN", "the node is stopping"));
+    if (this.isClosed) return done(new QuorateError("SHUTTING_DOWN", "the node is stopping"));
     const start = (): void => {
       let isOver = false;
       run((error, value) => {
