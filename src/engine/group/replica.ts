@@ -233,8 +233,8 @@ export class Replica<Command, Reply, Message> {
   }
 
   /**
-   * Takes a snapshot now. `done` comes when it is durable; with DIVERGED, DISK_FULL or
-   * SHUTTING_DOWN when there is none. None may be under way.
+   * Asks for a snapshot, which is taken at the end of the turn, between entries. `done` comes when it, or a later one, is durable;
+   * with DIVERGED, DISK_FULL or SHUTTING_DOWN when there is none. None may be under way.
    */
   saveSnapshot(done: SaveDone): void {
     if (this.stopped) return done(new QuorateError("SHUTTING_DOWN", "this node is stopping"));
