@@ -76,16 +76,54 @@ function signed(value: number): Code {
   }
 }
 
+const MEMORY_MODULE = "env";
+const MEMORY_NAME = "memory";
+const PAGES_MAX = 65_536;
+/** Content of section 2, for a module that works on a shared memory from outside, whatever its size. */
+export const IMPORTED_MEMORY: Code = code(
+  [1],
+  text(MEMORY_MODULE),
+  text(MEMORY_NAME),
+  [0x02, 0x03],
+  unsigned(1),
+  unsigned(PAGES_MAX),
+);
+
+/** Memory that several threads, and modules on them, work on. */
+export interface SharedMemory {
+  readonly buffer: ArrayBufferLike;
+}
+
 /** WebAssembly as far as it is used here; neither the language's types nor those of Node.js 20 name it. */
 interface WebAssemblyApi {
   validate(bytes: Uint8Array): boolean;
   readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: object };
+  readonly Instance: new (module: object, imports?: object) => { readonly exports: object };
+  readonly Memory: new (limits: {
+    readonly initial: number;
+    readonly maximum: number;
+    readonly shared: true;
+  }) => SharedMemory;
 }
 
+const api = (globalThis as { readonly WebAssembly?: WebAssemblyApi }).WebAssembly;
+
 /** What the module exports. Undefined where WebAssembly, or its vector instructions, are missing. */
-export function instantiate<Exports extends object>(bytes: Uint8Array): Exports | undefined {
-  const api = (globalThis as { readonly WebAssembly?: WebAssemblyApi }).WebAssembly;
+export function instantiate<Exports extends object>(
+  bytes: Uint8Array,
+  memory?: SharedMemory,
+): Exports | undefined {
   if (api?.validate(bytes) !== true) return undefined;
-  return new api.Instance(new api.Module(bytes)).exports as Exports;
+  const imports = { [MEMORY_MODULE]: { [MEMORY_NAME]: memory } };
+  return new api.Instance(new api.Module(bytes), imports).exports as Exports;
+}
+
+/** At least so many bytes, zeros, that take room when they are used. Undefined where WebAssembly is missing, or the room. */
+export function createSharedMemory(minBytes: number): SharedMemory | undefined {
+  const pages = Math.ceil(minBytes / PAGE_BYTES);
+  try {
+    return api === undefined ? undefined : new api.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch {
+    return undefined;
+  }
 }

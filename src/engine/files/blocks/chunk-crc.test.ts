@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { crc32c, crc32cPieces } from "../../../wire/crc32.ts";
-import { checksumChunks, usesVectors } from "./chunk-crc.ts";
+import type { SharedMemory } from "../web-assembly-code.ts";
+import { createSharedMemory } from "../web-assembly-code.ts";
+import { checksumChunks, ChunkEngine, ENGINE_BYTES, usesVectors } from "./chunk-crc.ts";
 import { FOLDS } from "./crc32c-module.ts";
 
 /** x^exponent modulo Castagnoli's polynomial, its highest coefficient in the highest bit. */
@@ -35,6 +37,24 @@ test("chunks have the checksums that each has alone, wherever they lie and howev
     ),
     { numRuns: 60 },
   );
+});
+
+test("what lies in the memory itself is counted there, and stays as it is", () => {
+  const memory = createSharedMemory(ENGINE_BYTES + 200_000) as SharedMemory;
+  const engine = ChunkEngine.on(memory) as ChunkEngine;
+  for (const length of [0, 1, 511, 512, 8_192, 8_193, 100_000]) {
+    const from = ENGINE_BYTES + 512;
+    const bytes = Buffer.from(
+      Array.from({ length }, (_, at) => Math.imul(at + length, 2_654_435_761) >>> 24),
+    );
+    engine.bytes.set(bytes, from);
+    engine.checksum(from, from + length, ENGINE_BYTES + 150_000);
+    const sums = Buffer.alloc(4 * Math.ceil(length / 512));
+    crc32cPieces(bytes, 0, length, 512, sums, 0);
+    const counted = engine.bytes.slice(ENGINE_BYTES + 150_000, ENGINE_BYTES + 150_000 + sums.length);
+    expect(sums.equals(counted)).toBe(true);
+    expect(bytes.equals(engine.bytes.slice(from, from + length))).toBe(true);
+  }
 });
 
 test("every engine that this runs on takes the module, so that the checksums do not silently become slow", () => {

@@ -3,24 +3,51 @@ import type { Bytes } from "../../../runtime/bytes.ts";
 import { allocateBytes } from "../../../runtime/bytes.ts";
 import { crc32cPieces } from "../../../wire/crc32.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
-import { instantiate } from "../web-assembly-code.ts";
-import { chunkTables, crc32cModule, TABLES_BYTES } from "./crc32c-module.ts";
+import type { SharedMemory } from "../web-assembly-code.ts";
+import { createSharedMemory, instantiate } from "../web-assembly-code.ts";
+import { chunkTables, crc32cModule } from "./crc32c-module.ts";
 
 /** Chunks that the module takes at a time. */
 const GROUP_CHUNKS = 16;
-/** Bytes that go through its memory at a time: little enough to stay near the processor. */
+const GROUP_BYTES = GROUP_CHUNKS * CHUNK_BYTES;
+/** Bytes that are copied to where the module finds them, at a time: little enough to stay near the processor. */
 const SLICE_BYTES = 128 * 1024;
-const OUT = TABLES_BYTES + SLICE_BYTES;
 
-interface ModuleExports {
-  readonly memory: { readonly buffer: ArrayBuffer };
-  readonly checksum: (data: number, groups: number, out: number) => void;
+/** The first bytes of a memory belong to the engine that works on it. */
+export const ENGINE_BYTES: number = 16 * 1024;
+
+/** Checksums of what lies in one memory. */
+export class ChunkEngine {
+  readonly bytes: Uint8Array;
+  private readonly module: (data: number, groups: number, out: number) => void;
+
+  private constructor(bytes: Uint8Array, module: ChunkEngine["module"]) {
+    this.bytes = bytes;
+    this.module = module;
+  }
+
+  /** Undefined where there are no vectors. */
+  static on(memory: SharedMemory): ChunkEngine | undefined {
+    const exports = instantiate<{ readonly checksum: ChunkEngine["module"] }>(
+      crc32cModule(CHUNK_BYTES),
+      memory,
+    );
+    if (exports === undefined) return undefined;
+    const bytes = new Uint8Array(memory.buffer);
+    bytes.set(chunkTables());
+    return new ChunkEngine(bytes, exports.checksum);
+  }
+
+  /** The checksums of the chunks of [from, to), big-endian, at `out`. The last chunk may be short. */
+  checksum(from: number, to: number, out: number): void {
+    const groups = Math.floor((to - from) / GROUP_BYTES);
+    this.module(from, groups, out);
+    const at = from + groups * GROUP_BYTES;
+    if (at < to) crc32cPieces(this.bytes, at, to, CHUNK_BYTES, this.bytes, out + 4 * groups * GROUP_CHUNKS);
+  }
 }
 
-interface Engine extends Pick<ModuleExports, "checksum"> {
-  readonly memory: Uint8Array;
-}
-
+const OUT = ENGINE_BYTES + SLICE_BYTES;
 const engine = createEngine();
 
 /** False: JavaScript does it all, at a quarter of the speed. */
@@ -40,15 +67,14 @@ export function checksumChunks(
   let at = from;
   let out = sumsFrom;
   if (engine !== undefined) {
-    const { memory } = engine;
     for (;;) {
-      const groups = Math.floor(Math.min(SLICE_BYTES, to - at) / (GROUP_CHUNKS * CHUNK_BYTES));
+      const groups = Math.floor(Math.min(SLICE_BYTES, to - at) / GROUP_BYTES);
       if (groups === 0) break;
-      const size = groups * GROUP_CHUNKS * CHUNK_BYTES;
+      const size = groups * GROUP_BYTES;
       const sumsSize = 4 * groups * GROUP_CHUNKS;
-      memory.set(bytes.subarray(at, at + size), TABLES_BYTES);
-      engine.checksum(TABLES_BYTES, groups, OUT);
-      sums.set(memory.subarray(OUT, OUT + sumsSize), out);
+      engine.bytes.set(bytes.subarray(at, at + size), ENGINE_BYTES);
+      engine.checksum(ENGINE_BYTES, ENGINE_BYTES + size, OUT);
+      sums.set(engine.bytes.subarray(OUT, OUT + sumsSize), out);
       at += size;
       out += sumsSize;
     }
@@ -72,11 +98,7 @@ export function firstUnlike(computed: Bytes, checksums: Bytes): number | undefin
   return computed.length / 4;
 }
 
-function createEngine(): Engine | undefined {
-  const module = crc32cModule(CHUNK_BYTES, OUT + (SLICE_BYTES / CHUNK_BYTES) * 4);
-  const exports = instantiate<ModuleExports>(module);
-  if (exports === undefined) return undefined;
-  const memory = new Uint8Array(exports.memory.buffer);
-  memory.set(chunkTables());
-  return { memory, checksum: exports.checksum };
+function createEngine(): ChunkEngine | undefined {
+  const memory = createSharedMemory(OUT + (SLICE_BYTES / CHUNK_BYTES) * 4);
+  return memory === undefined ? undefined : ChunkEngine.on(memory);
 }

@@ -35,11 +35,11 @@ import {
   I32_IS_ZERO,
   I32_LESS,
   I32_SUB,
+  IMPORTED_MEMORY,
   LANES,
   load,
   LOOP,
   MODULE,
-  PAGE_BYTES,
   section,
   set,
   shuffle,
@@ -56,7 +56,7 @@ import {
   V128_XOR,
 } from "../web-assembly-code.ts";
 
-/** Where in its memory the module finds the tables; `chunkTables` makes them. */
+/** How long the tables at the beginning of the module's memory are; `chunkTables` makes them. */
 export const TABLES_BYTES: number = 8 * 16;
 
 const POLYNOMIAL = 0x82f6_3b78;
@@ -104,7 +104,7 @@ const DATA = 0;
 const GROUPS = 1;
 const OUT = 2;
 const OFFSET = 3;
-const LAST = 4;
+const SOURCE = 4;
 const VECTORS = 5;
 const tableOf = (k: number): number => VECTORS + k;
 const crcOf = (k: number): number => VECTORS + 8 + k;
@@ -171,9 +171,9 @@ function store16(): Code {
   );
 }
 
-/** The vector at `at` of the chunk at OFFSET, and all that is moved there from in front of it. */
+/** The vector at `at` of the chunk at SOURCE and all that is moved there from in front of it, to the room at OFFSET. */
 function folded(at: number): Code {
-  const parts: Code[] = [get(OFFSET), get(OFFSET), load(at)];
+  const parts: Code[] = [get(OFFSET), get(SOURCE), load(at)];
   if (at === 0) parts.push(constant(EACH_LANE.map((byte) => (byte < 4 ? 0xff : 0))), V128_XOR);
   for (const { from, to, distances } of FOLDS) {
     for (const distance of distances) {
@@ -193,15 +193,17 @@ function loadBehind(offset: number): readonly Code[] {
 }
 
 /**
- * Sixteen chunks at DATA, so that the checksum of what is behind FOLDED_BYTES, begun with 0, is that of the whole chunk. A vector
+ * Sixteen chunks at DATA, folded in the room behind the tables, so that the checksum of what is behind FOLDED_BYTES, begun with 0, is that of the whole chunk. A vector
  * of each chunk before the next one of any: else they would wait for each other's stores.
  */
 function fold(chunkBytes: number): Code {
   const vectors = Array.from({ length: chunkBytes / LANES }, (_, k) =>
     code(
-      code(get(DATA), tee(OFFSET), i32(LANES * chunkBytes), I32_ADD, set(LAST)),
-      code(LOOP, folded(LANES * k), get(OFFSET), i32(chunkBytes), I32_ADD, tee(OFFSET)),
-      code(get(LAST), I32_LESS, branchIf(0), END),
+      code(get(DATA), set(SOURCE), i32(TABLES_BYTES), set(OFFSET)),
+      code(LOOP, folded(LANES * k)),
+      code(get(SOURCE), i32(chunkBytes), I32_ADD, set(SOURCE)),
+      code(get(OFFSET), i32(chunkBytes), I32_ADD, tee(OFFSET)),
+      code(i32(TABLES_BYTES + LANES * chunkBytes), I32_LESS, branchIf(0), END),
     ),
   );
   return code(...vectors);
@@ -211,9 +213,7 @@ function program(chunkBytes: number): Code {
   const { transpose, columns } = transposed();
   const tables = EACH_TABLE.map((k) => code(i32(0), load(LANES * k), set(tableOf(k))));
   const begin = EACH_BYTE.map((k) => code(splat(0), set(crcOf(k))));
-  const rows = EACH_LANE.map((k) =>
-    code(get(DATA), get(OFFSET), I32_ADD, load(chunkBytes * k), set(rowOf(k))),
-  );
+  const rows = EACH_LANE.map((k) => code(get(OFFSET), load(TABLES_BYTES + chunkBytes * k), set(rowOf(k))));
   const advance = (local: number, amount: number): Code => code(get(local), i32(amount), I32_ADD, set(local));
   return code(
     ...tables,
@@ -232,19 +232,19 @@ function program(chunkBytes: number): Code {
 }
 
 /**
- * A module that exports `memory`, and `checksum(data, groups, out)`: the checksums of 16 * groups chunks at `data`,
- * written to `out`. It finds `chunkTables` at 0. `chunkBytes` is that of the module, a multiple of 16.
+ * A module that works on a shared memory which it is given, and exports `checksum(data, groups, out)`: the checksums of
+ * 16 * groups chunks at `data`, which stay as they are, written to `out`. It finds `chunkTables` at 0, and folds in the room
+ * behind them, 16 chunks long. `chunkBytes` is that of the module, a multiple of 16.
  */
-export function crc32cModule(chunkBytes: number, memoryBytes: number): Uint8Array<ArrayBuffer> {
+export function crc32cModule(chunkBytes: number): Uint8Array<ArrayBuffer> {
   const body = code([2, 2, I32], unsigned(VECTOR_COUNT), [V128], program(chunkBytes), END);
-  const pages = Math.ceil(memoryBytes / PAGE_BYTES);
   return Uint8Array.from(
     code(
       MODULE,
       section(1, [1, 0x60, 3, I32, I32, I32, 0]),
+      section(2, IMPORTED_MEMORY),
       section(3, [1, 0]),
-      section(5, code([1, 0x00], unsigned(pages))),
-      section(7, code([2], text("memory"), [2, 0], text("checksum"), [0, 0])),
+      section(7, code([1], text("checksum"), [0, 0])),
       section(10, code([1], sized(body))),
     ),
   );

@@ -24,3 +24,16 @@ export function drained(response: ServerResponse): Promise<void> {
     response.on("close", done);
   });
 }
+
+/** Resolves when the bytes have left this process, and are nobody's but its own again, or the client has gone. */
+export function written(response: ServerResponse, bytes: Uint8Array): Promise<void> {
+  if (response.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off("close", done);
+      resolve();
+    };
+    response.on("close", done);
+    response.write(bytes, done);
+  });
+}

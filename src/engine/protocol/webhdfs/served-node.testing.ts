@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { createLocalHub } from "../../../runtime/node/local-network.ts";
 import { openNodeDisk } from "../../../runtime/node/disk.ts";
 import { openLocalWorld } from "../../../runtime/node/world.ts";
+import type { PieceReader } from "../../files/blocks/piece-reader.ts";
 import type { NamespaceSettings } from "../../files/namespace/model.ts";
 import type { FilesNode } from "../../files/node/files-node.ts";
 import { openFilesNode } from "../../files/node/files-node.ts";
@@ -23,7 +24,10 @@ export interface ServedNode {
   close(): Promise<void>;
 }
 
-export async function serveNode(settings: Partial<NamespaceSettings> = {}): Promise<ServedNode> {
+export async function serveNode(
+  settings: Partial<NamespaceSettings> = {},
+  reader?: PieceReader,
+): Promise<ServedNode> {
   const directory = await mkdtemp(join(tmpdir(), "quorate-blocks-"));
   const server = createServer({ maxHeaderSize: 64 * 1024 });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -39,6 +43,7 @@ export async function serveNode(settings: Partial<NamespaceSettings> = {}): Prom
         address: () => address,
         reservedBytes: 0,
         settings: { replication: 1, ...settings },
+        ...(reader === undefined ? {} : { reader }),
       },
       resolve,
     );

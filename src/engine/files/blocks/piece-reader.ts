@@ -1,0 +1,300 @@
+/**
+ * Large pieces of replicas are read, and their checksums counted, by a thread of their own: it does both to a part that is still
+ * near its processor, in memory that all threads share, and nothing is allocated. What a caller is to keep is copied there. All
+ * else is read through the disk's door and verified by the caller: small pieces, what is too much at a time, and everything while
+ * the thread does not answer.
+ */
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import type { Bytes } from "../../../runtime/bytes.ts";
+import { viewBytes } from "../../../runtime/bytes.ts";
+import type { Clock, Descriptor, DiskFile, Logger, Timer } from "../../../runtime/world.ts";
+import type { SharedMemory } from "../web-assembly-code.ts";
+import { createSharedMemory } from "../web-assembly-code.ts";
+import { CHUNK_BYTES, READ_BYTES } from "./block-store.ts";
+import { ENGINE_BYTES, usesVectors } from "./chunk-crc.ts";
+
+/** A part of a file. */
+export interface FilePart {
+  readonly file: DiskFile;
+  readonly position: number;
+  readonly length: number;
+}
+
+/** Both parts as they are in their files: shorter at the end of one. */
+export interface CountedPiece {
+  readonly content: Bytes;
+  /** What the file of checksums says. */
+  readonly checksums: Bytes;
+  /** What the content says, big-endian; only until the callback returns. Undefined: nobody counted. */
+  readonly computed: Bytes | undefined;
+  /** Where it is lent: its memory is used again after this call. Undefined: it has memory of its own. */
+  readonly free: (() => void) | undefined;
+}
+
+export interface PieceReader {
+  /**
+   * Reads content that begins with a chunk, at most READ_BYTES of it, and its checksums. False: it is not taken. True: `done`
+   * comes later, of several in the order of the calls; with undefined when it has to be read in another way. A piece that may be
+   * lent need not be: there is only so much memory.
+   */
+  read(content: FilePart, checksums: FilePart, mayLend: boolean, done: PieceRead): boolean;
+}
+
+export type PieceRead = (piece: CountedPiece | undefined) => void;
+
+export interface ThreadPieceReaderOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Default `startReaderThread`. */
+  readonly start?: (memory: SharedMemory) => Worker;
+}
+
+/** `length` bytes of a file from `position` on, and where in the memory they belong. */
+export interface PartOrder {
+  readonly descriptor: number;
+  readonly position: number;
+  readonly length: number;
+  readonly at: number;
+}
+
+/** To the thread. */
+export interface ReadOrder {
+  readonly content: PartOrder;
+  readonly checksums: PartOrder;
+  readonly computedAt: number;
+  /** Content and checksums are asked for in memory of their own, one behind the other. */
+  readonly copies: boolean;
+}
+
+/** From the thread, in the order of the orders: how much there was. */
+export interface ReadAnswer {
+  readonly contentBytes: number;
+  readonly checksumsBytes: number;
+  readonly copy: ArrayBuffer | undefined;
+  readonly error: string | undefined;
+}
+
+/** Below, the way there and back costs more than it saves. */
+export const READ_ASIDE_MIN_BYTES: number = 256 * 1024;
+/** Pieces on their way at a time. */
+const PIECES_MAX = 8;
+/** Rooms of the shared memory; a processor has those at hand that were used last. */
+const ROOMS = 20;
+/** The others are for pieces that are copied: readers that are slow must not take the thread from all. */
+export const LENT_MAX = 14;
+const CHECKSUMS_BYTES = (READ_BYTES / CHUNK_BYTES) * 4;
+/** Content, its checksums in the file, and those that were counted. */
+const ROOM_BYTES = READ_BYTES + 2 * CHECKSUMS_BYTES;
+
+const LOOK_MS = 1_000;
+/**
+ * A thread that keeps a piece for more looks hangs: readers wait five seconds. Looks, and not time: a process that was stopped
+ * did not look.
+ */
+const LOOKS_MAX = 2;
+/** A thread that hangs in a call of the system ends with it. */
+const END_MS = 2_000;
+
+interface Piece {
+  readonly room: number;
+  readonly isLent: boolean;
+  readonly descriptors: readonly Descriptor[];
+  readonly done: PieceRead;
+  isGivenUp: boolean;
+}
+
+/** The thread begins with the first large piece, does not keep the process alive, and must be ended with `close`. */
+export class ThreadPieceReader implements PieceReader {
+  private readonly options: ThreadPieceReaderOptions;
+  /** In the order in which they come back. */
+  private readonly pieces: Piece[] = [];
+  /** Those used last at the end. */
+  private readonly freeRooms: number[] = Array.from({ length: ROOMS }, (_, room) => ROOMS - 1 - room);
+  private lent = 0;
+  private memory: SharedMemory | undefined;
+  private worker: Worker | undefined;
+  private isRunning = false;
+  private isOver = !usesVectors;
+  private timer: Timer | undefined;
+  /** That the first piece was looked at. */
+  private looks = 0;
+
+  constructor(options: ThreadPieceReaderOptions) {
+    this.options = options;
+  }
+
+  read(content: FilePart, checksums: FilePart, mayLend: boolean, done: PieceRead): boolean {
+    const { length } = content;
+    if (this.isOver || length < READ_ASIDE_MIN_BYTES || length > READ_BYTES) return false;
+    if (content.file.descriptor === undefined) return false;
+    if (this.worker === undefined) this.start();
+    const isReady = this.isRunning && this.pieces[0]?.isGivenUp !== true && this.pieces.length < PIECES_MAX;
+    const room = isReady ? this.freeRooms.at(-1) : undefined;
+    if (room === undefined) return false;
+    const descriptors = held([content.file, checksums.file]);
+    if (descriptors === undefined) return false;
+    this.freeRooms.pop();
+    const isLent = mayLend && this.lent < LENT_MAX;
+    if (isLent) this.lent++;
+    const at = ENGINE_BYTES + room * ROOM_BYTES;
+    const part = (of: FilePart, index: number, offset: number): PartOrder => ({
+      descriptor: descriptors[index]?.number ?? -1,
+      position: of.position,
+      length: of.length,
+      at: at + offset,
+    });
+    const order: ReadOrder = {
+      content: part(content, 0, 0),
+      checksums: part(checksums, 1, READ_BYTES),
+      computedAt: at + READ_BYTES + CHECKSUMS_BYTES,
+      copies: !isLent,
+    };
+    this.worker?.postMessage(order);
+    this.pieces.push({ room, isLent, descriptors, done, isGivenUp: false });
+    this.watch();
+    return true;
+  }
+
+  /** Resolves when the thread has ended, or hangs. What it still had is lost. */
+  async close(): Promise<void> {
+    this.isOver = true;
+    this.isRunning = false;
+    this.timer?.cancel();
+    const pieces = this.pieces.splice(0);
+    for (const piece of pieces) this.giveUp(piece);
+    const { worker } = this;
+    if (worker === undefined) return;
+    // Until then it may read from them.
+    const ended = worker.terminate().then(() => {
+      for (const { descriptors } of pieces) for (const each of descriptors) each.free();
+    });
+    let timer: Timer | undefined;
+    const waited = new Promise<void>((resolve) => {
+      timer = this.options.clock.setTimer(END_MS, resolve);
+    });
+    await Promise.race([ended, waited]);
+    timer?.cancel();
+  }
+
+  /** Until it runs, nobody waits for it. */
+  private start(): void {
+    this.memory = createSharedMemory(ENGINE_BYTES + ROOMS * ROOM_BYTES);
+    if (this.memory === undefined) return this.lose("there is no memory for it");
+    let worker: Worker;
+    try {
+      worker = (this.options.start ?? startReaderThread)(this.memory);
+    } catch (error) {
+      return this.lose(error instanceof Error ? error.message : String(error));
+    }
+    this.worker = worker;
+    worker.unref();
+    worker.on("online", () => (this.isRunning = !this.isOver));
+    worker.on("message", (answer: ReadAnswer) => this.onAnswer(answer));
+    worker.on("messageerror", (error) => this.lose(error.message));
+    worker.on("error", (error) => this.lose(error.message));
+    worker.on("exit", (code) => this.lose(`it ended with code ${code}`));
+  }
+
+  private onAnswer(answer: ReadAnswer): void {
+    const piece = this.pieces.shift();
+    if (piece === undefined) return;
+    this.looks = 0;
+    for (const each of piece.descriptors) each.free();
+    if (piece.isGivenUp) return this.free(piece);
+    // Through the clock, as all that a node hears comes through a door of its world: one that failed is told nothing.
+    this.options.clock.endOfTurn(() => this.deliver(piece, answer));
+  }
+
+  private deliver(piece: Piece, { contentBytes, checksumsBytes, copy, error }: ReadAnswer): void {
+    const { isLent, done } = piece;
+    if (error !== undefined || this.memory === undefined) {
+      this.free(piece);
+      return done(undefined);
+    }
+    const shared = this.memory.buffer as ArrayBuffer;
+    const room = ENGINE_BYTES + piece.room * ROOM_BYTES;
+    const computedAt = room + READ_BYTES + CHECKSUMS_BYTES;
+    const computed = view(shared, computedAt, Math.ceil(contentBytes / CHUNK_BYTES) * 4);
+    if (!isLent) {
+      const own = copy as ArrayBuffer;
+      const content = view(own, 0, contentBytes);
+      done({ content, checksums: view(own, contentBytes, checksumsBytes), computed, free: undefined });
+      return this.free(piece);
+    }
+    let isFree = false;
+    const free = (): void => {
+      if (!isFree) this.free(piece);
+      isFree = true;
+    };
+    const checksums = view(shared, room + READ_BYTES, checksumsBytes);
+    done({ content: view(shared, room, contentBytes), checksums, computed, free });
+  }
+
+  private free({ room, isLent }: Piece): void {
+    this.freeRooms.push(room);
+    if (isLent) this.lent--;
+  }
+
+  /** Its room is the thread's until it answers. */
+  private giveUp(piece: Piece): void {
+    if (piece.isGivenUp) return;
+    piece.isGivenUp = true;
+    this.options.clock.endOfTurn(() => piece.done(undefined));
+  }
+
+  private lose(error: string): void {
+    if (this.isOver) return;
+    this.options.logger.log("warn", "blocks.reader-thread-lost", { error });
+    void this.close();
+  }
+
+  private watch(): void {
+    if (this.timer !== undefined || this.pieces.every(({ isGivenUp }) => isGivenUp)) return;
+    this.timer = this.options.clock.setTimer(LOOK_MS, () => {
+      this.timer = undefined;
+      if (++this.looks > LOOKS_MAX && this.pieces.length > 0) {
+        this.options.logger.log("warn", "blocks.reader-thread-silent", { pieces: this.pieces.length });
+        for (const piece of this.pieces) this.giveUp(piece);
+      }
+      this.watch();
+    });
+  }
+}
+
+/** All of them, or none. */
+function held(files: readonly DiskFile[]): readonly Descriptor[] | undefined {
+  const descriptors: Descriptor[] = [];
+  for (const file of files) {
+    const descriptor = file.descriptor?.();
+    if (descriptor !== undefined) descriptors.push(descriptor);
+  }
+  if (descriptors.length === files.length) return descriptors;
+  for (const each of descriptors) each.free();
+  return undefined;
+}
+
+function view(memory: ArrayBuffer, offset: number, length: number): Bytes {
+  return viewBytes(new Uint8Array(memory, offset, length));
+}
+
+/** Beside this file; where this file is run as a source, the compiled one. */
+const THREAD = fileURLToPath(
+  new URL(
+    import.meta.url.endsWith(".ts")
+      ? "../../../../dist/engine/files/blocks/piece-reader-thread.js"
+      : "./piece-reader-thread.js",
+    import.meta.url,
+  ),
+);
+
+/** Has no part in how the process was started, nor in its environment; the pieces do not count as its memory. */
+export function startReaderThread(memory: SharedMemory): Worker {
+  return new Worker(THREAD, {
+    name: "quorate-reader",
+    workerData: memory,
+    env: {},
+    execArgv: [],
+    resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2, codeRangeSizeMb: 8 },
+  });
+}
