@@ -1,53 +1,138 @@
 /** CRC-32Cs of whole chunks, one after the other, as fast as they are to be had. */
 import type { Bytes } from "../../../runtime/bytes.ts";
-import { allocateBytes } from "../../../runtime/bytes.ts";
-import { crc32cPieces } from "../../../wire/crc32.ts";
-import { CHUNK_BYTES } from "./block-store.ts";
+import { allocateBytes, zeroBytes } from "../../../runtime/bytes.ts";
+import { crc32c, crc32cPieces } from "../../../wire/crc32.ts";
 import type { SharedMemory } from "../web-assembly-code.ts";
-import { createSharedMemory, instantiate } from "../web-assembly-code.ts";
-import { chunkTables, crc32cModule } from "./crc32c-module.ts";
+import { createSharedMemory, instantiate, LANES } from "../web-assembly-code.ts";
+import { CHUNK_BYTES } from "./block-store.ts";
+import { GROUP_CHUNKS, GROUPS, overlayBytes, overlayModule } from "./chunk-overlay-module.ts";
+import { chunkTables, crc32cModule, POLYNOMIAL, TABLES_BYTES } from "./crc32c-module.ts";
 
-/** Chunks that the module takes at a time. */
-const GROUP_CHUNKS = 16;
-const GROUP_BYTES = GROUP_CHUNKS * CHUNK_BYTES;
-/** Bytes that are copied to where the module finds them, at a time: little enough to stay near the processor. */
-const SLICE_BYTES = 128 * 1024;
+const CHECKSUM_BYTES = 4;
+/** Chunks whose checksums are made at a time. */
+const LANE_BYTES = LANES * CHUNK_BYTES;
+const OVERLAY_BYTES = overlayBytes(CHUNK_BYTES);
+/** Chunks that are verified at a time, laid over each other. */
+const OVERLAID_CHUNKS = GROUPS * GROUP_CHUNKS;
+/** Bytes that are copied to where the modules find them, at a time: little enough to stay near the processor. */
+const SLICE_BYTES: number = OVERLAID_CHUNKS * CHUNK_BYTES;
 
-/** The first bytes of a memory belong to the engine that works on it. */
-export const ENGINE_BYTES: number = 16 * 1024;
+/** The first bytes of a memory belong to the engine that works on it: tables and the room to fold in, then these. */
+const OVERLAYS_AT = TABLES_BYTES + LANES * OVERLAY_BYTES;
+const ODD_AT = OVERLAYS_AT + GROUPS * OVERLAY_BYTES;
+const OVERLAY_SUMS_AT = ODD_AT + GROUPS * 4;
+export const ENGINE_BYTES: number = 32 * 1024;
 
-/** Checksums of what lies in one memory. */
+type ChecksumProgram = (data: number, times: number, out: number) => void;
+
+/** Works on what lies in one memory. */
 export class ChunkEngine {
   readonly bytes: Uint8Array;
-  private readonly module: (data: number, groups: number, out: number) => void;
+  private readonly view: DataView;
+  private readonly sumsOfChunks: ChecksumProgram;
+  private readonly sumsOfOverlays: ChecksumProgram;
+  private readonly overlay: Overlay["overlay"];
 
-  private constructor(bytes: Uint8Array, module: ChunkEngine["module"]) {
-    this.bytes = bytes;
-    this.module = module;
+  private constructor(memory: SharedMemory, ofChunks: Checksums, ofOverlays: Checksums, overlay: Overlay) {
+    this.bytes = new Uint8Array(memory.buffer);
+    this.view = new DataView(memory.buffer);
+    this.bytes.set(chunkTables());
+    this.sumsOfChunks = ofChunks.checksum;
+    this.sumsOfOverlays = ofOverlays.checksum;
+    this.overlay = overlay.overlay;
   }
 
   /** Undefined where there are no vectors. */
   static on(memory: SharedMemory): ChunkEngine | undefined {
-    const exports = instantiate<{ readonly checksum: ChunkEngine["module"] }>(
-      crc32cModule(CHUNK_BYTES),
-      memory,
-    );
-    if (exports === undefined) return undefined;
-    const bytes = new Uint8Array(memory.buffer);
-    bytes.set(chunkTables());
-    return new ChunkEngine(bytes, exports.checksum);
+    const ofChunks = instantiate<Checksums>(crc32cModule(CHUNK_BYTES), memory);
+    const ofOverlays = instantiate<Checksums>(crc32cModule(OVERLAY_BYTES), memory);
+    const overlay = instantiate<Overlay>(overlayModule(CHUNK_BYTES), memory);
+    const isWhole = ofChunks !== undefined && ofOverlays !== undefined && overlay !== undefined;
+    return isWhole ? new ChunkEngine(memory, ofChunks, ofOverlays, overlay) : undefined;
   }
 
   /** The checksums of the chunks of [from, to), big-endian, at `out`. The last chunk may be short. */
   checksum(from: number, to: number, out: number): void {
-    const groups = Math.floor((to - from) / GROUP_BYTES);
-    this.module(from, groups, out);
-    const at = from + groups * GROUP_BYTES;
-    if (at < to) crc32cPieces(this.bytes, at, to, CHUNK_BYTES, this.bytes, out + 4 * groups * GROUP_CHUNKS);
+    const times = Math.floor((to - from) / LANE_BYTES);
+    this.sumsOfChunks(from, times, out);
+    const at = from + times * LANE_BYTES;
+    const rest = out + times * LANES * CHECKSUM_BYTES;
+    if (at < to) crc32cPieces(this.bytes, at, to, CHUNK_BYTES, this.bytes, rest);
+  }
+
+  /**
+   * So many of the chunks from `from` on fit their checksums (big-endian, at `sumsAt`): all until the first group that does not,
+   * of whole slices. Finds what `chunk-overlay-module.ts` says.
+   */
+  fitting(from: number, chunks: number, sumsAt: number): number {
+    const { view } = this;
+    let fit = 0;
+    for (; chunks - fit >= OVERLAID_CHUNKS; fit += OVERLAID_CHUNKS) {
+      this.overlay(from + fit * CHUNK_BYTES, sumsAt + fit * CHECKSUM_BYTES, OVERLAYS_AT);
+      this.sumsOfOverlays(OVERLAYS_AT, 1, OVERLAY_SUMS_AT);
+      for (let group = 0; group < GROUPS; group++) {
+        const first = fit + group * GROUP_CHUNKS;
+        const due = overlaidChecksum(view, sumsAt + first * CHECKSUM_BYTES);
+        const isFit = due === view.getInt32(OVERLAY_SUMS_AT + group * CHECKSUM_BYTES);
+        if (!isFit || view.getInt32(ODD_AT + group * 4) !== 0) return first;
+      }
+    }
+    return fit;
   }
 }
 
-const OUT = ENGINE_BYTES + SLICE_BYTES;
+interface Checksums {
+  readonly checksum: ChecksumProgram;
+}
+
+interface Overlay {
+  readonly overlay: (data: number, sums: number, out: number) => void;
+}
+
+/** `MOVED[256 * k + b]`: byte k of a checksum, behind which come as many zeros as chunks are moved by. */
+const MOVED = movedBytes();
+
+function movedBytes(): Int32Array {
+  const moved = new Int32Array(4 * 256);
+  for (let byte = 0; byte < moved.length; byte++) {
+    let crc = (byte & 0xff) << (8 * (byte >> 8));
+    for (let bit = 0; bit < 8 * LANES; bit++) crc = (crc & 1) === 0 ? crc >>> 1 : (crc >>> 1) ^ POLYNOMIAL;
+    moved[byte] = crc;
+  }
+  return moved;
+}
+
+/** The checksum of an overlay, but for what begins and ends every checksum. */
+const OVERLAY_CONSTANT = overlayConstant();
+
+function overlayConstant(): number {
+  const sums = new DataView(new ArrayBuffer(GROUP_CHUNKS * CHECKSUM_BYTES));
+  const ofZeros = crc32c(zeroBytes(CHUNK_BYTES));
+  for (let chunk = 0; chunk < GROUP_CHUNKS; chunk++) sums.setInt32(chunk * CHECKSUM_BYTES, ofZeros);
+  return movedSum(sums, 0) ^ crc32c(zeroBytes(OVERLAY_BYTES));
+}
+
+/** What the checksum of a group laid over itself is, if all of its chunks have those at `at`. */
+function overlaidChecksum(view: DataView, at: number): number {
+  return movedSum(view, at) ^ OVERLAY_CONSTANT;
+}
+
+function movedSum(view: DataView, at: number): number {
+  let sum = 0;
+  for (let chunk = GROUP_CHUNKS - 1; chunk >= 0; chunk--) {
+    const moved =
+      (MOVED[sum & 0xff] ?? 0) ^
+      (MOVED[256 + ((sum >>> 8) & 0xff)] ?? 0) ^
+      (MOVED[512 + ((sum >>> 16) & 0xff)] ?? 0) ^
+      (MOVED[768 + (sum >>> 24)] ?? 0);
+    sum = moved ^ view.getInt32(at + chunk * CHECKSUM_BYTES);
+  }
+  return sum;
+}
+
+/** Where what does not lie in the engine's memory is brought: content, and its checksums. */
+const CONTENT_AT = ENGINE_BYTES;
+const SUMS_AT = CONTENT_AT + SLICE_BYTES;
 const engine = createEngine();
 
 /** False: JavaScript does it all, at a quarter of the speed. */
@@ -68,13 +153,13 @@ export function checksumChunks(
   let out = sumsFrom;
   if (engine !== undefined) {
     for (;;) {
-      const groups = Math.floor(Math.min(SLICE_BYTES, to - at) / GROUP_BYTES);
-      if (groups === 0) break;
-      const size = groups * GROUP_BYTES;
-      const sumsSize = 4 * groups * GROUP_CHUNKS;
-      engine.bytes.set(bytes.subarray(at, at + size), ENGINE_BYTES);
-      engine.checksum(ENGINE_BYTES, ENGINE_BYTES + size, OUT);
-      sums.set(engine.bytes.subarray(OUT, OUT + sumsSize), out);
+      const times = Math.floor(Math.min(SLICE_BYTES, to - at) / LANE_BYTES);
+      if (times === 0) break;
+      const size = times * LANE_BYTES;
+      const sumsSize = times * LANES * CHECKSUM_BYTES;
+      engine.bytes.set(bytes.subarray(at, at + size), CONTENT_AT);
+      engine.checksum(CONTENT_AT, CONTENT_AT + size, SUMS_AT);
+      sums.set(engine.bytes.subarray(SUMS_AT, SUMS_AT + sumsSize), out);
       at += size;
       out += sumsSize;
     }
@@ -82,23 +167,47 @@ export function checksumChunks(
   if (at < to) crc32cPieces(bytes, at, to, CHUNK_BYTES, sums, out);
 }
 
-/** The first chunk whose checksum is another, if any. `content` begins with a chunk. */
-export function firstBadChunk(content: Bytes, checksums: Bytes): number | undefined {
-  const computed = allocateBytes(4 * Math.ceil(content.length / CHUNK_BYTES));
-  checksumChunks(content, 0, content.length, computed, 0);
-  return firstUnlike(computed, checksums);
+/**
+ * The first chunk whose checksum is another, if any; `content` begins with a chunk. Of the first `fitting` chunks it is known
+ * that they fit.
+ */
+export function firstBadChunk(content: Bytes, checksums: Bytes, fitting = 0): number | undefined {
+  const fit = fitting + fittingChunks(content, checksums, fitting);
+  const chunks = Math.ceil(content.length / CHUNK_BYTES);
+  if (fit * CHECKSUM_BYTES === checksums.length && fit === chunks) return undefined;
+  const computed = allocateBytes((chunks - fit) * CHECKSUM_BYTES);
+  checksumChunks(content, fit * CHUNK_BYTES, content.length, computed, 0);
+  const unlike = firstUnlike(computed, checksums.subarray(fit * CHECKSUM_BYTES));
+  return unlike === undefined ? undefined : fit + unlike;
+}
+
+/** `ChunkEngine.fitting` of what lies elsewhere, from chunk `first` on. */
+function fittingChunks(content: Bytes, checksums: Bytes, first: number): number {
+  if (engine === undefined) return 0;
+  const full = Math.min(Math.floor(content.length / CHUNK_BYTES), checksums.length / CHECKSUM_BYTES);
+  let fit = 0;
+  for (; full - first - fit >= OVERLAID_CHUNKS; fit += OVERLAID_CHUNKS) {
+    const chunk = first + fit;
+    engine.bytes.set(content.subarray(chunk * CHUNK_BYTES, chunk * CHUNK_BYTES + SLICE_BYTES), CONTENT_AT);
+    const sumsAt = chunk * CHECKSUM_BYTES;
+    engine.bytes.set(checksums.subarray(sumsAt, sumsAt + OVERLAID_CHUNKS * CHECKSUM_BYTES), SUMS_AT);
+    const some = engine.fitting(CONTENT_AT, OVERLAID_CHUNKS, SUMS_AT);
+    if (some < OVERLAID_CHUNKS) return fit + some;
+  }
+  return fit;
 }
 
 /** The first chunk of which these rows of checksums say different things, if any. */
-export function firstUnlike(computed: Bytes, checksums: Bytes): number | undefined {
+function firstUnlike(computed: Bytes, checksums: Bytes): number | undefined {
   if (computed.equals(checksums)) return undefined;
-  for (let at = 0; at < computed.length; at += 4) {
-    if (!computed.subarray(at, at + 4).equals(checksums.subarray(at, at + 4))) return at / 4;
+  for (let at = 0; at < computed.length; at += CHECKSUM_BYTES) {
+    const [one, other] = [computed, checksums].map((row) => row.subarray(at, at + CHECKSUM_BYTES));
+    if (!(one as Bytes).equals(other as Bytes)) return at / CHECKSUM_BYTES;
   }
-  return computed.length / 4;
+  return computed.length / CHECKSUM_BYTES;
 }
 
 function createEngine(): ChunkEngine | undefined {
-  const memory = createSharedMemory(OUT + (SLICE_BYTES / CHUNK_BYTES) * 4);
+  const memory = createSharedMemory(SUMS_AT + OVERLAID_CHUNKS * CHECKSUM_BYTES);
   return memory === undefined ? undefined : ChunkEngine.on(memory);
 }

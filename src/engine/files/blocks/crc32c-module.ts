@@ -59,7 +59,7 @@ import {
 /** How long the tables at the beginning of the module's memory are; `chunkTables` makes them. */
 export const TABLES_BYTES: number = 8 * 16;
 
-const POLYNOMIAL = 0x82f6_3b78;
+export const POLYNOMIAL: number = 0x82f6_3b78;
 
 /** Low and high nibble by turns, for each of the four bytes of a checksum. */
 export function chunkTables(): Uint8Array {
@@ -82,12 +82,17 @@ export interface Fold {
 }
 
 /** What is left of a chunk is looked up byte by byte. */
-export const FOLDS: readonly Fold[] = [
-  { from: 0, to: 288, distances: [65, 155, 170, 195, 209] },
-  { from: 288, to: 400, distances: [47, 51, 55, 85, 90, 100, 104] },
-  { from: 400, to: 448, distances: [19, 40, 43, 45, 46, 48, 52, 54, 62] },
-];
-const FOLDED_BYTES = 448;
+const UNFOLDED_BYTES = 64;
+
+/** How a chunk is folded. Its length is a multiple of 16, at least 256. */
+export function foldsOf(chunkBytes: number): readonly Fold[] {
+  const [first, second, third] = [chunkBytes - 224, chunkBytes - 112, chunkBytes - UNFOLDED_BYTES];
+  return [
+    { from: 0, to: first, distances: [65, 155, 170, 195, 209] },
+    { from: first, to: second, distances: [47, 51, 55, 85, 90, 100, 104] },
+    { from: second, to: third, distances: [19, 40, 43, 45, 46, 48, 52, 54, 62] },
+  ];
+}
 
 /** Lanes of `width` bytes of one vector and another by turns, of their lower or upper halves. */
 function interleave(width: 1 | 2, half: "low" | "high"): Code {
@@ -172,10 +177,10 @@ function store16(): Code {
 }
 
 /** The vector at `at` of the chunk at SOURCE and all that is moved there from in front of it, to the room at OFFSET. */
-function folded(at: number): Code {
+function folded(at: number, folds: readonly Fold[]): Code {
   const parts: Code[] = [get(OFFSET), get(SOURCE), load(at)];
   if (at === 0) parts.push(constant(EACH_LANE.map((byte) => (byte < 4 ? 0xff : 0))), V128_XOR);
-  for (const { from, to, distances } of FOLDS) {
+  for (const { from, to, distances } of folds) {
     for (const distance of distances) {
       const isMoved = EACH_LANE.map((byte) => from <= at - distance + byte && at - distance + byte < to);
       if (!isMoved.includes(true)) continue;
@@ -193,14 +198,15 @@ function loadBehind(offset: number): readonly Code[] {
 }
 
 /**
- * Sixteen chunks at DATA, folded in the room behind the tables, so that the checksum of what is behind FOLDED_BYTES, begun with 0, is that of the whole chunk. A vector
- * of each chunk before the next one of any: else they would wait for each other's stores.
+ * Sixteen chunks at DATA, folded in the room behind the tables, so that the checksum of their last UNFOLDED_BYTES, begun with 0,
+ * is that of the whole chunk. A vector of each chunk before the next one of any: else they would wait for each other's stores.
  */
 function fold(chunkBytes: number): Code {
+  const folds = foldsOf(chunkBytes);
   const vectors = Array.from({ length: chunkBytes / LANES }, (_, k) =>
     code(
       code(get(DATA), set(SOURCE), i32(TABLES_BYTES), set(OFFSET)),
-      code(LOOP, folded(LANES * k)),
+      code(LOOP, folded(LANES * k, folds)),
       code(get(SOURCE), i32(chunkBytes), I32_ADD, set(SOURCE)),
       code(get(OFFSET), i32(chunkBytes), I32_ADD, tee(OFFSET)),
       code(i32(TABLES_BYTES + LANES * chunkBytes), I32_LESS, branchIf(0), END),
@@ -221,7 +227,7 @@ function program(chunkBytes: number): Code {
     code(BLOCK, LOOP, get(GROUPS), I32_IS_ZERO, branchIf(1)),
     fold(chunkBytes),
     ...begin,
-    code(i32(FOLDED_BYTES), set(OFFSET)),
+    code(i32(chunkBytes - UNFOLDED_BYTES), set(OFFSET)),
     code(LOOP, ...rows, transpose, ...columns.map(step)),
     code(get(OFFSET), i32(LANES), I32_ADD, tee(OFFSET), i32(chunkBytes), I32_LESS, branchIf(0), END),
     store16(),

@@ -27,7 +27,7 @@ export class LendingReader implements PieceReader {
         bytes.fill(0xdd);
         sums.fill(0xdd);
       };
-      done({ content: bytes, checksums: sums, computed: undefined, free });
+      done({ content: bytes, checksums: sums, fitting: 0, free });
     });
     return true;
   }

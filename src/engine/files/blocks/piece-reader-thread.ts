@@ -6,7 +6,7 @@ import { CHUNK_BYTES } from "./block-store.ts";
 import { ChunkEngine } from "./chunk-crc.ts";
 import type { PartOrder, ReadAnswer, ReadOrder } from "./piece-reader.ts";
 
-/** Little enough that its checksums are counted of what the processor still has at hand. */
+/** Little enough that it is verified while the processor still has it at hand; as much as the engine takes at a time. */
 const STEP_BYTES = 128 * 1024;
 
 const engine = ChunkEngine.on(workerData as SharedMemory);
@@ -18,34 +18,39 @@ parentPort?.on("message", (order: ReadOrder) => {
   parentPort?.postMessage(answer, answer.copy === undefined ? [] : [answer.copy]);
 });
 
-function answerTo({ content, checksums, computedAt, copies }: ReadOrder): ReadAnswer {
+function answerTo({ content, checksums, copies }: ReadOrder): ReadAnswer {
   try {
-    const contentBytes = readCounting(content, computedAt);
     const checksumsBytes = read(checksums);
+    const { contentBytes, fitting } = readVerifying(content, checksums.at, checksumsBytes);
     const copy = copies ? new ArrayBuffer(contentBytes + checksumsBytes) : undefined;
     if (copy !== undefined) {
       const into = new Uint8Array(copy);
       into.set(bytes.subarray(content.at, content.at + contentBytes));
       into.set(bytes.subarray(checksums.at, checksums.at + checksumsBytes), contentBytes);
     }
-    return { contentBytes, checksumsBytes, copy, error: undefined };
+    return { contentBytes, checksumsBytes, fitting, copy, error: undefined };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    return { contentBytes: 0, checksumsBytes: 0, copy: undefined, error: message };
+    return { contentBytes: 0, checksumsBytes: 0, fitting: 0, copy: undefined, error: message };
   }
 }
 
-/** With the checksums of whole chunks as soon as they are there. */
-function readCounting(part: PartOrder, computedAt: number): number {
-  let counted = 0;
-  const count = (to: number): void => {
-    if (to > counted)
-      engine?.checksum(part.at + counted, part.at + to, computedAt + (counted / CHUNK_BYTES) * 4);
-    counted = to;
-  };
-  const filled = read(part, (there) => count(Math.floor(there / CHUNK_BYTES) * CHUNK_BYTES));
-  count(filled);
-  return filled;
+/** Verifies from the beginning on, as far as all fits and as whole steps are there. */
+function readVerifying(
+  part: PartOrder,
+  checksumsAt: number,
+  checksumsBytes: number,
+): Pick<ReadAnswer, "contentBytes" | "fitting"> {
+  let fitting = 0;
+  let isGood = true;
+  const contentBytes = read(part, (filled) => {
+    const chunks = Math.min(Math.floor(filled / CHUNK_BYTES), Math.floor(checksumsBytes / 4)) - fitting;
+    if (!isGood || chunks <= 0) return;
+    const fit = engine?.fitting(part.at + fitting * CHUNK_BYTES, chunks, checksumsAt + fitting * 4) ?? 0;
+    fitting += fit;
+    isGood = chunks - fit < STEP_BYTES / CHUNK_BYTES;
+  });
+  return { contentBytes, fitting };
 }
 
 /** A read may end early (a signal); it is over at the end of the file. */

@@ -1,6 +1,6 @@
 /**
- * Large pieces of replicas are read, and their checksums counted, by a thread of their own: it does both to a part that is still
- * near its processor, in memory that all threads share, and nothing is allocated. What a caller is to keep is copied there. All
+ * Large pieces of replicas are read and verified by a thread of their own: it does both to a part that is still near its
+ * processor, in memory that all threads share, and nothing is allocated. What a caller is to keep is copied there. All
  * else is read through the disk's door and verified by the caller: small pieces, what is too much at a time, and everything while
  * the thread does not answer.
  */
@@ -26,8 +26,8 @@ export interface CountedPiece {
   readonly content: Bytes;
   /** What the file of checksums says. */
   readonly checksums: Bytes;
-  /** What the content says, big-endian; only until the callback returns. Undefined: nobody counted. */
-  readonly computed: Bytes | undefined;
+  /** So many of the first chunks fit their checksums; of the others nothing is known. */
+  readonly fitting: number;
   /** Where it is lent: its memory is used again after this call. Undefined: it has memory of its own. */
   readonly free: (() => void) | undefined;
 }
@@ -62,7 +62,6 @@ export interface PartOrder {
 export interface ReadOrder {
   readonly content: PartOrder;
   readonly checksums: PartOrder;
-  readonly computedAt: number;
   /** Content and checksums are asked for in memory of their own, one behind the other. */
   readonly copies: boolean;
 }
@@ -71,6 +70,7 @@ export interface ReadOrder {
 export interface ReadAnswer {
   readonly contentBytes: number;
   readonly checksumsBytes: number;
+  readonly fitting: number;
   readonly copy: ArrayBuffer | undefined;
   readonly error: string | undefined;
 }
@@ -84,8 +84,7 @@ const ROOMS = 20;
 /** The others are for pieces that are copied: readers that are slow must not take the thread from all. */
 export const LENT_MAX = 14;
 const CHECKSUMS_BYTES = (READ_BYTES / CHUNK_BYTES) * 4;
-/** Content, its checksums in the file, and those that were counted. */
-const ROOM_BYTES = READ_BYTES + 2 * CHECKSUMS_BYTES;
+const ROOM_BYTES = READ_BYTES + CHECKSUMS_BYTES;
 
 const LOOK_MS = 1_000;
 /**
@@ -147,7 +146,6 @@ export class ThreadPieceReader implements PieceReader {
     const order: ReadOrder = {
       content: part(content, 0, 0),
       checksums: part(checksums, 1, READ_BYTES),
-      computedAt: at + READ_BYTES + CHECKSUMS_BYTES,
       copies: !isLent,
     };
     this.worker?.postMessage(order);
@@ -206,7 +204,8 @@ export class ThreadPieceReader implements PieceReader {
     this.options.clock.endOfTurn(() => this.deliver(piece, answer));
   }
 
-  private deliver(piece: Piece, { contentBytes, checksumsBytes, copy, error }: ReadAnswer): void {
+  private deliver(piece: Piece, answer: ReadAnswer): void {
+    const { contentBytes, checksumsBytes, fitting, copy, error } = answer;
     const { isLent, done } = piece;
     if (error !== undefined || this.memory === undefined) {
       this.free(piece);
@@ -214,12 +213,10 @@ export class ThreadPieceReader implements PieceReader {
     }
     const shared = this.memory.buffer as ArrayBuffer;
     const room = ENGINE_BYTES + piece.room * ROOM_BYTES;
-    const computedAt = room + READ_BYTES + CHECKSUMS_BYTES;
-    const computed = view(shared, computedAt, Math.ceil(contentBytes / CHUNK_BYTES) * 4);
     if (!isLent) {
       const own = copy as ArrayBuffer;
       const content = view(own, 0, contentBytes);
-      done({ content, checksums: view(own, contentBytes, checksumsBytes), computed, free: undefined });
+      done({ content, checksums: view(own, contentBytes, checksumsBytes), fitting, free: undefined });
       return this.free(piece);
     }
     let isFree = false;
@@ -228,7 +225,7 @@ export class ThreadPieceReader implements PieceReader {
       isFree = true;
     };
     const checksums = view(shared, room + READ_BYTES, checksumsBytes);
-    done({ content: view(shared, room, contentBytes), checksums, computed, free });
+    done({ content: view(shared, room, contentBytes), checksums, fitting, free });
   }
 
   private free({ room, isLent }: Piece): void {

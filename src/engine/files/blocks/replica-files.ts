@@ -9,7 +9,7 @@ import type { Disk, DiskCallback, DiskFile } from "../../../runtime/world.ts";
 import { crc32c } from "../../../wire/crc32.ts";
 import type { BlockId } from "../namespace/model.ts";
 import { CHUNK_BYTES, READ_BYTES } from "./block-store.ts";
-import { firstBadChunk, firstUnlike } from "./chunk-crc.ts";
+import { firstBadChunk } from "./chunk-crc.ts";
 import type { CountedPiece, PieceReader } from "./piece-reader.ts";
 import type { ReplicaRecord } from "./replica-record.ts";
 import { encodeRecord, fullChunks, recordPosition, sumPosition } from "./replica-record.ts";
@@ -216,14 +216,14 @@ function readHere(files: ReplicaFiles, range: ChunkRange, done: Read): void {
       }),
     (error) => {
       if (error !== undefined) return done({ type: "failed", message: error.message, at: from });
-      judge(range, { content, checksums, computed: undefined, free: undefined }, done);
+      judge(range, { content, checksums, fitting: 0, free: undefined }, done);
     },
   );
 }
 
-/** Holds what was read of a range against its checksums; `computed`, where they were counted already. */
+/** Holds what was read of a range against its checksums. */
 function judge({ extent, from, to }: ChunkRange, piece: CountedPiece, done: Read): void {
-  const { free } = piece;
+  const { fitting, free } = piece;
   let { content, checksums: row } = piece;
   const rows = fullChunks(to) - fullChunks(from);
   const isWhole = content.length === to - from && row.length === 4 * rows;
@@ -235,8 +235,7 @@ function judge({ extent, from, to }: ChunkRange, piece: CountedPiece, done: Read
     row = row.subarray(0, 4 * chunks);
   }
   const checksums = isTail ? concatBytes([row, bigEndian(extent.tailSum)]) : row;
-  const computed = piece.computed?.subarray(0, checksums.length);
-  const bad = computed === undefined ? firstBadChunk(content, checksums) : firstUnlike(computed, checksums);
+  const bad = firstBadChunk(content, checksums, fitting);
   if (isWhole && bad === undefined) return done(undefined, { offset: from, content, checksums, free });
   const at = from + (bad ?? fullChunks(content.length)) * CHUNK_BYTES;
   const what = bad === undefined ? "is missing" : "does not fit its checksum";
