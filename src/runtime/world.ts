@@ -77,7 +77,7 @@ export interface DiskFile {
   truncate(sizeBytes: number, done: DiskCallback): void;
   /**
    * For a thread of this process that reads the file: its number at the operating system. Undefined when the file is closed;
-   * files that no system knows (in memory, in simulated worlds) have no such method.
+   * files that no system knows (in memory, in simulated worlds) have no such method, and then all is read by `read`.
    */
   descriptor?(): Descriptor | undefined;
   close(): void;

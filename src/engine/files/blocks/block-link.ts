@@ -17,14 +17,14 @@ export interface Loan {
 }
 
 /** What a node may say to itself besides: it stays in the process. */
-interface Aside {
+interface LocalFields {
   /** Of `read`: pieces may be lent. */
   readonly mayLend?: boolean;
   /** Of a `piece` that is lent. */
   readonly loan?: Loan;
 }
 
-type LinkFrame = BlockFrame & Aside;
+type LinkFrame = BlockFrame & LocalFields;
 export type FrameOf<Type extends BlockFrame["type"]> = Extract<LinkFrame, { readonly type: Type }>;
 type Receiver<Type extends BlockFrame["type"]> = (from: NodeId, frame: FrameOf<Type>) => void;
 

@@ -62,7 +62,7 @@ export interface ReadPiece {
   readonly chunks: { readonly offset: number; readonly content: Bytes; readonly checksums: Bytes };
   readonly replicaLength: number;
   /** Where it is lent: must be called once, and its memory is used again afterwards. Undefined: it has memory of its own. */
-  readonly free: (() => void) | undefined;
+  readonly giveBack: (() => void) | undefined;
 }
 
 export interface BlockStore {

@@ -6,7 +6,8 @@ import { createSharedMemory } from "../web-assembly-code.ts";
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { copyBytes } from "../../../runtime/bytes.ts";
 import { seededRandom } from "../../group/write-ahead-log/crash-disk.testing.ts";
-import { checksumChunks, ChunkEngine, ENGINE_BYTES, firstBadChunk, usesVectors } from "./chunk-crc.ts";
+import { checksumChunks, firstBadChunk, usesVectors } from "./chunk-crc.ts";
+import { ChunkEngine, ENGINE_BYTES } from "./chunk-engine.ts";
 import { foldsOf } from "./crc32c-module.ts";
 
 /** x^exponent modulo Castagnoli's polynomial, its highest coefficient in the highest bit. */

@@ -248,7 +248,7 @@ class DiskBlockStore extends ReplicaTable implements BlockStore {
       readVerified(files, record, offset, wanted, { reader: this.reader, mayLend }, (fault, chunks) => {
         free();
         if (replica.gone || replica.epoch !== epoch) {
-          chunks?.free?.();
+          chunks?.giveBack?.();
           return done(unusable(id, "it was changed meanwhile"));
         }
         if (chunks === undefined) return done(this.damaged(replica, fault));
@@ -257,7 +257,7 @@ class DiskBlockStore extends ReplicaTable implements BlockStore {
           bytes: chunks.content.subarray(from, from + wanted),
           chunks,
           replicaLength: record.length,
-          free: chunks.free,
+          giveBack: chunks.giveBack,
         });
       });
     });

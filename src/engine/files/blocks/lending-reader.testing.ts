@@ -22,12 +22,12 @@ export class LendingReader implements PieceReader {
       const [bytes, sums] = found;
       if (error !== undefined || bytes === undefined || sums === undefined) return done(undefined);
       this.lent++;
-      const free = (): void => {
+      const giveBack = (): void => {
         this.lent--;
         bytes.fill(0xdd);
         sums.fill(0xdd);
       };
-      done({ content: bytes, checksums: sums, fitting: 0, free });
+      done({ content: bytes, checksums: sums, fitting: 0, giveBack });
     });
     return true;
   }

@@ -3,11 +3,11 @@ import fs from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import type { SharedMemory } from "../web-assembly-code.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
-import { ChunkEngine } from "./chunk-crc.ts";
+import { ChunkEngine, OVERLAID_CHUNKS } from "./chunk-engine.ts";
 import type { PartOrder, ReadAnswer, ReadOrder } from "./piece-reader.ts";
 
 /** Little enough that it is verified while the processor still has it at hand; as much as the engine takes at a time. */
-const STEP_BYTES = 128 * 1024;
+const STEP_BYTES = OVERLAID_CHUNKS * CHUNK_BYTES;
 
 const engine = ChunkEngine.on(workerData as SharedMemory);
 if (engine === undefined) throw new Error("there are no vectors here");
@@ -48,7 +48,7 @@ function readVerifying(
     if (!isGood || chunks <= 0) return;
     const fit = engine?.fitting(part.at + fitting * CHUNK_BYTES, chunks, checksumsAt + fitting * 4) ?? 0;
     fitting += fit;
-    isGood = chunks - fit < STEP_BYTES / CHUNK_BYTES;
+    isGood = chunks - fit < OVERLAID_CHUNKS;
   });
   return { contentBytes, fitting };
 }

@@ -144,7 +144,7 @@ async function read(store: BlockStore, at: number, mayLend = true): Promise<Byte
       PIECE,
       (error, got) => {
         const bytes = got && copyBytes(got.bytes);
-        got?.free?.();
+        got?.giveBack?.();
         done(error, bytes);
       },
       mayLend,
@@ -170,8 +170,8 @@ test.each([READ_ASIDE_MIN_BYTES, 600_001, 600_064, PIECE])(
       expect(read.checksums.equals(sums)).toBe(true);
       // Whole steps of 128 KiB.
       expect(read.fitting).toBe(Math.floor(length / STEP) * (STEP / 512));
-      expect(read.free === undefined).toBe(!lends);
-      read.free?.();
+      expect(read.giveBack === undefined).toBe(!lends);
+      read.giveBack?.();
     }
   },
 );
@@ -217,7 +217,7 @@ test("a part of a file is read from its position, and what is behind the end is 
     expect(read.content.equals(rest)).toBe(true);
     expect(read.checksums.equals(sumsBehind(NO_BYTES, rest))).toBe(true);
     expect(read.fitting).toBe(Math.floor(rest.length / STEP) * (STEP / 512));
-    read.free?.();
+    read.giveBack?.();
   }
 });
 
@@ -230,7 +230,7 @@ test("what is lent stays as it is until it is given back, however much is read m
   const lent: CountedPiece[] = [];
   for (const each of parts) lent.push(await piece(reader, each));
   // Those that are too many have memory of their own.
-  expect(lent.map(({ free }) => free !== undefined)).toEqual(contents.map((_, k) => k < LENT_MAX));
+  expect(lent.map(({ giveBack }) => giveBack !== undefined)).toEqual(contents.map((_, k) => k < LENT_MAX));
   for (let round = 0; round < 3; round++) {
     for (const [k, each] of parts.entries()) {
       const other = await piece(reader, each, false);
@@ -239,13 +239,13 @@ test("what is lent stays as it is until it is given back, however much is read m
   }
   for (const [k, { content }] of lent.entries()) expect(content.equals(contents[k]!)).toBe(true);
   // Given back twice is given back once.
-  for (const { free } of [...lent, ...lent]) free?.();
+  for (const { giveBack } of [...lent, ...lent]) giveBack?.();
   const again = await Promise.all(parts.slice(0, 8).map((each) => piece(reader, each)));
-  for (const [k, { content, free }] of again.entries()) {
+  for (const [k, { content, giveBack }] of again.entries()) {
     expect(content.equals(contents[k]!)).toBe(true);
-    expect(free).toBeDefined();
+    expect(giveBack).toBeDefined();
     expect(again.filter((each) => each.content.byteOffset === content.byteOffset)).toHaveLength(1);
-    free?.();
+    giveBack?.();
   }
 });
 
@@ -268,8 +268,8 @@ test("what is small or too long, of files that no system knows, or too much at a
   expect(reader.read(gone.content, gone.checksums, true, never)).toBe(false);
   const many = Array.from({ length: 8 }, () => piece(reader, parts));
   expect(reader.read(content, checksums, true, never)).toBe(false);
-  for (const { free } of await Promise.all(many)) free?.();
-  (await piece(reader, parts)).free?.();
+  for (const { giveBack } of await Promise.all(many)) giveBack?.();
+  (await piece(reader, parts)).giveBack?.();
 });
 
 test("a file that is closed while the thread has it is closed afterwards", async () => {
@@ -364,9 +364,9 @@ test("what the thread cannot read is read anew, and it goes on", async () => {
   for (let round = 0; round < LENT_MAX + 8; round++) {
     await expect(piece(running.reader, bad)).rejects.toThrow("it was lost");
   }
-  const { content, free } = await piece(running.reader, good);
+  const { content, giveBack } = await piece(running.reader, good);
   expect(content.equals(streamBytes(4, 0, PIECE))).toBe(true);
-  expect(free).toBeDefined();
+  expect(giveBack).toBeDefined();
   expect(running.log).toEqual([]);
 });
 
@@ -416,6 +416,60 @@ test("a thread that keeps a piece for seconds is passed over, until it answers",
   expect(lost).toEqual([1, 2]);
 });
 
+test("a thread that did nothing for long has as much time for the next piece as for any", async () => {
+  const clock = new TestClock();
+  const disk = new TestDisk();
+  const running = readerOf(startReaderThread, clock);
+  const parts = await partsOf(streamBytes(6, 0, PIECE));
+  await warm(running, parts);
+  const answered = async (): Promise<void> => {
+    let isDone = false;
+    expect(running.reader.read(parts.content, parts.checksums, false, () => (isDone = true))).toBe(true);
+    await expect.poll(() => (clock.run(disk), isDone)).toBe(true);
+  };
+  await answered();
+  clock.run(disk, 60_000);
+  expect(clock.idle).toBe(true);
+  const worker = running.workers[0] as Worker;
+  worker.removeAllListeners("message");
+  const lost: unknown[] = [];
+  expect(running.reader.read(parts.content, parts.checksums, false, (read) => lost.push(read))).toBe(true);
+  clock.run(disk, 2_900);
+  expect(lost).toEqual([]);
+  clock.run(disk, 100);
+  expect(lost).toEqual([undefined]);
+});
+
+test("a thread that is held up takes no more, and none of its pieces waits longer for it than the first may", async () => {
+  const clock = new TestClock();
+  const disk = new TestDisk();
+  // Answers one order for each word.
+  const code = `
+    const { parentPort } = require("node:worker_threads");
+    parentPort.on("message", (order) => {
+      if (order !== "one") return;
+      parentPort.postMessage({ contentBytes: 0, checksumsBytes: 0, fitting: 0, error: "none" });
+    });`;
+  const running = readerOf(() => new Worker(code, { eval: true }), clock);
+  const { content, checksums } = await partsOf(streamBytes(6, 0, PIECE));
+  await warm(running, { content, checksums });
+  const lost: number[] = [];
+  const ask = (name: number): boolean => running.reader.read(content, checksums, true, () => lost.push(name));
+  expect([ask(1), ask(2), ask(3)]).toEqual([true, true, true]);
+  clock.run(disk, 99);
+  expect(ask(4)).toBe(true);
+  clock.run(disk, 1);
+  expect(ask(5)).toBe(false);
+  for (const name of [1, 2]) {
+    clock.run(disk, 1_300);
+    running.workers[0]?.postMessage("one");
+    await expect.poll(() => (clock.run(disk), lost.at(-1))).toBe(name);
+  }
+  clock.run(disk, 400);
+  expect(lost).toEqual([1, 2, 3, 4]);
+  expect(ask(6)).toBe(false);
+});
+
 test("closing ends the thread and gives up what it has, and no other is begun", async () => {
   const running = readerOf();
   const parts = await partsOf(streamBytes(7, 0, PIECE));
@@ -429,15 +483,12 @@ test("closing ends the thread and gives up what it has, and no other is begun", 
   expect(running.log).toEqual([]);
 });
 
-test("closing waits for a thread that hangs, but not for ever", async () => {
-  const clock = new TestClock();
+test("closing waits for a thread that hangs, but not for ever, also in a node whose clock stands still", async () => {
   const worker = sulkingThread();
-  const running = readerOf(() => worker, clock);
+  const running = readerOf(() => worker, new TestClock());
   await warm(running, await partsOf(streamBytes(8, 0, PIECE)));
   const terminate = worker.terminate.bind(worker);
   worker.terminate = async () => new Promise(() => undefined);
-  const closing = running.reader.close();
-  clock.run(new TestDisk(), 2_000);
-  await closing;
+  await running.reader.close();
   worker.terminate = terminate;
 });

@@ -5,6 +5,7 @@
  * the thread does not answer.
  */
 import { fileURLToPath } from "node:url";
+import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { viewBytes } from "../../../runtime/bytes.ts";
@@ -12,7 +13,8 @@ import type { Clock, Descriptor, DiskFile, Logger, Timer } from "../../../runtim
 import type { SharedMemory } from "../web-assembly-code.ts";
 import { createSharedMemory } from "../web-assembly-code.ts";
 import { CHUNK_BYTES, READ_BYTES } from "./block-store.ts";
-import { ENGINE_BYTES, usesVectors } from "./chunk-crc.ts";
+import { usesVectors } from "./chunk-crc.ts";
+import { ENGINE_BYTES } from "./chunk-engine.ts";
 
 /** A part of a file. */
 export interface FilePart {
@@ -28,8 +30,8 @@ export interface CountedPiece {
   readonly checksums: Bytes;
   /** So many of the first chunks fit their checksums; of the others nothing is known. */
   readonly fitting: number;
-  /** Where it is lent: its memory is used again after this call. Undefined: it has memory of its own. */
-  readonly free: (() => void) | undefined;
+  /** Where it is lent: must be called once, and its memory is used again. Undefined: it has memory of its own. */
+  readonly giveBack: (() => void) | undefined;
 }
 
 export interface PieceReader {
@@ -92,14 +94,19 @@ const LOOK_MS = 1_000;
  * did not look.
  */
 const LOOKS_MAX = 2;
+/** A piece that is under way for so long comes from a slow disk. */
+const HELD_UP_MS = 100;
 /** A thread that hangs in a call of the system ends with it. */
 const END_MS = 2_000;
 
 interface Piece {
   readonly room: number;
   readonly isLent: boolean;
-  readonly descriptors: readonly Descriptor[];
+  readonly held: readonly Descriptor[];
   readonly done: PieceRead;
+  readonly askedMs: number;
+  /** That it was looked at. */
+  looks: number;
   isGivenUp: boolean;
 }
 
@@ -116,8 +123,6 @@ export class ThreadPieceReader implements PieceReader {
   private isRunning = false;
   private isOver = !usesVectors;
   private timer: Timer | undefined;
-  /** That the first piece was looked at. */
-  private looks = 0;
 
   constructor(options: ThreadPieceReaderOptions) {
     this.options = options;
@@ -128,28 +133,23 @@ export class ThreadPieceReader implements PieceReader {
     if (this.isOver || length < READ_ASIDE_MIN_BYTES || length > READ_BYTES) return false;
     if (content.file.descriptor === undefined) return false;
     if (this.worker === undefined) this.start();
-    const isReady = this.isRunning && this.pieces[0]?.isGivenUp !== true && this.pieces.length < PIECES_MAX;
-    const room = isReady ? this.freeRooms.at(-1) : undefined;
+    const nowMs = this.options.clock.monotonicMs();
+    const room = this.isReady(nowMs) ? this.freeRooms.at(-1) : undefined;
     if (room === undefined) return false;
-    const descriptors = held([content.file, checksums.file]);
-    if (descriptors === undefined) return false;
+    const held = holdBoth(content.file, checksums.file);
+    if (held === undefined) return false;
     this.freeRooms.pop();
     const isLent = mayLend && this.lent < LENT_MAX;
     if (isLent) this.lent++;
     const at = ENGINE_BYTES + room * ROOM_BYTES;
-    const part = (of: FilePart, index: number, offset: number): PartOrder => ({
-      descriptor: descriptors[index]?.number ?? -1,
-      position: of.position,
-      length: of.length,
-      at: at + offset,
-    });
+    const [ofContent, ofChecksums] = held;
     const order: ReadOrder = {
-      content: part(content, 0, 0),
-      checksums: part(checksums, 1, READ_BYTES),
+      content: partOrder(content, ofContent, at),
+      checksums: partOrder(checksums, ofChecksums, at + READ_BYTES),
       copies: !isLent,
     };
     this.worker?.postMessage(order);
-    this.pieces.push({ room, isLent, descriptors, done, isGivenUp: false });
+    this.pieces.push({ room, isLent, held, done, askedMs: nowMs, looks: 0, isGivenUp: false });
     this.watch();
     return true;
   }
@@ -165,14 +165,13 @@ export class ThreadPieceReader implements PieceReader {
     if (worker === undefined) return;
     // Until then it may read from them.
     const ended = worker.terminate().then(() => {
-      for (const { descriptors } of pieces) for (const each of descriptors) each.free();
+      for (const { held } of pieces) for (const each of held) each.free();
     });
-    let timer: Timer | undefined;
-    const waited = new Promise<void>((resolve) => {
-      timer = this.options.clock.setTimer(END_MS, resolve);
-    });
+    // Not by the node's clock: of one that failed it runs no timer.
+    const waiting = new AbortController();
+    const waited = delay(END_MS, undefined, { signal: waiting.signal }).catch(() => undefined);
     await Promise.race([ended, waited]);
-    timer?.cancel();
+    waiting.abort();
   }
 
   /** Until it runs, nobody waits for it. */
@@ -197,8 +196,7 @@ export class ThreadPieceReader implements PieceReader {
   private onAnswer(answer: ReadAnswer): void {
     const piece = this.pieces.shift();
     if (piece === undefined) return;
-    this.looks = 0;
-    for (const each of piece.descriptors) each.free();
+    for (const each of piece.held) each.free();
     if (piece.isGivenUp) return this.free(piece);
     // Through the clock, as all that a node hears comes through a door of its world: one that failed is told nothing.
     this.options.clock.endOfTurn(() => this.deliver(piece, answer));
@@ -216,16 +214,16 @@ export class ThreadPieceReader implements PieceReader {
     if (!isLent) {
       const own = copy as ArrayBuffer;
       const content = view(own, 0, contentBytes);
-      done({ content, checksums: view(own, contentBytes, checksumsBytes), fitting, free: undefined });
+      done({ content, checksums: view(own, contentBytes, checksumsBytes), fitting, giveBack: undefined });
       return this.free(piece);
     }
-    let isFree = false;
-    const free = (): void => {
-      if (!isFree) this.free(piece);
-      isFree = true;
+    let isBack = false;
+    const giveBack = (): void => {
+      if (!isBack) this.free(piece);
+      isBack = true;
     };
     const checksums = view(shared, room + READ_BYTES, checksumsBytes);
-    done({ content: view(shared, room, contentBytes), checksums, fitting, free });
+    done({ content: view(shared, room, contentBytes), checksums, fitting, giveBack });
   }
 
   private free({ room, isLent }: Piece): void {
@@ -246,11 +244,19 @@ export class ThreadPieceReader implements PieceReader {
     void this.close();
   }
 
+  /** It takes no more while it is held up: a disk that is slow serves several readers better at once, and other files are there. */
+  private isReady(nowMs: number): boolean {
+    const [first] = this.pieces;
+    if (!this.isRunning || this.pieces.length >= PIECES_MAX) return false;
+    return first === undefined || (nowMs - first.askedMs < HELD_UP_MS && !first.isGivenUp);
+  }
+
   private watch(): void {
     if (this.timer !== undefined || this.pieces.every(({ isGivenUp }) => isGivenUp)) return;
     this.timer = this.options.clock.setTimer(LOOK_MS, () => {
       this.timer = undefined;
-      if (++this.looks > LOOKS_MAX && this.pieces.length > 0) {
+      for (const piece of this.pieces) piece.looks++;
+      if ((this.pieces[0]?.looks ?? 0) > LOOKS_MAX) {
         this.options.logger.log("warn", "blocks.reader-thread-silent", { pieces: this.pieces.length });
         for (const piece of this.pieces) this.giveUp(piece);
       }
@@ -259,16 +265,16 @@ export class ThreadPieceReader implements PieceReader {
   }
 }
 
-/** All of them, or none. */
-function held(files: readonly DiskFile[]): readonly Descriptor[] | undefined {
-  const descriptors: Descriptor[] = [];
-  for (const file of files) {
-    const descriptor = file.descriptor?.();
-    if (descriptor !== undefined) descriptors.push(descriptor);
-  }
-  if (descriptors.length === files.length) return descriptors;
-  for (const each of descriptors) each.free();
-  return undefined;
+/** Both, or none. */
+function holdBoth(content: DiskFile, checksums: DiskFile): [Descriptor, Descriptor] | undefined {
+  const first = content.descriptor?.();
+  const second = first && checksums.descriptor?.();
+  if (second === undefined) first?.free();
+  return first && second && [first, second];
+}
+
+function partOrder({ position, length }: FilePart, { number }: Descriptor, at: number): PartOrder {
+  return { descriptor: number, position, length, at };
 }
 
 function view(memory: ArrayBuffer, offset: number, length: number): Bytes {

@@ -48,7 +48,7 @@ test("pieces leave in their order, however they are read, and nothing behind one
       const checksums = sumsBehind(NO_BYTES, bytes);
       const chunks = { offset: at, content: bytes, checksums };
       lent.push(at);
-      done(undefined, { bytes, chunks, replicaLength: 0, free: () => freed.push(at) });
+      done(undefined, { bytes, chunks, replicaLength: 0, giveBack: () => freed.push(at) });
     };
     cluster.run(10);
     while (asked.length > 0) {
@@ -83,7 +83,7 @@ test("what was lent comes back once, whenever its reader leaves, and never while
               bytes,
               chunks,
               replicaLength: 0,
-              free: () => expect(out.delete(at)).toBe(true),
+              giveBack: () => expect(out.delete(at)).toBe(true),
             });
           });
         },
@@ -137,7 +137,7 @@ test("what was read behind a piece that is not there yet comes back when the rea
           const bytes = streamBytes(1, at, length);
           const chunks = { offset: at, content: bytes, checksums: sumsBehind(NO_BYTES, bytes) };
           out++;
-          done(undefined, { bytes, chunks, replicaLength: 0, free: () => out-- });
+          done(undefined, { bytes, chunks, replicaLength: 0, giveBack: () => out-- });
         });
       },
     } satisfies Partial<BlockStore> as unknown as BlockStore;

@@ -115,7 +115,7 @@ export class ReadServer {
       const read: Outcome<ReadPiece> = (error, piece) => {
         next.error = error;
         next.piece = piece;
-        if (!this.isOpen(reading)) piece?.free?.();
+        if (!this.isOpen(reading)) piece?.giveBack?.();
         else if (underWay[0] === next) this.send(reading);
       };
       this.store.read(frame.block, frame.minStamp, at, wanted, read, mayLend);
@@ -132,11 +132,11 @@ export class ReadServer {
         return this.finish(reading, failureOf(first.error as Error, this.link.self));
       underWay.shift();
       const { offset, content, checksums } = first.piece.chunks;
-      const { free } = first.piece;
-      const loan = free === undefined ? {} : { loan: { isTaken: false, giveBack: free } };
+      const { giveBack } = first.piece;
+      const loan = giveBack === undefined ? {} : { loan: { isTaken: false, giveBack } };
       if (content.length > 0)
         this.link.send(from, { type: "piece", stream, offset, checksums, content, ...loan });
-      else free?.();
+      else giveBack?.();
       const isLast = underWay.length === 0 && reading.at >= reading.end;
       if (isLast || content.length < first.wanted) return this.finish(reading, undefined);
     }
@@ -163,7 +163,7 @@ export class ReadServer {
   private drop(reading: Reading | undefined): void {
     if (reading === undefined) return;
     this.readings.delete(`${reading.stream}/${reading.from}`);
-    for (const { piece } of reading.underWay.splice(0)) piece?.free?.();
+    for (const { piece } of reading.underWay.splice(0)) piece?.giveBack?.();
   }
 
   private checksum(from: NodeId, { stream, block, minStamp, length }: FrameOf<"checksum">): void {

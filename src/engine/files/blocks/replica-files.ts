@@ -28,15 +28,17 @@ export interface VerifiedChunks {
   readonly content: Bytes;
   /** Big-endian, one for each chunk. */
   readonly checksums: Bytes;
-  /** Where the content is lent: its memory is used again after this call. Undefined: it has memory of its own. */
-  readonly free: (() => void) | undefined;
+  /** Where it is lent: must be called once, and its memory is used again. Undefined: it has memory of its own. */
+  readonly giveBack: (() => void) | undefined;
 }
 
-/** Who may read for a caller, beside the event loop, and whether it may lend what it read. */
-export interface ReadAside {
+/** Who reads what it takes, beside the event loop, and whether it may lend that: who only looks gives it back at once. */
+export interface ReadingHelp {
   readonly reader: PieceReader | undefined;
   readonly mayLend: boolean;
 }
+
+const NO_HELP: ReadingHelp = { reader: undefined, mayLend: false };
 
 /** `damaged`: bytes and checksums do not fit. `failed`: the disk gave an error. */
 export interface ReadFault {
@@ -175,7 +177,7 @@ export function readVerified(
   extent: Extent,
   offset: number,
   length: number,
-  aside: ReadAside | undefined,
+  { reader, mayLend }: ReadingHelp,
   done: Read,
 ): void {
   const from = fullChunks(Math.min(offset, extent.length)) * CHUNK_BYTES;
@@ -188,7 +190,7 @@ export function readVerified(
     });
   const content = { file: files.bytes, position: from, length: to - from };
   const sums = { file: files.sums, position: sumPosition(fullChunks(from)), length: 4 * rowsOf(range) };
-  const isTaken = aside?.reader?.read(content, sums, aside.mayLend, (piece) => {
+  const isTaken = reader?.read(content, sums, mayLend, (piece) => {
     if (piece === undefined) return here();
     judge(range, piece, done);
   });
@@ -216,14 +218,14 @@ function readHere(files: ReplicaFiles, range: ChunkRange, done: Read): void {
       }),
     (error) => {
       if (error !== undefined) return done({ type: "failed", message: error.message, at: from });
-      judge(range, { content, checksums, fitting: 0, free: undefined }, done);
+      judge(range, { content, checksums, fitting: 0, giveBack: undefined }, done);
     },
   );
 }
 
 /** Holds what was read of a range against its checksums. */
 function judge({ extent, from, to }: ChunkRange, piece: CountedPiece, done: Read): void {
-  const { fitting, free } = piece;
+  const { fitting, giveBack } = piece;
   let { content, checksums: row } = piece;
   const rows = fullChunks(to) - fullChunks(from);
   const isWhole = content.length === to - from && row.length === 4 * rows;
@@ -236,10 +238,10 @@ function judge({ extent, from, to }: ChunkRange, piece: CountedPiece, done: Read
   }
   const checksums = isTail ? concatBytes([row, bigEndian(extent.tailSum)]) : row;
   const bad = firstBadChunk(content, checksums, fitting);
-  if (isWhole && bad === undefined) return done(undefined, { offset: from, content, checksums, free });
+  if (isWhole && bad === undefined) return done(undefined, { offset: from, content, checksums, giveBack });
   const at = from + (bad ?? fullChunks(content.length)) * CHUNK_BYTES;
   const what = bad === undefined ? "is missing" : "does not fit its checksum";
-  free?.();
+  giveBack?.();
   done({ type: "damaged", message: `the chunk at byte ${at} ${what}`, at });
 }
 
@@ -253,7 +255,7 @@ export function cutExtent(
   if (length === extent.length) return done(undefined, { length, tailSum: extent.tailSum });
   if (length % CHUNK_BYTES === 0) return done(undefined, { length, tailSum: 0 });
   const from = fullChunks(length) * CHUNK_BYTES;
-  readVerified(files, extent, from, length - from, undefined, (fault, chunks) => {
+  readVerified(files, extent, from, length - from, NO_HELP, (fault, chunks) => {
     if (chunks === undefined) return done(fault);
     done(undefined, { length, tailSum: crc32c(chunks.content.subarray(0, length - from)) });
   });
@@ -269,7 +271,7 @@ export function verifyAll(
 ): void {
   if (from >= extent.length) return done(undefined);
   readVerified(files, extent, from, READ_BYTES, { reader, mayLend: true }, (fault, chunks) => {
-    chunks?.free?.();
+    chunks?.giveBack?.();
     if (fault !== undefined) done(fault);
     else verifyAll(files, extent, reader, done, from + READ_BYTES);
   });

@@ -109,7 +109,7 @@ export class Scrubber {
           Math.min(READ_BYTES, to - at),
           { reader: this.table.reader, mayLend: true },
           (fault, chunks) => {
-            chunks?.free?.();
+            chunks?.giveBack?.();
             if (replica.gone || replica.epoch !== epoch || chunks === undefined) {
               free();
               if (replica.gone || replica.epoch !== epoch)

@@ -42,7 +42,7 @@ export interface FilesNodeOptions {
   readonly reservedBytes?: number;
   /** See `BlockStoreOptions`; tests choose fewer. */
   readonly awakeReplicas?: number;
-  /** Verifies large pieces of replicas; its owner ends it when the node is closed. Default: none. */
+  /** Reads large pieces of replicas; its owner ends it when the node is closed. Default: none. */
   readonly reader?: PieceReader;
   /** Bytes a second of one copy that repairs or balances. Default 32 MiB. */
   readonly copyBandwidth?: number;

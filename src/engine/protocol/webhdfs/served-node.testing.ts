@@ -13,6 +13,7 @@ import type { FilesNode } from "../../files/node/files-node.ts";
 import { openFilesNode } from "../../files/node/files-node.ts";
 import { loneGroup } from "../../files/node/namespace-group.testing.ts";
 import { createFilesAdminDoor, isFilesAdmin } from "../files-admin/files-admin-door.ts";
+import type { WebHdfsOptions } from "./webhdfs-door.ts";
 import { createWebHdfsDoor } from "./webhdfs-door.ts";
 
 export interface ServedNode {
@@ -27,6 +28,7 @@ export interface ServedNode {
 export async function serveNode(
   settings: Partial<NamespaceSettings> = {},
   reader?: PieceReader,
+  options: Partial<WebHdfsOptions> = {},
 ): Promise<ServedNode> {
   const directory = await mkdtemp(join(tmpdir(), "quorate-blocks-"));
   const server = createServer({ maxHeaderSize: 64 * 1024 });
@@ -48,7 +50,7 @@ export async function serveNode(
       resolve,
     );
   });
-  const door = createWebHdfsDoor({ files: node.files, key: () => node.key(), now: Date.now });
+  const door = createWebHdfsDoor({ files: node.files, key: () => node.key(), now: Date.now, ...options });
   server.requestTimeout = 0;
   const admin = createFilesAdminDoor({ files: node.files });
   server.on("request", (request, response) => {

@@ -7,7 +7,7 @@ import type { CreateOptions, FileReader, FileSystem, FileWriter } from "../../fi
 import { byteRange } from "./byte-range.ts";
 import type { Exchange } from "./exchange.ts";
 import { sendEmpty, sendJson } from "./exchange.ts";
-import { withinIdle, written } from "./pace.ts";
+import { written } from "./pace.ts";
 import { Upload } from "./upload.ts";
 import type { LocatedOperation, LocationSigner } from "./locations.ts";
 import { excludedNodes, hostOf, ownAuthority, readTarget, writeTarget } from "./locations.ts";
@@ -151,7 +151,7 @@ export class Transfers {
     for await (const bytes of reader) {
       if (signal.aborted) return;
       // The bytes are lent: they must have left before the next ones are asked for.
-      await withinIdle(written(response, bytes), this.idleMs, () => response.destroy());
+      await written(response, bytes, this.idleMs);
       if (response.destroyed) return;
     }
     response.end();
