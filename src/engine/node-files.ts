@@ -14,7 +14,7 @@ import { userName } from "../runtime/node/user-name.ts";
 import type { Disk, Network, NodeId, World } from "../runtime/world.ts";
 import type { GroupDoor } from "./cluster/hosted-group.ts";
 import type { FilesStatus, NodeStatus } from "./cluster/local-node.ts";
-import { ThreadVerifier } from "./files/blocks/chunk-verifier.ts";
+import { ThreadPieceReader } from "./files/blocks/piece-reader.ts";
 import type { BlockNode } from "./files/blocks/locations.ts";
 import type { NamespaceCommand } from "./files/namespace/commands.ts";
 import { createNamespace } from "./files/namespace/machine.ts";
@@ -66,7 +66,7 @@ export class NodeFiles {
   readonly group: FurtherGroup;
   private readonly options: NodeFilesOptions;
   private readonly machine = createNamespace();
-  private verifier: ThreadVerifier | undefined;
+  private reader: ThreadPieceReader | undefined;
   private door: GroupDoor<NamespaceCommand, NamespaceReply> | undefined;
 
   constructor(options: NodeFilesOptions) {
@@ -97,8 +97,7 @@ export class NodeFiles {
       durability: durability === "always" ? "disk" : "memory",
       // As HDFS: who starts it may do everything.
       settings: { replication, superuser: userName(), ...settings },
-      // Of a disk each piece is in memory of its own; what is kept in memory is the disk's.
-      ...(isMemory ? {} : { verifier: (this.verifier = new ThreadVerifier(world)) }),
+      ...(isMemory ? {} : { reader: (this.reader = new ThreadPieceReader(world)) }),
       ...(reservedBytes === undefined && !isMemory ? {} : { reservedBytes: reservedBytes ?? 0 }),
     };
     return new Promise((resolve) => openFilesNode(options, resolve));
@@ -106,7 +105,7 @@ export class NodeFiles {
 
   /** Ends what the node's files were given to work with; they are closed before. */
   async close(): Promise<void> {
-    await this.verifier?.close();
+    await this.reader?.close();
   }
 
   private openDisk(): Disk {

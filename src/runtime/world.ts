@@ -75,7 +75,18 @@ export interface DiskFile {
   /** Makes all completed writes durable (fdatasync). */
   sync(done: DiskCallback): void;
   truncate(sizeBytes: number, done: DiskCallback): void;
+  /**
+   * For a thread of this process that reads the file: its number at the operating system. Undefined when the file is closed;
+   * files that no system knows (in memory, in simulated worlds) have no such method, and then all is read by `read`.
+   */
+  descriptor?(): Descriptor | undefined;
   close(): void;
+}
+
+/** The file stays open until `free` was called, once. */
+export interface Descriptor {
+  readonly number: number;
+  free(): void;
 }
 
 /**

@@ -28,16 +28,17 @@ interface Timed {
 const MB = 1e6;
 const GB = 1e9;
 
-/** Ours is the first. One turn of each before it counts: servers are measured as they run all day. */
+/** Ours is the first. `warmUps` turns of each do not count (default 1): servers are measured as they run all day. */
 export async function compareMoves(
   title: string,
   note: string,
   bytes: number,
   movers: readonly Mover[],
   rounds: number,
+  warmUps = 1,
 ): Promise<Measurement> {
   const timed = movers.map((mover): Timed => ({ mover, seconds: [], cpuSeconds: [] }));
-  for (let round = -1; round < rounds; round++) {
+  for (let round = -warmUps; round < rounds; round++) {
     // There and back: what one leaves behind, such as memory that is free, is not always the same one's.
     for (const { mover, seconds, cpuSeconds } of round % 2 === 0 ? timed : timed.toReversed()) {
       spawnSync("sync");

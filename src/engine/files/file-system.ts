@@ -112,6 +112,8 @@ export interface ReadOptions extends CallOptions {
   readonly length?: number;
   /** Nodes that are not to be read from, because they failed the reader. Default none. */
   readonly exclude?: readonly NodeId[];
+  /** Bytes may be lent: their memory is used again when the next ones are asked for, or the loop is left. Default false. */
+  readonly mayLend?: boolean;
 }
 
 /**

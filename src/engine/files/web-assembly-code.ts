@@ -29,6 +29,17 @@ export const I32_IS_ZERO: Code = [0x45];
 export const I32_LESS: Code = [0x49];
 export const I32_ADD: Code = [0x6a];
 export const I32_SUB: Code = [0x6b];
+export const I32_AND: Code = [0x71];
+export const I32_OR: Code = [0x72];
+/** How many bits are set. */
+export const I64_ONES: Code = [0x7b];
+export const I64_XOR: Code = [0x85];
+export const I64_TO_I32: Code = [0xa7];
+/** Four bytes as the lower ones of eight. */
+export const loadLongOfInt = (offset: number): Code => [0x35, 0x00, ...unsigned(offset)];
+export const storeInt = (offset: number): Code => [0x36, 0x00, ...unsigned(offset)];
+/** Eight bytes of a vector, the lower ones or the higher ones. */
+export const extractLong = (lane: 0 | 1): Code => [0xfd, 0x1d, lane];
 export const load = (offset: number): Code => [0xfd, 0x00, 0x00, ...unsigned(offset)];
 export const store = (offset: number): Code => [0xfd, 0x0b, 0x00, ...unsigned(offset)];
 export const constant = (bytes: readonly number[]): Code => [0xfd, 0x0c, ...bytes];
@@ -76,16 +87,54 @@ function signed(value: number): Code {
   }
 }
 
+const MEMORY_MODULE = "env";
+const MEMORY_NAME = "memory";
+const PAGES_MAX = 65_536;
+/** Content of section 2, for a module that works on a shared memory from outside, whatever its size. */
+export const IMPORTED_MEMORY: Code = code(
+  [1],
+  text(MEMORY_MODULE),
+  text(MEMORY_NAME),
+  [0x02, 0x03],
+  unsigned(1),
+  unsigned(PAGES_MAX),
+);
+
+/** Memory that several threads, and modules on them, work on. */
+export interface SharedMemory {
+  readonly buffer: ArrayBufferLike;
+}
+
 /** WebAssembly as far as it is used here; neither the language's types nor those of Node.js 20 name it. */
 interface WebAssemblyApi {
   validate(bytes: Uint8Array): boolean;
   readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: object };
+  readonly Instance: new (module: object, imports?: object) => { readonly exports: object };
+  readonly Memory: new (limits: {
+    readonly initial: number;
+    readonly maximum: number;
+    readonly shared: true;
+  }) => SharedMemory;
 }
 
+const api = (globalThis as { readonly WebAssembly?: WebAssemblyApi }).WebAssembly;
+
 /** What the module exports. Undefined where WebAssembly, or its vector instructions, are missing. */
-export function instantiate<Exports extends object>(bytes: Uint8Array): Exports | undefined {
-  const api = (globalThis as { readonly WebAssembly?: WebAssemblyApi }).WebAssembly;
+export function instantiate<Exports extends object>(
+  bytes: Uint8Array,
+  memory?: SharedMemory,
+): Exports | undefined {
   if (api?.validate(bytes) !== true) return undefined;
-  return new api.Instance(new api.Module(bytes)).exports as Exports;
+  const imports = { [MEMORY_MODULE]: { [MEMORY_NAME]: memory } };
+  return new api.Instance(new api.Module(bytes), imports).exports as Exports;
+}
+
+/** At least so many bytes, zeros, that take room when they are used. Undefined where WebAssembly is missing, or the room. */
+export function createSharedMemory(minBytes: number): SharedMemory | undefined {
+  const pages = Math.ceil(minBytes / PAGE_BYTES);
+  try {
+    return api === undefined ? undefined : new api.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch {
+    return undefined;
+  }
 }

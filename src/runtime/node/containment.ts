@@ -104,6 +104,8 @@ function guardFile(file: DiskFile, guard: Guard, closed: () => void): DiskFile {
     };
   };
   return {
+    // Its user's own door: `file` itself stays open until it is freed.
+    ...(file.descriptor === undefined ? {} : { descriptor: () => file.descriptor?.() }),
     read(position, length, done) {
       let bytes: Bytes | undefined;
       const end = operation((error) => done(error, bytes));

@@ -138,6 +138,21 @@ test("names are listed sorted, renamed over each other and removed; directories 
   expect(() => disk.read("../b", 0, 1)).toThrow(/plain/);
 });
 
+test("a file that is closed while a thread has its descriptor stays open until it is given back", async () => {
+  const file = await create("log", 0);
+  await write(file, 0, [Buffer.from("abc")]);
+  const first = file.descriptor?.();
+  const second = file.descriptor?.();
+  file.close();
+  expect(file.descriptor?.()).toBeUndefined();
+  first?.free();
+  const into = Buffer.alloc(3);
+  expect(fs.readSync(second?.number ?? -1, into, 0, 3, 0)).toBe(3);
+  expect(into.toString()).toBe("abc");
+  second?.free();
+  await vi.waitFor(() => expect(() => fs.fstatSync(second?.number ?? -1)).toThrow(/EBADF/));
+});
+
 test("no handle stays open, also when a file is closed while it is written", async () => {
   const before = openDescriptors();
   const file = await create("log", 1000);

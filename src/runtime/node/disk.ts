@@ -188,6 +188,17 @@ function nodeFile(path: string, fd: number, support: DirectSupport): DiskFile {
       const end = begin(done);
       if (end !== undefined) fs.ftruncate(fd, sizeBytes, (error) => end(error ?? undefined));
     },
+    descriptor() {
+      if (!open) return undefined;
+      busy++;
+      return {
+        number: fd,
+        free() {
+          busy--;
+          closeWhenIdle();
+        },
+      };
+    },
     close() {
       if (!open) return;
       open = false;

@@ -1,5 +1,6 @@
 /** Nodes that keep blocks, in the simulated world; a log of stamps stands where the namespace would. */
 import type { Bytes } from "../../../runtime/bytes.ts";
+import { copyBytes } from "../../../runtime/bytes.ts";
 import type { DiskOptions } from "../../../runtime/simulated/disk.ts";
 import type { NetworkOptions } from "../../../runtime/simulated/network.ts";
 import { SimulatedWorld } from "../../../runtime/simulated/world.ts";
@@ -11,6 +12,7 @@ import type { BlockRange } from "./block-reader.ts";
 import type { BlockStore, Outcome } from "./block-store.ts";
 import { DataNode } from "./data-node.ts";
 import type { Heartbeat } from "./protocol.ts";
+import { LendingReader } from "./lending-reader.testing.ts";
 import { openBlockStore } from "./disk-block-store.ts";
 import type { PipelineAuthority, PipelineOptions } from "./pipeline-writer.ts";
 import { PipelineWriter } from "./pipeline-writer.ts";
@@ -20,6 +22,7 @@ export interface RunningNode {
   readonly store: BlockStore;
   readonly dataNode: DataNode;
   readonly world: World;
+  readonly reader: LendingReader;
 }
 
 export class BlockCluster {
@@ -60,7 +63,8 @@ export class BlockCluster {
   start(id: NodeId): void {
     this.world.machine(id).start((world) => {
       world.network.setPeers(new Map(this.ids.map((peer) => [peer, peer])));
-      openBlockStore({ ...world, reservedBytes: 0, awakeReplicas: 1 }, (store) => {
+      const reader = new LendingReader();
+      openBlockStore({ ...world, reservedBytes: 0, awakeReplicas: 1, reader }, (store) => {
         const link = new BlockLink({ self: id, ...world });
         const dataNode = new DataNode(link, store, {
           life: this.world.machine(id).starts,
@@ -70,7 +74,7 @@ export class BlockCluster {
           logger: world.logger,
           scrubBandwidth: 1 << 20,
         });
-        const node = { link, store, dataNode, world };
+        const node = { link, store, dataNode, world, reader };
         this.nodes.set(id, node);
         this.begun(id, node);
       });
@@ -143,7 +147,7 @@ export class BlockCluster {
     this.call("read", (done: Outcome) => {
       readBlock(this.node(reader).link, range, {
         piece(bytes, more) {
-          parts.push(bytes);
+          parts.push(copyBytes(bytes));
           sum += bytes.length;
           delivered(sum);
           more();

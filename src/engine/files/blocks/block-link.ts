@@ -10,7 +10,22 @@ import { decode, encode } from "../../../wire/record.ts";
 import type { BlockFrame, StreamFailure, StreamId } from "./protocol.ts";
 import { BLOCK_FRAME } from "./protocol.ts";
 
-export type FrameOf<Type extends BlockFrame["type"]> = Extract<BlockFrame, { readonly type: Type }>;
+/** Memory that is used again once it is given back: by who took it, or by the link when nobody did. */
+export interface Loan {
+  isTaken: boolean;
+  giveBack(): void;
+}
+
+/** What a node may say to itself besides: it stays in the process. */
+interface LocalFields {
+  /** Of `read`: pieces may be lent. */
+  readonly mayLend?: boolean;
+  /** Of a `piece` that is lent. */
+  readonly loan?: Loan;
+}
+
+type LinkFrame = BlockFrame & LocalFields;
+export type FrameOf<Type extends BlockFrame["type"]> = Extract<LinkFrame, { readonly type: Type }>;
 type Receiver<Type extends BlockFrame["type"]> = (from: NodeId, frame: FrameOf<Type>) => void;
 
 export interface BlockLinkOptions {
@@ -26,7 +41,7 @@ export class BlockLink {
   readonly clock: Clock;
   private readonly network: Network;
   private readonly logger: Logger;
-  private readonly receivers = new Map<string, Set<(from: NodeId, frame: BlockFrame) => void>>();
+  private readonly receivers = new Map<string, Set<(from: NodeId, frame: LinkFrame) => void>>();
   private readonly downListeners = new Set<(peer: NodeId) => void>();
   private lastStream: number;
   private closed = false;
@@ -50,7 +65,7 @@ export class BlockLink {
 
   /** Calls back for each frame of a kind, until the returned function is called. */
   on<Type extends BlockFrame["type"]>(type: Type, receiver: Receiver<Type>): () => void {
-    const added = receiver as (from: NodeId, frame: BlockFrame) => void;
+    const added = receiver as (from: NodeId, frame: LinkFrame) => void;
     const known = this.receivers.get(type) ?? new Set();
     this.receivers.set(type, known.add(added));
     return () => known.delete(added);
@@ -62,10 +77,9 @@ export class BlockLink {
     return () => this.downListeners.delete(listener);
   }
 
-  send(to: NodeId, frame: BlockFrame): void {
-    if (this.closed) return;
-    if (to === this.self) this.clock.endOfTurn(() => this.dispatch(to, frame));
-    else this.network.send(to, ...encodeFrame(frame));
+  send(to: NodeId, frame: LinkFrame): void {
+    if (to === this.self) this.clock.endOfTurn(() => this.deliver(to, frame));
+    else if (!this.closed) this.network.send(to, ...encodeFrame(frame));
   }
 
   failure(code: StreamFailure["code"], message: string, node: NodeId = this.self): StreamFailure {
@@ -88,7 +102,13 @@ export class BlockLink {
     this.dispatch(from, frame);
   }
 
-  private dispatch(from: NodeId, frame: BlockFrame): void {
+  /** What is lent and nobody took goes back. */
+  private deliver(from: NodeId, frame: LinkFrame): void {
+    this.dispatch(from, frame);
+    if (frame.loan?.isTaken === false) frame.loan.giveBack();
+  }
+
+  private dispatch(from: NodeId, frame: LinkFrame): void {
     if (this.closed) return;
     for (const receiver of this.receivers.get(frame.type) ?? []) receiver(from, frame);
   }

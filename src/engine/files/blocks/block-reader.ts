@@ -21,10 +21,15 @@ export interface BlockRange {
   readonly length: number;
   /** Nearest first; each is tried once. */
   readonly from: readonly NodeId[];
+  /** Pieces may be lent. Default false. */
+  readonly mayLend?: boolean;
 }
 
 export interface ReadEvents {
-  /** The next bytes, verified. `more` must be called once when they were used: what is read ahead is bounded. */
+  /**
+   * The next bytes, verified. `more` must be called once when they were used: what is read ahead is bounded. Of those that may be
+   * lent also when the reading was stopped meanwhile; their memory is used again then.
+   */
   piece(bytes: Bytes, more: () => void): void;
   /** A replica of this block failed its checksums, or is not what it should be. */
   damaged(node: NodeId, block: BlockId): void;
@@ -97,6 +102,7 @@ class Reading {
       minStamp: stamp,
       offset: this.at,
       length: this.end - this.at,
+      ...(this.range.mayLend === true ? { mayLend: true } : {}),
     });
   }
 
@@ -117,10 +123,13 @@ class Reading {
     this.at += bytes.length;
     this.unused++;
     this.heardMs = this.link.clock.monotonicMs();
+    const { loan } = frame;
+    if (loan !== undefined) loan.isTaken = true;
     let isUsed = false;
     this.events.piece(bytes, () => {
       if (isUsed) return;
       isUsed = true;
+      loan?.giveBack();
       this.unused--;
       this.heardMs = this.link.clock.monotonicMs();
       if (this.stream === stream) this.link.send(node, { type: "credit", stream, bytes: content.length });

@@ -61,6 +61,8 @@ export interface ReadPiece {
   /** The whole chunks that it was cut from, with their checksums (big-endian): what another node can verify again. */
   readonly chunks: { readonly offset: number; readonly content: Bytes; readonly checksums: Bytes };
   readonly replicaLength: number;
+  /** Where it is lent: must be called once, and its memory is used again afterwards. Undefined: it has memory of its own. */
+  readonly giveBack: (() => void) | undefined;
 }
 
 export interface BlockStore {
@@ -84,7 +86,8 @@ export interface BlockStore {
   ): void;
   /**
    * Bytes [offset, offset + length), at most 1 MiB, fewer at its end. REPLICA_UNUSABLE when it is absent or older than
-   * `minStamp`; CHECKSUM_MISMATCH when it is damaged, and then it is `corrupt` from now on.
+   * `minStamp`; CHECKSUM_MISMATCH when it is damaged, and then it is `corrupt` from now on. With `mayLend` (default false) it
+   * may be lent.
    */
   read(
     id: BlockId,
@@ -92,6 +95,7 @@ export interface BlockStore {
     offset: number,
     length: number,
     done: Outcome<ReadPiece>,
+    mayLend?: boolean,
   ): void;
   /** The stored checksums of the chunks that [0, length) begins, big-endian: what a file's checksum is made of. */
   readChecksums(id: BlockId, minStamp: GenerationStamp, length: number, done: Outcome<Bytes>): void;

@@ -3,7 +3,7 @@ import type { Bytes } from "../../../runtime/bytes.ts";
 import { allocateOwnedBytes, NO_BYTES } from "../../../runtime/bytes.ts";
 import { crc32c } from "../../../wire/crc32.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
-import { checksumChunks } from "./chunk-crc.ts";
+import { checksumChunks, firstBadChunk } from "./chunk-crc.ts";
 
 export class ChunkChecksums {
   /** Bytes in the chunk that has begun. */
@@ -39,6 +39,11 @@ export class ChunkChecksums {
     }
     if (from < bytes.length) checksumChunks(bytes, from, bytes.length, sums, at);
     return sums;
+  }
+
+  /** Whether these are what `of` gives, for less work. */
+  fits(bytes: Bytes, checksums: Bytes): boolean {
+    return this.aligned ? firstBadChunk(bytes, checksums) === undefined : this.of(bytes).equals(checksums);
   }
 
   /** `bytes` with these checksums are behind us. */

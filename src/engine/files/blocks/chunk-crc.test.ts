@@ -1,8 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { crc32c, crc32cPieces } from "../../../wire/crc32.ts";
-import { checksumChunks, usesVectors } from "./chunk-crc.ts";
-import { FOLDS } from "./crc32c-module.ts";
+import type { SharedMemory } from "../web-assembly-code.ts";
+import { createSharedMemory } from "../web-assembly-code.ts";
+import type { Bytes } from "../../../runtime/bytes.ts";
+import { copyBytes } from "../../../runtime/bytes.ts";
+import { seededRandom } from "../../group/write-ahead-log/crash-disk.testing.ts";
+import { checksumChunks, firstBadChunk, usesVectors } from "./chunk-crc.ts";
+import { ChunkEngine, ENGINE_BYTES } from "./chunk-engine.ts";
+import { foldsOf } from "./crc32c-module.ts";
 
 /** x^exponent modulo Castagnoli's polynomial, its highest coefficient in the highest bit. */
 function power(exponent: number): number {
@@ -37,16 +43,125 @@ test("chunks have the checksums that each has alone, wherever they lie and howev
   );
 });
 
+test("what lies in the memory itself is counted there, and stays as it is", () => {
+  const memory = createSharedMemory(ENGINE_BYTES + 200_000) as SharedMemory;
+  const engine = ChunkEngine.on(memory) as ChunkEngine;
+  for (const length of [0, 1, 511, 512, 8_192, 8_193, 100_000]) {
+    const from = ENGINE_BYTES + 512;
+    const bytes = Buffer.from(
+      Array.from({ length }, (_, at) => Math.imul(at + length, 2_654_435_761) >>> 24),
+    );
+    engine.bytes.set(bytes, from);
+    engine.checksum(from, from + length, ENGINE_BYTES + 150_000);
+    const sums = Buffer.alloc(4 * Math.ceil(length / 512));
+    crc32cPieces(bytes, 0, length, 512, sums, 0);
+    const counted = engine.bytes.slice(ENGINE_BYTES + 150_000, ENGINE_BYTES + 150_000 + sums.length);
+    expect(sums.equals(counted)).toBe(true);
+    expect(bytes.equals(engine.bytes.slice(from, from + length))).toBe(true);
+  }
+});
+
+/** Without vectors, and chunk by chunk. */
+function firstBadPlainly(content: Uint8Array, checksums: Uint8Array): number | undefined {
+  for (let chunk = 0; chunk * 512 < content.length; chunk++) {
+    const sum = crc32c(content.subarray(chunk * 512, (chunk + 1) * 512));
+    if (Buffer.from(checksums).readUInt32BE(4 * chunk) !== sum) return chunk;
+  }
+  return undefined;
+}
+
+test("the first bad chunk is found, whatever is damaged and however much", () => {
+  const random = seededRandom(11);
+  const below = (limit: number): number => Math.floor(random.float() * limit);
+  const damages: ((content: Bytes, checksums: Bytes) => void)[] = [
+    () => undefined,
+    // A bit.
+    (content) => void (content[below(content.length)]! ^= 1 << below(8)),
+    (_, checksums) => void (checksums[below(checksums.length)]! ^= 1 << below(8)),
+    // The same bit of two chunks, so far from each other that they come to lie on each other.
+    (content) => {
+      const [at, chunks] = [below(content.length), 1 + below(15)];
+      content[at]! ^= 4;
+      if (at + chunks * (512 - 16) < content.length) content[at + chunks * (512 - 16)]! ^= 4;
+    },
+    // Of every chunk.
+    (content) => content.forEach((byte, at) => at % 512 === 77 && (content[at] = byte ^ 32)),
+    // Sectors of zeros, sectors that were exchanged, a shift.
+    (content) => content.fill(0, 4096 * below(4), 4096 * (5 + below(4))),
+    (content) => content.copyWithin(4096, 8192, 12_288),
+    (content) => content.copyWithin(1, 0, content.length - 1),
+    (_, checksums) => checksums.copyWithin(0, 4, 12),
+    (_, checksums) => checksums.fill(0),
+  ];
+  for (const length of [131_072, 131_072 + 512, 300_001, 600_000, 1 << 20]) {
+    const content = Buffer.from(Array.from({ length }, () => random.next32() & 0xff)) as unknown as Bytes;
+    const checksums = Buffer.alloc(4 * Math.ceil(length / 512)) as unknown as Bytes;
+    crc32cPieces(content, 0, length, 512, checksums, 0);
+    for (const damage of damages) {
+      const [bytes, sums] = [copyBytes(content), copyBytes(checksums)];
+      damage(bytes, sums);
+      const bad = firstBadPlainly(bytes, sums);
+      expect(firstBadChunk(bytes, sums)).toBe(bad);
+      const fitting = below((bad ?? sums.length / 4) + 1);
+      expect(firstBadChunk(bytes, sums, fitting)).toBe(bad);
+    }
+  }
+});
+
+test("rows of checksums that are too long or too short do not fit", () => {
+  for (const length of [0, 1000, 131_072, 262_144]) {
+    const content = Buffer.alloc(length, 7) as unknown as Bytes;
+    const checksums = Buffer.alloc(4 * Math.ceil(length / 512) + 4) as unknown as Bytes;
+    crc32cPieces(content, 0, length, 512, checksums, 0);
+    const chunks = Math.ceil(length / 512);
+    expect(firstBadChunk(content, checksums.subarray(0, 4 * chunks))).toBeUndefined();
+    expect(firstBadChunk(content, checksums)).toBe(chunks);
+    if (chunks > 0) expect(firstBadChunk(content, checksums.subarray(0, 4 * chunks - 4))).toBe(chunks - 1);
+  }
+});
+
+test("up to four bad bits are found, wherever they lie, those that come to lie on each other too", () => {
+  const memory = createSharedMemory(ENGINE_BYTES + 140_000) as SharedMemory;
+  const engine = ChunkEngine.on(memory) as ChunkEngine;
+  const sumsAt = ENGINE_BYTES + 131_072;
+  engine.checksum(ENGINE_BYTES, sumsAt, sumsAt);
+  expect(engine.fitting(ENGINE_BYTES, 256, sumsAt)).toBe(256);
+  const random = seededRandom(12);
+  const below = (limit: number): number => Math.floor(random.float() * limit);
+  for (let round = 0; round < 4_000; round++) {
+    const spots = Array.from({ length: 1 + below(3) }, () => ({ at: below(131_072), bit: 1 << below(8) }));
+    // One that comes to lie on the first.
+    const [{ at: first, bit }] = spots as [{ at: number; bit: number }];
+    if (round % 2 === 0) spots.push({ at: (first + (1 + below(15)) * 496) % 131_072, bit });
+    const flip = (): void => {
+      for (const { at, bit } of spots) engine.bytes[ENGINE_BYTES + at]! ^= bit;
+    };
+    flip();
+    const isDamaged = engine.bytes.subarray(ENGINE_BYTES, sumsAt).some((byte) => byte !== 0);
+    const lowest = Math.min(...spots.map(({ at }) => at));
+    const fit = engine.fitting(ENGINE_BYTES, 256, sumsAt);
+    // Spots that took each other back are none.
+    if (isDamaged) expect(fit).toBeLessThan(256);
+    expect(fit).toBeGreaterThanOrEqual(Math.floor(lowest / 8192) * 16);
+    flip();
+  }
+  expect(engine.fitting(ENGINE_BYTES, 256, sumsAt)).toBe(256);
+  expect(engine.fitting(ENGINE_BYTES, 255, sumsAt)).toBe(0);
+});
+
 test("every engine that this runs on takes the module, so that the checksums do not silently become slow", () => {
   expect(usesVectors).toBe(true);
 });
 
-test.each(FOLDS)("a byte counts the same at all its distances: %o", ({ from, to, distances }) => {
-  const furthest = Math.max(...distances);
-  const moved = distances.map((distance) => power(8 * (furthest - distance)));
-  expect(moved.reduce((sum, each) => sum ^ each, 0) >>> 0).toBe(power(8 * furthest));
-  // A vector is complete before it is moved, and nothing is moved beyond the chunk.
-  expect(Math.min(...distances)).toBeGreaterThanOrEqual(16);
-  expect(to - 1 + furthest).toBeLessThan(512);
-  expect(from % 16).toBe(0);
-});
+test.each([512, 752].flatMap((chunkBytes) => foldsOf(chunkBytes).map((fold) => ({ chunkBytes, ...fold }))))(
+  "a byte counts the same at all its distances: %o",
+  ({ chunkBytes, from, to, distances }) => {
+    const furthest = Math.max(...distances);
+    const moved = distances.map((distance) => power(8 * (furthest - distance)));
+    expect(moved.reduce((sum, each) => sum ^ each, 0) >>> 0).toBe(power(8 * furthest));
+    // A vector is complete before it is moved, and nothing is moved beyond the chunk.
+    expect(Math.min(...distances)).toBeGreaterThanOrEqual(16);
+    expect(to - 1 + furthest).toBeLessThan(chunkBytes);
+    expect(from % 16).toBe(0);
+  },
+);

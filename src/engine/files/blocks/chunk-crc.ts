@@ -2,25 +2,16 @@
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { allocateBytes } from "../../../runtime/bytes.ts";
 import { crc32cPieces } from "../../../wire/crc32.ts";
+import { createSharedMemory } from "../web-assembly-code.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
-import { instantiate } from "../web-assembly-code.ts";
-import { chunkTables, crc32cModule, TABLES_BYTES } from "./crc32c-module.ts";
+import { ChunkEngine, ENGINE_BYTES, LANE_BYTES, OVERLAID_CHUNKS } from "./chunk-engine.ts";
 
-/** Chunks that the module takes at a time. */
-const GROUP_CHUNKS = 16;
-/** Bytes that go through its memory at a time: little enough to stay near the processor. */
-const SLICE_BYTES = 128 * 1024;
-const OUT = TABLES_BYTES + SLICE_BYTES;
-
-interface ModuleExports {
-  readonly memory: { readonly buffer: ArrayBuffer };
-  readonly checksum: (data: number, groups: number, out: number) => void;
-}
-
-interface Engine extends Pick<ModuleExports, "checksum"> {
-  readonly memory: Uint8Array;
-}
-
+const CHECKSUM_BYTES = 4;
+/** Bytes that are copied to where the engine finds them, at a time: little enough to stay near the processor. */
+const SLICE_BYTES = OVERLAID_CHUNKS * CHUNK_BYTES;
+/** Where what does not lie in the engine's memory is brought: content, and its checksums. */
+const CONTENT_AT = ENGINE_BYTES;
+const SUMS_AT = CONTENT_AT + SLICE_BYTES;
 const engine = createEngine();
 
 /** False: JavaScript does it all, at a quarter of the speed. */
@@ -40,15 +31,13 @@ export function checksumChunks(
   let at = from;
   let out = sumsFrom;
   if (engine !== undefined) {
-    const { memory } = engine;
     for (;;) {
-      const groups = Math.floor(Math.min(SLICE_BYTES, to - at) / (GROUP_CHUNKS * CHUNK_BYTES));
-      if (groups === 0) break;
-      const size = groups * GROUP_CHUNKS * CHUNK_BYTES;
-      const sumsSize = 4 * groups * GROUP_CHUNKS;
-      memory.set(bytes.subarray(at, at + size), TABLES_BYTES);
-      engine.checksum(TABLES_BYTES, groups, OUT);
-      sums.set(memory.subarray(OUT, OUT + sumsSize), out);
+      const size = Math.floor(Math.min(SLICE_BYTES, to - at) / LANE_BYTES) * LANE_BYTES;
+      if (size === 0) break;
+      const sumsSize = (size / CHUNK_BYTES) * CHECKSUM_BYTES;
+      engine.bytes.set(bytes.subarray(at, at + size), CONTENT_AT);
+      engine.checksum(CONTENT_AT, CONTENT_AT + size, SUMS_AT);
+      sums.set(engine.bytes.subarray(SUMS_AT, SUMS_AT + sumsSize), out);
       at += size;
       out += sumsSize;
     }
@@ -56,27 +45,47 @@ export function checksumChunks(
   if (at < to) crc32cPieces(bytes, at, to, CHUNK_BYTES, sums, out);
 }
 
-/** The first chunk whose checksum is another, if any. `content` begins with a chunk. */
-export function firstBadChunk(content: Bytes, checksums: Bytes): number | undefined {
-  const computed = allocateBytes(4 * Math.ceil(content.length / CHUNK_BYTES));
-  checksumChunks(content, 0, content.length, computed, 0);
-  return firstUnlike(computed, checksums);
+/**
+ * The first chunk whose checksum is another, if any; `content` begins with a chunk. Of the first `fitting` chunks it is known
+ * that they fit.
+ */
+export function firstBadChunk(content: Bytes, checksums: Bytes, fitting = 0): number | undefined {
+  const fit = fitting + fittingChunks(content, checksums, fitting);
+  const chunks = Math.ceil(content.length / CHUNK_BYTES);
+  if (fit * CHECKSUM_BYTES === checksums.length && fit === chunks) return undefined;
+  const computed = allocateBytes((chunks - fit) * CHECKSUM_BYTES);
+  checksumChunks(content, fit * CHUNK_BYTES, content.length, computed, 0);
+  const unlike = firstUnlike(computed, checksums.subarray(fit * CHECKSUM_BYTES));
+  return unlike === undefined ? undefined : fit + unlike;
+}
+
+/** `ChunkEngine.fitting` of what lies elsewhere, from chunk `first` on. */
+function fittingChunks(content: Bytes, checksums: Bytes, first: number): number {
+  if (engine === undefined) return 0;
+  const full = Math.min(Math.floor(content.length / CHUNK_BYTES), checksums.length / CHECKSUM_BYTES);
+  let fit = 0;
+  for (; full - first - fit >= OVERLAID_CHUNKS; fit += OVERLAID_CHUNKS) {
+    const chunk = first + fit;
+    engine.bytes.set(content.subarray(chunk * CHUNK_BYTES, chunk * CHUNK_BYTES + SLICE_BYTES), CONTENT_AT);
+    const sumsAt = chunk * CHECKSUM_BYTES;
+    engine.bytes.set(checksums.subarray(sumsAt, sumsAt + OVERLAID_CHUNKS * CHECKSUM_BYTES), SUMS_AT);
+    const some = engine.fitting(CONTENT_AT, OVERLAID_CHUNKS, SUMS_AT);
+    if (some < OVERLAID_CHUNKS) return fit + some;
+  }
+  return fit;
 }
 
 /** The first chunk of which these rows of checksums say different things, if any. */
-export function firstUnlike(computed: Bytes, checksums: Bytes): number | undefined {
+function firstUnlike(computed: Bytes, checksums: Bytes): number | undefined {
   if (computed.equals(checksums)) return undefined;
-  for (let at = 0; at < computed.length; at += 4) {
-    if (!computed.subarray(at, at + 4).equals(checksums.subarray(at, at + 4))) return at / 4;
+  for (let at = 0; at < computed.length; at += CHECKSUM_BYTES) {
+    const [one, other] = [computed, checksums].map((row) => row.subarray(at, at + CHECKSUM_BYTES));
+    if (!(one as Bytes).equals(other as Bytes)) return at / CHECKSUM_BYTES;
   }
-  return computed.length / 4;
+  return computed.length / CHECKSUM_BYTES;
 }
 
-function createEngine(): Engine | undefined {
-  const module = crc32cModule(CHUNK_BYTES, OUT + (SLICE_BYTES / CHUNK_BYTES) * 4);
-  const exports = instantiate<ModuleExports>(module);
-  if (exports === undefined) return undefined;
-  const memory = new Uint8Array(exports.memory.buffer);
-  memory.set(chunkTables());
-  return { memory, checksum: exports.checksum };
+function createEngine(): ChunkEngine | undefined {
+  const memory = createSharedMemory(SUMS_AT + OVERLAID_CHUNKS * CHECKSUM_BYTES);
+  return memory === undefined ? undefined : ChunkEngine.on(memory);
 }

@@ -35,11 +35,11 @@ import {
   I32_IS_ZERO,
   I32_LESS,
   I32_SUB,
+  IMPORTED_MEMORY,
   LANES,
   load,
   LOOP,
   MODULE,
-  PAGE_BYTES,
   section,
   set,
   shuffle,
@@ -56,10 +56,10 @@ import {
   V128_XOR,
 } from "../web-assembly-code.ts";
 
-/** Where in its memory the module finds the tables; `chunkTables` makes them. */
+/** How long the tables at the beginning of the module's memory are; `chunkTables` makes them. */
 export const TABLES_BYTES: number = 8 * 16;
 
-const POLYNOMIAL = 0x82f6_3b78;
+export const POLYNOMIAL: number = 0x82f6_3b78;
 
 /** Low and high nibble by turns, for each of the four bytes of a checksum. */
 export function chunkTables(): Uint8Array {
@@ -82,12 +82,17 @@ export interface Fold {
 }
 
 /** What is left of a chunk is looked up byte by byte. */
-export const FOLDS: readonly Fold[] = [
-  { from: 0, to: 288, distances: [65, 155, 170, 195, 209] },
-  { from: 288, to: 400, distances: [47, 51, 55, 85, 90, 100, 104] },
-  { from: 400, to: 448, distances: [19, 40, 43, 45, 46, 48, 52, 54, 62] },
-];
-const FOLDED_BYTES = 448;
+const UNFOLDED_BYTES = 64;
+
+/** How a chunk is folded. Its length is a multiple of 16, at least 256. */
+export function foldsOf(chunkBytes: number): readonly Fold[] {
+  const [first, second, third] = [chunkBytes - 224, chunkBytes - 112, chunkBytes - UNFOLDED_BYTES];
+  return [
+    { from: 0, to: first, distances: [65, 155, 170, 195, 209] },
+    { from: first, to: second, distances: [47, 51, 55, 85, 90, 100, 104] },
+    { from: second, to: third, distances: [19, 40, 43, 45, 46, 48, 52, 54, 62] },
+  ];
+}
 
 /** Lanes of `width` bytes of one vector and another by turns, of their lower or upper halves. */
 function interleave(width: 1 | 2, half: "low" | "high"): Code {
@@ -104,7 +109,7 @@ const DATA = 0;
 const GROUPS = 1;
 const OUT = 2;
 const OFFSET = 3;
-const LAST = 4;
+const SOURCE = 4;
 const VECTORS = 5;
 const tableOf = (k: number): number => VECTORS + k;
 const crcOf = (k: number): number => VECTORS + 8 + k;
@@ -171,11 +176,11 @@ function store16(): Code {
   );
 }
 
-/** The vector at `at` of the chunk at OFFSET, and all that is moved there from in front of it. */
-function folded(at: number): Code {
-  const parts: Code[] = [get(OFFSET), get(OFFSET), load(at)];
+/** The vector at `at` of the chunk at SOURCE and all that is moved there from in front of it, to the room at OFFSET. */
+function folded(at: number, folds: readonly Fold[]): Code {
+  const parts: Code[] = [get(OFFSET), get(SOURCE), load(at)];
   if (at === 0) parts.push(constant(EACH_LANE.map((byte) => (byte < 4 ? 0xff : 0))), V128_XOR);
-  for (const { from, to, distances } of FOLDS) {
+  for (const { from, to, distances } of folds) {
     for (const distance of distances) {
       const isMoved = EACH_LANE.map((byte) => from <= at - distance + byte && at - distance + byte < to);
       if (!isMoved.includes(true)) continue;
@@ -193,15 +198,18 @@ function loadBehind(offset: number): readonly Code[] {
 }
 
 /**
- * Sixteen chunks at DATA, so that the checksum of what is behind FOLDED_BYTES, begun with 0, is that of the whole chunk. A vector
- * of each chunk before the next one of any: else they would wait for each other's stores.
+ * Sixteen chunks at DATA, folded in the room behind the tables, so that the checksum of their last UNFOLDED_BYTES, begun with 0,
+ * is that of the whole chunk. A vector of each chunk before the next one of any: else they would wait for each other's stores.
  */
 function fold(chunkBytes: number): Code {
+  const folds = foldsOf(chunkBytes);
   const vectors = Array.from({ length: chunkBytes / LANES }, (_, k) =>
     code(
-      code(get(DATA), tee(OFFSET), i32(LANES * chunkBytes), I32_ADD, set(LAST)),
-      code(LOOP, folded(LANES * k), get(OFFSET), i32(chunkBytes), I32_ADD, tee(OFFSET)),
-      code(get(LAST), I32_LESS, branchIf(0), END),
+      code(get(DATA), set(SOURCE), i32(TABLES_BYTES), set(OFFSET)),
+      code(LOOP, folded(LANES * k, folds)),
+      code(get(SOURCE), i32(chunkBytes), I32_ADD, set(SOURCE)),
+      code(get(OFFSET), i32(chunkBytes), I32_ADD, tee(OFFSET)),
+      code(i32(TABLES_BYTES + LANES * chunkBytes), I32_LESS, branchIf(0), END),
     ),
   );
   return code(...vectors);
@@ -211,9 +219,7 @@ function program(chunkBytes: number): Code {
   const { transpose, columns } = transposed();
   const tables = EACH_TABLE.map((k) => code(i32(0), load(LANES * k), set(tableOf(k))));
   const begin = EACH_BYTE.map((k) => code(splat(0), set(crcOf(k))));
-  const rows = EACH_LANE.map((k) =>
-    code(get(DATA), get(OFFSET), I32_ADD, load(chunkBytes * k), set(rowOf(k))),
-  );
+  const rows = EACH_LANE.map((k) => code(get(OFFSET), load(TABLES_BYTES + chunkBytes * k), set(rowOf(k))));
   const advance = (local: number, amount: number): Code => code(get(local), i32(amount), I32_ADD, set(local));
   return code(
     ...tables,
@@ -221,7 +227,7 @@ function program(chunkBytes: number): Code {
     code(BLOCK, LOOP, get(GROUPS), I32_IS_ZERO, branchIf(1)),
     fold(chunkBytes),
     ...begin,
-    code(i32(FOLDED_BYTES), set(OFFSET)),
+    code(i32(chunkBytes - UNFOLDED_BYTES), set(OFFSET)),
     code(LOOP, ...rows, transpose, ...columns.map(step)),
     code(get(OFFSET), i32(LANES), I32_ADD, tee(OFFSET), i32(chunkBytes), I32_LESS, branchIf(0), END),
     store16(),
@@ -232,19 +238,19 @@ function program(chunkBytes: number): Code {
 }
 
 /**
- * A module that exports `memory`, and `checksum(data, groups, out)`: the checksums of 16 * groups chunks at `data`,
- * written to `out`. It finds `chunkTables` at 0. `chunkBytes` is that of the module, a multiple of 16.
+ * A module that works on a shared memory which it is given, and exports `checksum(data, groups, out)`: the checksums of
+ * 16 * groups chunks at `data`, which stay as they are, written to `out`. It finds `chunkTables` at 0, and folds in the room
+ * behind them, 16 chunks long. `chunkBytes` is that of the module, a multiple of 16.
  */
-export function crc32cModule(chunkBytes: number, memoryBytes: number): Uint8Array<ArrayBuffer> {
+export function crc32cModule(chunkBytes: number): Uint8Array<ArrayBuffer> {
   const body = code([2, 2, I32], unsigned(VECTOR_COUNT), [V128], program(chunkBytes), END);
-  const pages = Math.ceil(memoryBytes / PAGE_BYTES);
   return Uint8Array.from(
     code(
       MODULE,
       section(1, [1, 0x60, 3, I32, I32, I32, 0]),
+      section(2, IMPORTED_MEMORY),
       section(3, [1, 0]),
-      section(5, code([1, 0x00], unsigned(pages))),
-      section(7, code([2], text("memory"), [2, 0], text("checksum"), [0, 0])),
+      section(7, code([1], text("checksum"), [0, 0])),
       section(10, code([1], sized(body))),
     ),
   );

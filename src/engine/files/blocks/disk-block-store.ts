@@ -18,7 +18,7 @@ import type {
 } from "./block-store.ts";
 import { CHUNK_BYTES, READ_BYTES } from "./block-store.ts";
 import { ChunkChecksums } from "./chunk-checksums.ts";
-import type { ChunkVerifier } from "./chunk-verifier.ts";
+import type { PieceReader } from "./piece-reader.ts";
 import type { ReplicaFiles } from "./replica-files.ts";
 import {
   bigEndian,
@@ -47,8 +47,8 @@ export interface BlockStoreOptions {
   readonly reservedBytes?: number;
   /** Replicas that are kept as objects though nobody works on them (`stored-replicas.ts`). Default 256. */
   readonly awakeReplicas?: number;
-  /** Verifies large pieces of replicas. Default: that is done where they are read. */
-  readonly verifier?: ChunkVerifier;
+  /** Reads large pieces of replicas, beside the event loop. Default: all is read by the disk, and verified here. */
+  readonly reader?: PieceReader;
 }
 
 const RESERVED_BYTES = 256 * 1024 * 1024;
@@ -63,8 +63,8 @@ export function openBlockStore(options: BlockStoreOptions, done: (store: BlockSt
 class DiskBlockStore extends ReplicaTable implements BlockStore {
   private readonly scrubber: Scrubber;
 
-  constructor({ disk, random, reservedBytes, verifier }: BlockStoreOptions, replicas: StoredReplicas) {
-    super(disk, reservedBytes ?? RESERVED_BYTES, replicas, verifier);
+  constructor({ disk, random, reservedBytes, reader }: BlockStoreOptions, replicas: StoredReplicas) {
+    super(disk, reservedBytes ?? RESERVED_BYTES, replicas, reader);
     this.scrubber = new Scrubber(this, random.float());
   }
 
@@ -137,7 +137,7 @@ class DiskBlockStore extends ReplicaTable implements BlockStore {
       }
       openFiles(this.disk, id, (openError, files) => {
         if (files === undefined) return over(unusable(id, `${openError?.message}`));
-        verifyAll(files, record, this.verifier, (fault) => {
+        verifyAll(files, record, this.reader, (fault) => {
           if (fault !== undefined) {
             closeFiles(files);
             return over(this.damaged(replica, fault));
@@ -235,6 +235,7 @@ class DiskBlockStore extends ReplicaTable implements BlockStore {
     offset: number,
     length: number,
     done: Outcome<ReadPiece>,
+    mayLend = false,
   ): void {
     const replica = this.replicas.get(id);
     const refused = refusalOf(id, replica, minStamp);
@@ -244,15 +245,19 @@ class DiskBlockStore extends ReplicaTable implements BlockStore {
     this.open.use(replica, (error, files, free) => {
       if (files === undefined) return done(unusable(id, `${error?.message}`));
       const wanted = Math.min(length, READ_BYTES, record.length - offset);
-      readVerified(files, record, offset, wanted, this.verifier, (fault, chunks) => {
+      readVerified(files, record, offset, wanted, { reader: this.reader, mayLend }, (fault, chunks) => {
         free();
-        if (replica.gone || replica.epoch !== epoch) return done(unusable(id, "it was changed meanwhile"));
+        if (replica.gone || replica.epoch !== epoch) {
+          chunks?.giveBack?.();
+          return done(unusable(id, "it was changed meanwhile"));
+        }
         if (chunks === undefined) return done(this.damaged(replica, fault));
         const from = offset - chunks.offset;
         done(undefined, {
           bytes: chunks.content.subarray(from, from + wanted),
           chunks,
           replicaLength: record.length,
+          giveBack: chunks.giveBack,
         });
       });
     });

@@ -19,6 +19,8 @@ test("pieces leave in their order, however they are read, and nothing behind one
   const failure = new QuorateError("CHECKSUM_MISMATCH", "rot");
   for (const third of ["good", "short", "bad"] as const) {
     const asked: { at: number; length: number; done: Outcome<ReadPiece> }[] = [];
+    const lent: number[] = [];
+    const freed: number[] = [];
     const store = {
       read: (_id, _stamp, at, length, done) => asked.push({ at, length, done }),
     } satisfies Partial<BlockStore> as unknown as BlockStore;
@@ -44,7 +46,9 @@ test("pieces leave in their order, however they are read, and nothing behind one
       if (isThird && third === "bad") return done(failure);
       const bytes = content.subarray(at, at + (isThird && third === "short" ? 512 : length));
       const checksums = sumsBehind(NO_BYTES, bytes);
-      done(undefined, { bytes, chunks: { offset: at, content: bytes, checksums }, replicaLength: 0 });
+      const chunks = { offset: at, content: bytes, checksums };
+      lent.push(at);
+      done(undefined, { bytes, chunks, replicaLength: 0, giveBack: () => freed.push(at) });
     };
     cluster.run(10);
     while (asked.length > 0) {
@@ -55,7 +59,128 @@ test("pieces leave in their order, however they are read, and nothing behind one
     expect(Buffer.concat(got).equals(content.subarray(0, length[third]))).toBe(true);
     expect(end?.error?.code).toBe(third === "good" ? undefined : "BLOCK_MISSING");
     expect(damaged).toEqual(third === "bad" ? ["n1"] : []);
+    expect(new Set(freed)).toEqual(new Set(lent));
+    expect(freed).toHaveLength(lent.length);
   }
+});
+
+test("what was lent comes back once, whenever its reader leaves, and never while it is used", () => {
+  const content = streamBytes(1, 0, 6 * READ_PIECE_BYTES);
+  let left = 0;
+  for (let stopAfter = 0; stopAfter <= 7; stopAfter++) {
+    for (const order of ["in order", "reversed"] as const) {
+      const cluster = new BlockCluster(1, ["n1"]);
+      const asked: (() => void)[] = [];
+      const out = new Set<number>();
+      const store = {
+        read(_id, _stamp, at, length, done, mayLend) {
+          expect(mayLend).toBe(true);
+          asked.push(() => {
+            const bytes = content.subarray(at, at + length);
+            const chunks = { offset: at, content: bytes, checksums: sumsBehind(NO_BYTES, bytes) };
+            out.add(at);
+            done(undefined, {
+              bytes,
+              chunks,
+              replicaLength: 0,
+              giveBack: () => expect(out.delete(at)).toBe(true),
+            });
+          });
+        },
+      } satisfies Partial<BlockStore> as unknown as BlockStore;
+      const link = new BlockLink({ self: "n1", ...cluster.node("n1").world });
+      const server = new ReadServer(link, store);
+      const kept: { readonly at: number; readonly more: () => void }[] = [];
+      let at = 0;
+      const stop = readBlock(
+        link,
+        { block: 1, stamp: 1, offset: 0, length: content.length, from: ["n1"], mayLend: true },
+        {
+          piece(bytes, more) {
+            kept.push({ at, more });
+            at += bytes.length;
+            // The one before it is used by now.
+            if (kept.length > 1) kept.shift()?.more();
+            if (at === stopAfter * READ_PIECE_BYTES) stop();
+          },
+          damaged: () => expect.fail("nothing is damaged"),
+          end: () => undefined,
+        },
+      );
+      if (stopAfter === 0) stop();
+      if (stopAfter === 7) link.send("n1", { type: "close", stream: 0, answer: false, failure: undefined });
+      for (;;) {
+        cluster.run(10);
+        const now = asked.splice(0);
+        for (const answer of order === "in order" ? now : now.reverse()) answer();
+        cluster.run(10);
+        for (const each of kept) expect(out.has(each.at)).toBe(true);
+        if (now.length === 0) break;
+      }
+      if (out.size > kept.length) left++;
+      for (const { more } of kept.splice(0)) more();
+      expect([...out]).toEqual([]);
+      expect(server.size).toBe(0);
+    }
+  }
+  expect(left).toBe(0);
+});
+
+test("what was read behind a piece that is not there yet comes back when the reader leaves", () => {
+  for (let answered = 0; answered <= 3; answered++) {
+    const cluster = new BlockCluster(1, ["n1"]);
+    const asked: (() => void)[] = [];
+    let out = 0;
+    const store = {
+      read(_id, _stamp, at, length, done) {
+        asked.push(() => {
+          const bytes = streamBytes(1, at, length);
+          const chunks = { offset: at, content: bytes, checksums: sumsBehind(NO_BYTES, bytes) };
+          out++;
+          done(undefined, { bytes, chunks, replicaLength: 0, giveBack: () => out-- });
+        });
+      },
+    } satisfies Partial<BlockStore> as unknown as BlockStore;
+    const link = new BlockLink({ self: "n1", ...cluster.node("n1").world });
+    new ReadServer(link, store);
+    const range = {
+      block: 1,
+      stamp: 1,
+      offset: 0,
+      length: 9 * READ_PIECE_BYTES,
+      from: ["n1"],
+      mayLend: true,
+    };
+    const events = { piece: (_: unknown, more: () => void) => more(), damaged: () => undefined };
+    const stop = readBlock(link, range, { ...events, end: () => undefined });
+    cluster.run(10);
+    const [first, ...behind] = asked.splice(0);
+    const answers = [...behind, first!];
+    for (const answer of answers.splice(0, answered)) answer();
+    expect(out).toBe(answered);
+    stop();
+    cluster.run(10);
+    for (const answer of [...answers, ...asked]) answer();
+    cluster.run(10);
+    expect(out).toBe(0);
+  }
+});
+
+test("a reader of another node is lent nothing", () => {
+  const cluster = new BlockCluster(3, ["n1", "n2"]);
+  const asked: (boolean | undefined)[] = [];
+  const store = {
+    read: (_id, _stamp, _at, _length, _done, mayLend) => asked.push(mayLend),
+  } satisfies Partial<BlockStore> as unknown as BlockStore;
+  const link = new BlockLink({ self: "n1", ...cluster.node("n1").world });
+  new ReadServer(link, store);
+  readBlock(
+    cluster.node("n2").link,
+    { block: 1, stamp: 1, offset: 0, length: 5_000, from: ["n1"], mayLend: true },
+    { piece: () => undefined, damaged: () => undefined, end: () => undefined },
+  );
+  cluster.run(100);
+  expect(asked).toEqual([false]);
 });
 
 test("a server that is closed waits for no reader that is under way, and takes no other", () => {

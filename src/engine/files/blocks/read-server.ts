@@ -6,7 +6,7 @@ import { NO_BYTES } from "../../../runtime/bytes.ts";
 import type { NodeId, Timer } from "../../../runtime/world.ts";
 import type { BlockLink, FrameOf } from "./block-link.ts";
 import { failureOf } from "./block-link.ts";
-import type { BlockStore, ReadPiece } from "./block-store.ts";
+import type { BlockStore, Outcome, ReadPiece } from "./block-store.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
 import { md5OfChecksums } from "./file-checksum.ts";
 import type { StreamFailure, StreamId } from "./protocol.ts";
@@ -58,10 +58,10 @@ export class ReadServer {
       this.serve(reading);
     });
     link.on("close", (from, { stream, answer }) => {
-      if (!answer) this.readings.delete(`${stream}/${from}`);
+      if (!answer) this.drop(this.readings.get(`${stream}/${from}`));
     });
     link.onDown((peer) => {
-      for (const [key, { from }] of this.readings) if (from === peer) this.readings.delete(key);
+      for (const reading of this.readings.values()) if (reading.from === peer) this.drop(reading);
     });
   }
 
@@ -73,7 +73,7 @@ export class ReadServer {
   close(): void {
     this.closed = true;
     this.timer?.cancel();
-    this.readings.clear();
+    for (const reading of this.readings.values()) this.drop(reading);
   }
 
   private begin(from: NodeId, frame: FrameOf<"read">): void {
@@ -111,11 +111,14 @@ export class ReadServer {
       underWay.push(next);
       reading.at += wanted;
       reading.credit -= wanted;
-      this.store.read(frame.block, frame.minStamp, at, wanted, (error, piece) => {
+      const mayLend = frame.mayLend === true && reading.from === this.link.self;
+      const read: Outcome<ReadPiece> = (error, piece) => {
         next.error = error;
         next.piece = piece;
-        if (underWay[0] === next) this.send(reading);
-      });
+        if (!this.isOpen(reading)) piece?.giveBack?.();
+        else if (underWay[0] === next) this.send(reading);
+      };
+      this.store.read(frame.block, frame.minStamp, at, wanted, read, mayLend);
     }
   }
 
@@ -129,7 +132,11 @@ export class ReadServer {
         return this.finish(reading, failureOf(first.error as Error, this.link.self));
       underWay.shift();
       const { offset, content, checksums } = first.piece.chunks;
-      if (content.length > 0) this.link.send(from, { type: "piece", stream, offset, checksums, content });
+      const { giveBack } = first.piece;
+      const loan = giveBack === undefined ? {} : { loan: { isTaken: false, giveBack } };
+      if (content.length > 0)
+        this.link.send(from, { type: "piece", stream, offset, checksums, content, ...loan });
+      else giveBack?.();
       const isLast = underWay.length === 0 && reading.at >= reading.end;
       if (isLast || content.length < first.wanted) return this.finish(reading, undefined);
     }
@@ -146,9 +153,17 @@ export class ReadServer {
     return this.readings.get(`${reading.stream}/${reading.from}`) === reading;
   }
 
-  private finish({ from, stream }: Reading, failure: StreamFailure | undefined): void {
-    this.readings.delete(`${stream}/${from}`);
+  private finish(reading: Reading, failure: StreamFailure | undefined): void {
+    const { from, stream } = reading;
+    this.drop(reading);
     this.link.send(from, { type: "close", stream, answer: true, failure });
+  }
+
+  /** What was lent and not sent goes back. */
+  private drop(reading: Reading | undefined): void {
+    if (reading === undefined) return;
+    this.readings.delete(`${reading.stream}/${reading.from}`);
+    for (const { piece } of reading.underWay.splice(0)) piece?.giveBack?.();
   }
 
   private checksum(from: NodeId, { stream, block, minStamp, length }: FrameOf<"checksum">): void {
@@ -167,8 +182,9 @@ export class ReadServer {
     this.timer = this.link.clock.setTimer(1000, () => {
       this.timer = undefined;
       const nowMs = this.link.clock.monotonicMs();
-      for (const [key, { heardMs, underWay }] of this.readings) {
-        if (underWay.length === 0 && nowMs - heardMs > READER_SILENCE_MS) this.readings.delete(key);
+      for (const reading of this.readings.values()) {
+        const { heardMs, underWay } = reading;
+        if (underWay.length === 0 && nowMs - heardMs > READER_SILENCE_MS) this.drop(reading);
       }
       this.watch();
     });

@@ -10,7 +10,7 @@ import { crc32c } from "../../../wire/crc32.ts";
 import type { BlockId } from "../namespace/model.ts";
 import { CHUNK_BYTES, READ_BYTES } from "./block-store.ts";
 import { firstBadChunk } from "./chunk-crc.ts";
-import type { ChunkVerifier } from "./chunk-verifier.ts";
+import type { CountedPiece, PieceReader } from "./piece-reader.ts";
 import type { ReplicaRecord } from "./replica-record.ts";
 import { encodeRecord, fullChunks, recordPosition, sumPosition } from "./replica-record.ts";
 
@@ -28,7 +28,17 @@ export interface VerifiedChunks {
   readonly content: Bytes;
   /** Big-endian, one for each chunk. */
   readonly checksums: Bytes;
+  /** Where it is lent: must be called once, and its memory is used again. Undefined: it has memory of its own. */
+  readonly giveBack: (() => void) | undefined;
 }
+
+/** Who reads what it takes, beside the event loop, and whether it may lend that: who only looks gives it back at once. */
+export interface ReadingHelp {
+  readonly reader: PieceReader | undefined;
+  readonly mayLend: boolean;
+}
+
+const NO_HELP: ReadingHelp = { reader: undefined, mayLend: false };
 
 /** `damaged`: bytes and checksums do not fit. `failed`: the disk gave an error. */
 export interface ReadFault {
@@ -149,37 +159,52 @@ export function both(
   second(each);
 }
 
+type Read = (fault: ReadFault | undefined, chunks?: VerifiedChunks) => void;
+
+/** Whole chunks of a replica, but for the last one of all. */
+interface ChunkRange {
+  readonly extent: Extent;
+  readonly from: number;
+  readonly to: number;
+}
+
 /**
- * The chunks that hold [offset, offset + length) of the extent, verified: by the verifier where there is one that takes them. An
- * error of the disk is met with a second try.
+ * The chunks that hold [offset, offset + length) of the extent, verified. What the reader beside does not take, or cannot read,
+ * is read here; an error of the disk is met with a second try.
  */
 export function readVerified(
   files: ReplicaFiles,
   extent: Extent,
   offset: number,
   length: number,
-  verifier: ChunkVerifier | undefined,
-  done: (fault: ReadFault | undefined, chunks?: VerifiedChunks) => void,
-): void {
-  readOnce(files, extent, offset, length, verifier, (fault, chunks) => {
-    if (fault?.type === "failed") readOnce(files, extent, offset, length, undefined, done);
-    else done(fault, chunks);
-  });
-}
-
-function readOnce(
-  files: ReplicaFiles,
-  extent: Extent,
-  offset: number,
-  length: number,
-  verifier: ChunkVerifier | undefined,
-  done: (fault: ReadFault | undefined, chunks?: VerifiedChunks) => void,
+  { reader, mayLend }: ReadingHelp,
+  done: Read,
 ): void {
   const from = fullChunks(Math.min(offset, extent.length)) * CHUNK_BYTES;
   const to = Math.min(extent.length, Math.ceil((offset + length) / CHUNK_BYTES) * CHUNK_BYTES);
-  const rows = fullChunks(to) - fullChunks(from);
+  const range = { extent, from, to };
+  const here = (): void =>
+    readHere(files, range, (fault, chunks) => {
+      if (fault?.type === "failed") readHere(files, range, done);
+      else done(fault, chunks);
+    });
+  const content = { file: files.bytes, position: from, length: to - from };
+  const sums = { file: files.sums, position: sumPosition(fullChunks(from)), length: 4 * rowsOf(range) };
+  const isTaken = reader?.read(content, sums, mayLend, (piece) => {
+    if (piece === undefined) return here();
+    judge(range, piece, done);
+  });
+  if (isTaken !== true) here();
+}
+
+function rowsOf({ from, to }: ChunkRange): number {
+  return fullChunks(to) - fullChunks(from);
+}
+
+function readHere(files: ReplicaFiles, range: ChunkRange, done: Read): void {
+  const { from, to } = range;
   let content: Bytes = NO_BYTES;
-  let row: Bytes = NO_BYTES;
+  let checksums: Bytes = NO_BYTES;
   both(
     (each) =>
       files.bytes.read(from, to - from, (error, bytes) => {
@@ -187,38 +212,37 @@ function readOnce(
         each(error);
       }),
     (each) =>
-      files.sums.read(sumPosition(fullChunks(from)), 4 * rows, (error, bytes) => {
-        row = bytes ?? NO_BYTES;
+      files.sums.read(sumPosition(fullChunks(from)), 4 * rowsOf(range), (error, bytes) => {
+        checksums = bytes ?? NO_BYTES;
         each(error);
       }),
     (error) => {
       if (error !== undefined) return done({ type: "failed", message: error.message, at: from });
-      const isWhole = content.length === to - from && row.length === 4 * rows;
-      const isTail = isWhole && to % CHUNK_BYTES !== 0;
-      if (!isWhole) {
-        // What is there of both, as far as it fits.
-        const chunks = Math.min(fullChunks(content.length), row.length >> 2);
-        content = content.subarray(0, chunks * CHUNK_BYTES);
-        row = row.subarray(0, 4 * chunks);
-      }
-      const checksums = isTail ? concatBytes([row, bigEndian(extent.tailSum)]) : row;
-      const end = (verified: Bytes, bad: number | undefined): void => {
-        if (isWhole && bad === undefined)
-          return done(undefined, { offset: from, content: verified, checksums });
-        const at = from + (bad ?? fullChunks(verified.length)) * CHUNK_BYTES;
-        done({
-          type: "damaged",
-          message: `the chunk at byte ${at} ${bad === undefined ? "is missing" : "does not fit its checksum"}`,
-          at,
-        });
-      };
-      const isTaken = verifier?.verify(content, checksums, (verified, bad) => {
-        if (verified === undefined) readOnce(files, extent, offset, length, undefined, done);
-        else end(verified, bad);
-      });
-      if (isTaken !== true) end(content, firstBadChunk(content, checksums));
+      judge(range, { content, checksums, fitting: 0, giveBack: undefined }, done);
     },
   );
+}
+
+/** Holds what was read of a range against its checksums. */
+function judge({ extent, from, to }: ChunkRange, piece: CountedPiece, done: Read): void {
+  const { fitting, giveBack } = piece;
+  let { content, checksums: row } = piece;
+  const rows = fullChunks(to) - fullChunks(from);
+  const isWhole = content.length === to - from && row.length === 4 * rows;
+  const isTail = isWhole && to % CHUNK_BYTES !== 0;
+  if (!isWhole) {
+    // What is there of both, as far as it fits.
+    const chunks = Math.min(fullChunks(content.length), row.length >> 2);
+    content = content.subarray(0, chunks * CHUNK_BYTES);
+    row = row.subarray(0, 4 * chunks);
+  }
+  const checksums = isTail ? concatBytes([row, bigEndian(extent.tailSum)]) : row;
+  const bad = firstBadChunk(content, checksums, fitting);
+  if (isWhole && bad === undefined) return done(undefined, { offset: from, content, checksums, giveBack });
+  const at = from + (bad ?? fullChunks(content.length)) * CHUNK_BYTES;
+  const what = bad === undefined ? "is missing" : "does not fit its checksum";
+  giveBack?.();
+  done({ type: "damaged", message: `the chunk at byte ${at} ${what}`, at });
 }
 
 /** The extent cut to `length`: its last chunk is verified before a part of it gets a checksum of its own. */
@@ -231,7 +255,7 @@ export function cutExtent(
   if (length === extent.length) return done(undefined, { length, tailSum: extent.tailSum });
   if (length % CHUNK_BYTES === 0) return done(undefined, { length, tailSum: 0 });
   const from = fullChunks(length) * CHUNK_BYTES;
-  readVerified(files, extent, from, length - from, undefined, (fault, chunks) => {
+  readVerified(files, extent, from, length - from, NO_HELP, (fault, chunks) => {
     if (chunks === undefined) return done(fault);
     done(undefined, { length, tailSum: crc32c(chunks.content.subarray(0, length - from)) });
   });
@@ -241,14 +265,15 @@ export function cutExtent(
 export function verifyAll(
   files: ReplicaFiles,
   extent: Extent,
-  verifier: ChunkVerifier | undefined,
+  reader: PieceReader | undefined,
   done: (fault: ReadFault | undefined) => void,
   from = 0,
 ): void {
   if (from >= extent.length) return done(undefined);
-  readVerified(files, extent, from, READ_BYTES, verifier, (fault) => {
+  readVerified(files, extent, from, READ_BYTES, { reader, mayLend: true }, (fault, chunks) => {
+    chunks?.giveBack?.();
     if (fault !== undefined) done(fault);
-    else verifyAll(files, extent, verifier, done, from + READ_BYTES);
+    else verifyAll(files, extent, reader, done, from + READ_BYTES);
   });
 }
 

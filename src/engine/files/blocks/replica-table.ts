@@ -5,8 +5,8 @@ import { QuorateError } from "../../../runtime/errors.ts";
 import type { Disk, DiskCallback } from "../../../runtime/world.ts";
 import type { BlockId } from "../namespace/model.ts";
 import type { Outcome, Replica, ReplicaDurability } from "./block-store.ts";
-import type { ChunkVerifier } from "./chunk-verifier.ts";
 import { OpenReplicas } from "./open-replicas.ts";
+import type { PieceReader } from "./piece-reader.ts";
 import type { ReadFault, ReplicaFiles } from "./replica-files.ts";
 import {
   closeFiles,
@@ -35,7 +35,7 @@ export class ReplicaTable {
   readonly open: OpenReplicas;
   readonly reservedBytes: number;
   readonly replicas: StoredReplicas;
-  readonly verifier: ChunkVerifier | undefined;
+  readonly reader: PieceReader | undefined;
   readonly listeners: ((replica: Replica | undefined, id: BlockId) => void)[] = [];
   /** Changes that wait for their turn. */
   private readonly turns = new Map<BlockId, (() => void)[]>();
@@ -44,16 +44,11 @@ export class ReplicaTable {
   /** For good: what comes late must not touch files that the next one to open the directory has. */
   private isClosed = false;
 
-  constructor(
-    disk: Disk,
-    reservedBytes: number,
-    replicas: StoredReplicas,
-    verifier: ChunkVerifier | undefined,
-  ) {
+  constructor(disk: Disk, reservedBytes: number, replicas: StoredReplicas, reader: PieceReader | undefined) {
     this.disk = disk;
     this.reservedBytes = reservedBytes;
     this.replicas = replicas;
-    this.verifier = verifier;
+    this.reader = reader;
     this.open = new OpenReplicas(disk);
     replicas.isNeeded = (replica) => this.turns.has(replica.id) || this.open.has(replica);
   }

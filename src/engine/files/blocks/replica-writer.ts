@@ -109,7 +109,7 @@ export class DiskReplicaWriter implements ReplicaWriter {
   write(bytes: Bytes, checksums: Bytes, done: Outcome, isOwn = false): void {
     if (this.failure !== undefined) return done(this.failure);
     if (this.finishing !== undefined) return done(unusable(this.id, "it is being finished"));
-    if (!isOwn && !this.checksums.of(bytes).equals(checksums)) {
+    if (!isOwn && !this.checksums.fits(bytes, checksums)) {
       return done(mismatch(this.id, `what came for byte ${this.accepted} does not fit its checksums`));
     }
     const full = this.doors.admit(bytes.length);

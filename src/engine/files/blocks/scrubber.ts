@@ -107,8 +107,9 @@ export class Scrubber {
           record,
           at,
           Math.min(READ_BYTES, to - at),
-          this.table.verifier,
+          { reader: this.table.reader, mayLend: true },
           (fault, chunks) => {
+            chunks?.giveBack?.();
             if (replica.gone || replica.epoch !== epoch || chunks === undefined) {
               free();
               if (replica.gone || replica.epoch !== epoch)

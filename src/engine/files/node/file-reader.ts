@@ -30,6 +30,7 @@ export interface FileRange {
   readonly length: number;
   readonly exclude: ReadonlySet<NodeId>;
   readonly signal: AbortSignal | undefined;
+  readonly mayLend: boolean;
 }
 
 type BlockSegment = Extract<Segment, { readonly type: "block" }>;
@@ -60,7 +61,7 @@ async function* bytesOf(means: ReadingMeans, range: FileRange): AsyncGenerator<B
 
 async function* blockBytes(
   means: ReadingMeans,
-  { exclude, signal }: FileRange,
+  { exclude, signal, mayLend }: FileRange,
   segment: BlockSegment,
   from: number,
   until: number,
@@ -71,7 +72,7 @@ async function* blockBytes(
     // A later stamp is known when the block was appended to or recovered meanwhile: its first bytes are the same.
     const stamp = Math.max(segment.stamp, namespace.block(segment.id)?.stamp ?? 0);
     const isWanted = (node: NodeId): boolean => round > 0 || !exclude.has(node);
-    const range = { stamp, offset: at, length: until - at };
+    const range = { stamp, offset: at, length: until - at, mayLend };
     const begin = (events: Omit<ReadEvents, "damaged">): (() => void) => {
       const all = { ...events, damaged: (node: NodeId, block: BlockId) => damaged(block, stamp, node) };
       if (segment.coded !== undefined) {
@@ -101,6 +102,7 @@ async function* pieces(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Bytes> {
   const waiting: { readonly bytes: Bytes; readonly more: () => void }[] = [];
+  let used: (() => void) | undefined;
   let end: { readonly error: Error | undefined } | undefined;
   let wake: () => void = () => undefined;
   const stop = begin({
@@ -120,8 +122,9 @@ async function* pieces(
       signal?.throwIfAborted();
       const next = waiting.shift();
       if (next !== undefined) {
+        used = next.more;
         yield next.bytes;
-        next.more();
+        used();
       } else if (end === undefined) {
         await new Promise<void>((resolve) => (wake = resolve));
       } else if (end.error === undefined) {
@@ -133,6 +136,8 @@ async function* pieces(
   } finally {
     signal?.removeEventListener("abort", aborted);
     stop();
+    used?.();
+    for (const { more } of waiting) more();
   }
 }
 

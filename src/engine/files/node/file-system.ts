@@ -296,7 +296,7 @@ export class NodeFileSystem implements FileSystem {
   }
 
   async read(path: string, caller: Caller, options: ReadOptions = {}): Promise<FileReader> {
-    const { offset = 0, length = 2 ** 52, exclude = [], signal } = options;
+    const { offset = 0, length = 2 ** 52, exclude = [], mayLend = false, signal } = options;
     const found = await this.ask((namespace) => namespace.segments(path, caller, offset, length), options);
     const { status, segments } = found;
     if (offset > status.length) {
@@ -312,6 +312,7 @@ export class NodeFileSystem implements FileSystem {
       length: rest,
       exclude: excluded,
       signal,
+      mayLend,
     });
   }
 

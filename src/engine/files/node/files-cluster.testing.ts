@@ -1,10 +1,11 @@
 /** Nodes that serve files, in the simulated world: the namespace on a simulated log, blocks on simulated disks. */
 import type { Bytes } from "../../../runtime/bytes.ts";
-import { concatBytes } from "../../../runtime/bytes.ts";
+import { concatBytes, copyBytes } from "../../../runtime/bytes.ts";
 import type { DiskOptions } from "../../../runtime/simulated/disk.ts";
 import type { NetworkOptions } from "../../../runtime/simulated/network.ts";
 import { SimulatedWorld } from "../../../runtime/simulated/world.ts";
 import type { Network, NodeId, World } from "../../../runtime/world.ts";
+import { LendingReader } from "../blocks/lending-reader.testing.ts";
 import type { FileSystem, FileWriter, ReadOptions } from "../file-system.ts";
 import type { NamespaceMachine } from "../namespace/machine.ts";
 import type { Caller, NamespaceSettings, Segment } from "../namespace/model.ts";
@@ -50,6 +51,8 @@ export class FilesCluster {
   readonly ids: readonly NodeId[];
   readonly log: NamespaceKeeper;
   readonly nodes = new Map<NodeId, FilesNode>();
+  /** What lends the pieces that each node reads, since its last start. */
+  readonly readers = new Map<NodeId, LendingReader>();
   /** Processes that ended themselves, and why. */
   readonly ended: string[] = [];
   private readonly options: FilesClusterOptions;
@@ -80,6 +83,8 @@ export class FilesCluster {
   }
 
   start(id: NodeId): void {
+    const reader = new LendingReader();
+    this.readers.set(id, reader);
     this.world.machine(id).start((world) => {
       world.network.setPeers(new Map(this.ids.map((peer) => [peer, peer])));
       this.log.host(id, world, (group, network) => {
@@ -90,6 +95,7 @@ export class FilesCluster {
             group,
             address: (node) => `${node}:9870`,
             reservedBytes: 0,
+            reader,
             // What rests is made an object again by every call.
             awakeReplicas: 1,
             settings: { ...SMALL_FILES, ...this.options.settings },
@@ -162,14 +168,15 @@ export class FilesCluster {
   }
 
   async read(path: string, at: NodeId = "n1", options: ReadOptions = {}): Promise<Bytes> {
-    return this.of(
-      (async () => {
-        const parts: Bytes[] = [];
-        for await (const bytes of await this.files(at).read(path, ROOT, options)) parts.push(bytes);
-        return concatBytes(parts);
-      })(),
-      `${path} is read`,
-    );
+    return this.of(this.readAll(path, at, options), `${path} is read`);
+  }
+
+  /** Borrows what it reads. */
+  async readAll(path: string, at: NodeId, options: ReadOptions = {}): Promise<Bytes> {
+    const parts: Bytes[] = [];
+    const reader = await this.files(at).read(path, ROOT, { mayLend: true, ...options });
+    for await (const bytes of reader) parts.push(copyBytes(bytes));
+    return concatBytes(parts);
   }
 
   segments(path: string, at: NodeId = "n1"): readonly Segment[] {
@@ -183,6 +190,11 @@ export class FilesCluster {
   /** Nodes that run and hold a finished replica. */
   holders(block: number): NodeId[] {
     return this.ids.filter((id) => this.nodes.get(id)?.store.get(block)?.state === "finished");
+  }
+
+  /** Pieces of memory that readers still have, or have forgotten. */
+  get lent(): number {
+    return [...this.readers.values()].reduce((sum, { lent }) => sum + lent, 0);
   }
 
   private knows(node: FilesNode): boolean {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Bytes } from "../../../runtime/bytes.ts";
 import type { QuorateError } from "../../../runtime/errors.ts";
 import { streamBytes } from "../blocks/block-store.testing.ts";
 import type { SimulatedLog } from "./namespace-group.testing.ts";
@@ -131,4 +132,28 @@ test("a writer that gives up leaves nothing of a new file, and an appended one a
   const held = (): number =>
     cluster.ids.reduce((sum, id) => sum + [...cluster.node(id).store.list()].length, 0);
   await cluster.until(() => held() === 6, "the replicas go");
+});
+
+test("lent memory is given back when the next bytes are asked for, and all of it when the reader leaves", async () => {
+  const cluster = await new FilesCluster(1, { settings: { blockSize: 8 << 20 } }).ready();
+  const content = streamBytes(5, 0, 5_500_000);
+  await cluster.write("/f", content);
+  const [block] = cluster.blocks("/f");
+  const at = cluster.holders(block ?? 0)[0] ?? "";
+  for (const pieces of [1, 2, 4]) {
+    const reader = await cluster.of(cluster.files(at).read("/f", ROOT, { mayLend: true }));
+    const iterator = reader[Symbol.asyncIterator]();
+    let sum = 0;
+    for (let k = 0; k < pieces; k++) {
+      const { value } = await cluster.of(iterator.next());
+      const bytes = value as Bytes;
+      // Others are read meanwhile.
+      await cluster.run(100);
+      expect(bytes.equals(content.subarray(sum, sum + bytes.length))).toBe(true);
+      sum += bytes.length;
+    }
+    expect(cluster.lent).toBeGreaterThan(1);
+    await cluster.of(Promise.resolve(iterator.return?.()));
+    expect(cluster.lent).toBe(0);
+  }
 });

@@ -10,7 +10,7 @@ import { randomBytes } from "node:crypto";
 import type { NodeId, Timer, World } from "../../../runtime/world.ts";
 import { BlockLink } from "../blocks/block-link.ts";
 import type { BlockStore, ReplicaDurability } from "../blocks/block-store.ts";
-import type { ChunkVerifier } from "../blocks/chunk-verifier.ts";
+import type { PieceReader } from "../blocks/piece-reader.ts";
 import { BlockUpkeep } from "../blocks/block-upkeep.ts";
 import { DataNode } from "../blocks/data-node.ts";
 import { openBlockStore } from "../blocks/disk-block-store.ts";
@@ -42,8 +42,8 @@ export interface FilesNodeOptions {
   readonly reservedBytes?: number;
   /** See `BlockStoreOptions`; tests choose fewer. */
   readonly awakeReplicas?: number;
-  /** Verifies large pieces of replicas; its owner ends it when the node is closed. Default: none. */
-  readonly verifier?: ChunkVerifier;
+  /** Reads large pieces of replicas; its owner ends it when the node is closed. Default: none. */
+  readonly reader?: PieceReader;
   /** Bytes a second of one copy that repairs or balances. Default 32 MiB. */
   readonly copyBandwidth?: number;
   /** Bytes a second that the scrubber reads. Default 4 MiB; 0: it does not run. */
@@ -227,11 +227,11 @@ export class FilesNode {
 /** Opens the blocks of this node's disk, and takes up its part. */
 export function openFilesNode(options: FilesNodeOptions, done: (node: FilesNode) => void): void {
   const { disk, clock, random } = options.world;
-  const { reservedBytes, awakeReplicas, verifier } = options;
+  const { reservedBytes, awakeReplicas, reader } = options;
   const limits = {
     ...(reservedBytes === undefined ? {} : { reservedBytes }),
     ...(awakeReplicas === undefined ? {} : { awakeReplicas }),
-    ...(verifier === undefined ? {} : { verifier }),
+    ...(reader === undefined ? {} : { reader }),
   };
   openBlockStore({ disk, clock, random, ...limits }, (store) => done(new FilesNode(options, store)));
 }

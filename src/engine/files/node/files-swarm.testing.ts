@@ -351,9 +351,7 @@ export class Swarm {
 
   private async readAll(path: string, at: NodeId): Promise<Bytes | undefined> {
     try {
-      const parts: Bytes[] = [];
-      for await (const bytes of await this.cluster.files(at).read(path, ROOT)) parts.push(bytes);
-      return concatBytes(parts);
+      return await this.cluster.readAll(path, at);
     } catch (error) {
       if (isQuorateError(error) && error.code === "PATH_NOT_FOUND") return undefined;
       throw error;
@@ -416,6 +414,7 @@ export class Swarm {
       .catch(() => {
         throw new Error(`seed ${seed}: ${lacking().join(", ")}`);
       });
+    await cluster.until(() => cluster.lent === 0, `seed ${seed}: all memory that was lent is given back`);
     const digests = new Set(cluster.ids.map((id) => cluster.log.machine(id).digest()));
     if (digests.size > 1) throw new Error(`seed ${seed}: the namespaces differ`);
   }

@@ -20,7 +20,7 @@ import type { FileSystem } from "../../files/file-system.ts";
 import type { Caller } from "../../files/namespace/model.ts";
 import { refusePages } from "../pages.ts";
 import { callerOf, refuseStrangers, sendJson } from "../webhdfs/exchange.ts";
-import { drained, withinIdle } from "../webhdfs/pace.ts";
+import { drained } from "../webhdfs/pace.ts";
 import type { HealthQuestion } from "./health-summary.ts";
 import { HealthSummary } from "./health-summary.ts";
 import { BODY_MAX_BYTES, readObject, readOrder } from "./order.ts";
@@ -193,7 +193,7 @@ async function sendHealth({ files, caller, query, response, signal, idleTimeoutM
   const send = async (line: HealthLine | undefined): Promise<void> => {
     sentMs = performance.now();
     const goesOn = response.write(`${line === undefined ? "" : JSON.stringify(line)}\n`);
-    if (!goesOn) await withinIdle(drained(response), idleTimeoutMs, () => response.destroy());
+    if (!goesOn) await drained(response, idleTimeoutMs);
   };
   const summary = new HealthSummary(question);
   try {

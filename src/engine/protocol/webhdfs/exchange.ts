@@ -60,8 +60,14 @@ function departureOf(response: ServerResponse): AbortController {
     // Who has answered waits for nothing any more.
     if (!response.writableEnded) departure.abort();
   };
-  if (response.destroyed) closed();
+  const { socket } = response.req;
+  if (response.destroyed || socket.destroyed) closed();
   else response.once("close", closed);
+  if (response.socket === null) {
+    // It waits for answers to earlier requests of the connection, and would not be told.
+    socket.once("close", closed);
+    response.once("close", () => socket.off("close", closed));
+  }
   return departure;
 }
 

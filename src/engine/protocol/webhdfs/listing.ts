@@ -1,6 +1,6 @@
 /** LISTSTATUS: a whole directory in one JSON, written page by page at the client's pace, so that its length costs no memory. */
 import type { ServerResponse } from "node:http";
-import { drained, withinIdle } from "./pace.ts";
+import { drained } from "./pace.ts";
 import type { Asked } from "./questions.ts";
 import { page } from "./questions.ts";
 import { fileStatusJson } from "./statuses.ts";
@@ -20,7 +20,7 @@ export async function sendListing(
   for (let isFirst = true; entries.length > 0; isFirst = false) {
     const texts = entries.map(([name, status]) => JSON.stringify(fileStatusJson(status, name)));
     const goesOn = response.write(`${isFirst ? "" : ","}${texts.join(",")}`);
-    if (!goesOn) await withinIdle(drained(response), idleTimeoutMs, () => response.destroy());
+    if (!goesOn) await drained(response, idleTimeoutMs);
     if (response.destroyed) return;
     const last = entries.at(-1)?.[0];
     if (remaining === 0 || last === undefined) break;

@@ -7,11 +7,13 @@ import { join } from "node:path";
 import { createLocalHub } from "../../../runtime/node/local-network.ts";
 import { openNodeDisk } from "../../../runtime/node/disk.ts";
 import { openLocalWorld } from "../../../runtime/node/world.ts";
+import type { PieceReader } from "../../files/blocks/piece-reader.ts";
 import type { NamespaceSettings } from "../../files/namespace/model.ts";
 import type { FilesNode } from "../../files/node/files-node.ts";
 import { openFilesNode } from "../../files/node/files-node.ts";
 import { loneGroup } from "../../files/node/namespace-group.testing.ts";
 import { createFilesAdminDoor, isFilesAdmin } from "../files-admin/files-admin-door.ts";
+import type { WebHdfsOptions } from "./webhdfs-door.ts";
 import { createWebHdfsDoor } from "./webhdfs-door.ts";
 
 export interface ServedNode {
@@ -23,7 +25,11 @@ export interface ServedNode {
   close(): Promise<void>;
 }
 
-export async function serveNode(settings: Partial<NamespaceSettings> = {}): Promise<ServedNode> {
+export async function serveNode(
+  settings: Partial<NamespaceSettings> = {},
+  reader?: PieceReader,
+  options: Partial<WebHdfsOptions> = {},
+): Promise<ServedNode> {
   const directory = await mkdtemp(join(tmpdir(), "quorate-blocks-"));
   const server = createServer({ maxHeaderSize: 64 * 1024 });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -39,11 +45,12 @@ export async function serveNode(settings: Partial<NamespaceSettings> = {}): Prom
         address: () => address,
         reservedBytes: 0,
         settings: { replication: 1, ...settings },
+        ...(reader === undefined ? {} : { reader }),
       },
       resolve,
     );
   });
-  const door = createWebHdfsDoor({ files: node.files, key: () => node.key(), now: Date.now });
+  const door = createWebHdfsDoor({ files: node.files, key: () => node.key(), now: Date.now, ...options });
   server.requestTimeout = 0;
   const admin = createFilesAdminDoor({ files: node.files });
   server.on("request", (request, response) => {

@@ -7,7 +7,7 @@ import type { CreateOptions, FileReader, FileSystem, FileWriter } from "../../fi
 import { byteRange } from "./byte-range.ts";
 import type { Exchange } from "./exchange.ts";
 import { sendEmpty, sendJson } from "./exchange.ts";
-import { drained, withinIdle } from "./pace.ts";
+import { written } from "./pace.ts";
 import { Upload } from "./upload.ts";
 import type { LocatedOperation, LocationSigner } from "./locations.ts";
 import { excludedNodes, hostOf, ownAuthority, readTarget, writeTarget } from "./locations.ts";
@@ -128,6 +128,7 @@ export class Transfers {
       offset: wanted.offset,
       ...(wanted.length === undefined ? {} : { length: wanted.length }),
       exclude,
+      mayLend: true,
       signal,
     });
     const first = wanted.offset - offset;
@@ -149,8 +150,8 @@ export class Transfers {
   private async send(reader: FileReader, response: ServerResponse, signal: AbortSignal): Promise<void> {
     for await (const bytes of reader) {
       if (signal.aborted) return;
-      if (response.write(bytes)) continue;
-      await withinIdle(drained(response), this.idleMs, () => response.destroy());
+      // The bytes are lent: they must have left before the next ones are asked for.
+      await written(response, bytes, this.idleMs);
       if (response.destroyed) return;
     }
     response.end();
