@@ -8,6 +8,7 @@ import { copyBytes } from "../../../runtime/bytes.ts";
 import { seededRandom } from "../../group/write-ahead-log/crash-disk.testing.ts";
 import { checksumChunks, firstBadChunk, usesVectors } from "./chunk-crc.ts";
 import { ChunkEngine, ENGINE_BYTES } from "./chunk-engine.ts";
+import { CHUNK_AT } from "./chunk-overlay-module.ts";
 import { foldsOf } from "./crc32c-module.ts";
 
 /** x^exponent modulo Castagnoli's polynomial, its highest coefficient in the highest bit. */
@@ -61,6 +62,16 @@ test("what lies in the memory itself is counted there, and stays as it is", () =
   }
 });
 
+/** Two bytes of a group of chunks that lie on each other when it is laid over itself. */
+function meeting(below: (limit: number) => number, group: number): [number, number] {
+  for (;;) {
+    const [one, other, at] = [below(16), below(16), below(512)];
+    const there = at + 16 * (CHUNK_AT.indexOf(other) - CHUNK_AT.indexOf(one));
+    if (one !== other && there >= 0 && there < 512)
+      return [group * 8192 + one * 512 + at, group * 8192 + other * 512 + there];
+  }
+}
+
 /** Without vectors, and chunk by chunk. */
 function firstBadPlainly(content: Uint8Array, checksums: Uint8Array): number | undefined {
   for (let chunk = 0; chunk * 512 < content.length; chunk++) {
@@ -78,11 +89,17 @@ test("the first bad chunk is found, whatever is damaged and however much", () =>
     // A bit.
     (content) => void (content[below(content.length)]! ^= 1 << below(8)),
     (_, checksums) => void (checksums[below(checksums.length)]! ^= 1 << below(8)),
-    // The same bit of two chunks, so far from each other that they come to lie on each other.
+    // The same bit of two chunks that comes to lie on itself.
     (content) => {
-      const [at, chunks] = [below(content.length), 1 + below(15)];
-      content[at]! ^= 4;
-      if (at + chunks * (512 - 16) < content.length) content[at + chunks * (512 - 16)]! ^= 4;
+      const [first, second] = meeting(below, below(Math.floor(content.length / 8192)));
+      content[first]! ^= 4;
+      content[second]! ^= 4;
+    },
+    // Records of 528 bytes, an even number of ones in the first 400, the rest zeros; a page of them was overwritten with zeros.
+    (content, checksums) => {
+      for (let at = 0; at < content.length; at++) content[at] = at % 528 < 400 ? 0x11 + (at % 528) * 2 : 0;
+      crc32cPieces(content, 0, content.length, 512, checksums, 0);
+      content.fill(0, 65_536, 65_536 + 4096);
     },
     // Of every chunk.
     (content) => content.forEach((byte, at) => at % 512 === 77 && (content[at] = byte ^ 32)),
@@ -120,7 +137,7 @@ test("rows of checksums that are too long or too short do not fit", () => {
   }
 });
 
-test("up to four bad bits are found, wherever they lie, those that come to lie on each other too", () => {
+test("up to three bad bits are found, wherever they lie, those that come to lie on each other too", () => {
   const memory = createSharedMemory(ENGINE_BYTES + 140_000) as SharedMemory;
   const engine = ChunkEngine.on(memory) as ChunkEngine;
   const sumsAt = ENGINE_BYTES + 131_072;
@@ -129,10 +146,10 @@ test("up to four bad bits are found, wherever they lie, those that come to lie o
   const random = seededRandom(12);
   const below = (limit: number): number => Math.floor(random.float() * limit);
   for (let round = 0; round < 4_000; round++) {
-    const spots = Array.from({ length: 1 + below(3) }, () => ({ at: below(131_072), bit: 1 << below(8) }));
-    // One that comes to lie on the first.
-    const [{ at: first, bit }] = spots as [{ at: number; bit: number }];
-    if (round % 2 === 0) spots.push({ at: (first + (1 + below(15)) * 496) % 131_072, bit });
+    const bit = 1 << below(8);
+    const spots = Array.from({ length: below(4) }, () => ({ at: below(131_072), bit: 1 << below(8) }));
+    // And two, of which one comes to lie on the other.
+    if (spots.length < 2) spots.push(...meeting(below, below(16)).map((at) => ({ at, bit })));
     const flip = (): void => {
       for (const { at, bit } of spots) engine.bytes[ENGINE_BYTES + at]! ^= bit;
     };
@@ -165,3 +182,14 @@ test.each([512, 752].flatMap((chunkBytes) => foldsOf(chunkBytes).map((fold) => (
     expect(from % 16).toBe(0);
   },
 );
+
+test("no two pairs of chunks that are laid over each other are equally far apart, before and after", () => {
+  const pairs = new Set<string>();
+  for (let one = 0; one < 16; one++) {
+    for (let other = one + 1; other < 16; other++) {
+      pairs.add(`${other - one} ${CHUNK_AT.indexOf(other) - CHUNK_AT.indexOf(one)}`);
+    }
+  }
+  expect(pairs.size).toBe((16 * 15) / 2);
+  expect([...CHUNK_AT].sort((left, right) => left - right)).toEqual(Array.from({ length: 16 }, (_, k) => k));
+});

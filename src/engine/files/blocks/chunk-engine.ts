@@ -4,7 +4,7 @@ import { crc32c, crc32cPieces } from "../../../wire/crc32.ts";
 import type { SharedMemory } from "../web-assembly-code.ts";
 import { instantiate, LANES } from "../web-assembly-code.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
-import { GROUP_CHUNKS, GROUPS, overlayBytes, overlayModule } from "./chunk-overlay-module.ts";
+import { CHUNK_AT, GROUP_CHUNKS, GROUPS, overlayBytes, overlayModule } from "./chunk-overlay-module.ts";
 import { chunkTables, crc32cModule, POLYNOMIAL, TABLES_BYTES } from "./crc32c-module.ts";
 
 const CHECKSUM_BYTES = 4;
@@ -116,13 +116,13 @@ function overlaidChecksum(view: DataView, at: number): number {
 
 function movedSum(view: DataView, at: number): number {
   let sum = 0;
-  for (let chunk = GROUP_CHUNKS - 1; chunk >= 0; chunk--) {
+  for (let distance = GROUP_CHUNKS - 1; distance >= 0; distance--) {
     const moved =
       (MOVED[sum & 0xff] ?? 0) ^
       (MOVED[256 + ((sum >>> 8) & 0xff)] ?? 0) ^
       (MOVED[512 + ((sum >>> 16) & 0xff)] ?? 0) ^
       (MOVED[768 + (sum >>> 24)] ?? 0);
-    sum = moved ^ view.getInt32(at + chunk * CHECKSUM_BYTES);
+    sum = moved ^ view.getInt32(at + (CHUNK_AT[distance] ?? 0) * CHECKSUM_BYTES);
   }
   return sum;
 }

@@ -1,16 +1,17 @@
 /**
  * Chunks laid over each other, as a WebAssembly module: how most chunks are verified at a third of what their checksums cost.
  *
- * A checksum is linear. So if chunk i of a group is moved by 16 * i bytes and all are added up (exclusive or), the checksum of
- * the sum is the sum of the chunks' checksums, each multiplied by x^(8 * 16 * i), but for a constant. The sum is hardly longer
+ * A checksum is linear. So if chunk i of a group is moved by 16 * m(i) bytes and all are added up (exclusive or), the checksum of
+ * the sum is the sum of the chunks' checksums, each multiplied by x^(8 * 16 * m(i)), but for a constant. The sum is hardly longer
  * than a chunk, and adding is the least that can be done to bytes. Alone it would miss two bits that come to lie on each other.
  * But x + 1 divides Castagnoli's polynomial: a checksum has an odd number of ones if its chunk has; that is held against each
- * chunk too.
+ * chunk too. And m is a permutation in which no two pairs of chunks are as far apart in both ways (Costas; Welch's construction
+ * with the powers of 3 modulo 17), so that damage which repeats at some distance meets itself once at most.
  *
  * What both find: damage of one chunk, or of one checksum, exactly as the chunk's own checksum does, because a multiple by x^n
  * is a multiple of the polynomial only if the factor is; and whatever changes an odd number of bits of any chunk, so up to three
- * bits of a group. Other damage of several chunks at once goes unnoticed when it adds up to nothing: one time in 2^32, as with
- * any checksum of that length.
+ * bits of a group. Other damage of several chunks at once goes unnoticed when it adds up to nothing: about one time in 2^32, as
+ * with any checksum of that length.
  */
 import type { Code } from "../web-assembly-code.ts";
 import {
@@ -57,6 +58,17 @@ export function overlayBytes(chunkBytes: number): number {
   return chunkBytes + (GROUP_CHUNKS - 1) * LANES;
 }
 
+/** Which chunk is moved by so many vectors. */
+export const CHUNK_AT: readonly number[] = chunksByDistance();
+
+function chunksByDistance(): number[] {
+  const chunkAt: number[] = [];
+  for (let chunk = 0, power = 1; chunk < GROUP_CHUNKS; chunk++, power = (3 * power) % 17) {
+    chunkAt[power - 1] = chunk;
+  }
+  return chunkAt;
+}
+
 /** Chunks of which a processor's registers keep what is needed. */
 const HALF = GROUP_CHUNKS / 2;
 
@@ -68,41 +80,43 @@ const ODD = 3;
 const WORD = 4;
 const LAST = 5;
 const VECTOR = 6;
-const columnOf = (chunk: number): number => VECTOR + 1 + (chunk % HALF);
+const columnOf = (distance: number): number => VECTOR + 1 + (distance % HALF);
 const VECTOR_COUNT = 1 + HALF;
 
-/** Half of the chunks of a group; the first half comes first. The first chunk lies last in the sum. */
+/** The chunks of half of the distances, from `first` on; the lower half comes first. What is not moved lies last in the sum. */
 function half(first: number, chunkBytes: number): Code {
   const vectors = chunkBytes / LANES;
-  const chunks = Array.from({ length: HALF }, (_, k) => first + k);
-  const parts: Code[] = chunks.map((chunk) => code(splat(0), set(columnOf(chunk))));
+  const distances = Array.from({ length: HALF }, (_, k) => first + k);
+  const parts: Code[] = distances.map((distance) => code(splat(0), set(columnOf(distance))));
   for (let row = 0; row < overlayBytes(chunkBytes) / LANES; row++) {
-    const lying = chunks.filter((chunk) => {
-      const vector = row - (GROUP_CHUNKS - 1 - chunk);
-      return vector >= 0 && vector < vectors;
-    });
-    if (lying.length === 0) continue;
     // Of the other half there is something where its last chunk lies, and behind.
-    const isBegun = first > 0 && row >= GROUP_CHUNKS - HALF;
-    parts.push(get(OUT), isBegun ? code(get(OUT), load(row * LANES)) : []);
-    for (const [at, chunk] of lying.entries()) {
-      const vector = row - (GROUP_CHUNKS - 1 - chunk);
-      parts.push(
-        code(get(DATA), load(chunk * chunkBytes + vector * LANES), tee(VECTOR)),
-        code(get(columnOf(chunk)), V128_XOR, set(columnOf(chunk))),
-        code(get(VECTOR), at > 0 || isBegun ? V128_XOR : []),
+    let isBegun = first > 0 && row >= GROUP_CHUNKS - HALF;
+    const sum: Code[] = isBegun ? [get(OUT), load(row * LANES)] : [];
+    for (const distance of distances) {
+      const vector = row - (GROUP_CHUNKS - 1 - distance);
+      if (vector < 0 || vector >= vectors) continue;
+      sum.push(
+        code(get(DATA), load(chunkAt(distance) * chunkBytes + vector * LANES), tee(VECTOR)),
+        code(get(columnOf(distance)), V128_XOR, set(columnOf(distance))),
+        code(get(VECTOR), isBegun ? V128_XOR : []),
       );
+      isBegun = true;
     }
-    parts.push(store(row * LANES));
+    if (isBegun) parts.push(get(OUT), ...sum, store(row * LANES));
   }
-  return code(...parts, ...chunks.map(parity));
+  return code(...parts, ...distances.map(parity));
+}
+
+function chunkAt(distance: number): number {
+  return CHUNK_AT[distance] as number;
 }
 
 /** Sets ODD unless a chunk and its checksum both have an odd number of ones, or both an even one. */
-function parity(chunk: number): Code {
+function parity(distance: number): Code {
+  const column = get(columnOf(distance));
   return code(
-    code(get(columnOf(chunk)), extractLong(0), get(columnOf(chunk)), extractLong(1), I64_XOR),
-    code(get(SUMS), loadLongOfInt(4 * chunk), I64_XOR, I64_ONES, I64_TO_I32, i32(1), I32_AND),
+    code(column, extractLong(0), column, extractLong(1), I64_XOR),
+    code(get(SUMS), loadLongOfInt(4 * chunkAt(distance)), I64_XOR, I64_ONES, I64_TO_I32, i32(1), I32_AND),
     code(get(ODD), I32_OR, set(ODD)),
   );
 }

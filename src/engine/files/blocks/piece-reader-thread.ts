@@ -48,7 +48,7 @@ function readVerifying(
     if (!isGood || chunks <= 0) return;
     const fit = engine?.fitting(part.at + fitting * CHUNK_BYTES, chunks, checksumsAt + fitting * 4) ?? 0;
     fitting += fit;
-    isGood = chunks - fit < OVERLAID_CHUNKS;
+    isGood = fit === chunks - (chunks % OVERLAID_CHUNKS);
   });
   return { contentBytes, fitting };
 }

@@ -15,7 +15,7 @@ import type { BlockStore, Replica, ReplicaWriter } from "./block-store.ts";
 import { READ_BYTES } from "./block-store.ts";
 import { settled, streamBytes, sumsBehind } from "./block-store.testing.ts";
 import { openBlockStore } from "./disk-block-store.ts";
-import type { CountedPiece, FilePart, PieceReader, ThreadPieceReaderOptions } from "./piece-reader.ts";
+import type { FilePiece, FilePart, PieceReader, ThreadPieceReaderOptions } from "./piece-reader.ts";
 import { LENT_MAX, READ_ASIDE_MIN_BYTES, startReaderThread, ThreadPieceReader } from "./piece-reader.ts";
 
 const PIECE = READ_BYTES;
@@ -95,11 +95,7 @@ async function warm({ reader, workers }: Running, { content, checksums }: Parts)
   await once(workers[0] as Worker, "online");
 }
 
-async function piece(
-  reader: PieceReader,
-  { content, checksums }: Parts,
-  lends = true,
-): Promise<CountedPiece> {
+async function piece(reader: PieceReader, { content, checksums }: Parts, lends = true): Promise<FilePiece> {
   return new Promise((resolve, reject) => {
     const isTaken = reader.read(content, checksums, lends, (read) =>
       read === undefined ? reject(new Error("it was lost")) : resolve(read),
@@ -227,7 +223,7 @@ test("what is lent stays as it is until it is given back, however much is read m
   const parts: Parts[] = [];
   for (const each of contents) parts.push(await partsOf(each));
   await warm({ reader, ...running }, parts[0]!);
-  const lent: CountedPiece[] = [];
+  const lent: FilePiece[] = [];
   for (const each of parts) lent.push(await piece(reader, each));
   // Those that are too many have memory of their own.
   expect(lent.map(({ giveBack }) => giveBack !== undefined)).toEqual(contents.map((_, k) => k < LENT_MAX));

@@ -24,7 +24,7 @@ export interface FilePart {
 }
 
 /** Both parts as they are in their files: shorter at the end of one. */
-export interface CountedPiece {
+export interface FilePiece {
   readonly content: Bytes;
   /** What the file of checksums says. */
   readonly checksums: Bytes;
@@ -43,7 +43,7 @@ export interface PieceReader {
   read(content: FilePart, checksums: FilePart, mayLend: boolean, done: PieceRead): boolean;
 }
 
-export type PieceRead = (piece: CountedPiece | undefined) => void;
+export type PieceRead = (piece: FilePiece | undefined) => void;
 
 export interface ThreadPieceReaderOptions {
   readonly clock: Clock;

@@ -10,7 +10,7 @@ import { crc32c } from "../../../wire/crc32.ts";
 import type { BlockId } from "../namespace/model.ts";
 import { CHUNK_BYTES, READ_BYTES } from "./block-store.ts";
 import { firstBadChunk } from "./chunk-crc.ts";
-import type { CountedPiece, PieceReader } from "./piece-reader.ts";
+import type { FilePiece, PieceReader } from "./piece-reader.ts";
 import type { ReplicaRecord } from "./replica-record.ts";
 import { encodeRecord, fullChunks, recordPosition, sumPosition } from "./replica-record.ts";
 
@@ -224,7 +224,7 @@ function readHere(files: ReplicaFiles, range: ChunkRange, done: Read): void {
 }
 
 /** Holds what was read of a range against its checksums. */
-function judge({ extent, from, to }: ChunkRange, piece: CountedPiece, done: Read): void {
+function judge({ extent, from, to }: ChunkRange, piece: FilePiece, done: Read): void {
   const { fitting, giveBack } = piece;
   let { content, checksums: row } = piece;
   const rows = fullChunks(to) - fullChunks(from);

@@ -10,6 +10,7 @@ import type { AddressInfo } from "node:net";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { Logger } from "../../../runtime/world.ts";
 import type { Metrics } from "../../cluster/metrics.ts";
+import { inTurn } from "./in-turn.ts";
 import { answerBrokenRequests } from "./broken-requests.ts";
 import { askHealth } from "./health.ts";
 import { registerNodeMetrics } from "./node-metrics.ts";
@@ -98,8 +99,12 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     if (expectsContinue) response.writeContinue();
     answer(request, response, options);
   };
-  server.on("request", (request, response) => take(request, response, false));
-  server.on("checkContinue", (request, response) => take(request, response, true));
+  server.on("request", (request, response) =>
+    inTurn(request, response, () => take(request, response, false)),
+  );
+  server.on("checkContinue", (request, response) =>
+    inTurn(request, response, () => take(request, response, true)),
+  );
   answerBrokenRequests(server);
   server.headersTimeout = REQUEST_TIMEOUT_MS;
   // An upload may take as long as it likes; the other requests are timed one by one.

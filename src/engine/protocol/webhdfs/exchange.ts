@@ -60,14 +60,8 @@ function departureOf(response: ServerResponse): AbortController {
     // Who has answered waits for nothing any more.
     if (!response.writableEnded) departure.abort();
   };
-  const { socket } = response.req;
-  if (response.destroyed || socket.destroyed) closed();
+  if (response.destroyed) closed();
   else response.once("close", closed);
-  if (response.socket === null) {
-    // It waits for answers to earlier requests of the connection, and would not be told.
-    socket.once("close", closed);
-    response.once("close", () => socket.off("close", closed));
-  }
   return departure;
 }
 

@@ -12,6 +12,7 @@ import type { NamespaceSettings } from "../../files/namespace/model.ts";
 import type { FilesNode } from "../../files/node/files-node.ts";
 import { openFilesNode } from "../../files/node/files-node.ts";
 import { loneGroup } from "../../files/node/namespace-group.testing.ts";
+import { inTurn } from "../admin/in-turn.ts";
 import { createFilesAdminDoor, isFilesAdmin } from "../files-admin/files-admin-door.ts";
 import type { WebHdfsOptions } from "./webhdfs-door.ts";
 import { createWebHdfsDoor } from "./webhdfs-door.ts";
@@ -54,8 +55,10 @@ export async function serveNode(
   server.requestTimeout = 0;
   const admin = createFilesAdminDoor({ files: node.files });
   server.on("request", (request, response) => {
-    if (isFilesAdmin(request.url ?? "")) admin.take(request, response);
-    else door.take(request, response, false);
+    inTurn(request, response, () => {
+      if (isFilesAdmin(request.url ?? "")) admin.take(request, response);
+      else door.take(request, response, false);
+    });
   });
   server.on("checkContinue", (request, response) => door.take(request, response, true));
   return {
