@@ -102,7 +102,7 @@ const HEADINGS: Readonly<Record<Suite, string>> = {
 for (const suite of SUITES.filter(isChosen)) {
   const results: Result[] = [];
   const { rounds, scale } = extent;
-  const size = `${rounds} rounds${scale === 1 ? "" : `, ${scale} of the usual requests`}`;
+  const size = `${rounds} rounds${scale === 1 ? "" : `, ${scale} of the usual requests`} on ${machine()}, ${today()}`;
   sections.push({ suite, heading: HEADINGS[suite], extent: size, results });
   await measure(suite, (result) => {
     results.push(result);
@@ -164,13 +164,21 @@ function textOfResult(result: Result): string {
   }
 }
 
+function machine(): string {
+  return `${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}), Node.js ${process.versions.node}`;
+}
+
+function today(): string {
+  return new Date().toISOString().slice(0, 10);
+}
+
 function write(): void {
-  const machine = `${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}), Node.js ${process.versions.node}`;
   const head = [
     "# Benchmarks",
     "",
-    `Measured by \`npm run bench -- --write\` on ${machine}: engines alternating in one run, medians of rounds;`,
-    "the ratio is the median of the rounds' own ratios. The machine is small and shared: trust the ratios, not the figures.",
+    "Measured by `npm run bench -- --write`; each section says where and when: engines alternating in one run, medians of rounds;",
+    "the ratio is the median of the rounds' own ratios. The machines are small and shared: trust the ratios, not the figures, and",
+    "these only so far: where single cores are slow, programs of one thread fall behind those of many.",
     "Load: `redis-benchmark` for RESP, a small gRPC client for etcd; 64-byte values over 100,000 keys. All servers and the",
     "load share the cores. etcd's cost includes gRPC, MVCC and a bbolt commit; redis-server with two asynchronous replicas",
     "promises less than a majority on disk. Fsyncs are the leader's (redis-server does not count its own).",
