@@ -19,6 +19,7 @@ parentPort?.on("message", (order: ReadOrder) => {
 });
 
 function answerTo({ content, checksums, copies }: ReadOrder): ReadAnswer {
+  const before = process.resourceUsage().fsRead;
   try {
     const checksumsBytes = read(checksums);
     const { contentBytes, fitting } = readVerifying(content, checksums.at, checksumsBytes);
@@ -28,10 +29,11 @@ function answerTo({ content, checksums, copies }: ReadOrder): ReadAnswer {
       into.set(bytes.subarray(content.at, content.at + contentBytes));
       into.set(bytes.subarray(checksums.at, checksums.at + checksumsBytes), contentBytes);
     }
-    return { contentBytes, checksumsBytes, fitting, copy, error: undefined };
+    const isCold = process.resourceUsage().fsRead > before;
+    return { contentBytes, checksumsBytes, fitting, isCold, copy, error: undefined };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    return { contentBytes: 0, checksumsBytes: 0, fitting: 0, copy: undefined, error: message };
+    return { contentBytes: 0, checksumsBytes: 0, fitting: 0, isCold: true, copy: undefined, error: message };
   }
 }
 

@@ -268,6 +268,31 @@ test("what is small or too long, of files that no system knows, or too much at a
   (await piece(reader, parts)).giveBack?.();
 });
 
+test("of a disk one piece at a time is taken, until what is read is in memory again", async () => {
+  // As warm, or cold, as the last word said.
+  const code = `
+    const { parentPort } = require("node:worker_threads");
+    let isCold = false, kept = 0;
+    parentPort.on("message", (order) => {
+      if (typeof order !== "string") return void kept++;
+      isCold = order === "cold";
+      const answer = { contentBytes: 0, checksumsBytes: 0, fitting: 0, isCold, error: "none" };
+      for (; kept > 0; kept--) parentPort.postMessage(answer);
+    });`;
+  const running = readerOf(() => new Worker(code, { eval: true }));
+  const { content, checksums } = await partsOf(streamBytes(1, 0, PIECE));
+  await warm(running, { content, checksums });
+  let answered = 0;
+  const ask = (): boolean => running.reader.read(content, checksums, true, () => answered++);
+  expect([ask(), ask()]).toEqual([true, true]);
+  running.workers[0]?.postMessage("cold");
+  await expect.poll(() => answered).toBe(2);
+  expect([ask(), ask()]).toEqual([true, false]);
+  running.workers[0]?.postMessage("warm");
+  await expect.poll(() => answered).toBe(3);
+  expect([ask(), ask()]).toEqual([true, true]);
+});
+
 test("a file that is closed while the thread has it is closed afterwards", async () => {
   const running = readerOf();
   const content = streamBytes(3, 0, PIECE);

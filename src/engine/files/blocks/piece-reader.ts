@@ -73,14 +73,17 @@ export interface ReadAnswer {
   readonly contentBytes: number;
   readonly checksumsBytes: number;
   readonly fitting: number;
+  /** Something was read of the disk, and not of the system's memory. */
+  readonly isCold: boolean;
   readonly copy: ArrayBuffer | undefined;
   readonly error: string | undefined;
 }
 
 /** Below, the way there and back costs more than it saves. */
 export const READ_ASIDE_MIN_BYTES: number = 256 * 1024;
-/** Pieces on their way at a time. */
+/** Pieces on their way at a time; of a disk one, because it serves several readers better at once. */
 const PIECES_MAX = 8;
+const COLD_PIECES_MAX = 1;
 /** Rooms of the shared memory; a processor has those at hand that were used last. */
 const ROOMS = 20;
 /** The others are for pieces that are copied: readers that are slow must not take the thread from all. */
@@ -121,6 +124,7 @@ export class ThreadPieceReader implements PieceReader {
   private memory: SharedMemory | undefined;
   private worker: Worker | undefined;
   private isRunning = false;
+  private isCold = false;
   private isOver = !usesVectors;
   private timer: Timer | undefined;
 
@@ -197,6 +201,7 @@ export class ThreadPieceReader implements PieceReader {
     const piece = this.pieces.shift();
     if (piece === undefined) return;
     for (const each of piece.held) each.free();
+    this.isCold = answer.isCold;
     if (piece.isGivenUp) return this.free(piece);
     // Through the clock, as all that a node hears comes through a door of its world: one that failed is told nothing.
     this.options.clock.endOfTurn(() => this.deliver(piece, answer));
@@ -244,10 +249,11 @@ export class ThreadPieceReader implements PieceReader {
     void this.close();
   }
 
-  /** It takes no more while it is held up: a disk that is slow serves several readers better at once, and other files are there. */
+  /** It takes no more while it is held up: what others ask for is perhaps at hand. */
   private isReady(nowMs: number): boolean {
     const [first] = this.pieces;
-    if (!this.isRunning || this.pieces.length >= PIECES_MAX) return false;
+    const most = this.isCold ? COLD_PIECES_MAX : PIECES_MAX;
+    if (!this.isRunning || this.pieces.length >= most) return false;
     return first === undefined || (nowMs - first.askedMs < HELD_UP_MS && !first.isGivenUp);
   }
 
