@@ -10,7 +10,7 @@ import { readBlock } from "./block-reader.ts";
 import type { BlockStore, Outcome, ReadPiece } from "./block-store.ts";
 import { streamBytes, sumsBehind } from "./block-store.testing.ts";
 import type { BlockFrame } from "./protocol.ts";
-import { READ_PIECE_BYTES } from "./protocol.ts";
+import { LENT_PIECE_BYTES, READ_PIECE_BYTES } from "./protocol.ts";
 import { ReadServer } from "./read-server.ts";
 
 test("pieces leave in their order, however they are read, and nothing behind one that failed or is short", () => {
@@ -65,7 +65,7 @@ test("pieces leave in their order, however they are read, and nothing behind one
 });
 
 test("what was lent comes back once, whenever its reader leaves, and never while it is used", () => {
-  const content = streamBytes(1, 0, 6 * READ_PIECE_BYTES);
+  const content = streamBytes(1, 0, 6 * LENT_PIECE_BYTES);
   let left = 0;
   for (let stopAfter = 0; stopAfter <= 7; stopAfter++) {
     for (const order of ["in order", "reversed"] as const) {
@@ -101,7 +101,7 @@ test("what was lent comes back once, whenever its reader leaves, and never while
             at += bytes.length;
             // The one before it is used by now.
             if (kept.length > 1) kept.shift()?.more();
-            if (at === stopAfter * READ_PIECE_BYTES) stop();
+            if (at === stopAfter * LENT_PIECE_BYTES) stop();
           },
           damaged: () => expect.fail("nothing is damaged"),
           end: () => undefined,
@@ -147,7 +147,7 @@ test("what was read behind a piece that is not there yet comes back when the rea
       block: 1,
       stamp: 1,
       offset: 0,
-      length: 9 * READ_PIECE_BYTES,
+      length: 9 * LENT_PIECE_BYTES,
       from: ["n1"],
       mayLend: true,
     };

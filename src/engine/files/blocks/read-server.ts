@@ -10,7 +10,7 @@ import type { BlockStore, Outcome, ReadPiece } from "./block-store.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
 import { md5OfChecksums } from "./file-checksum.ts";
 import type { StreamFailure, StreamId } from "./protocol.ts";
-import { READ_PIECE_BYTES, READ_WINDOW_BYTES } from "./protocol.ts";
+import { LENT_PIECE_BYTES, LENT_WINDOW_BYTES, READ_PIECE_BYTES, READ_WINDOW_BYTES } from "./protocol.ts";
 
 /** Streams that are read at a time. */
 export const READERS_MAX = 256;
@@ -23,6 +23,8 @@ interface Reading {
   readonly from: NodeId;
   readonly stream: StreamId;
   readonly frame: FrameOf<"read">;
+  /** Only a reader at this node. */
+  readonly mayLend: boolean;
   /** What comes next is read from here. */
   at: number;
   readonly end: number;
@@ -84,13 +86,15 @@ export class ReadServer {
     if (refusal !== undefined) {
       return this.link.send(from, { type: "close", stream, answer: true, failure: refusal });
     }
+    const mayLend = frame.mayLend === true && from === this.link.self;
     const reading: Reading = {
       from,
       stream,
       frame,
+      mayLend,
       at: Math.floor(offset / CHUNK_BYTES) * CHUNK_BYTES,
       end: Math.ceil((offset + length) / CHUNK_BYTES) * CHUNK_BYTES,
-      credit: READ_WINDOW_BYTES,
+      credit: mayLend ? LENT_WINDOW_BYTES : READ_WINDOW_BYTES,
       underWay: [],
       heardMs: this.link.clock.monotonicMs(),
     };
@@ -101,17 +105,17 @@ export class ReadServer {
   }
 
   private serve(reading: Reading): void {
-    const { frame, underWay } = reading;
+    const { frame, underWay, mayLend } = reading;
+    const most = mayLend ? LENT_PIECE_BYTES : READ_PIECE_BYTES;
     // A refusal comes at once, and ends it.
     while (this.isOpen(reading) && underWay.length < UNDER_WAY_MAX && reading.credit > 0) {
       const { at } = reading;
       if (at >= reading.end) return;
-      const wanted = Math.min(READ_PIECE_BYTES, reading.end - at);
+      const wanted = Math.min(most, reading.end - at);
       const next: UnderWay = { wanted, error: undefined, piece: undefined };
       underWay.push(next);
       reading.at += wanted;
       reading.credit -= wanted;
-      const mayLend = frame.mayLend === true && reading.from === this.link.self;
       const read: Outcome<ReadPiece> = (error, piece) => {
         next.error = error;
         next.piece = piece;

@@ -135,8 +135,8 @@ test("a writer that gives up leaves nothing of a new file, and an appended one a
 });
 
 test("lent memory is given back when the next bytes are asked for, and all of it when the reader leaves", async () => {
-  const cluster = await new FilesCluster(1, { settings: { blockSize: 8 << 20 } }).ready();
-  const content = streamBytes(5, 0, 5_500_000);
+  const cluster = await new FilesCluster(1, { settings: { blockSize: 16 << 20 } }).ready();
+  const content = streamBytes(5, 0, 11_000_000);
   await cluster.write("/f", content);
   const [block] = cluster.blocks("/f");
   const at = cluster.holders(block ?? 0)[0] ?? "";

@@ -7,7 +7,7 @@ import type { CreateOptions, FileReader, FileSystem, FileWriter } from "../../fi
 import { byteRange } from "./byte-range.ts";
 import type { Exchange } from "./exchange.ts";
 import { sendEmpty, sendJson } from "./exchange.ts";
-import { written } from "./pace.ts";
+import { LentSender } from "./pace.ts";
 import { Upload } from "./upload.ts";
 import type { LocatedOperation, LocationSigner } from "./locations.ts";
 import { excludedNodes, hostOf, ownAuthority, readTarget, writeTarget } from "./locations.ts";
@@ -148,10 +148,11 @@ export class Transfers {
   }
 
   private async send(reader: FileReader, response: ServerResponse, signal: AbortSignal): Promise<void> {
+    const sender = new LentSender(response, this.idleMs);
     for await (const bytes of reader) {
       if (signal.aborted) return;
-      // The bytes are lent: they must have left before the next ones are asked for.
-      await written(response, bytes, this.idleMs);
+      // They must have left before the next ones are asked for.
+      await sender.send(bytes);
       if (response.destroyed) return;
     }
     response.end();
