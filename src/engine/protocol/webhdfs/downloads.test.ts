@@ -106,7 +106,7 @@ test("many readers, quick and slow, of all or of parts, some of whom leave early
       expect(got[k]).toBeGreaterThanOrEqual(Math.min(length, leavesAt));
     }
   }
-  expect(reader.lentMost).toBeGreaterThan(5);
+  expect(reader.lentMost).toBeGreaterThan(1);
   await expect.poll(() => reader.out).toBe(0);
 });
 
@@ -154,8 +154,10 @@ test("a client that leaves, or stands still, while answers wait for each other l
   for (const isSilent of [false, true, false, true]) {
     const sockets = Array.from({ length: 3 }, () => pipelined(3).pause());
     for (const socket of sockets) socket.on("error", () => undefined);
-    await pause(200);
-    most = Math.max(most, reader.out);
+    for (let look = 0; look < 10; look++) {
+      await pause(20);
+      most = Math.max(most, reader.out);
+    }
     if (!isSilent) for (const socket of sockets) socket.destroy();
     await expect.poll(() => reader.out, { timeout: 5_000 }).toBe(0);
     for (const socket of sockets) socket.destroy();
