@@ -90,8 +90,8 @@ function signed(value: number): Code {
 const MEMORY_MODULE = "env";
 const MEMORY_NAME = "memory";
 const PAGES_MAX = 65_536;
-/** Content of section 2, for a module that works on a shared memory from outside, whatever its size. */
-export const IMPORTED_MEMORY: Code = code(
+/** Content of section 2: a shared memory from outside, whatever its size. */
+const IMPORTED_MEMORY: Code = code(
   [1],
   text(MEMORY_MODULE),
   text(MEMORY_NAME),
@@ -99,6 +99,20 @@ export const IMPORTED_MEMORY: Code = code(
   unsigned(1),
   unsigned(PAGES_MAX),
 );
+
+/** A module that works on a shared memory, and exports one function of three integers; `body`: its locals and instructions. */
+export function moduleOnSharedMemory(name: string, body: Code): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(
+    code(
+      MODULE,
+      section(1, [1, 0x60, 3, I32, I32, I32, 0]),
+      section(2, IMPORTED_MEMORY),
+      section(3, [1, 0]),
+      section(7, code([1], text(name), [0, 0])),
+      section(10, code([1], sized(body))),
+    ),
+  );
+}
 
 /** Memory that several threads, and modules on them, work on. */
 export interface SharedMemory {

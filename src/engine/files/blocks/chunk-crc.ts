@@ -79,8 +79,8 @@ function fittingChunks(content: Bytes, checksums: Bytes, first: number): number 
 function firstUnlike(computed: Bytes, checksums: Bytes): number | undefined {
   if (computed.equals(checksums)) return undefined;
   for (let at = 0; at < computed.length; at += CHECKSUM_BYTES) {
-    const [one, other] = [computed, checksums].map((row) => row.subarray(at, at + CHECKSUM_BYTES));
-    if (!(one as Bytes).equals(other as Bytes)) return at / CHECKSUM_BYTES;
+    const end = at + CHECKSUM_BYTES;
+    if (!computed.subarray(at, end).equals(checksums.subarray(at, end))) return at / CHECKSUM_BYTES;
   }
   return computed.length / CHECKSUM_BYTES;
 }

@@ -8,7 +8,7 @@ import { CHUNK_AT, GROUP_CHUNKS, GROUPS, overlayBytes, overlayModule } from "./c
 import { chunkTables, crc32cModule, POLYNOMIAL, TABLES_BYTES } from "./crc32c-module.ts";
 
 const CHECKSUM_BYTES = 4;
-/** Chunks whose checksums are made at a time. */
+/** Bytes of the chunks whose checksums are made at a time. */
 export const LANE_BYTES: number = LANES * CHUNK_BYTES;
 const OVERLAY_BYTES = overlayBytes(CHUNK_BYTES);
 /** Chunks that are verified at a time, laid over each other. */

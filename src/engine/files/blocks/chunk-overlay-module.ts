@@ -29,20 +29,16 @@ import {
   I64_ONES,
   I64_TO_I32,
   I64_XOR,
-  IMPORTED_MEMORY,
   LANES,
   load,
   loadLongOfInt,
   LOOP,
-  MODULE,
-  section,
+  moduleOnSharedMemory,
   set,
-  sized,
   splat,
   store,
   storeInt,
   tee,
-  text,
   unsigned,
   V128,
   V128_XOR,
@@ -141,14 +137,5 @@ export function overlayModule(chunkBytes: number): Uint8Array<ArrayBuffer> {
     code(get(OUT), i32(length), I32_ADD, tee(OUT), get(LAST), I32_LESS, branchIf(0), END),
   );
   const body = code([2, 3, I32], unsigned(VECTOR_COUNT), [V128], program, END);
-  return Uint8Array.from(
-    code(
-      MODULE,
-      section(1, [1, 0x60, 3, I32, I32, I32, 0]),
-      section(2, IMPORTED_MEMORY),
-      section(3, [1, 0]),
-      section(7, code([1], text("overlay"), [0, 0])),
-      section(10, code([1], sized(body))),
-    ),
-  );
+  return moduleOnSharedMemory("overlay", body);
 }

@@ -35,20 +35,16 @@ import {
   I32_IS_ZERO,
   I32_LESS,
   I32_SUB,
-  IMPORTED_MEMORY,
   LANES,
   load,
   LOOP,
-  MODULE,
-  section,
+  moduleOnSharedMemory,
   set,
   shuffle,
-  sized,
   splat,
   store,
   SWIZZLE,
   tee,
-  text,
   unsigned,
   V128,
   V128_AND,
@@ -244,14 +240,5 @@ function program(chunkBytes: number): Code {
  */
 export function crc32cModule(chunkBytes: number): Uint8Array<ArrayBuffer> {
   const body = code([2, 2, I32], unsigned(VECTOR_COUNT), [V128], program(chunkBytes), END);
-  return Uint8Array.from(
-    code(
-      MODULE,
-      section(1, [1, 0x60, 3, I32, I32, I32, 0]),
-      section(2, IMPORTED_MEMORY),
-      section(3, [1, 0]),
-      section(7, code([1], text("checksum"), [0, 0])),
-      section(10, code([1], sized(body))),
-    ),
-  );
+  return moduleOnSharedMemory("checksum", body);
 }

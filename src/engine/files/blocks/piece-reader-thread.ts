@@ -1,4 +1,4 @@
-/** The thread of `piece-reader.ts`: reads whole chunks into the memory that it shares, and puts their checksums beside them. */
+/** The thread of `piece-reader.ts`: reads pieces and their checksums into the memory that it shares, and holds them against each other. */
 import fs from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import type { SharedMemory } from "../web-assembly-code.ts";

@@ -32,7 +32,7 @@ export interface WebHdfsOptions {
   readonly groupsOf?: (user: string) => readonly string[];
   /** Clients of other machines are refused, because whoever asks is believed. Default false. */
   readonly onlyLocal?: boolean;
-  /** A transfer in which no byte moves for so long is ended. Default 60,000. */
+  /** A transfer in which nothing moves for so long, of a download less than 64 KiB, is ended. Default 60,000. */
   readonly idleTimeoutMs?: number;
 }
 
