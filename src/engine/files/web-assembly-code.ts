@@ -30,17 +30,9 @@ export const I32_LESS: Code = [0x49];
 export const I32_ADD: Code = [0x6a];
 export const I32_SUB: Code = [0x6b];
 export const I32_AND: Code = [0x71];
-export const I32_OR: Code = [0x72];
-/** How many bits are set. */
-export const I64_ONES: Code = [0x7b];
-export const I64_XOR: Code = [0x85];
-export const I64_TO_I32: Code = [0xa7];
-/** Four bytes as the lower ones of eight. */
-export const loadLongOfInt = (offset: number): Code => [0x35, 0x00, ...unsigned(offset)];
-export const storeInt = (offset: number): Code => [0x36, 0x00, ...unsigned(offset)];
-/** Eight bytes of a vector, the lower ones or the higher ones. */
-export const extractLong = (lane: 0 | 1): Code => [0xfd, 0x1d, lane];
 export const load = (offset: number): Code => [0xfd, 0x00, 0x00, ...unsigned(offset)];
+/** Four bytes, and zeros. */
+export const loadInt = (offset: number): Code => [0xfd, 0x5c, 0x00, ...unsigned(offset)];
 export const store = (offset: number): Code => [0xfd, 0x0b, 0x00, ...unsigned(offset)];
 export const constant = (bytes: readonly number[]): Code => [0xfd, 0x0c, ...bytes];
 export const splat = (byte: number): Code => constant(Array<number>(LANES).fill(byte));

@@ -16,7 +16,7 @@ import type { BlockId, GenerationStamp } from "../namespace/model.ts";
 /** Bytes that one checksum covers. Fixed: checksums of files agree with HDFS's only so. */
 export const CHUNK_BYTES: number = 512;
 /** Bytes that one read gives, at most. */
-export const READ_BYTES: number = 2 << 20;
+export const READ_BYTES: number = 4 << 20;
 
 export type ReplicaState = "writing" | "finished" | "recovering" | "corrupt";
 
@@ -66,6 +66,8 @@ export interface ReadPiece {
 }
 
 export interface BlockStore {
+  /** Bytes of a lent piece that serve best at present: large ones cost less, small ones do not wait for a disk. */
+  readonly lentPieceBytes: number;
   /** A new, empty replica. REPLICA_UNUSABLE when there is one with this stamp or a later one; an older one is replaced. */
   create(
     id: BlockId,
@@ -85,7 +87,7 @@ export interface BlockStore {
     done: Outcome<ReplicaWriter>,
   ): void;
   /**
-   * Bytes [offset, offset + length), at most 2 MiB, fewer at its end. REPLICA_UNUSABLE when it is absent or older than
+   * Bytes [offset, offset + length), at most READ_BYTES, fewer at its end. REPLICA_UNUSABLE when it is absent or older than
    * `minStamp`; CHECKSUM_MISMATCH when it is damaged, and then it is `corrupt` from now on. With `mayLend` (default false) it
    * may be lent.
    */

@@ -55,7 +55,7 @@ import {
 /** How long the tables at the beginning of the module's memory are; `chunkTables` makes them. */
 export const TABLES_BYTES: number = 8 * 16;
 
-export const POLYNOMIAL: number = 0x82f6_3b78;
+const POLYNOMIAL = 0x82f6_3b78;
 
 /** Low and high nibble by turns, for each of the four bytes of a checksum. */
 export function chunkTables(): Uint8Array {

@@ -51,6 +51,8 @@ export interface BlockStoreOptions {
   readonly reader?: PieceReader;
 }
 
+/** Bytes of a lent piece while the disk is read. */
+const COLD_PIECE_BYTES = 2 << 20;
 const RESERVED_BYTES = 256 * 1024 * 1024;
 const MAX_BYTES = 2 ** 52;
 
@@ -261,6 +263,10 @@ class DiskBlockStore extends ReplicaTable implements BlockStore {
         });
       });
     });
+  }
+
+  get lentPieceBytes(): number {
+    return this.reader?.isCold === false ? READ_BYTES : COLD_PIECE_BYTES;
   }
 
   readChecksums(id: BlockId, minStamp: GenerationStamp, length: number, done: Outcome<Bytes>): void {

@@ -7,6 +7,7 @@ import { both } from "./replica-files.ts";
 export class LendingReader implements PieceReader {
   /** Pieces that have not come back. */
   lent = 0;
+  readonly isCold = false;
 
   read(content: FilePart, checksums: FilePart, mayLend: boolean, done: PieceRead): boolean {
     if (!mayLend || content.length === 0) return false;

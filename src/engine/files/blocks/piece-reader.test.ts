@@ -111,6 +111,7 @@ async function storeWith(
 ): Promise<{ store: BlockStore; taken: () => number }> {
   let taken = 0;
   const counting: PieceReader = {
+    isCold: false,
     read(...order) {
       const isTaken = reader.read(...order);
       if (isTaken) taken++;

@@ -35,6 +35,8 @@ export interface FilePiece {
 }
 
 export interface PieceReader {
+  /** Its last piece came from the disk, and not from the system's memory. */
+  readonly isCold: boolean;
   /**
    * Reads content that begins with a chunk, at most READ_BYTES of it, and its checksums. False: it is not taken. True: `done`
    * comes later, of several in the order of the calls; with undefined when it has to be read in another way. A piece that may be
@@ -85,9 +87,9 @@ export const READ_ASIDE_MIN_BYTES: number = 256 * 1024;
 const PIECES_MAX = 8;
 const COLD_PIECES_MAX = 1;
 /** Rooms of the shared memory; a processor has those at hand that were used last. */
-const ROOMS = 20;
+const ROOMS = 16;
 /** The others are for pieces that are copied: readers that are slow must not take the thread from all. */
-export const LENT_MAX = 14;
+export const LENT_MAX = 12;
 const CHECKSUMS_BYTES = (READ_BYTES / CHUNK_BYTES) * 4;
 const ROOM_BYTES = READ_BYTES + CHECKSUMS_BYTES;
 
@@ -123,8 +125,8 @@ export class ThreadPieceReader implements PieceReader {
   private lent = 0;
   private memory: SharedMemory | undefined;
   private worker: Worker | undefined;
+  isCold = false;
   private isRunning = false;
-  private isCold = false;
   private isOver = !usesVectors;
   private timer: Timer | undefined;
 

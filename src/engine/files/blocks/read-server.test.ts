@@ -10,8 +10,10 @@ import { readBlock } from "./block-reader.ts";
 import type { BlockStore, Outcome, ReadPiece } from "./block-store.ts";
 import { streamBytes, sumsBehind } from "./block-store.testing.ts";
 import type { BlockFrame } from "./protocol.ts";
-import { LENT_PIECE_BYTES, READ_PIECE_BYTES } from "./protocol.ts";
+import { READ_PIECE_BYTES } from "./protocol.ts";
 import { ReadServer } from "./read-server.ts";
+
+const LENT_PIECE = 4 << 20;
 
 test("pieces leave in their order, however they are read, and nothing behind one that failed or is short", () => {
   const content = streamBytes(1, 0, 4 * READ_PIECE_BYTES);
@@ -65,7 +67,7 @@ test("pieces leave in their order, however they are read, and nothing behind one
 });
 
 test("what was lent comes back once, whenever its reader leaves, and never while it is used", () => {
-  const content = streamBytes(1, 0, 6 * LENT_PIECE_BYTES);
+  const content = streamBytes(1, 0, 6 * LENT_PIECE);
   let left = 0;
   for (let stopAfter = 0; stopAfter <= 7; stopAfter++) {
     for (const order of ["in order", "reversed"] as const) {
@@ -73,6 +75,7 @@ test("what was lent comes back once, whenever its reader leaves, and never while
       const asked: (() => void)[] = [];
       const out = new Set<number>();
       const store = {
+        lentPieceBytes: LENT_PIECE,
         read(_id, _stamp, at, length, done, mayLend) {
           expect(mayLend).toBe(true);
           asked.push(() => {
@@ -101,7 +104,7 @@ test("what was lent comes back once, whenever its reader leaves, and never while
             at += bytes.length;
             // The one before it is used by now.
             if (kept.length > 1) kept.shift()?.more();
-            if (at === stopAfter * LENT_PIECE_BYTES) stop();
+            if (at === stopAfter * LENT_PIECE) stop();
           },
           damaged: () => expect.fail("nothing is damaged"),
           end: () => undefined,
@@ -132,6 +135,7 @@ test("what was read behind a piece that is not there yet comes back when the rea
     const asked: (() => void)[] = [];
     let out = 0;
     const store = {
+      lentPieceBytes: LENT_PIECE,
       read(_id, _stamp, at, length, done) {
         asked.push(() => {
           const bytes = streamBytes(1, at, length);
@@ -147,7 +151,7 @@ test("what was read behind a piece that is not there yet comes back when the rea
       block: 1,
       stamp: 1,
       offset: 0,
-      length: 9 * LENT_PIECE_BYTES,
+      length: 9 * LENT_PIECE,
       from: ["n1"],
       mayLend: true,
     };

@@ -10,7 +10,7 @@ import type { BlockStore, Outcome, ReadPiece } from "./block-store.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
 import { md5OfChecksums } from "./file-checksum.ts";
 import type { StreamFailure, StreamId } from "./protocol.ts";
-import { LENT_PIECE_BYTES, LENT_WINDOW_BYTES, READ_PIECE_BYTES, READ_WINDOW_BYTES } from "./protocol.ts";
+import { LENT_WINDOW_BYTES, READ_PIECE_BYTES, READ_WINDOW_BYTES } from "./protocol.ts";
 
 /** Streams that are read at a time. */
 export const READERS_MAX = 256;
@@ -106,7 +106,7 @@ export class ReadServer {
 
   private serve(reading: Reading): void {
     const { frame, underWay, mayLend } = reading;
-    const most = mayLend ? LENT_PIECE_BYTES : READ_PIECE_BYTES;
+    const most = mayLend ? this.store.lentPieceBytes : READ_PIECE_BYTES;
     // A refusal comes at once, and ends it.
     while (this.isOpen(reading) && underWay.length < UNDER_WAY_MAX && reading.credit > 0) {
       const { at } = reading;

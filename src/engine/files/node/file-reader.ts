@@ -33,7 +33,15 @@ export interface FileRange {
   readonly mayLend: boolean;
 }
 
-type BlockSegment = Extract<Segment, { readonly type: "block" }>;
+/** Of one segment [from, until), counted from its beginning. */
+interface PartOf<Type extends Segment["type"]> {
+  readonly segment: Extract<Segment, { readonly type: Type }>;
+  readonly from: number;
+  readonly until: number;
+}
+
+type BlockPart = PartOf<"block">;
+type Part = BlockPart | PartOf<"inline">;
 
 /** How long after each other the nodes of a block are looked up again when none could give the next byte. */
 const RETRY_MS = [20, 200, 500, 1_000, 2_000] as const;
@@ -45,99 +53,160 @@ export function fileReader(means: ReadingMeans, range: FileRange): FileReader {
 
 async function* bytesOf(means: ReadingMeans, range: FileRange): AsyncGenerator<Bytes> {
   const end = range.offset + range.length;
+  const parts = partsOf(range);
   let at = range.offset;
-  for (const segment of range.segments) {
-    const from = Math.max(at, segment.offset) - segment.offset;
-    const until = Math.min(end, segment.offset + segment.length) - segment.offset;
-    if (until <= from) continue;
-    range.signal?.throwIfAborted();
-    if (segment.type === "inline") yield bytesFromLatin1(segment.content.slice(from, until));
-    else yield* blockBytes(means, range, segment, from, until);
-    at = segment.offset + until;
+  let ahead: Pieces | undefined;
+  try {
+    for (const [index, part] of parts.entries()) {
+      range.signal?.throwIfAborted();
+      if (isOfBlock(part)) {
+        const begun = ahead;
+        ahead = undefined;
+        // The next block is asked for while the last piece of this one is used: its way is not waited for.
+        const atLast = (): void => {
+          const next = parts[index + 1];
+          if (next !== undefined && isOfBlock(next)) ahead = begin(means, range, next, next.from, true);
+        };
+        yield* blockBytes(means, range, part, { begun, atLast });
+      } else {
+        yield bytesFromLatin1(part.segment.content.slice(part.from, part.until));
+      }
+      at = part.segment.offset + part.until;
+    }
+  } finally {
+    ahead?.close();
   }
   if (at >= end) return;
   throw new QuorateError("BLOCK_MISSING", `${range.status.path} ends at byte ${at} and not at ${end}`);
 }
 
+/** What is wanted of each segment. */
+function partsOf(range: FileRange): Part[] {
+  const end = range.offset + range.length;
+  const parts: Part[] = [];
+  let at = range.offset;
+  for (const segment of range.segments) {
+    const from = Math.max(at, segment.offset) - segment.offset;
+    const until = Math.min(end, segment.offset + segment.length) - segment.offset;
+    if (until <= from) continue;
+    parts.push({ segment, from, until } as Part);
+    at = segment.offset + until;
+  }
+  return parts;
+}
+
+function isOfBlock(part: Part): part is BlockPart {
+  return part.segment.type === "block";
+}
+
+interface Ahead {
+  /** The first attempt, when it was begun already. */
+  readonly begun: Pieces | undefined;
+  /** Called before the last piece is given. */
+  readonly atLast: () => void;
+}
+
 async function* blockBytes(
   means: ReadingMeans,
-  { exclude, signal, mayLend }: FileRange,
-  segment: BlockSegment,
-  from: number,
-  until: number,
+  range: FileRange,
+  part: BlockPart,
+  { begun, atLast }: Ahead,
 ): AsyncGenerator<Bytes> {
-  const { link, locations, namespace, damaged } = means;
-  let at = from;
-  for (let round = 0; at < until; round++) {
-    // A later stamp is known when the block was appended to or recovered meanwhile: its first bytes are the same.
-    const stamp = Math.max(segment.stamp, namespace.block(segment.id)?.stamp ?? 0);
-    const isWanted = (node: NodeId): boolean => round > 0 || !exclude.has(node);
-    const range = { stamp, offset: at, length: until - at, mayLend };
-    const begin = (events: Omit<ReadEvents, "damaged">): (() => void) => {
-      const all = { ...events, damaged: (node: NodeId, block: BlockId) => damaged(block, stamp, node) };
-      if (segment.coded !== undefined) {
-        const source = groupSource({ id: segment.id, stamp }, segment.coded, locations, link.self, isWanted);
-        return readGroup(link, { ...source, ...range }, all);
-      }
-      const nodes = locations.readable(segment.id, stamp, link.self).map(({ node }) => node);
-      return readBlock(link, { ...range, block: segment.id, from: nodes.filter(isWanted) }, all);
-    };
+  let at = part.from;
+  let attempt = begun;
+  for (let round = 0; at < part.until; round++) {
+    attempt ??= begin(means, range, part, at, round === 0);
     try {
-      for await (const bytes of pieces(begin, signal)) {
+      for await (const bytes of attempt.all(range.signal)) {
         at += bytes.length;
         round = 0;
+        if (at >= part.until) atLast();
         yield bytes;
       }
     } catch (error) {
       const delayMs = RETRY_MS[round];
       if (delayMs === undefined || !isQuorateError(error) || error.code !== "BLOCK_MISSING") throw error;
-      await pause(link, delayMs, signal);
+      await pause(means.link, delayMs, range.signal);
     }
+    attempt = undefined;
   }
 }
 
-/** The pieces of one range, as they come; who stops early stops the node that sends them. */
-async function* pieces(
-  begin: (events: Omit<ReadEvents, "damaged">) => () => void,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Bytes> {
-  const waiting: { readonly bytes: Bytes; readonly more: () => void }[] = [];
-  let used: (() => void) | undefined;
-  let end: { readonly error: Error | undefined } | undefined;
-  let wake: () => void = () => undefined;
-  const stop = begin({
-    piece(bytes, more) {
-      waiting.push({ bytes, more });
-      wake();
-    },
-    end(error) {
-      end = { error };
-      wake();
-    },
-  });
-  const aborted = (): void => wake();
-  signal?.addEventListener("abort", aborted, { once: true });
-  try {
-    for (;;) {
-      signal?.throwIfAborted();
-      const next = waiting.shift();
-      if (next !== undefined) {
-        used = next.more;
-        yield next.bytes;
-        used();
-      } else if (end === undefined) {
-        await new Promise<void>((resolve) => (wake = resolve));
-      } else if (end.error === undefined) {
-        return;
-      } else {
-        throw end.error;
-      }
+/** Begins to read what is wanted of a block from `at` on. */
+function begin(
+  means: ReadingMeans,
+  { exclude, mayLend }: FileRange,
+  { segment, until }: BlockPart,
+  at: number,
+  isFirst: boolean,
+): Pieces {
+  const { link, locations, namespace, damaged } = means;
+  // A later stamp is known when the block was appended to or recovered meanwhile: its first bytes are the same.
+  const stamp = Math.max(segment.stamp, namespace.block(segment.id)?.stamp ?? 0);
+  const isWanted = (node: NodeId): boolean => !isFirst || !exclude.has(node);
+  const wanted = { stamp, offset: at, length: until - at, mayLend };
+  return new Pieces((events) => {
+    const all = { ...events, damaged: (node: NodeId, block: BlockId) => damaged(block, stamp, node) };
+    if (segment.coded !== undefined) {
+      const source = groupSource({ id: segment.id, stamp }, segment.coded, locations, link.self, isWanted);
+      return readGroup(link, { ...source, ...wanted }, all);
     }
-  } finally {
-    signal?.removeEventListener("abort", aborted);
-    stop();
-    used?.();
-    for (const { more } of waiting) more();
+    const nodes = locations.readable(segment.id, stamp, link.self).map(({ node }) => node);
+    return readBlock(link, { ...wanted, block: segment.id, from: nodes.filter(isWanted) }, all);
+  });
+}
+
+/** The pieces of one range, as they come; who stops early stops the node that sends them. */
+class Pieces {
+  private readonly waiting: { readonly bytes: Bytes; readonly more: () => void }[] = [];
+  private used: (() => void) | undefined;
+  private end: { readonly error: Error | undefined } | undefined;
+  private wake: () => void = () => undefined;
+  private readonly stop: () => void;
+
+  constructor(start: (events: Omit<ReadEvents, "damaged">) => () => void) {
+    this.stop = start({
+      piece: (bytes, more) => {
+        this.waiting.push({ bytes, more });
+        this.wake();
+      },
+      end: (error) => {
+        this.end = { error };
+        this.wake();
+      },
+    });
+  }
+
+  /** Taken once. */
+  async *all(signal: AbortSignal | undefined): AsyncGenerator<Bytes> {
+    const aborted = (): void => this.wake();
+    signal?.addEventListener("abort", aborted, { once: true });
+    try {
+      for (;;) {
+        signal?.throwIfAborted();
+        const next = this.waiting.shift();
+        if (next !== undefined) {
+          this.used = next.more;
+          yield next.bytes;
+          this.used();
+        } else if (this.end === undefined) {
+          await new Promise<void>((resolve) => (this.wake = resolve));
+        } else if (this.end.error === undefined) {
+          return;
+        } else {
+          throw this.end.error;
+        }
+      }
+    } finally {
+      signal?.removeEventListener("abort", aborted);
+      this.close();
+    }
+  }
+
+  close(): void {
+    this.stop();
+    this.used?.();
+    for (const { more } of this.waiting.splice(0)) more();
   }
 }
 

@@ -24,6 +24,10 @@ class SpoilingReader implements PieceReader {
   out = 0;
   lentMost = 0;
 
+  get isCold(): boolean {
+    return this.inner.isCold;
+  }
+
   read(content: FilePart, checksums: FilePart, mayLend: boolean, done: PieceRead): boolean {
     return this.inner.read(content, checksums, mayLend, (piece) => {
       if (piece?.giveBack === undefined) return done(piece);
