@@ -27,6 +27,7 @@ export interface Bytes extends Uint8Array<ArrayBuffer> {
 }
 
 interface BytesConstructor {
+  readonly prototype: { readonly latin1Slice?: (start: number, end: number) => string };
   alloc(size: number): Bytes;
   allocUnsafe(size: number): Bytes;
   allocUnsafeSlow(size: number): Bytes;
@@ -39,6 +40,9 @@ interface BytesConstructor {
 }
 
 const buffer = (globalThis as unknown as { Buffer: BytesConstructor }).Buffer;
+
+/** What `toString("latin1")` ends in. Looked up once: buffers come in so many shapes that each call would look for it. */
+const { latin1Slice } = buffer.prototype;
 
 /** An empty buffer, shared. */
 export const NO_BYTES: Bytes = buffer.alloc(0);
@@ -68,6 +72,11 @@ export function copyBytes(bytes: Uint8Array): Bytes {
 /** The bytes of a binary string (each character one byte). */
 export function bytesFromLatin1(text: string): Bytes {
   return buffer.from(text, "latin1");
+}
+
+/** The binary string of `bytes[from, to)`: as `toString("latin1", from, to)`, quicker for the short ones of which there are many. */
+export function binaryStringOf(bytes: Bytes, from: number, to: number): string {
+  return latin1Slice === undefined ? bytes.toString("latin1", from, to) : latin1Slice.call(bytes, from, to);
 }
 
 /** The UTF-8 bytes of a text. */

@@ -1,5 +1,6 @@
 /** Reads what `byte-writer.ts` wrote. Every read is checked against the end: bytes from a peer or a disk may be anything. */
 import type { Bytes } from "../runtime/bytes.ts";
+import { binaryStringOf } from "../runtime/bytes.ts";
 import { QuorateError } from "../runtime/errors.ts";
 
 export class ByteReader {
@@ -43,7 +44,7 @@ export class ByteReader {
   string(): string {
     const length = this.uint32();
     const at = this.advance(length);
-    return this.buffer.toString("latin1", at, at + length);
+    return binaryStringOf(this.buffer, at, at + length);
   }
 
   /** A UTF-8 text with its length before it. */

@@ -12,10 +12,11 @@
  *   configure  5, count u32, {name, value}…
  */
 import type { Bytes } from "../../runtime/bytes.ts";
-import { allocateBytes, bytesFromLatin1 } from "../../runtime/bytes.ts";
+import { allocateBytes, binaryStringOf, bytesFromLatin1 } from "../../runtime/bytes.ts";
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import { ByteReader } from "../../wire/byte-reader.ts";
 import { ByteWriter } from "../../wire/byte-writer.ts";
+import { internWord } from "../../wire/resp/intern.ts";
 import { encodeRequest, requestText } from "../../wire/resp/request-encoder.ts";
 import type { Call, KeyspaceCommand, KeyVersion, WatchedKey } from "./keyspace-command.ts";
 
@@ -238,7 +239,7 @@ function parseArguments(bytes: Bytes, start: number): { args: string[]; end: num
   let at = header.end;
   for (let next = 0; next < count; next++) {
     const end = readBulk(bytes, at, header);
-    args[next] = bytes.toString("latin1", header.end, end);
+    args[next] = next === 0 ? internWord(bytes, header.end, end) : binaryStringOf(bytes, header.end, end);
     at = end + 2;
   }
   return { args, end: at };

@@ -6,6 +6,7 @@
  * each time makes the look-up in the command table a comparison of pointers.
  */
 import type { Bytes } from "../../runtime/bytes.ts";
+import { binaryStringOf } from "../../runtime/bytes.ts";
 
 const SLOTS = 1024;
 const WORD_MAX_BYTES = 24;
@@ -14,7 +15,7 @@ const words: string[] = Array.from({ length: SLOTS }, () => "");
 /** The binary string of `buffer[from, to)`; short ones come from a fixed table of recent words. */
 export function internWord(buffer: Bytes, from: number, to: number): string {
   const length = to - from;
-  if (length === 0 || length > WORD_MAX_BYTES) return buffer.toString("latin1", from, to);
+  if (length === 0 || length > WORD_MAX_BYTES) return binaryStringOf(buffer, from, to);
   let hash = length;
   for (let at = from; at < to; at += 1) hash = (Math.imul(hash, 31) + (buffer[at] as number)) | 0;
   const slot = (hash ^ (hash >>> 10)) & (SLOTS - 1);
@@ -24,7 +25,7 @@ export function internWord(buffer: Bytes, from: number, to: number): string {
     while (index < length && word.charCodeAt(index) === buffer[from + index]) index += 1;
     if (index === length) return word;
   }
-  const fresh = buffer.toString("latin1", from, to);
+  const fresh = binaryStringOf(buffer, from, to);
   words[slot] = fresh;
   return fresh;
 }

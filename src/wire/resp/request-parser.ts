@@ -9,7 +9,7 @@
  * one thing: every line and every bulk string must really end with CR LF, because the bytes themselves are what is replicated.
  */
 import type { Bytes } from "../../runtime/bytes.ts";
-import { allocateOwnedBytes, NO_BYTES } from "../../runtime/bytes.ts";
+import { allocateOwnedBytes, binaryStringOf, NO_BYTES } from "../../runtime/bytes.ts";
 import { internWord } from "./intern.ts";
 import { encodeRequest } from "./request-encoder.ts";
 import { splitInline } from "./inline.ts";
@@ -226,7 +226,7 @@ export class RequestParser {
         return this.fail("Protocol error: expected CRLF after bulk string");
       }
       args[this.filled] =
-        this.filled === 0 ? internWord(this.buffer, from, to) : this.buffer.toString("latin1", from, to);
+        this.filled === 0 ? internWord(this.buffer, from, to) : binaryStringOf(this.buffer, from, to);
       this.filled += 1;
       this.position = to + 2;
       this.bulkLength = UNKNOWN;
