@@ -65,6 +65,7 @@ export const importRules: Readonly<
     rooms: [
       "runtime",
       "runtime/node/socket-reads.ts",
+      "runtime/node/socket-writes.ts",
       "runtime/node/request-connection.ts",
       "wire",
       "consensus",

@@ -30,9 +30,12 @@ export const I32_LESS: Code = [0x49];
 export const I32_ADD: Code = [0x6a];
 export const I32_SUB: Code = [0x6b];
 export const I32_AND: Code = [0x71];
+export const I32_XOR: Code = [0x73];
+export const loadInt = (offset: number): Code => [0x28, 0x00, ...unsigned(offset)];
+export const storeInt = (offset: number): Code => [0x36, 0x00, ...unsigned(offset)];
+/** Of a vector. */
+export const firstInt: Code = [0xfd, 0x1b, 0];
 export const load = (offset: number): Code => [0xfd, 0x00, 0x00, ...unsigned(offset)];
-/** Four bytes, and zeros. */
-export const loadInt = (offset: number): Code => [0xfd, 0x5c, 0x00, ...unsigned(offset)];
 export const store = (offset: number): Code => [0xfd, 0x0b, 0x00, ...unsigned(offset)];
 export const constant = (bytes: readonly number[]): Code => [0xfd, 0x0c, ...bytes];
 export const splat = (byte: number): Code => constant(Array<number>(LANES).fill(byte));

@@ -66,8 +66,8 @@ export interface ReadPiece {
 }
 
 export interface BlockStore {
-  /** Bytes of a lent piece that serve best at present: large ones cost less, small ones do not wait for a disk. */
-  readonly lentPieceBytes: number;
+  /** Bytes of a lent piece that serve best at present; 0 when none can be lent. */
+  readonly lendableBytes: number;
   /** A new, empty replica. REPLICA_UNUSABLE when there is one with this stamp or a later one; an older one is replaced. */
   create(
     id: BlockId,

@@ -8,7 +8,7 @@ import { copyBytes } from "../../../runtime/bytes.ts";
 import { seededRandom } from "../../group/write-ahead-log/crash-disk.testing.ts";
 import { checksumChunks, firstBadChunk, usesVectors } from "./chunk-crc.ts";
 import { ChunkEngine, ENGINE_BYTES } from "./chunk-engine.ts";
-import { CHUNK_AT } from "./chunk-overlay-module.ts";
+import { MARKS } from "./chunk-overlay-module.ts";
 import { foldsOf } from "./crc32c-module.ts";
 
 /** x^exponent modulo Castagnoli's polynomial, its highest coefficient in the highest bit. */
@@ -66,7 +66,7 @@ test("what lies in the memory itself is counted there, and stays as it is", () =
 function meeting(below: (limit: number) => number, group: number): [number, number] {
   for (;;) {
     const [one, other, at] = [below(16), below(16), below(512)];
-    const there = at + 16 * (CHUNK_AT.indexOf(other) - CHUNK_AT.indexOf(one));
+    const there = at + (MARKS[one] ?? 0) - (MARKS[other] ?? 0);
     if (one !== other && there >= 0 && there < 512)
       return [group * 8192 + one * 512 + at, group * 8192 + other * 512 + there];
   }
@@ -137,61 +137,118 @@ test("rows of checksums that are too long or too short do not fit", () => {
   }
 });
 
-test("up to three bad bits are found, wherever they lie, those that come to lie on each other too", () => {
+/** 256 chunks in an engine's own memory, and whether it finds what is changed there for a moment. */
+function engineWith(seed: number): {
+  readonly finds: (change: (bytes: Uint8Array, sums: Uint8Array) => void) => boolean;
+  readonly below: (limit: number) => number;
+} {
   const memory = createSharedMemory(ENGINE_BYTES + 140_000) as SharedMemory;
   const engine = ChunkEngine.on(memory) as ChunkEngine;
-  const sumsAt = ENGINE_BYTES + 131_072;
-  engine.checksum(ENGINE_BYTES, sumsAt, sumsAt);
-  expect(engine.fitting(ENGINE_BYTES, 256, sumsAt)).toBe(256);
-  const random = seededRandom(12);
+  const random = seededRandom(seed);
   const below = (limit: number): number => Math.floor(random.float() * limit);
-  for (let round = 0; round < 4_000; round++) {
-    const bit = 1 << below(8);
-    const spots = Array.from({ length: below(4) }, () => ({ at: below(131_072), bit: 1 << below(8) }));
-    // And two, of which one comes to lie on the other.
-    if (spots.length < 2) spots.push(...meeting(below, below(16)).map((at) => ({ at, bit })));
-    const flip = (): void => {
-      for (const { at, bit } of spots) engine.bytes[ENGINE_BYTES + at]! ^= bit;
-    };
-    flip();
-    const isDamaged = engine.bytes.subarray(ENGINE_BYTES, sumsAt).some((byte) => byte !== 0);
-    const lowest = Math.min(...spots.map(({ at }) => at));
-    const fit = engine.fitting(ENGINE_BYTES, 256, sumsAt);
-    // Spots that took each other back are none.
-    if (isDamaged) expect(fit).toBeLessThan(256);
-    // Of two that lie on each other it is not known in which group.
-    if (fit > 0) expect(fit).toBeGreaterThanOrEqual(Math.floor(lowest / 8192) * 16);
-    expect(fit % 16).toBe(0);
-    flip();
-  }
-  expect(engine.fitting(ENGINE_BYTES, 256, sumsAt)).toBe(256);
-  expect(engine.fitting(ENGINE_BYTES, 255, sumsAt)).toBe(0);
-});
-
-test("two bad bits that lie on each other are found by what is not moved, and one in a checksum by both", () => {
-  const memory = createSharedMemory(ENGINE_BYTES + 140_000) as SharedMemory;
-  const engine = ChunkEngine.on(memory) as ChunkEngine;
   const sumsAt = ENGINE_BYTES + 131_072;
-  const random = seededRandom(13);
-  const below = (limit: number): number => Math.floor(random.float() * limit);
   for (let at = ENGINE_BYTES; at < sumsAt; at++) engine.bytes[at] = random.next32();
   engine.checksum(ENGINE_BYTES, sumsAt, sumsAt);
-  const flipped = (...places: number[]): number => {
-    const flip = (): void => places.forEach((at) => (engine.bytes[at]! ^= 8));
-    flip();
+  const good = engine.bytes.slice(ENGINE_BYTES, sumsAt + 1024);
+  const finds = (change: (bytes: Uint8Array, sums: Uint8Array) => void): boolean => {
+    change(engine.bytes.subarray(ENGINE_BYTES, sumsAt), engine.bytes.subarray(sumsAt, sumsAt + 1024));
     const fit = engine.fitting(ENGINE_BYTES, 256, sumsAt);
-    flip();
-    return fit;
+    engine.bytes.set(good, ENGINE_BYTES);
+    expect([0, 256]).toContain(fit);
+    return fit === 0;
   };
+  expect(finds(() => undefined)).toBe(false);
+  expect(engine.fitting(ENGINE_BYTES, 255, sumsAt)).toBe(0);
+  return { finds, below };
+}
+
+function flip(bytes: Uint8Array, places: readonly number[], bit: number): void {
+  for (const at of places) bytes[at]! ^= bit;
+}
+
+test("up to three bad bits are found, wherever they lie, those that come to lie on each other too", () => {
+  const { finds, below } = engineWith(12);
+  for (let round = 0; round < 4_000; round++) {
+    const bit = 1 << below(8);
+    const places: number[] = round % 2 === 0 ? meeting(below, below(16)) : [];
+    const ofSums: number[] = [];
+    for (let left = 1 + below(3 - places.length); left > 0; left--) {
+      const at = below(131_072 + 1024);
+      if (at < 131_072) places.push(at);
+      else ofSums.push(at - 131_072);
+    }
+    const isDamaged = new Set(places).size + new Set(ofSums).size === places.length + ofSums.length;
+    const isFound = finds((bytes, sums) => {
+      flip(bytes, places, bit);
+      flip(sums, ofSums, bit);
+    });
+    if (isDamaged) expect(isFound).toBe(true);
+  }
+});
+
+test("four bad bits that meet in pairs are found, in one group or in two, and in all of them", () => {
+  const { finds, below } = engineWith(13);
+  for (let round = 0; round < 2_000; round++) {
+    const bit = 1 << below(8);
+    const pair = meeting(below, 0);
+    const groups = 2 + below(15);
+    const alike = Array.from({ length: groups }, (_, group) => pair.map((at) => at + group * 8192)).flat();
+    expect(finds((bytes) => flip(bytes, alike, bit))).toBe(true);
+    // The same two places of a chunk in two pairs of chunks.
+    const [one, other] = meeting(below, below(16));
+    const [first, second] = [one % 512, other % 512];
+    const group = one - (one % 8192);
+    const chunks = [one, other].map((at) => Math.floor((at % 8192) / 512));
+    const [third, fourth] = [below(16), below(16)];
+    if (new Set([...chunks, third, fourth]).size < 4) continue;
+    const square = [one, other, group + third * 512 + first, group + fourth * 512 + second];
+    expect(finds((bytes) => flip(bytes, square, bit))).toBe(true);
+  }
+});
+
+test("damage that repeats is found: columns of bits, pages with equal fields that became zeros", () => {
+  const { finds, below } = engineWith(14);
+  for (let round = 0; round < 1_000; round++) {
+    const stride = 4096 << below(5);
+    const [column, other, bit] = [16 * below(256), 16 * below(256), 1 << below(8)];
+    const places: number[] = [];
+    for (let at = 0; at < 131_072; at += stride) places.push(at + column, at + other);
+    if (column !== other) expect(finds((bytes) => flip(bytes, places, bit))).toBe(true);
+  }
+  const memory = createSharedMemory(ENGINE_BYTES + 140_000) as SharedMemory;
+  const engine = ChunkEngine.on(memory) as ChunkEngine;
+  const sumsAt = ENGINE_BYTES + 131_072;
+  let missed = 0;
+  for (let round = 0; round < 2_000; round++) {
+    const page = engine.bytes.subarray(ENGINE_BYTES, sumsAt).fill(0);
+    const [first, second, field] = [16 * below(511), 16 * below(511), 1 + below(255)];
+    if (first === second) continue;
+    for (let at = 0; at < 131_072; at += 8192) {
+      page.fill(field, at + first, at + first + 16);
+      page.fill(field, at + second, at + second + 16);
+    }
+    engine.checksum(ENGINE_BYTES, sumsAt, sumsAt);
+    const lost = [1, 2, 16][round % 3] ?? 1;
+    page.fill(0, 0, lost * 8192);
+    if (engine.fitting(ENGINE_BYTES, 256, sumsAt) > 0) missed++;
+  }
+  expect(missed).toBe(0);
+});
+
+test("a bit of a chunk where the checksum of another comes to lie is found, and so are both", () => {
+  const { finds } = engineWith(15);
+  // The checksum of the first chunk lies behind it; of the one moved furthest, the chunk is there still.
   for (let group = 0; group < 16; group++) {
-    const [one, other] = meeting(below, group);
-    expect(flipped(ENGINE_BYTES + one, ENGINE_BYTES + other)).toBe(0);
-    expect(flipped(sumsAt + group * 64 + below(64))).toBe(group * 16);
-    // A bit of a chunk where the checksum of another comes to lie: it is the first byte of a vector, and the last of a checksum.
-    const [last, moved] = [CHUNK_AT[0] ?? 0, CHUNK_AT[1] ?? 0];
-    const chunkAt = ENGINE_BYTES + group * 8192 + last * 512 + 496;
-    expect(flipped(chunkAt, sumsAt + group * 64 + moved * 4 + 3)).toBe(0);
-    expect(flipped()).toBe(256);
+    const chunk = group * 8192 + 15 * 512 + 512 - (MARKS[15] ?? 0);
+    const sum = group * 64;
+    expect(finds((bytes) => flip(bytes, [chunk], 1))).toBe(true);
+    expect(finds((_, sums) => flip(sums, [sum + 3], 1))).toBe(true);
+    expect(
+      finds((bytes, sums) => {
+        flip(bytes, [chunk], 1);
+        flip(sums, [sum + 3], 1);
+      }),
+    ).toBe(true);
   }
 });
 
@@ -199,7 +256,7 @@ test("every engine that this runs on takes the module, so that the checksums do 
   expect(usesVectors).toBe(true);
 });
 
-test.each([512, 768].flatMap((chunkBytes) => foldsOf(chunkBytes).map((fold) => ({ chunkBytes, ...fold }))))(
+test.each([512, 704].flatMap((chunkBytes) => foldsOf(chunkBytes).map((fold) => ({ chunkBytes, ...fold }))))(
   "a byte counts the same at all its distances: %o",
   ({ chunkBytes, from, to, distances }) => {
     const furthest = Math.max(...distances);
@@ -212,13 +269,8 @@ test.each([512, 768].flatMap((chunkBytes) => foldsOf(chunkBytes).map((fold) => (
   },
 );
 
-test("no two pairs of chunks that are laid over each other are equally far apart, before and after", () => {
-  const pairs = new Set<string>();
-  for (let one = 0; one < 16; one++) {
-    for (let other = one + 1; other < 16; other++) {
-      pairs.add(`${other - one} ${CHUNK_AT.indexOf(other) - CHUNK_AT.indexOf(one)}`);
-    }
-  }
-  expect(pairs.size).toBe((16 * 15) / 2);
-  expect([...CHUNK_AT].sort((left, right) => left - right)).toEqual(Array.from({ length: 16 }, (_, k) => k));
+test("no two marks are as far apart as two others", () => {
+  const distances = MARKS.flatMap((mark, at) => MARKS.slice(0, at).map((other) => mark - other));
+  expect(new Set(distances).size).toBe((16 * 15) / 2);
+  expect(Math.min(...distances)).toBeGreaterThan(0);
 });

@@ -4,7 +4,15 @@ import { crc32c, crc32cPieces } from "../../../wire/crc32.ts";
 import type { SharedMemory } from "../web-assembly-code.ts";
 import { instantiate, LANES } from "../web-assembly-code.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
-import { GROUP_CHUNKS, GROUPS, overlayBytes, overlayModule, pileBytes } from "./chunk-overlay-module.ts";
+import {
+  GROUP_CHUNKS,
+  GROUPS,
+  MARKS,
+  marksAt,
+  outputBytes,
+  overlayBytes,
+  overlayModule,
+} from "./chunk-overlay-module.ts";
 import { chunkTables, crc32cModule, TABLES_BYTES } from "./crc32c-module.ts";
 
 const CHECKSUM_BYTES = 4;
@@ -17,8 +25,7 @@ export const OVERLAID_CHUNKS: number = GROUPS * GROUP_CHUNKS;
 /** The first bytes of a memory belong to the engine that works on it: tables and the room to fold in, then these. */
 const OVERLAYS_AT = TABLES_BYTES + LANES * OVERLAY_BYTES;
 const PILE_AT = OVERLAYS_AT + GROUPS * OVERLAY_BYTES;
-const PILE_SUMS_AT = PILE_AT + CHUNK_BYTES;
-const OVERLAY_SUMS_AT = PILE_AT + pileBytes(CHUNK_BYTES);
+const OVERLAY_SUMS_AT = OVERLAYS_AT + outputBytes(CHUNK_BYTES);
 export const ENGINE_BYTES: number = 32 * 1024;
 
 type ChecksumProgram = (data: number, times: number, out: number) => void;
@@ -35,8 +42,10 @@ export class ChunkEngine {
   private constructor(memory: SharedMemory, ofChunks: Checksums, ofOverlays: Checksums, overlay: Overlay) {
     this.bytes = new Uint8Array(memory.buffer);
     this.view = new DataView(memory.buffer);
-    this.pile = this.bytes.subarray(PILE_AT, PILE_SUMS_AT);
+    this.pile = this.bytes.subarray(PILE_AT, PILE_AT + OVERLAY_BYTES);
     this.bytes.set(chunkTables());
+    for (const [at, mark] of MARKS.entries())
+      this.view.setInt32(OVERLAYS_AT + marksAt(CHUNK_BYTES) + 4 * at, mark, true);
     this.sumsOfChunks = ofChunks.checksum;
     this.sumsOfOverlays = ofOverlays.checksum;
     this.overlay = overlay.overlay;
@@ -61,30 +70,28 @@ export class ChunkEngine {
   }
 
   /**
-   * So many of the chunks from `from` on fit their checksums (big-endian, at `sumsAt`): all until the first group that does not,
-   * or until the OVERLAID_CHUNKS in which something does not; of whole OVERLAID_CHUNKS. Finds what `chunk-overlay-module.ts` says.
+   * So many of the chunks from `from` on fit their checksums (big-endian, at `sumsAt`): all until the first OVERLAID_CHUNKS of
+   * which one does not, or that are not there. Finds what `chunk-overlay-module.ts` says.
    */
   fitting(from: number, chunks: number, sumsAt: number): number {
     let fit = 0;
-    while (chunks - fit >= OVERLAID_CHUNKS) {
-      const fitNow = this.fittingOverlaid(from + fit * CHUNK_BYTES, sumsAt + fit * CHECKSUM_BYTES);
-      fit += fitNow;
-      if (fitNow < OVERLAID_CHUNKS) break;
+    while (
+      chunks - fit >= OVERLAID_CHUNKS &&
+      this.fit(from + fit * CHUNK_BYTES, sumsAt + fit * CHECKSUM_BYTES)
+    ) {
+      fit += OVERLAID_CHUNKS;
     }
     return fit;
   }
 
-  private fittingOverlaid(from: number, sumsAt: number): number {
-    const { view } = this;
+  /** Which of them does not is not said: damage that hides in the sum of its group shows in the sum of all. */
+  private fit(from: number, sumsAt: number): boolean {
     this.overlay(from, sumsAt, OVERLAYS_AT);
     this.sumsOfOverlays(OVERLAYS_AT, 1, OVERLAY_SUMS_AT);
     for (let group = 0; group < GROUPS; group++) {
-      const sum = view.getInt32(OVERLAY_SUMS_AT + group * CHECKSUM_BYTES);
-      if (sum !== SUM_OF_OVERLAY) return group * GROUP_CHUNKS;
+      if (this.view.getInt32(OVERLAY_SUMS_AT + group * CHECKSUM_BYTES) !== SUM_OF_OVERLAY) return false;
     }
-    let sum = crc32c(this.pile) ^ SUM_OF_PILE;
-    for (let at = 0; at < LANES; at += CHECKSUM_BYTES) sum ^= view.getInt32(PILE_SUMS_AT + at);
-    return sum === 0 ? OVERLAID_CHUNKS : 0;
+    return crc32c(this.pile) === SUM_OF_PILE;
   }
 }
 
@@ -96,14 +103,14 @@ interface Overlay {
   readonly overlay: (data: number, sums: number, out: number) => void;
 }
 
-const SUM_OF_ZEROS = crc32c(zeroBytes(CHUNK_BYTES));
-/** Of an even number of chunks, and their checksums. */
-const SUM_OF_PILE = SUM_OF_ZEROS;
+/** Of any chunks with the checksums that they should have: the sum of all has an even number of each. */
+const SUM_OF_PILE = crc32c(zeroBytes(OVERLAY_BYTES));
 const SUM_OF_OVERLAY = sumOfOverlay();
 
-/** What the checksum of any group is that is laid over itself with the checksums that it should have. */
 function sumOfOverlay(): number {
+  const ofZeros = crc32c(zeroBytes(CHUNK_BYTES)) | 0;
   const overlay = zeroBytes(OVERLAY_BYTES);
-  for (let at = CHUNK_BYTES; at < OVERLAY_BYTES; at += LANES) overlay.writeInt32LE(SUM_OF_ZEROS | 0, at);
+  for (const mark of MARKS)
+    overlay.writeInt32LE(overlay.readInt32LE(CHUNK_BYTES + mark) ^ ofZeros, CHUNK_BYTES + mark);
   return crc32c(overlay) | 0;
 }

@@ -51,8 +51,6 @@ export interface BlockStoreOptions {
   readonly reader?: PieceReader;
 }
 
-/** Bytes of a lent piece while the disk is read. */
-const COLD_PIECE_BYTES = 2 << 20;
 const RESERVED_BYTES = 256 * 1024 * 1024;
 const MAX_BYTES = 2 ** 52;
 
@@ -265,8 +263,8 @@ class DiskBlockStore extends ReplicaTable implements BlockStore {
     });
   }
 
-  get lentPieceBytes(): number {
-    return this.reader?.isCold === false ? READ_BYTES : COLD_PIECE_BYTES;
+  get lendableBytes(): number {
+    return this.reader?.lendableBytes ?? 0;
   }
 
   readChecksums(id: BlockId, minStamp: GenerationStamp, length: number, done: Outcome<Bytes>): void {

@@ -111,7 +111,7 @@ async function storeWith(
 ): Promise<{ store: BlockStore; taken: () => number }> {
   let taken = 0;
   const counting: PieceReader = {
-    isCold: false,
+    lendableBytes: READ_BYTES,
     read(...order) {
       const isTaken = reader.read(...order);
       if (isTaken) taken++;
@@ -173,17 +173,17 @@ test.each([READ_ASIDE_MIN_BYTES, 600_001, 600_064, PIECE])(
   },
 );
 
-test("the thread vouches for nothing from the group of chunks on in which the first bad one is", async () => {
+test("the thread vouches for nothing from the 256 chunks on in which the first bad one is", async () => {
   const running = readerOf();
   const content = streamBytes(2, 0, PIECE);
   const sums = sumsBehind(NO_BYTES, content);
   await warm(running, await partsOf(content));
   for (const [chunk, fitting] of [
     [0, 0],
-    [15, 0],
-    [16, 16],
-    [700, 688],
-    [2047, 2032],
+    [255, 0],
+    [256, 256],
+    [700, 512],
+    [8191, 7936],
   ] as const) {
     const bytes = copyBytes(content);
     bytes[chunk * 512 + 100]! ^= 1;
@@ -228,6 +228,7 @@ test("what is lent stays as it is until it is given back, however much is read m
   for (const each of parts) lent.push(await piece(reader, each));
   // Those that are too many have memory of their own.
   expect(lent.map(({ giveBack }) => giveBack !== undefined)).toEqual(contents.map((_, k) => k < LENT_MAX));
+  expect(reader.lendableBytes).toBe(0);
   for (let round = 0; round < 3; round++) {
     for (const [k, each] of parts.entries()) {
       const other = await piece(reader, each, false);
@@ -237,6 +238,7 @@ test("what is lent stays as it is until it is given back, however much is read m
   for (const [k, { content }] of lent.entries()) expect(content.equals(contents[k]!)).toBe(true);
   // Given back twice is given back once.
   for (const { giveBack } of [...lent, ...lent]) giveBack?.();
+  expect(reader.lendableBytes).toBe(PIECE);
   const again = await Promise.all(parts.slice(0, 8).map((each) => piece(reader, each)));
   for (const [k, { content, giveBack }] of again.entries()) {
     expect(content.equals(contents[k]!)).toBe(true);
@@ -285,12 +287,15 @@ test("of a disk one piece at a time is taken, until what is read is in memory ag
   await warm(running, { content, checksums });
   let answered = 0;
   const ask = (): boolean => running.reader.read(content, checksums, true, () => answered++);
+  expect(running.reader.lendableBytes).toBe(4 << 20);
   expect([ask(), ask()]).toEqual([true, true]);
   running.workers[0]?.postMessage("cold");
   await expect.poll(() => answered).toBe(2);
+  expect(running.reader.lendableBytes).toBe(2 << 20);
   expect([ask(), ask()]).toEqual([true, false]);
   running.workers[0]?.postMessage("warm");
   await expect.poll(() => answered).toBe(3);
+  expect(running.reader.lendableBytes).toBe(4 << 20);
   expect([ask(), ask()]).toEqual([true, true]);
 });
 

@@ -35,8 +35,8 @@ export interface FilePiece {
 }
 
 export interface PieceReader {
-  /** Its last piece came from the disk, and not from the system's memory. */
-  readonly isCold: boolean;
+  /** Bytes of a lent piece that serve best at present; 0 when none can be lent. Large ones cost less, small ones do not wait for a disk. */
+  readonly lendableBytes: number;
   /**
    * Reads content that begins with a chunk, at most READ_BYTES of it, and its checksums. False: it is not taken. True: `done`
    * comes later, of several in the order of the calls; with undefined when it has to be read in another way. A piece that may be
@@ -86,6 +86,7 @@ export const READ_ASIDE_MIN_BYTES: number = 256 * 1024;
 /** Pieces on their way at a time; of a disk one, because it serves several readers better at once. */
 const PIECES_MAX = 8;
 const COLD_PIECES_MAX = 1;
+const COLD_PIECE_BYTES = 2 << 20;
 /** Rooms of the shared memory; a processor has those at hand that were used last. */
 const ROOMS = 16;
 /** The others are for pieces that are copied: readers that are slow must not take the thread from all. */
@@ -125,13 +126,18 @@ export class ThreadPieceReader implements PieceReader {
   private lent = 0;
   private memory: SharedMemory | undefined;
   private worker: Worker | undefined;
-  isCold = false;
   private isRunning = false;
+  private isCold = false;
   private isOver = !usesVectors;
   private timer: Timer | undefined;
 
   constructor(options: ThreadPieceReaderOptions) {
     this.options = options;
+  }
+
+  get lendableBytes(): number {
+    if (this.isOver || this.lent >= LENT_MAX) return 0;
+    return this.isCold ? COLD_PIECE_BYTES : READ_BYTES;
   }
 
   read(content: FilePart, checksums: FilePart, mayLend: boolean, done: PieceRead): boolean {

@@ -49,7 +49,7 @@ export const PACKET_MAX_BYTES: number = 1 << 20;
 export const READ_WINDOW_BYTES: number = 4 * 1024 * 1024;
 /** Bytes of one `piece`, at most. */
 export const READ_PIECE_BYTES: number = 1 << 20;
-/** The window of a reader at the node itself that may be lent its pieces: they cost no memory, only their way. */
+/** The window of a reader at the node itself while it is lent its pieces: their memory is there anyway. */
 export const LENT_WINDOW_BYTES: number = 3 * READ_WINDOW_BYTES;
 /** A stream on which nothing comes for so long, though something is due, has failed. */
 export const STREAM_SILENCE_MS = 5_000;

@@ -10,7 +10,7 @@ import { readBlock } from "./block-reader.ts";
 import type { BlockStore, Outcome, ReadPiece } from "./block-store.ts";
 import { streamBytes, sumsBehind } from "./block-store.testing.ts";
 import type { BlockFrame } from "./protocol.ts";
-import { READ_PIECE_BYTES } from "./protocol.ts";
+import { LENT_WINDOW_BYTES, READ_PIECE_BYTES, READ_WINDOW_BYTES } from "./protocol.ts";
 import { ReadServer } from "./read-server.ts";
 
 const LENT_PIECE = 4 << 20;
@@ -75,7 +75,7 @@ test("what was lent comes back once, whenever its reader leaves, and never while
       const asked: (() => void)[] = [];
       const out = new Set<number>();
       const store = {
-        lentPieceBytes: LENT_PIECE,
+        lendableBytes: LENT_PIECE,
         read(_id, _stamp, at, length, done, mayLend) {
           expect(mayLend).toBe(true);
           asked.push(() => {
@@ -135,7 +135,7 @@ test("what was read behind a piece that is not there yet comes back when the rea
     const asked: (() => void)[] = [];
     let out = 0;
     const store = {
-      lentPieceBytes: LENT_PIECE,
+      lendableBytes: LENT_PIECE,
       read(_id, _stamp, at, length, done) {
         asked.push(() => {
           const bytes = streamBytes(1, at, length);
@@ -168,6 +168,81 @@ test("what was read behind a piece that is not there yet comes back when the rea
     cluster.run(10);
     expect(out).toBe(0);
   }
+});
+
+test("who may be lent pieces has little on its way while there are none to lend", () => {
+  for (const lendableBytes of [0, LENT_PIECE]) {
+    const cluster = new BlockCluster(1, ["n1"]);
+    const asked: number[] = [];
+    const store = {
+      lendableBytes,
+      read(_id, _stamp, at, length, done) {
+        asked.push(length);
+        const bytes = streamBytes(1, at, length);
+        const chunks = { offset: at, content: bytes, checksums: sumsBehind(NO_BYTES, bytes) };
+        done(undefined, { bytes, chunks, replicaLength: 0, giveBack: undefined });
+      },
+    } satisfies Partial<BlockStore> as unknown as BlockStore;
+    const link = new BlockLink({ self: "n1", ...cluster.node("n1").world });
+    new ReadServer(link, store);
+    const used: (() => void)[] = [];
+    const length = 9 * LENT_PIECE;
+    let end = 0;
+    readBlock(
+      link,
+      { block: 1, stamp: 1, offset: 0, length, from: ["n1"], mayLend: true },
+      { piece: (_, more) => used.push(more), damaged: () => undefined, end: () => end++ },
+    );
+    cluster.run(100);
+    const [most, size] =
+      lendableBytes === 0 ? [READ_WINDOW_BYTES, READ_PIECE_BYTES] : [LENT_WINDOW_BYTES, LENT_PIECE];
+    expect(asked).toEqual(Array.from({ length: most / size }, () => size));
+    // And it goes on as they are used.
+    for (let round = 0; round < 200 && end === 0; round++) {
+      used.shift()?.();
+      cluster.run(10);
+    }
+    expect(end).toBe(1);
+    expect(asked.reduce((sum, each) => sum + each, 0)).toBe(length);
+  }
+});
+
+test("a reader that takes nothing for minutes is forgotten, but not one at this node", () => {
+  const cluster = new BlockCluster(3, ["n1", "n2"]);
+  const store = {
+    lendableBytes: 0,
+    read(_id, _stamp, at, length, done) {
+      const bytes = streamBytes(1, at, length);
+      const chunks = { offset: at, content: bytes, checksums: sumsBehind(NO_BYTES, bytes) };
+      done(undefined, { bytes, chunks, replicaLength: 0, giveBack: undefined });
+    },
+  } satisfies Partial<BlockStore> as unknown as BlockStore;
+  const link = new BlockLink({ self: "n1", ...cluster.node("n1").world });
+  const server = new ReadServer(link, store);
+  const range = { block: 1, stamp: 1, offset: 0, length: 9 * LENT_PIECE, from: ["n1"], mayLend: true };
+  const gaps: number[] = [];
+  const events = { damaged: () => undefined, end: () => undefined };
+  let heardMs = cluster.world.scheduler.nowMs;
+  const used: (() => void)[] = [];
+  const piece = (_: Bytes, more: () => void): void => {
+    gaps.push(cluster.world.scheduler.nowMs - heardMs);
+    used.push(more);
+  };
+  const stop = readBlock(link, range, { ...events, piece });
+  readBlock(cluster.node("n2").link, range, { ...events, piece: () => undefined });
+  cluster.run(1_000);
+  expect(server.size).toBe(2);
+  cluster.run(300_000);
+  expect(server.size).toBe(1);
+  gaps.length = 0;
+  heardMs = cluster.world.scheduler.nowMs;
+  for (const more of used.splice(0)) more();
+  cluster.run(1_000);
+  expect(gaps.length).toBeGreaterThan(0);
+  expect(Math.max(...gaps)).toBeLessThan(100);
+  stop();
+  cluster.run(100);
+  expect(server.size).toBe(0);
 });
 
 test("a reader of another node is lent nothing", () => {

@@ -16,7 +16,7 @@ import { LENT_WINDOW_BYTES, READ_PIECE_BYTES, READ_WINDOW_BYTES } from "./protoc
 export const READERS_MAX = 256;
 /** Pieces of one reading that are read or verified at a time. */
 const UNDER_WAY_MAX = 3;
-/** A reader that grants nothing for so long is gone. */
+/** A reader elsewhere that grants nothing for so long is gone. */
 const READER_SILENCE_MS = 60_000;
 
 interface Reading {
@@ -106,9 +106,12 @@ export class ReadServer {
 
   private serve(reading: Reading): void {
     const { frame, underWay, mayLend } = reading;
-    const most = mayLend ? this.store.lentPieceBytes : READ_PIECE_BYTES;
+    const lendable = mayLend ? this.store.lendableBytes : 0;
+    const most = lendable > 0 ? lendable : READ_PIECE_BYTES;
+    // What is not lent takes memory, so as much of it is on its way as to a reader elsewhere.
+    const unused = mayLend && lendable === 0 ? LENT_WINDOW_BYTES - READ_WINDOW_BYTES : 0;
     // A refusal comes at once, and ends it.
-    while (this.isOpen(reading) && underWay.length < UNDER_WAY_MAX && reading.credit > 0) {
+    while (this.isOpen(reading) && underWay.length < UNDER_WAY_MAX && reading.credit > unused) {
       const { at } = reading;
       if (at >= reading.end) return;
       const wanted = Math.min(most, reading.end - at);
@@ -187,8 +190,10 @@ export class ReadServer {
       this.timer = undefined;
       const nowMs = this.link.clock.monotonicMs();
       for (const reading of this.readings.values()) {
-        const { heardMs, underWay } = reading;
-        if (underWay.length === 0 && nowMs - heardMs > READER_SILENCE_MS) this.drop(reading);
+        const { from, heardMs, underWay } = reading;
+        // One at this node stops when its client leaves, and takes as long as that.
+        const isGone = from !== this.link.self && nowMs - heardMs > READER_SILENCE_MS;
+        if (isGone && underWay.length === 0) this.drop(reading);
       }
       this.watch();
     });

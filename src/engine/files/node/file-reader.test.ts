@@ -23,7 +23,7 @@ class OneNode {
   readonly pieces: AsyncIterator<Bytes>;
   private readonly cluster = new BlockCluster(1, ["n1"]);
 
-  constructor(range: { offset: number; length: number; signal?: AbortSignal }) {
+  constructor(range: { offset: number; length: number; signal?: AbortSignal; exclude?: Set<string> }) {
     const link = new BlockLink({ self: "n1", ...this.cluster.node("n1").world });
     this.server = new ReadServer(link, this.store());
     const segments = Array.from({ length: BLOCKS }, (_, k): Segment => ({
@@ -71,7 +71,7 @@ class OneNode {
 
   private store(): BlockStore {
     const store: Partial<BlockStore> = {
-      lentPieceBytes: LENT_PIECE,
+      lendableBytes: LENT_PIECE,
       read: (id, _stamp, at, length, done) => {
         this.asked.push(`${id}@${Math.floor(at / LENT_PIECE)}`);
         const from = (id - 1) * BLOCK + at;
@@ -130,4 +130,14 @@ test("who leaves at any piece leaves nothing lent and nobody reading", async () 
       expect(node.server.size).toBe(0);
     }
   }
+});
+
+test("a node that is excluded is not asked for the next block either, until there is no other", async () => {
+  const node = new OneNode({ offset: 0, length: content.length, exclude: new Set(["n1"]) });
+  expect((await node.next())?.length).toBe(LENT_PIECE);
+  expect((await node.next())?.length).toBe(LENT_PIECE);
+  await node.run();
+  expect(node.asked).toEqual(["1@0", "1@1"]);
+  expect((await node.next())?.length).toBe(LENT_PIECE);
+  await node.pieces.return?.();
 });

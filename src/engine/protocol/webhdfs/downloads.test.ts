@@ -24,8 +24,8 @@ class SpoilingReader implements PieceReader {
   out = 0;
   lentMost = 0;
 
-  get isCold(): boolean {
-    return this.inner.isCold;
+  get lendableBytes(): number {
+    return this.inner.lendableBytes;
   }
 
   read(content: FilePart, checksums: FilePart, mayLend: boolean, done: PieceRead): boolean {
