@@ -139,7 +139,7 @@ test("words that Hadoop takes are taken, and what it refuses is refused with its
   expect(await fs("-appendToFile", "-n", "a.txt", "/w/a")).toEqual([0, ""]);
   expect(await fs("-test", "-e", "/w/*")).toEqual([0, ""]);
   expect(await fs("-test", "-d", "/w/*")).toEqual([1, ""]);
-  expect(await fs("-test", "-e", "/w/none*")).toEqual([1, ""]);
+  expect(await fs("-test", "-e", "/w/none*")).toEqual([1, "test: `/w/none*': No such file or directory"]);
   for (const command of ["mkdir", "touch", "touchz"])
     expect(await fs(`-${command}`, "/w/none*")).toEqual([
       1,

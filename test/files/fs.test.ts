@@ -254,6 +254,21 @@ test("tail -f goes on as the file grows", async () => {
   expect(complaints).toBe("");
 });
 
+test("files are made with the replicas and the block size that -D names, as Hadoop's shell takes them", async () => {
+  const sized = ["-D", "dfs.replication=2", "-Ddfs.blocksize=2m"];
+  await done([...sized, "-put", "-", "/stream"], { input: "x" });
+  writeFileSync(join(local, "small"), "x");
+  await done([...sized, "-put", "small", "/small"]);
+  await done(["-Ddfs.replication=1", "-touchz", "/empty"]);
+  await done([...sized, "-cp", "/empty", "/copy"]);
+  expect(await done(["-stat", "%n %r %o", "/stream", "/small", "/copy"])).toBe(
+    "stream 2 2097152\nsmall 2 2097152\ncopy 2 2097152\n",
+  );
+  expect(await done(["-stat", "%r", "/empty"])).toBe("1\n");
+  for (const odd of ["dfs.replication=0", "dfs.blocksize=much", "fs.trash.interval=5", "dfs.replication", ""])
+    expect(await fs(["-D", odd, "-ls", "/"]), odd).toMatchObject({ code: 255, stdout: "" });
+});
+
 test("users are those who ask, and relative paths are in their homes", async () => {
   await done(["mkdir", "-p", "/user/ann"]);
   await done(["chown", "ann", "/user/ann"]);

@@ -112,6 +112,10 @@ describe.skipIf(lacks("hadoop"))("hadoop fs and quorate fs", () => {
     await alike("-touch", "-m", "-t", "20200101:000000", "/t/a.txt");
     await alike("-truncate", "-w", "5", "/t/a.txt");
     await alike("-test", "-e", "/nope");
+    await alike("-test", "-e", "/nope*");
+    await alike("-D", "dfs.replication=2", "-Ddfs.blocksize=2m", "-put", join(local, "a.txt"), "/t/kept");
+    await alike("-Ddfs.replication=1", "-touchz", "/t/kept1");
+    await alike("-stat", "%r %o %n", "/t/kept*");
     await alike("-ls", "-R", "-t", "-r", "/t");
   });
 

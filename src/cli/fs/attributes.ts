@@ -119,7 +119,8 @@ const ILLEGAL_REPLICATION = "Illegal replication, a positive integer expected";
 export const setrep: FsCommand = {
   name: "setrep",
   usage: "[-R] [-w] <rep> <path> ...",
-  summary: "set how many replicas files have, of all files below a directory; -w waits until they are there",
+  summary:
+    "set how many replicas files have, of all files below a directory; -w waits until there are exactly so many",
   switches: ["R", "w"],
   min: 2,
   async run(shell, args) {
@@ -143,13 +144,25 @@ export const setrep: FsCommand = {
       }
     }
     if (!args.has("w")) return;
-    for (const { files, shown, path } of changed) {
-      await shell.write(`Waiting for ${shown} ...`);
-      while (!(await files.isReplicated(path, replication, { signal: shell.signal }))) {
-        await shell.write(".");
-        await shell.pause(WAIT_INTERVAL_MS);
-      }
-      await shell.print(" done");
-    }
+    for (const item of changed) await waitFor(shell, item, replication);
   },
 };
+
+/** Until there are exactly so many, as Hadoop's shell waits. */
+async function waitFor(shell: Shell, { files, shown, path }: Item, replication: number): Promise<void> {
+  const { signal } = shell;
+  let isWarned = false;
+  await shell.write(`Waiting for ${shown} ...`);
+  for (;;) {
+    const counts = await files.replicaCounts(path, { signal });
+    const odd = counts.find((count) => count !== replication);
+    if (odd === undefined) break;
+    if (odd > replication && !isWarned) {
+      await shell.print("\nWARNING: the waiting time may be long for DECREASING the number of replications.");
+      isWarned = true;
+    }
+    await shell.write(".");
+    await shell.pause(WAIT_INTERVAL_MS);
+  }
+  await shell.print(" done");
+}

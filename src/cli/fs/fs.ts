@@ -6,13 +6,14 @@
 import { setMaxListeners } from "node:events";
 import { ERRORS, isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import { userName } from "../../runtime/node/user-name.ts";
+import { bytesOf } from "../byte-size.ts";
 import { unknown } from "../parse.ts";
 import { formatTable } from "../style.ts";
 import type { Call } from "../verb.ts";
 import type { FsCommand } from "./command.ts";
-import { parseArguments } from "./command.ts";
+import { parseArguments, wholeNumber } from "./command.ts";
 import { FS_COMMANDS } from "./commands.ts";
-import type { ShellPlace } from "./shell.ts";
+import type { Kept, ShellPlace } from "./shell.ts";
 import { Shell } from "./shell.ts";
 
 export const DEFAULT_FS = "webhdfs://localhost:9870";
@@ -38,15 +39,21 @@ export async function fs(call: Call): Promise<number> {
   }
 }
 
-/** `--fs URL` and `--user NAME` (also with one dash, as Hadoop writes them) come before the command. */
+/** `--fs URL`, `--user NAME` (also with one dash, as Hadoop writes them) and `-D NAME=VALUE` come before the command. */
 function globalFlags(words: readonly string[]): {
   readonly place: ShellPlace;
   readonly rest: readonly string[];
 } {
   let url = process.env["QUORATE_FS"] ?? DEFAULT_FS;
   let user = process.env["HADOOP_USER_NAME"];
+  let kept: Kept = {};
   let at = 0;
   for (; at < words.length; at++) {
+    const property = /^-D(.*)$/s.exec(words[at] ?? "")?.[1];
+    if (property !== undefined) {
+      kept = { ...kept, ...keptBy(property === "" ? (words[++at] ?? "") : property) };
+      continue;
+    }
     const [flag = "", inline] = (words[at] ?? "").split("=", 2);
     const name = flag.replace(/^--?/, "");
     if (!flag.startsWith("-") || (name !== "fs" && name !== "user")) break;
@@ -56,7 +63,27 @@ function globalFlags(words: readonly string[]): {
     else user = value;
   }
   const inUrl = /^webhdfs:\/\/([^@/]+)@/.exec(url)?.[1];
-  return { place: { url, user: user ?? inUrl ?? userName() }, rest: words.slice(at) };
+  return { place: { url, user: user ?? inUrl ?? userName(), kept }, rest: words.slice(at) };
+}
+
+/** What Hadoop's shell is told by `-D NAME=VALUE`, of which few names mean anything here. */
+function keptBy(property: string): Kept {
+  const [, name = "", value = ""] = /^([^=]*)=(.*)$/s.exec(property) ?? [];
+  switch (name) {
+    case "dfs.replication":
+      return { replication: wholeNumber(name, value, 1) };
+    case "dfs.blocksize":
+    case "dfs.block.size": {
+      const blockSize = bytesOf(value);
+      if (blockSize >= 1) return { blockSize };
+      throw new QuorateError("USAGE", `${name} must be a number of bytes such as 64m, not "${value}"`);
+    }
+    default:
+      throw new QuorateError(
+        "USAGE",
+        `-D takes dfs.replication=N and dfs.blocksize=BYTES, not "${property}"`,
+      );
+  }
 }
 
 function commandOf(word: string): FsCommand {
@@ -138,7 +165,7 @@ function helpOf(command: Told): string {
 function overview(): string {
   const rows = [...FS_COMMANDS, ...TELLING].map(({ name, usage }) => [`  ${name}`, usage]);
   return [
-    "quorate fs [--fs webhdfs://host:port] [--user NAME] COMMAND ...",
+    "quorate fs [--fs webhdfs://host:port] [--user NAME] [-D dfs.replication=N] [-D dfs.blocksize=BYTES] COMMAND ...",
     "",
     formatTable(rows),
     "",

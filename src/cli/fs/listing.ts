@@ -187,7 +187,7 @@ async function placesOf(shell: Shell, word: string): Promise<readonly Place[]> {
   const place = await shell.placeOf(word);
   if (!isGlob(word)) return [place];
   const found = await shell.matching(place);
-  if (found.length === 0) shell.exitCode = 1;
+  if (found.length === 0) throw new QuorateError("PATH_NOT_FOUND", word);
   return found.map(({ path }) => ({ ...place, path }));
 }
 

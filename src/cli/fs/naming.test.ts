@@ -27,7 +27,7 @@ class RootShell extends Shell {
 
 test("rm refuses the root of a local file system, with or without -skipTrash", async () => {
   writeFileSync(join(root, "a"), "kept\n");
-  const place = { url: "webhdfs://127.0.0.1:1", user: "quorate" };
+  const place = { url: "webhdfs://127.0.0.1:1", user: "quorate", kept: {} };
   for (const words of [["-r"], ["-R", "-skipTrash"], ["-r", "-f", "-safely"]]) {
     const shell = new RootShell("rm", place, new AbortController().signal);
     await rm.run(shell, parseArguments(rm, [...words, "root"]));

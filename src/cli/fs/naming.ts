@@ -197,9 +197,9 @@ async function makeEmpty(
   shown: string,
   overwrite: boolean,
 ): Promise<boolean> {
-  const { signal } = shell;
+  const { kept, signal } = shell;
   try {
-    await files.writeFile(path, "", { overwrite, createParents: false, signal });
+    await files.writeFile(path, "", { ...kept, overwrite, createParents: false, signal });
     return true;
   } catch (error) {
     if (!isMissing(error)) throw error;

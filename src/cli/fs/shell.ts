@@ -4,6 +4,7 @@ import { createInterface } from "node:readline/promises";
 import { ERRORS, isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import type { FilesAdministration } from "../../client/files/administration.ts";
 import { connectAdministration } from "../../client/files/administration.ts";
+import type { WriteOptions } from "../../client/files/driver.ts";
 import type { Files } from "../../client/files/files.ts";
 import type { FileStats } from "../../client/files/file-stats.ts";
 import { expandGlob, isGlob } from "../../client/files/glob.ts";
@@ -28,15 +29,20 @@ function textOf({ code, message }: QuorateError): string | undefined {
   return message.endsWith("(is not a directory)") ? undefined : "Is not a directory";
 }
 
+/** How files are kept that are made here; what is left out is as their file system has it. */
+export type Kept = Pick<WriteOptions, "replication" | "blockSize">;
+
 export interface ShellPlace {
   readonly url: string;
   readonly user: string;
+  readonly kept: Kept;
 }
 
 export class Shell {
   readonly signal: AbortSignal;
   /** Who asks. */
   readonly user: string;
+  readonly kept: Kept;
   /** 0 as long as nothing failed. */
   exitCode = 0;
   /** What is drawn on standard error just now: lines go in its place. */
@@ -46,10 +52,11 @@ export class Shell {
   private readonly places: Places;
   private connected: FilesAdministration | undefined;
 
-  constructor(command: string, { url, user }: ShellPlace, signal: AbortSignal) {
+  constructor(command: string, { url, user, kept }: ShellPlace, signal: AbortSignal) {
     this.command = command;
     this.url = url;
     this.user = user;
+    this.kept = kept;
     this.places = new Places(url, user);
     this.signal = signal;
   }

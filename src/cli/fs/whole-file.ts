@@ -25,8 +25,8 @@ export function isSmall(file: FileStats): boolean {
   return file.isFile() && file.size <= SMALL_MAX_BYTES;
 }
 
-function optionsOf({ signal }: Shell, { isLazy }: Transfer): WriteOptions {
-  return { signal, ...(isLazy ? { replication: 1 } : {}) };
+function optionsOf({ signal, kept }: Shell, { isLazy }: Transfer): WriteOptions {
+  return { signal, ...kept, ...(isLazy ? { replication: 1 } : {}) };
 }
 
 /** In one step where that can be, else as `writeWhole`. False: it was refused, which was reported. */

@@ -201,8 +201,8 @@ export interface FilesDriver extends AttributesDriver {
   concat(path: string, sources: readonly string[], options: CallOptions): Promise<void>;
   /** Somebody writes the file, or its end is being cut or closed: nobody else can write it. False where files know no writers. */
   isOpen(path: string, options: CallOptions): Promise<boolean>;
-  /** How many replicas the part of a file has that has the fewest; Infinity when it has no parts. UNSUPPORTED. */
-  fewestReplicas(path: string, options: CallOptions): Promise<number>;
+  /** How many replicas each part of a file has. UNSUPPORTED. */
+  replicaCounts(path: string, options: CallOptions): Promise<readonly number[]>;
   /** Of a directory; undefined takes it away. UNSUPPORTED where there is none. */
   setErasureCoding(path: string, policy: string | undefined, options: CallOptions): Promise<void>;
   /** Those that there are. UNSUPPORTED. */

@@ -360,9 +360,9 @@ export class Files extends Attributes<FilesDriver> {
     return this.driver.isOpen(checkPath(path), options);
   }
 
-  /** Whether every part of the file has at least so many replicas. UNSUPPORTED where files have none. */
-  async isReplicated(path: string, replication: number, options: CallOptions = {}): Promise<boolean> {
-    return (await this.driver.fewestReplicas(checkPath(path), options)) >= replication;
+  /** How many replicas each part of the file has; of a file without bytes nothing. UNSUPPORTED where files have none. */
+  replicaCounts(path: string, options: CallOptions = {}): Promise<readonly number[]> {
+    return this.driver.replicaCounts(checkPath(path), options);
   }
 
   /**

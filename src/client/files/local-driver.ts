@@ -156,7 +156,7 @@ export function localDriver(url: string): FilesDriver {
     version: unsupported,
     publish: unsupported,
     isOpen: async () => false,
-    fewestReplicas: unsupported,
+    replicaCounts: unsupported,
     setErasureCoding: unsupported,
     erasureCodings: unsupported,
     checksum: unsupported,

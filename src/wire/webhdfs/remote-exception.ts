@@ -13,13 +13,32 @@ export interface RemoteException {
 /** What HDFS says, as of something that is not there, of a directory that is taken for a file. */
 const NO_FILE = /^Path is not a file/;
 
-/** What HDFS has an exception of its own for, told by its text. */
-const NO_CODING = /^No erasure coding policy explicitly set on /;
-const NO_CODING_EXCEPTION = {
-  exception: "NoECPolicySetException",
-  javaClassName: "org.apache.hadoop.hdfs.protocol.NoECPolicySetException",
-  status: 403,
-} as const satisfies HadoopException;
+function hadoop(javaClassName: string, status: HadoopException["status"]): HadoopException {
+  return { exception: javaClassName.slice(javaClassName.lastIndexOf(".") + 1), javaClassName, status };
+}
+
+const HADOOP_ILLEGAL_ARGUMENT = hadoop("org.apache.hadoop.HadoopIllegalArgumentException", 400);
+
+/** What HDFS has another exception for than the one that the code has, told by its text. */
+const NAMED: readonly (readonly [text: RegExp, exception: HadoopException])[] = [
+  [
+    /^No erasure coding policy explicitly set on /,
+    hadoop("org.apache.hadoop.hdfs.protocol.NoECPolicySetException", 403),
+  ],
+  [/^At least one of the attributes/, hadoop("org.apache.hadoop.hdfs.protocol.XAttrNotFoundException", 403)],
+  [/^\/.* is not a directory$/s, hadoop("org.apache.hadoop.fs.PathIsNotDirectoryException", 403)],
+  [
+    /^(Specified block size is less than|Requested replication factor of )/,
+    hadoop("java.io.IOException", 403),
+  ],
+  [/^Cannot truncate to a larger file size/, HADOOP_ILLEGAL_ARGUMENT],
+  [/^concat: .* is named twice, or is the target$/s, HADOOP_ILLEGAL_ARGUMENT],
+  [/^An XAttr name must be prefixed with /, HADOOP_ILLEGAL_ARGUMENT],
+  [/^Cannot find a block policy with the name /, HADOOP_ILLEGAL_ARGUMENT],
+  [/^Policy '.*' does not match any enabled erasure coding policies/s, HADOOP_ILLEGAL_ARGUMENT],
+  [/^".snapshot" is a reserved name/, HADOOP_ILLEGAL_ARGUMENT],
+  [/^Invalid path name: not absolute: /, hadoop("java.lang.IllegalArgumentException", 400)],
+];
 
 /**
  * The status and body of an error. Some clients read the text: that of PATH_NOT_FOUND says "does not exist", that of
@@ -30,9 +49,8 @@ export function renderError(error: QuorateError): {
   readonly body: RemoteException;
 } {
   const said = NO_FILE.test(error.message) ? "PATH_NOT_FOUND" : error.code;
-  const { exception, javaClassName, status } = NO_CODING.test(error.message)
-    ? NO_CODING_EXCEPTION
-    : hadoopExceptionOf(said);
+  const named = NAMED.find(([text]) => text.test(error.message))?.[1];
+  const { exception, javaClassName, status } = named ?? hadoopExceptionOf(said);
   return { status, body: { RemoteException: { exception, javaClassName, message: error.message } } };
 }
 
@@ -47,6 +65,8 @@ const SHARED: readonly (readonly [exception: string, code: ErrorCode])[] = [
   ["IOException", "FILE_OPERATION_REFUSED"],
   ["IllegalArgumentException", "ARGUMENT_INVALID"],
   ["HadoopIllegalArgumentException", "ARGUMENT_INVALID"],
+  ["PathIsNotDirectoryException", "PARENT_NOT_DIRECTORY"],
+  ["XAttrNotFoundException", "ATTRIBUTE_REFUSED"],
   ["RetriableException", "NO_QUORUM"],
   ["StandbyException", "NO_QUORUM"],
   ["AuthorizationException", "ACCESS_DENIED"],

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { ErrorCode } from "../../runtime/errors.ts";
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import type { Operation, OperationName } from "./operations.ts";
 import { OPERATIONS } from "./operations.ts";
@@ -50,7 +51,7 @@ test("a quota that Hadoop's client leaves as it is, it sends as the greatest num
 test("what cannot be meant is refused, and the text names the parameter", () => {
   const refused: readonly (readonly [string, string, RegExp])[] = [
     ["GET", "/webhdfs/v1/x?op=GETFILEBLOCKLOCATION", /parameter "op": .*GETFILEBLOCKLOCATION/],
-    ["GET", "/webhdfs/v1/x", /parameter "op"/],
+    ["GET", "/webhdfs/v1/x", /^op=NULL is not supported$/],
     ["GET", "/webhdfs/v1/x?op=constructor", /parameter "op"/],
     ["GET", "/webhdfs/v2/x?op=OPEN", /not a path of WebHDFS/],
     ["GET", "/webhdfs/v1x?op=OPEN", /not a path of WebHDFS/],
@@ -64,7 +65,7 @@ test("what cannot be meant is refused, and the text names the parameter", () => 
     ["PUT", "/webhdfs/v1/x?op=RENAME&destination=/y&renameoptions=BAD", /"renameoptions": not one of/],
     ["PUT", "/webhdfs/v1/x?op=SETXATTR&xattr.name=user.a&flag=CREATE,X", /"flag": not one of/],
     ["PUT", "/webhdfs/v1/x?op=SETQUOTA&namespacequota=9223372036854775806", /"namespacequota": not a whole/],
-    ["POST", "/webhdfs/v1/x?op=OPEN", /op=OPEN is for GET/],
+    ["POST", "/webhdfs/v1/x?op=OPEN", /parameter "op": OPEN is not a valid POST operation\.$/],
   ];
   for (const [method, target, message] of refused) {
     expect(() => parseRequest(method, target), target).toThrow(message);
@@ -108,6 +109,30 @@ test("an operation that was rendered is parsed to itself, whatever its path", ()
       expect(parsed.user).toBe("a b");
     }),
   );
+});
+
+test("what HDFS has an exception of its own for is called as there", () => {
+  const named: readonly (readonly [ErrorCode, string, string, number])[] = [
+    ["ARGUMENT_INVALID", "Specified block size is less than configured…: 1 < 2", "IOException", 403],
+    ["ARGUMENT_INVALID", "Requested replication factor of 9 is not from 1 to 3", "IOException", 403],
+    ["ARGUMENT_INVALID", "Cannot truncate to a larger file…", "IllegalArgumentException", 400],
+    ["ARGUMENT_INVALID", "Cannot truncate to a larger file size. …", "HadoopIllegalArgumentException", 400],
+    ["ARGUMENT_INVALID", "An XAttr name must be prefixed with …", "HadoopIllegalArgumentException", 400],
+    ["PATH_INVALID", '".snapshot" is a reserved name: /a', "HadoopIllegalArgumentException", 400],
+    ["PATH_INVALID", "Invalid path name: not absolute: a", "IllegalArgumentException", 400],
+    ["PATH_INVALID", "Invalid path name: /a/../b", "InvalidPathException", 400],
+    ["PARENT_NOT_DIRECTORY", "/f is not a directory", "PathIsNotDirectoryException", 403],
+    ["PARENT_NOT_DIRECTORY", "/f (is not a directory)", "ParentNotDirectoryException", 403],
+    ["ATTRIBUTE_REFUSED", "At least one of the attributes …", "XAttrNotFoundException", 403],
+  ];
+  for (const [code, text, exception, status] of named) {
+    const rendered = renderError(new QuorateError(code, text));
+    expect(rendered.status, text).toBe(status);
+    expect(rendered.body.RemoteException.exception, text).toBe(exception);
+    expect(rendered.body.RemoteException.javaClassName.endsWith(`.${exception}`)).toBe(true);
+    // The header says the code; also without it what it is stays clear where the exception can tell.
+    expect(parseError(rendered.body, code)?.code).toBe(code);
+  }
 });
 
 test("an error keeps its code over the wire, or at least its exception", () => {

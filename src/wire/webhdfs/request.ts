@@ -22,16 +22,16 @@ export interface WebHdfsRequest {
 type AnyParameters = Readonly<Record<string, Parameter<unknown>>>;
 
 /** Java's client falls back to GET_BLOCK_LOCATIONS when the text of this error names the operation that it asked for. */
-function unknownOperation(op: string): QuorateError {
+function unknownOperation(op: string, method: string): QuorateError {
   return new QuorateError(
     "PROTOCOL",
-    `Invalid value for webhdfs parameter "op": No enum constant for operation ${op.slice(0, 100)}`,
+    `Invalid value for webhdfs parameter "op": ${op.slice(0, 100)} is not a valid ${method} operation.`,
   );
 }
 
 /**
  * `target` is the request target, such as "/webhdfs/v1/a%20b?op=open". Throws QuorateError PROTOCOL: it is no such target, op
- * is missing or unknown, or a parameter has a value that it cannot have. UNSUPPORTED: op is for another method.
+ * is unknown or for another method, or a parameter has a value that it cannot have. UNSUPPORTED: op is missing. As HDFS has it.
  */
 export function parseRequest(method: string, target: string): WebHdfsRequest {
   const mark = target.indexOf("?");
@@ -42,11 +42,10 @@ export function parseRequest(method: string, target: string): WebHdfsRequest {
   const query = parseQuery(mark < 0 ? "" : target.slice(mark + 1));
   const op = query.get("op")?.at(-1) ?? "";
   const name = op.toUpperCase();
-  if (!Object.hasOwn(OPERATIONS, name)) throw unknownOperation(name);
+  if (name === "") throw new QuorateError("UNSUPPORTED", "op=NULL is not supported");
+  if (!Object.hasOwn(OPERATIONS, name)) throw unknownOperation(name, method);
   const row = OPERATIONS[name as OperationName];
-  if (row.method !== method) {
-    throw new QuorateError("UNSUPPORTED", `op=${name} is for ${row.method}, not for ${method}`);
-  }
+  if (row.method !== method) throw unknownOperation(name, method);
   const operation: Record<string, unknown> = { op: name };
   for (const [parameter, kind] of Object.entries(row.parameters as AnyParameters)) {
     operation[parameter] = kind.parse(parameter, query.get(parameter.toLowerCase()) ?? []);

@@ -97,9 +97,9 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
       (await ask(path, { op: "SETREPLICATION", replication }, options)).boolean,
     concat: (path, sources, options) => silently(path, { op: "CONCAT", sources }, options),
     isOpen: async (path, options) => (await blocksOf(path, options)).isUnderConstruction,
-    async fewestReplicas(path, options) {
+    async replicaCounts(path, options) {
       const { locatedBlocks } = await blocksOf(path, options);
-      return Math.min(...locatedBlocks.map(({ locations }) => locations.length));
+      return locatedBlocks.map(({ locations }) => locations.length);
     },
     setErasureCoding: (path, policy, options) =>
       policy === undefined

@@ -330,7 +330,7 @@ export class MemoryFileSystem implements FileSystem {
     if (blockSize % 512 !== 0 || blockSize < minBlockSize)
       refuse(
         "ARGUMENT_INVALID",
-        `Specified block size ${blockSize} is less than the minimum or no multiple of 512`,
+        `Specified block size is less than configured minimum value: ${blockSize} < ${minBlockSize}`,
       );
     const place = this.tree.locate(path, caller);
     const isNested = place.node === undefined && (options.createParents ?? true);

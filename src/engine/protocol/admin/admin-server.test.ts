@@ -307,6 +307,22 @@ test("a request that is broken, or lies about its length, gets the exception and
   expect((await files.list("/", { user: "quorate", groups: [] }, "")).entries).toEqual([]);
 });
 
+test("a whole request gets its own answer, though more follows than its length says", async () => {
+  const files = new MemoryFileSystem();
+  const url = await serve(undefined, { files: filesDoor(files) });
+  const create = "PUT /webhdfs/v1/f?op=CREATE&data=true&user.name=quorate HTTP/1.1\r\nHost: x\r\n";
+  for (const isWhole of [true, false]) {
+    const name = isWhole ? "open" : "ended";
+    const answer = await sent(
+      url,
+      `${create.replace("/f?", `/${name}?`)}Content-Length: 3\r\n\r\nabc more`,
+      isWhole,
+    );
+    expect(answer.match(/^HTTP\/1\.1 \d+/gm)).toEqual(["HTTP/1.1 201", "HTTP/1.1 400"]);
+    expect((await files.status(`/${name}`, { user: "quorate", groups: [] })).length).toBe(3);
+  }
+});
+
 test("a response that has begun is cut by a broken request behind it, never written into", async () => {
   const files = new MemoryFileSystem();
   const url = await serve(undefined, { files: filesDoor(files) });

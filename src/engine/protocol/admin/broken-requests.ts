@@ -23,7 +23,8 @@ export function answerBrokenRequests(server: Server): void {
   const latest = new WeakMap<Duplex, ServerResponse>();
   server.prependListener("request", (request, response) => latest.set(request.socket, response));
   server.prependListener("checkContinue", (request, response) => latest.set(request.socket, response));
-  server.on("clientError", (error: ParseError, socket: Duplex) => {
+  const waiting = new WeakSet<Duplex>();
+  const refuse = (error: ParseError, socket: Duplex): void => {
     const response = latest.get(socket);
     const isUnderWay = response?.headersSent === true && !response.writableFinished;
     if (response === undefined && goOn(server, socket, error)) return;
@@ -32,7 +33,20 @@ export function answerBrokenRequests(server: Server): void {
     if (!socket.writable || error.code === "ECONNRESET" || isUnderWay) return void socket.destroy();
     // The connection does not outlive it; who works for the request sees that and gives up.
     socket.end(answerTo(error), () => socket.destroy());
+  };
+  server.on("clientError", (error: ParseError, socket: Duplex) => {
+    const response = latest.get(socket);
+    if (response === undefined || !isOwed(response)) return refuse(error, socket);
+    // What is broken comes behind a whole request, and is answered behind it: nobody is told of what is done that it is not.
+    if (waiting.has(socket)) return;
+    waiting.add(socket);
+    response.once("close", () => refuse(error, socket));
   });
+}
+
+/** Its request came whole, and nothing of the answer has been sent. */
+function isOwed({ req, headersSent, closed }: ServerResponse): boolean {
+  return req.complete && !headersSent && !closed;
 }
 
 /** What Node.js adds to an error of its parser. */

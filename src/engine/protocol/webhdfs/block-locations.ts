@@ -10,11 +10,13 @@ import type { BlockLocation } from "../../files/file-system.ts";
 import type { FileStatus } from "../../files/namespace/model.ts";
 
 export function blockLocationsJson(
+  status: FileStatus,
   blocks: readonly BlockLocation[],
   nodes: readonly BlockNode[],
 ): readonly BlockLocationJson[] {
-  return blocks.map(({ segment, replicas }) => {
-    const holders = holdersOf(replicas, nodes);
+  return blocks.map((block) => {
+    const { segment, replicas } = block;
+    const holders = holdersOf(status, block, nodes);
     const names = holders.map(addressOf);
     return {
       cachedHosts: [],
@@ -49,10 +51,11 @@ export function locatedBlocksJson(
 
 function locatedBlockJson(
   status: FileStatus,
-  { segment, replicas }: BlockLocation,
+  block: BlockLocation,
   nodes: readonly BlockNode[],
 ): LocatedBlockJson {
-  const holders = holdersOf(replicas, nodes);
+  const { segment, replicas } = block;
+  const holders = holdersOf(status, block, nodes);
   return {
     block: {
       blockPoolId: "quorate",
@@ -92,10 +95,19 @@ function datanodeJson(node: BlockNode): DatanodeInfoJson {
   };
 }
 
-function holdersOf(replicas: BlockLocation["replicas"], nodes: readonly BlockNode[]): readonly BlockNode[] {
-  return replicas.flatMap(
+/**
+ * Bytes in the namespace are on every node that keeps it. No more of them are told of than the file has replicas: `setrep -w` of
+ * Hadoop's shell waits until there are exactly as many, and none of these would ever go.
+ */
+function holdersOf(
+  { replication }: FileStatus,
+  { segment, replicas }: BlockLocation,
+  nodes: readonly BlockNode[],
+): readonly BlockNode[] {
+  const holders = replicas.flatMap(
     ({ node }) => nodes.find(({ id, http }) => id === node && http !== undefined) ?? [],
   );
+  return segment.type === "inline" ? holders.slice(0, Math.max(1, replication)) : holders;
 }
 
 function addressOf({ http = "" }: BlockNode): string {

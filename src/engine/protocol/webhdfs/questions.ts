@@ -127,8 +127,8 @@ export const QUESTIONS: Questions = {
     };
   },
   async GETFILEBLOCKLOCATIONS(asked, range) {
-    const { blocks } = await locate(asked, range);
-    return { BlockLocations: { BlockLocation: blockLocationsJson(blocks, asked.files.nodes()) } };
+    const { status, blocks } = await locate(asked, range);
+    return { BlockLocations: { BlockLocation: blockLocationsJson(status, blocks, asked.files.nodes()) } };
   },
   async GET_BLOCK_LOCATIONS(asked, range) {
     const { status, blocks } = await locate(asked, range);

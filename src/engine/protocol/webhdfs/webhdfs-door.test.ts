@@ -208,7 +208,7 @@ test("errors have the exception, class and status of Hadoop's", async () => {
     ["PUT", "/d?op=CREATE&overwrite=true", { status: 403, exception: "FileAlreadyExistsException" }],
     // Whatever the second step would say is said at the first one.
     ["PUT", "/x/y?op=CREATE&createparent=false", { status: 404, exception: "FileNotFoundException" }],
-    ["PUT", "/new?op=CREATE&blocksize=700", { status: 400, exception: "IllegalArgumentException" }],
+    ["PUT", "/new?op=CREATE&blocksize=700", io],
     ["DELETE", "/d?op=DELETE", { status: 403, exception: "PathIsNotEmptyDirectoryException" }],
     ["PUT", "/a/..%2Fb?op=MKDIRS", { status: 400, exception: "InvalidPathException" }],
     ["PUT", `/${"x".repeat(256)}?op=MKDIRS`, { status: 403, exception: "PathComponentTooLongException" }],
@@ -228,7 +228,8 @@ test("errors have the exception, class and status of Hadoop's", async () => {
       "/?op=DISABLEECPOLICY&ecpolicy=RS-6-3-1024k",
       { status: 400, exception: "UnsupportedOperationException" },
     ],
-    ["DELETE", "/d?op=OPEN", { status: 400, exception: "UnsupportedOperationException" }],
+    ["DELETE", "/d?op=OPEN", { status: 400, exception: "IllegalArgumentException" }],
+    ["GET", "/d", { status: 400, exception: "UnsupportedOperationException" }],
   ];
   for (const [method, target, wanted] of cases) {
     expect(exceptionOf(await ask(method, target)), target).toMatchObject(wanted);
