@@ -511,9 +511,11 @@ test("closing ends the thread and gives up what it has, and no other is begun", 
 });
 
 test("closing waits for a thread that hangs, but not for ever, also in a node whose clock stands still", async () => {
+  const parts = await partsOf(streamBytes(8, 0, PIECE));
+  // Not before: its coming is waited for.
   const worker = sulkingThread();
   const running = readerOf(() => worker, new TestClock());
-  await warm(running, await partsOf(streamBytes(8, 0, PIECE)));
+  await warm(running, parts);
   const terminate = worker.terminate.bind(worker);
   worker.terminate = async () => new Promise(() => undefined);
   await running.reader.close();
