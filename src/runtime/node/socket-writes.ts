@@ -34,13 +34,14 @@ export class SocketWrites {
   onDrained: () => void = () => undefined;
   private readonly socket: Socket;
   private readonly isDirect: boolean;
+  /** Bytes of the write that went past the stream and is not over. */
   private waiting = 0;
+  private isAwaited = false;
 
   /** `isDirect`: default true; it is so only where Node.js allows it. */
   constructor(socket: Socket, isDirect = true) {
     this.socket = socket;
     this.isDirect = isDirect;
-    socket.on("drain", () => this.taken());
   }
 
   /** Bytes that the system has not taken yet. */
@@ -50,31 +51,40 @@ export class SocketWrites {
 
   /** Each character is one byte. To be called while the socket is open, and has not ended. */
   write(text: string): void {
+    // What comes while something waits the stream gathers: each write of its own would take memory of its own.
+    if (this.waitingBytes > 0 || this.socket.connecting || !this.writePastStream(text)) {
+      this.socket.write(text, "latin1", () => this.taken());
+    }
+    this.isAwaited ||= this.waitingBytes > 0;
+  }
+
+  /** False: nothing was done. */
+  private writePastStream(text: string): boolean {
     const { socket } = this;
     // Not documented: null when it is closed.
     const { _handle: handle } = socket as unknown as { readonly _handle?: Handle | null };
-    const isReady = this.isDirect && !socket.connecting && socket.writableLength === 0;
-    if (!isReady || wrap === undefined || spare === undefined || handle?.writeLatin1String === undefined) {
-      socket.write(text, "latin1");
-      return;
-    }
+    if (!this.isDirect || wrap === undefined || spare === undefined) return false;
+    if (handle?.writeLatin1String === undefined) return false;
     const request = spare;
     if (handle.writeLatin1String(request, text) !== 0) {
       socket.destroy();
-      return;
+      return true;
     }
-    if (wrap.streamBaseState[wrap.kLastWriteWasAsync] === 0) return;
+    if (wrap.streamBaseState[wrap.kLastWriteWasAsync] === 0) return true;
     spare = new wrap.WriteWrap();
-    this.waiting += text.length;
+    this.waiting = text.length;
     request.oncomplete = (status) => {
-      this.waiting -= text.length;
+      this.waiting = 0;
       if (status < 0) socket.destroy();
       else this.taken();
     };
+    return true;
   }
 
   private taken(): void {
-    if (this.waitingBytes === 0 && !this.socket.destroyed) this.onDrained();
+    if (!this.isAwaited || this.waitingBytes > 0 || this.socket.destroyed) return;
+    this.isAwaited = false;
+    this.onDrained();
   }
 }
 

@@ -438,8 +438,10 @@ test("a thread that keeps a piece for seconds is passed over, until it answers",
   expect(running.log).toEqual(["blocks.reader-thread-silent: 2"]);
   expect(clock.idle).toBe(true);
   expect(ask(3)).toBe(false);
+  expect(running.reader.lendableBytes).toBe(0);
   running.workers[0]?.postMessage("go on");
   await expect.poll(() => running.reader.read(content, checksums, true, () => undefined)).toBe(true);
+  expect(running.reader.lendableBytes).toBeGreaterThan(0);
   expect(lost).toEqual([1, 2]);
 });
 

@@ -136,7 +136,7 @@ export class ThreadPieceReader implements PieceReader {
   }
 
   get lendableBytes(): number {
-    if (this.isOver || this.lent >= LENT_MAX) return 0;
+    if (!this.isRunning || this.lent >= LENT_MAX || this.pieces[0]?.isGivenUp === true) return 0;
     return this.isCold ? COLD_PIECE_BYTES : READ_BYTES;
   }
 
