@@ -65,7 +65,6 @@ export const importRules: Readonly<
     rooms: [
       "runtime",
       "runtime/node/socket-reads.ts",
-      "runtime/node/socket-writes.ts",
       "runtime/node/request-connection.ts",
       "wire",
       "consensus",

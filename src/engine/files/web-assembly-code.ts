@@ -29,7 +29,6 @@ export const I32_IS_ZERO: Code = [0x45];
 export const I32_LESS: Code = [0x49];
 export const I32_ADD: Code = [0x6a];
 export const I32_SUB: Code = [0x6b];
-export const I32_AND: Code = [0x71];
 export const I32_XOR: Code = [0x73];
 export const loadInt = (offset: number): Code => [0x28, 0x00, ...unsigned(offset)];
 export const storeInt = (offset: number): Code => [0x36, 0x00, ...unsigned(offset)];

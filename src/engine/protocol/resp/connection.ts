@@ -25,13 +25,6 @@ export interface SubscriptionSets {
   readonly shards: Set<string>;
 }
 
-/** What leaves by the socket: see `runtime/node/socket-writes.ts`. */
-export interface ConnectionWrites {
-  readonly waitingBytes: number;
-  onDrained: () => void;
-  write(text: string): void;
-}
-
 export class Connection implements Flushable {
   readonly id: number;
   readonly server: ServerContext;
@@ -63,7 +56,6 @@ export class Connection implements Flushable {
   lastCommandMs: number = Date.now();
   commandCount = 0;
 
-  private readonly writes: ConnectionWrites;
   private out = "";
   private flushing = false;
   private pausedFor = 0;
@@ -73,7 +65,7 @@ export class Connection implements Flushable {
   /** Since when too much waits for a subscriber. */
   private slowSinceMs = 0;
 
-  constructor(id: number, socket: Socket, writes: ConnectionWrites, server: ServerContext) {
+  constructor(id: number, socket: Socket, server: ServerContext) {
     this.id = id;
     this.socket = socket;
     this.server = server;
@@ -83,8 +75,7 @@ export class Connection implements Flushable {
     this.pipeline = new Pipeline(this);
     this.remoteAddress = addressText(socket.remoteAddress, socket.remotePort);
     this.localAddress = addressText(socket.localAddress, socket.localPort);
-    this.writes = writes;
-    writes.onDrained = () => this.onDrained();
+    socket.on("drain", () => this.onDrained());
     socket.on("end", () => this.onInputEnd());
     socket.on("error", () => socket.destroy());
     socket.on("close", () => this.onClosed());
@@ -105,7 +96,7 @@ export class Connection implements Flushable {
 
   /** Bytes of replies that have not left the process. */
   get outputBytes(): number {
-    return this.out.length + this.writes.waitingBytes;
+    return this.out.length + this.socket.writableLength;
   }
 
   /** Appends encoded bytes to what leaves at the end of the turn. */
@@ -247,8 +238,8 @@ export class Connection implements Flushable {
     this.out = "";
     this.server.statistics.outputBytes += text.length;
     this.server.statistics.writes += 1;
-    this.writes.write(text);
-    if (this.writes.waitingBytes > OUTPUT_HIGH_BYTES) this.pause(PAUSED_OUTPUT);
+    this.socket.write(text, "latin1");
+    if (this.socket.writableLength > OUTPUT_HIGH_BYTES) this.pause(PAUSED_OUTPUT);
   }
 
   /** Redis's client-output-buffer-limit for class pubsub: a reader that cannot keep up is let go. */

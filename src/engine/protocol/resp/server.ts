@@ -13,7 +13,6 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import { createServer } from "node:net";
 import { QuorateError } from "../../../runtime/errors.ts";
 import { readAccepted } from "../../../runtime/node/socket-reads.ts";
-import { SocketWrites } from "../../../runtime/node/socket-writes.ts";
 import type { Logger } from "../../../runtime/world.ts";
 import type { CommandTable } from "../../keyspace/command-table.ts";
 import { ReplyError } from "../../keyspace/reply.ts";
@@ -204,7 +203,7 @@ function accept(socket: Socket, context: ServerContext): void {
     took: (_, length) => connection.received(readBuffer, length),
   });
   if (settings.keepAliveSeconds > 0) reading.setKeepAlive(true, settings.keepAliveSeconds * 1000);
-  const connection = new Connection(clients.takeId(), reading, new SocketWrites(reading), context);
+  const connection = new Connection(clients.takeId(), reading, context);
   clients.add(connection);
 }
 
