@@ -32,8 +32,8 @@ export const I32_SUB: Code = [0x6b];
 export const I32_XOR: Code = [0x73];
 export const loadInt = (offset: number): Code => [0x28, 0x00, ...unsigned(offset)];
 export const storeInt = (offset: number): Code => [0x36, 0x00, ...unsigned(offset)];
-/** Of a vector. */
-export const firstInt: Code = [0xfd, 0x1b, 0];
+/** The first four bytes of a vector. */
+export const FIRST_INT: Code = [0xfd, 0x1b, 0];
 export const load = (offset: number): Code => [0xfd, 0x00, 0x00, ...unsigned(offset)];
 export const store = (offset: number): Code => [0xfd, 0x0b, 0x00, ...unsigned(offset)];
 export const constant = (bytes: readonly number[]): Code => [0xfd, 0x0c, ...bytes];

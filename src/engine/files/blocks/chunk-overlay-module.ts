@@ -26,7 +26,7 @@ import {
   I32_ADD,
   I32_LESS,
   I32_XOR,
-  firstInt,
+  FIRST_INT,
   LANES,
   load,
   loadInt,
@@ -124,7 +124,7 @@ function turned(chunkBytes: number): Code {
     set(VECTOR),
   );
   const fours = code(get(VECTOR), swapped(4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3), V128_XOR);
-  return code(addUp(vectors), set(VECTOR), halves, addInt(PLACE, chunkBytes, code(fours, firstInt)));
+  return code(addUp(vectors), set(VECTOR), halves, addInt(PLACE, chunkBytes, code(fours, FIRST_INT)));
 }
 
 /** The sum of the group, moved. */
