@@ -120,17 +120,34 @@ export function list<T>(field: Field<T>): Field<readonly T[]> {
 export type FieldsOf<T> = { readonly [Name in keyof T]-?: Field<T[Name]> };
 
 export function record<T extends object>(fields: FieldsOf<T>): Field<T> {
-  const entries = Object.entries(fields) as [keyof T & string, Field<unknown>][];
+  const members = membersOf(fields);
   return {
-    write: (writer, value) => {
-      for (const [name, field] of entries) field.write(writer, value[name]);
-    },
-    read: (reader) => {
-      const value: Partial<Record<string, unknown>> = {};
-      for (const [name, field] of entries) value[name] = field.read(reader);
-      return value as T;
-    },
+    write: (writer, value) => writeMembers(writer, members, value as Members),
+    read: (reader) => readMembers(reader, members, {}) as T,
   };
+}
+
+type Members = Record<string, unknown>;
+type MemberFields = readonly (readonly [name: string, field: Field<unknown>])[];
+
+function membersOf(fields: object): MemberFields {
+  return Object.entries(fields) as [string, Field<unknown>][];
+}
+
+function writeMembers(writer: ByteWriter, members: MemberFields, value: Members): void {
+  for (let at = 0; at < members.length; at++) {
+    const [name, field] = members[at]!;
+    field.write(writer, value[name]);
+  }
+}
+
+/** Into `value`, and gives it. */
+function readMembers(reader: ByteReader, members: MemberFields, value: Members): Members {
+  for (let at = 0; at < members.length; at++) {
+    const [name, field] = members[at]!;
+    value[name] = field.read(reader);
+  }
+  return value;
 }
 
 /** What a member of a union holds besides its tag. */
@@ -145,18 +162,18 @@ export function union<Union extends { readonly type: string }>(rows: {
 }): Field<Union> {
   const names = Object.keys(rows) as Union["type"][];
   const places = new Map<string, number>(names.map((name, place) => [name, place]));
-  const fields = names.map((name) => record<object>(rows[name] as FieldsOf<object>));
+  const members = names.map((name) => membersOf(rows[name]));
   return {
     write: (writer, value) => {
       const place = places.get(value.type) ?? -1;
       writer.uint8(place);
-      fields[place]?.write(writer, value);
+      writeMembers(writer, members[place] ?? [], value as unknown as Members);
     },
     read: (reader) => {
       const place = reader.uint8();
       const type = names[place];
       if (type === undefined) throw new QuorateError("PROTOCOL", `unknown kind of record: ${place}`);
-      return { type, ...fields[place]?.read(reader) } as Union;
+      return readMembers(reader, members[place]!, { type }) as unknown as Union;
     },
   };
 }

@@ -32,10 +32,11 @@ export function namesOf(path: string): string[] {
 
 /** One name, checked. */
 export function nameOf(text: string, path: string): string {
-  if (text === "." || text === ".." || FORBIDDEN.test(text)) {
+  const isPlain = PLAIN.test(text);
+  if (text === "." || text === ".." || (!isPlain && FORBIDDEN.test(text))) {
     throw new Refusal("PATH_INVALID", `Invalid path name: ${shown(path)}`);
   }
-  const name = PLAIN.test(text) ? text : binaryOf(text, path);
+  const name = isPlain ? text : binaryOf(text, path);
   if (name.length > NAME_MAX_BYTES) {
     const text = `The maximum path component name limit of ${shown(path)} is exceeded: limit=${NAME_MAX_BYTES}`;
     throw new Refusal("NAME_TOO_LONG", `${text} length=${name.length}`);

@@ -116,9 +116,15 @@ export function changeable(root: Directory, path: string, access: Access, follow
 /** A name that may be free: the caller can write into the directory nearest to it, and its names can be made. */
 export function creatable(root: Directory, path: string, access: Access, createParents: boolean): Resolved {
   const found = resolve(root, path, access);
+  checkCreatable(found, access, createParents);
+  return found;
+}
+
+/** As `creatable`, of a path that was resolved to its end. */
+export function checkCreatable(found: Resolved, access: Access, createParents: boolean): void {
   refuseSnapshot(found);
   const { names, nodes } = found;
-  if (names.length === 0) return found;
+  if (names.length === 0) return;
   const depth = Math.min(nodes.length, names.length);
   if (depth < names.length && !createParents) {
     throw new Refusal("PATH_NOT_FOUND", `Parent directory doesn't exist: ${pathOf(names, names.length - 1)}`);
@@ -132,7 +138,6 @@ export function creatable(root: Directory, path: string, access: Access, createP
     throw new Refusal("PARENT_NOT_DIRECTORY", `${pathOf(names, depth - 1)} (is not a directory)`);
   }
   access.check(nearest, WRITE, names, depth - 1);
-  return found;
 }
 
 /** The erasure coding policy that the last of these directories has, its own or from above: each is below the one before. */

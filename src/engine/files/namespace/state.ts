@@ -8,7 +8,7 @@ import type { BlockFacts, BlockRecord } from "./block-table.ts";
 import { BlockTable } from "./block-table.ts";
 import type { Extras, Inode, NewInode, Totals } from "./inode.ts";
 import { Drafts } from "./drafts.ts";
-import { Directory, FileNode, noTotals } from "./inode.ts";
+import { Directory, FileNode } from "./inode.ts";
 import type { Access } from "./access.ts";
 import { inheritedAcl, withAcl } from "./acl.ts";
 import type { OpenRecord } from "./leases.ts";
@@ -108,19 +108,20 @@ export class NamespaceState {
     unmasked: number | undefined,
     isDirectory: boolean,
   ): NewInode {
-    const hasDefaults = parent.extras?.defaultAcl !== undefined;
-    const acl = inheritedAcl(parent, hasDefaults ? (unmasked ?? mode) : mode, isDirectory);
-    const storagePolicy = parent.extras?.storagePolicy;
-    const policies: Extras = storagePolicy === undefined ? {} : { storagePolicy };
-    return {
+    const plain: NewInode = {
       revision: this.counters.revision,
       owner: access.caller.user,
       group: parent.group,
-      mode: acl.mode,
+      mode,
       modifiedMs: this.timeMs,
       accessedMs: this.timeMs,
-      extras: withAcl(policies, acl),
+      extras: undefined,
     };
+    if (parent.extras === undefined) return plain;
+    const { defaultAcl, storagePolicy } = parent.extras;
+    const acl = inheritedAcl(parent, defaultAcl === undefined ? mode : (unmasked ?? mode), isDirectory);
+    const policies: Extras = storagePolicy === undefined ? {} : { storagePolicy };
+    return { ...plain, mode: acl.mode, extras: withAcl(policies, acl) };
   }
 
   newFile(id: FileId, like: NewInode, replication: number, blockSize: number): FileNode {
@@ -251,7 +252,7 @@ export class NamespaceState {
 
   /** Throws Refusal when `delta` does not fit below these directories, which lead to `names`. */
   checkQuota(directories: readonly Directory[], names: readonly string[], delta: Partial<Totals>): void {
-    const over = overQuota(directories, { ...noTotals(), ...delta });
+    const over = overQuota(directories, delta);
     if (over === undefined) return;
     const path = pathOf(names, over.at);
     if (over.kind === "names") {

@@ -233,18 +233,21 @@ export class Tree {
 /** Whether `delta` fits into the quotas of all these directories; gives the first that it does not fit into. */
 export function overQuota(
   directories: readonly Directory[],
-  delta: Totals,
+  delta: Partial<Totals>,
 ):
   | { readonly at: number; readonly kind: "names" | "space"; readonly quota: number; readonly needed: number }
   | undefined {
-  for (const [at, directory] of directories.entries()) {
-    const { nameQuota, spaceQuota } = directory.extras ?? {};
-    const names = namesIn(delta);
+  const { files = 0, directories: made = 0, links = 0, space = 0 } = delta;
+  const names = files + made + links;
+  for (let at = 0; at < directories.length; at++) {
+    const directory = directories[at]!;
+    if (directory.extras === undefined) continue;
+    const { nameQuota, spaceQuota } = directory.extras;
     if (nameQuota !== undefined && names > 0 && namesIn(directory) + names > nameQuota) {
       return { at, kind: "names", quota: nameQuota, needed: namesIn(directory) + names };
     }
-    if (spaceQuota !== undefined && delta.space > 0 && directory.space + delta.space > spaceQuota) {
-      return { at, kind: "space", quota: spaceQuota, needed: directory.space + delta.space };
+    if (spaceQuota !== undefined && space > 0 && directory.space + space > spaceQuota) {
+      return { at, kind: "space", quota: spaceQuota, needed: directory.space + space };
     }
   }
   return undefined;

@@ -15,8 +15,8 @@ import { Refusal } from "../replies.ts";
 import type { Resolved } from "../resolve.ts";
 import {
   changeable,
+  checkCreatable,
   codingPolicyOf,
-  creatable,
   directoriesOf,
   existing,
   nodeOf,
@@ -158,8 +158,9 @@ function newFile(
   const access = accessOf(state, caller);
   const parent = replaces ? directoriesOf(found).at(-1)! : makeParents(state, found, access);
   const like = state.newInode(parent, access, mode & 0o777, unmaskedMode, false);
-  const extras = coding === undefined ? like.extras : { ...like.extras, erasureCoding: coding.name };
-  return state.newFile(state.counters.nextFileId++, { ...like, extras }, replication, blockSize);
+  const coded =
+    coding === undefined ? like : { ...like, extras: { ...like.extras, erasureCoding: coding.name } };
+  return state.newFile(state.counters.nextFileId++, coded, replication, blockSize);
 }
 
 interface PlaceOfFile {
@@ -196,9 +197,9 @@ export function placeOfFile(state: NamespaceState, file: IntendedFile, content: 
   }
   const space = coding === undefined ? content * replication : groupSpace(coding, content);
   if (replaced === undefined) {
-    const found = creatable(state.root, path, access, createParents);
-    checkRoom(state, found, { files: 1, length: content, space });
-    return { found, replaces: false, coding, replication, blockSize };
+    checkCreatable(there, access, createParents);
+    checkRoom(state, there, { files: 1, length: content, space });
+    return { found: there, replaces: false, coding, replication, blockSize };
   }
   access.check(replaced, WRITE, there.names, there.names.length);
   const gone = replaced.kind === "file" ? replaced.space : 0;

@@ -1,7 +1,6 @@
 /** Room for a new entry: the parents that are missing, quotas, the limit of a directory. */
 import type { Access } from "../access.ts";
 import type { Directory, Inode, Totals } from "../inode.ts";
-import { noTotals } from "../inode.ts";
 import { pathOf } from "../path.ts";
 import { Refusal } from "../replies.ts";
 import type { Resolved } from "../resolve.ts";
@@ -13,16 +12,21 @@ export function checkRoom(state: NamespaceState, found: Resolved, totals: Partia
   const { names } = found;
   const there = directoriesOf(found);
   const missing = names.length - there.length;
-  const needed = Object.assign(noTotals(), totals);
-  needed.directories += missing;
-  state.checkQuota(there, names, needed);
-  checkEntries(state, there.at(-1)!, pathOf(names, there.length - 1));
+  const { files = 0, directories = 0, links = 0, space = 0 } = totals;
+  state.checkQuota(there, names, { files, directories: directories + missing, links, space });
+  checkEntries(state, there.at(-1)!, names, there.length - 1);
 }
 
-export function checkEntries(state: NamespaceState, parent: Directory, path: string): void {
+/** `names` leads to the parent; of it, the first `depth`. */
+export function checkEntries(
+  state: NamespaceState,
+  parent: Directory,
+  names: readonly string[],
+  depth: number,
+): void {
   const { maxDirectoryEntries } = state.settings;
   if (parent.childCount < maxDirectoryEntries) return;
-  const text = `The directory item limit of ${path} is exceeded: limit=${maxDirectoryEntries}`;
+  const text = `The directory item limit of ${pathOf(names, depth)} is exceeded: limit=${maxDirectoryEntries}`;
   throw new Refusal("FILE_OPERATION_REFUSED", `${text} items=${parent.childCount}`);
 }
 

@@ -134,7 +134,7 @@ function move(state: NamespaceState, source: Resolved, node: Inode, target: Reso
   for (const [at, each] of below.entries()) {
     if (each !== undefined) state.checkQuota([each], target.names.slice(0, at), delta);
   }
-  if (replaced === undefined) checkEntries(state, parent, pathOf(target.names, target.names.length - 1));
+  if (replaced === undefined) checkEntries(state, parent, target.names, target.names.length - 1);
   if (replaced !== undefined) state.discard(target.names, state.detach(target.names));
   const moved = state.detach(source.names);
   // Its digest holds; only its place is another.
@@ -182,6 +182,6 @@ export function makeDirectories(state: NamespaceState, access: Access, path: str
   if (found.nodes.length >= names.length) return;
   const count = names.length - found.nodes.length;
   state.checkQuota(directoriesOf(found), names, { directories: count });
-  checkEntries(state, directoriesOf(found).at(-1)!, pathOf(names, found.nodes.length - 1));
+  checkEntries(state, directoriesOf(found).at(-1)!, names, found.nodes.length - 1);
   makeParents(state, found, access);
 }

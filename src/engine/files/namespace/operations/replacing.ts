@@ -27,7 +27,7 @@ export function checkPlace(state: NamespaceState, record: OpenRecord): void {
   }
   if (there !== undefined) return;
   const above = directoriesAbove(state, names);
-  checkEntries(state, above.at(-1)!, pathOf(names, names.length - 1));
+  checkEntries(state, above.at(-1)!, names, names.length - 1);
   state.checkQuota(above, names, { files: 1 });
 }
 
