@@ -97,11 +97,14 @@ function partsOf(word: string): {
   return { scheme, authority, path };
 }
 
-/** Hadoop takes double slashes and slashes at the end, and "." and "..", for what they mean to people. */
-function tidy(path: string): string {
+/**
+ * Hadoop takes double slashes and slashes at the end, and "." and "..", for what they mean to people; what leads out of the root
+ * stays, and is refused.
+ */
+export function tidy(path: string): string {
   const names: string[] = [];
   for (const name of path.split("/")) {
-    if (name === "..") names.pop();
+    if (name === ".." && (names.at(-1) ?? "..") !== "..") names.pop();
     else if (name !== "" && name !== ".") names.push(name);
   }
   return `/${names.join("/")}`;

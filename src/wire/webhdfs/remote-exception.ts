@@ -37,6 +37,7 @@ const NAMED: readonly (readonly [text: RegExp, exception: HadoopException])[] = 
   [/^Cannot find a block policy with the name /, HADOOP_ILLEGAL_ARGUMENT],
   [/^Policy '.*' does not match any enabled erasure coding policies/s, HADOOP_ILLEGAL_ARGUMENT],
   [/^".snapshot" is a reserved name/, HADOOP_ILLEGAL_ARGUMENT],
+  [/^File name ".reserved" is reserved/, HADOOP_ILLEGAL_ARGUMENT],
   [/^Invalid path name: not absolute: /, hadoop("java.lang.IllegalArgumentException", 400)],
 ];
 

@@ -119,6 +119,7 @@ test("what HDFS has an exception of its own for is called as there", () => {
     ["ARGUMENT_INVALID", "Cannot truncate to a larger file size. …", "HadoopIllegalArgumentException", 400],
     ["ARGUMENT_INVALID", "An XAttr name must be prefixed with …", "HadoopIllegalArgumentException", 400],
     ["PATH_INVALID", '".snapshot" is a reserved name: /a', "HadoopIllegalArgumentException", 400],
+    ["PATH_INVALID", 'File name ".reserved" is reserved and …', "HadoopIllegalArgumentException", 400],
     ["PATH_INVALID", "Invalid path name: not absolute: a", "IllegalArgumentException", 400],
     ["PATH_INVALID", "Invalid path name: /a/../b", "InvalidPathException", 400],
     ["PARENT_NOT_DIRECTORY", "/f is not a directory", "PathIsNotDirectoryException", 403],

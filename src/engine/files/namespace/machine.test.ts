@@ -57,6 +57,8 @@ test.each([
   ["/a\u009b31mb", "PATH_INVALID"],
   ["/a\nb", "PATH_INVALID"],
   ["/a:b", "PATH_INVALID"],
+  ["/.reserved", "PATH_INVALID"],
+  ["/.reserved/raw/a", "PATH_INVALID"],
   [`/${"x".repeat(256)}`, "NAME_TOO_LONG"],
   [`/${"ü".repeat(128)}`, "NAME_TOO_LONG"],
   [`/${"abc/".repeat(2500)}`, "NAME_TOO_LONG"],

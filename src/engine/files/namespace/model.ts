@@ -232,5 +232,7 @@ export const PATH_MAX_DEPTH = 1000;
 export const LINK_MAX_HOPS = 32;
 /** Under a snapshottable directory, the name below which its snapshots are. */
 export const SNAPSHOT_NAME = ".snapshot";
+/** In the root, where HDFS shows inodes and raw content: it is never made. */
+export const RESERVED_NAME = ".reserved";
 /** Under a user's home directory. */
 export const TRASH_NAME = ".Trash";

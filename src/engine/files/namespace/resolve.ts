@@ -5,7 +5,7 @@ import type { Access } from "./access.ts";
 import { EXECUTE, WRITE } from "./access.ts";
 import { lookUp } from "./chunk.ts";
 import type { Directory, Inode } from "./inode.ts";
-import { LINK_MAX_HOPS, SNAPSHOT_NAME } from "./model.ts";
+import { LINK_MAX_HOPS, RESERVED_NAME, SNAPSHOT_NAME } from "./model.ts";
 import { nameOf, namesOf, pathOf, shown, textOf } from "./path.ts";
 import { Refusal } from "./replies.ts";
 
@@ -132,6 +132,9 @@ export function checkCreatable(found: Resolved, access: Access, createParents: b
   for (let at = depth - 1; at < names.length; at++) {
     if (names[at] !== SNAPSHOT_NAME) continue;
     throw new Refusal("PATH_INVALID", `"${textOf(SNAPSHOT_NAME)}" is a reserved name: ${pathOf(names)}`);
+  }
+  if (names[0] === RESERVED_NAME) {
+    throw new Refusal("PATH_INVALID", `File name "${RESERVED_NAME}" is reserved and cannot be created.`);
   }
   const nearest = nodes[depth - 1]!;
   if (nearest.kind !== "directory") {
