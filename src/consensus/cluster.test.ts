@@ -79,7 +79,7 @@ describe.each(ALGORITHMS)("%s", (algorithm) => {
 
   test("nodes forget everything, one after the other, are replaced by their next lives, and nothing is lost", () => {
     let forgotten = 0;
-    for (let seed = 1; seed <= 25; seed += 1) {
+    for (let seed = 1; seed <= 30; seed += 1) {
       const aim = seed % 2 === 0 ? 0 : 0.7;
       const change = seed % 3 === 0 ? 0.02 : 0;
       const faults: Faults = { ...swarm(seed), crash: 0.05, rot: 0, forget: 0.9, change, aim };

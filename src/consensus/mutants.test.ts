@@ -44,7 +44,7 @@ const SHARED: Searches<SharedMutant> = {
   // The same with everything gone: the next life knows not even that it voted.
   "newcomer-votes": { seeds: 30, faults: { crash: 0.05, rot: 0, forget: 0.9, aim: 0.7, change: 0 } },
   "keep-progress-of-replaced": {
-    seeds: 10,
+    seeds: 40,
     faults: { crash: 0.05, rot: 0, forget: 0.9, change: 0 },
     atRest: (cluster) => (cluster.newcomers() > 0 ? "a newcomer never caught up" : undefined),
   },

@@ -7,6 +7,7 @@ import type { WaitingRead } from "./read-barrier.ts";
 import { failRead } from "./roles.ts";
 import { send, voterSets, type Core } from "./core.ts";
 import type { Leadership } from "./offices.ts";
+import type { Progress } from "./progress.ts";
 
 /** A forwarded read without an answer fails after the least election timeout times this; the driver asks again. */
 const FORWARD_LIMIT = 1;
@@ -33,22 +34,38 @@ export function leaseHolds(core: Core, nowMs: number): boolean {
   return ownTermCommitted(core, leadership) && leadership.lease.holds(nowMs);
 }
 
-/** Starts a round of heartbeats that confirms this leadership, for the reads that wait; also to learners if `all`. */
-export function startRound(core: Core, leadership: Leadership, all: boolean): void {
+/** Starts a round of heartbeats that confirms this leadership, for the reads that wait. */
+export function startRound(core: Core, leadership: Leadership, audience: "quorum" | "voters" | "all"): void {
   const index = ownTermCommitted(core, leadership) ? core.commitIndex : undefined;
-  const round = leadership.barrier.begin(core.nowMs, index);
+  const round = leadership.barrier.begin(core.nowMs, index, audience !== "quorum");
   const { term, commitIndex } = core;
-  for (const peer of leadership.peers.values()) {
-    if (!all && !isVoter(core.membership, peer.id)) continue;
+  for (const peer of audienceOf(core, leadership, audience)) {
     send(core, peer.id, { type: "heartbeat", term, round, commitIndex });
     peer.commitSent = commitIndex;
   }
 }
 
+/** A "quorum" with this leader: those who were the quickest to answer lately. */
+function audienceOf(
+  core: Core,
+  { peers }: Leadership,
+  audience: "quorum" | "voters" | "all",
+): readonly Progress[] {
+  const { membership } = core;
+  if (audience === "all") return [...peers.values()];
+  const voters = [...peers.values()].filter(({ id }) => isVoter(membership, id));
+  // Two majorities at once, or one without this leader, are rare and short: all are asked.
+  const isPlain = membership.outgoing.length === 0 && membership.voters.includes(core.id);
+  if (audience === "voters" || !isPlain) return voters;
+  // The order of those who are equal stays, so that it is the same ones again.
+  return voters.sort((a, b) => b.ackedRound - a.ackedRound).slice(0, membership.voters.length >> 1);
+}
+
 /** Answers the reads that a quorum confirmed, and starts a round for those that came since. */
 export function serveReads(core: Core, leadership: Leadership): void {
   const { barrier, lease } = leadership;
-  if (barrier.wantsRound() && ownTermCommitted(core, leadership)) startRound(core, leadership, false);
+  if (barrier.isOverdue(core.nowMs)) startRound(core, leadership, "voters");
+  else if (barrier.wantsRound() && ownTermCommitted(core, leadership)) startRound(core, leadership, "quorum");
   const round = quorumValue(voterSets(core), (id) =>
     id === core.id ? barrier.lastRound : (leadership.peers.get(id)?.ackedRound ?? 0),
   );
