@@ -122,6 +122,14 @@ export class Progress {
     return nowMs - oldest.sentMs >= limitMs;
   }
 
+  /**
+   * True when the peer does not know that its log agrees with this leader's as far as it does, and nothing is on its way that
+   * would show it: it gave the leader up for a moment, or was started again.
+   */
+  isInDoubt(receivedIndex: Index): boolean {
+    return this.state === "replicate" && this.idle && receivedIndex < this.matchIndex;
+  }
+
   /** What was on its way is lost: start again after what the peer surely has. */
   startProbe(): void {
     this.clearInflight();

@@ -15,7 +15,9 @@ export function onHeartbeatReply(core: Core, peer: Progress, message: HeartbeatR
   peer.ackedRound = Math.max(peer.ackedRound, message.round);
   peer.acknowledge(message.durableIndex);
   const limitMs = core.options.electionTimeoutMinMs * LOST_AFTER;
-  if (peer.state !== "snapshot" && peer.isLost(message.receivedIndex, message.round, limitMs, core.nowMs)) {
+  const { receivedIndex, round } = message;
+  if (peer.isInDoubt(receivedIndex)) peer.startProbe();
+  else if (peer.state !== "snapshot" && peer.isLost(receivedIndex, round, limitMs, core.nowMs)) {
     peer.startProbe();
   }
 }
