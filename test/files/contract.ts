@@ -348,6 +348,32 @@ export function filesContract(name: string, open: () => Promise<World>): void {
       expect(await files.exists(at("f"))).toBe(true);
     });
 
+    test("a link leads nowhere outside of the file system: above its root there is nothing", async () => {
+      for (const odd of ["", "/a\u0000b", "a\nb", "\u009b", "/a\ud800"])
+        await expect(files.symlink(odd, at("odd")), odd).rejects.toMatchObject(refusal("PATH_INVALID"));
+      expect(await files.exists(at("odd"))).toBe(false);
+      if (world.followsLinks === false) return;
+      await files.writeFile(at("f"), "inside");
+      await files.mkdir(at("a/b/c"), { recursive: true });
+      await files.symlink("a/b/c", at("deep"));
+      const targets = [
+        `/../..${at("f")}`,
+        `../../../../../..${at("f")}`,
+        "./f",
+        "a/../f",
+        // By the names, not by where they lead.
+        "deep/../f",
+        `deep/../../../../..${at("f")}`,
+      ];
+      for (const [index, target] of targets.entries()) {
+        await files.symlink(target, at(`l${index}`));
+        expect(await files.readFile(at(`l${index}`), "utf8"), target).toBe("inside");
+      }
+      // From where the link really is.
+      await files.symlink("../../../f", at("deep/l"));
+      expect(await files.readFile(at("a/b/c/l"), "utf8")).toBe("inside");
+    });
+
     test("files are joined onto the end of another one, and their names go, or it is refused", async () => {
       for (const name of ["a", "b", "c"]) await files.writeFile(at(name), name.repeat(100));
       if (!world.hasReplicas) {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -57,6 +57,32 @@ test("a signal that fires when all was written still keeps the file away", async
   }
   await expect(files.writeFile("/f", last(), { signal: aborter.signal })).rejects.toBe(reason);
   expect(readdirSync(root)).toEqual([]);
+});
+
+test("a link that the driver made stays within its directory, wherever it is moved; another's leads where it leads", async () => {
+  writeFileSync(join(root, "secret"), "outside");
+  mkdirSync(join(root, "in/d/e"), { recursive: true });
+  writeFileSync(join(root, "in/f"), "inside");
+  for (const url of [pathToFileURL(join(root, "in")).href, `${pathToFileURL(join(root, "in")).href}/`]) {
+    const files = connectFiles(url);
+    await files.symlink("d/e", "/deep");
+    const targets = ["/../../secret", "../secret", "deep/../../../secret", "x://../../../secret"];
+    for (const target of targets) {
+      await files.symlink(target, "/k");
+      await expect(files.readFile("/k"), target).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
+      await files.rm("/k");
+    }
+    await files.symlink("../../f", "/d/e/l");
+    expect(await files.readlink("/d/e/l")).toBe("/f");
+    await files.rename("/d/e/l", "/l");
+    expect(await files.readFile("/l", "utf8")).toBe("inside");
+    symlinkSync("../secret", join(root, "in/others"));
+    expect(await files.readFile("/others", "utf8")).toBe("outside");
+    symlinkSync(root, join(root, "in/out"));
+    await files.symlink("../f", "/out/back");
+    expect(await files.readFile("/out/back", "utf8")).toBe("inside");
+    for (const path of ["/l", "/deep", "/others", "/out/back", "/out"]) await files.rm(path);
+  }
 });
 
 /** A signal that fires when it is looked at for the `count`th time. */

@@ -1,6 +1,7 @@
 /**
  * Files in a directory of this machine, by the same names: paths begin at the directory. Owners are users of this machine,
- * there are no replicas, no checksums and no lists. Links are followed wherever they lead: this is a driver for one's own files, no jail.
+ * there are no replicas, no checksums and no lists. Links that are made here stay in the directory; others are followed wherever they
+ * lead: this is a driver for one's own files, no jail.
  */
 import type { Stats } from "node:fs";
 import { constants } from "node:fs";
@@ -11,6 +12,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import type { ErrorCode } from "../../runtime/errors.ts";
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import { heedingSignals } from "./heeding-signals.ts";
+import { linkText } from "./local-links.ts";
 import { localNames } from "./local-names.ts";
 import type {
   CallOptions,
@@ -132,7 +134,7 @@ export function localDriver(url: string): FilesDriver {
     async link(path, target) {
       await translated(async () => {
         await fs.mkdir(dirname(here(path)), { recursive: true });
-        await fs.symlink(target.startsWith("/") ? here(target) : target, here(path));
+        await fs.symlink(await linkText(root, path, target), here(path));
       });
     },
     setMode: (path, mode) => translated(() => fs.chmod(here(path), mode)),
