@@ -348,6 +348,32 @@ export function filesContract(name: string, open: () => Promise<World>): void {
       expect(await files.exists(at("f"))).toBe(true);
     });
 
+    test("a link leads nowhere outside of the file system: above its root there is nothing", async () => {
+      for (const odd of ["", "/a\u0000b", "a\nb", "\u009b", "/a\ud800"])
+        await expect(files.symlink(odd, at("odd")), odd).rejects.toMatchObject(refusal("PATH_INVALID"));
+      expect(await files.exists(at("odd"))).toBe(false);
+      if (world.followsLinks === false) return;
+      await files.writeFile(at("f"), "inside");
+      await files.mkdir(at("a/b/c"), { recursive: true });
+      await files.symlink("a/b/c", at("deep"));
+      const targets = [
+        `/../..${at("f")}`,
+        `../../../../../..${at("f")}`,
+        "./f",
+        "a/../f",
+        // By the names, not by where they lead.
+        "deep/../f",
+        `deep/../../../../..${at("f")}`,
+      ];
+      for (const [index, target] of targets.entries()) {
+        await files.symlink(target, at(`l${index}`));
+        expect(await files.readFile(at(`l${index}`), "utf8"), target).toBe("inside");
+      }
+      // From where the link really is.
+      await files.symlink("../../../f", at("deep/l"));
+      expect(await files.readFile(at("a/b/c/l"), "utf8")).toBe("inside");
+    });
+
     test("files are joined onto the end of another one, and their names go, or it is refused", async () => {
       for (const name of ["a", "b", "c"]) await files.writeFile(at(name), name.repeat(100));
       if (!world.hasReplicas) {
@@ -515,6 +541,66 @@ export function filesContract(name: string, open: () => Promise<World>): void {
       await expect(files.writeFile(at("f"), endless(), { signal: aborter.signal })).rejects.toBe(reason);
       if (world.leavesParts === true) return;
       await until(async () => !(await files.exists(at("f"))));
+    });
+
+    test("a call whose signal has fired does nothing, whatever it is", async () => {
+      await files.writeFile(at("f"), "kept");
+      await files.writeFile(at("d/below"), "kept");
+      await files.mkdir(at("empty"));
+      await files.utimes(at("f"), 1_600_000_000_000, 1_600_000_000_000);
+      const before = await files.readdir(directory, { recursive: true });
+      const file = await files.stat(at("f"));
+      const signal = AbortSignal.abort();
+      const options = { signal };
+      const calls: Readonly<Record<string, () => Promise<unknown>>> = {
+        readFile: () => files.readFile(at("f"), options),
+        writeFile: () => files.writeFile(at("f"), "x", options),
+        "writeFile, below what is not there": () => files.writeFile(at("new/f"), "x", options),
+        appendFile: () => files.appendFile(at("f"), "x", options),
+        truncate: () => files.truncate(at("f"), 1, options),
+        open: () => files.open(at("f"), "r", options),
+        "open, to write": () => files.open(at("new"), "w", options),
+        createReadStream: () => files.createReadStream(at("f"), options).toArray(),
+        lines: () => files.lines(at("f"), options).next(),
+        readdir: () => files.readdir(directory, options),
+        "readdir, of nothing": () => files.readdir(at("empty"), options),
+        walk: () => files.walk(directory, { ...options, recursive: true }).next(),
+        mkdir: () => files.mkdir(at("new"), options),
+        "mkdir, recursive": () => files.mkdir(at("new/d"), { ...options, recursive: true }),
+        rm: () => files.rm(at("f"), options),
+        "rm, recursive": () => files.rm(at("d"), { ...options, recursive: true }),
+        "rm, force": () => files.rm(at("none"), { ...options, force: true }),
+        rmdir: () => files.rmdir(at("empty"), options),
+        rename: () => files.rename(at("f"), at("new"), options),
+        publish: () => files.publish([{ from: at("f"), to: at("new") }], options),
+        version: () => files.version(at("f"), options),
+        cp: () => files.cp(at("f"), at("new"), options),
+        "cp, recursive": () => files.cp(at("d"), at("new"), { ...options, recursive: true }),
+        stat: () => files.stat(at("f"), options),
+        lstat: () => files.lstat(at("f"), options),
+        exists: () => files.exists(at("none"), options),
+        access: () => files.access(at("f"), 4, options),
+        chmod: () => files.chmod(at("f"), 0o600, options),
+        chown: () => files.chown(at("f"), files.driver.user, undefined, options),
+        utimes: () => files.utimes(at("f"), 5, 5, options),
+        symlink: () => files.symlink(at("f"), at("new"), options),
+        readlink: () => files.readlink(at("f"), options),
+        setReplication: () => files.setReplication(at("f"), 2, options),
+        concat: () => files.concat(at("f"), [at("d/below")], options),
+        isOpen: () => files.isOpen(at("f"), options),
+        checksum: () => files.checksum(at("f"), options),
+        summary: () => files.summary(directory, options),
+        statfs: () => files.statfs(options),
+        home: () => files.home(options),
+        defaults: () => files.defaults(options),
+      };
+      for (const [name, call] of Object.entries(calls)) {
+        const outcome = await call().catch((error: unknown) => error);
+        expect(outcome, name).toBe(signal.reason);
+      }
+      expect(await files.readdir(directory, { recursive: true })).toEqual(before);
+      const { size, mode, mtimeMs } = await files.stat(at("f"));
+      expect([size, mode, mtimeMs]).toEqual([file.size, file.mode, file.mtimeMs]);
     });
 
     test("a watcher tells what came, changed and went", async () => {

@@ -33,7 +33,7 @@ import { openHandle } from "./file-handle.ts";
 import type { NodeReadOptions, NodeReadStreamOptions, NodeWriteOptions } from "./node-options.ts";
 import { modeOf, readAs, refuseOthers, writtenAs } from "./node-options.ts";
 import { FileStats } from "./file-stats.ts";
-import { checkPath, parentOf } from "./path.ts";
+import { checkPath, checkTarget, parentOf } from "./path.ts";
 import { startUpload } from "./pipe.ts";
 import { readableOf, webReadableOf, writableTo } from "./streams.ts";
 import type { WatchEvent, WatchOptions } from "./watch.ts";
@@ -328,8 +328,12 @@ export class Files extends Attributes<FilesDriver> {
     return this.driver.setTimes(checkPath(path), Number(accessed), Number(modified), options);
   }
 
-  symlink(target: string, path: string, options: CallOptions = {}): Promise<void> {
-    return this.driver.link(checkPath(path), target, options);
+  /**
+   * `target` is absolute, or counts from the directory of the link; ".." ends at the root. Makes directories above. PATH_INVALID (it
+   * is empty, or has control characters), PATH_EXISTS.
+   */
+  async symlink(target: string, path: string, options: CallOptions = {}): Promise<void> {
+    await this.driver.link(checkPath(path), checkTarget(target), options);
   }
 
   async readlink(path: string, options: CallOptions = {}): Promise<string> {

@@ -1,6 +1,7 @@
 /**
  * Files in a directory of this machine, by the same names: paths begin at the directory. Owners are users of this machine,
- * there are no replicas, no checksums and no lists. Links are followed wherever they lead: this is a driver for one's own files, no jail.
+ * there are no replicas, no checksums and no lists. Links that are made here stay in the directory; others are followed wherever they
+ * lead: this is a driver for one's own files, no jail.
  */
 import type { Stats } from "node:fs";
 import { constants } from "node:fs";
@@ -10,6 +11,8 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { ErrorCode } from "../../runtime/errors.ts";
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
+import { heedingSignals } from "./heeding-signals.ts";
+import { linkText } from "./local-links.ts";
 import { localNames } from "./local-names.ts";
 import type {
   CallOptions,
@@ -99,7 +102,7 @@ export function localDriver(url: string): FilesDriver {
       "local files have no replicas, checksums, access lists, attributes, snapshots and quotas, and cannot be published several at once",
     );
   };
-  return {
+  return heedingSignals({
     url: pathToFileURL(root).href,
     user: user.username,
     describe: (path, { followLast }) => translated(() => describe(path, followLast)),
@@ -112,10 +115,10 @@ export function localDriver(url: string): FilesDriver {
     async makeDirectories(path, { mode = 0o755 }) {
       await translated(() => fs.mkdir(here(path), { recursive: true, mode }));
     },
-    async remove(path, { recursive }) {
+    async remove(path, { recursive, signal }) {
       if (here(path) === here("/") || resolve(here(path)) === "/")
         throw new QuorateError("FILE_OPERATION_REFUSED", "the root of a local file system is not removed");
-      return translated(() => remove(here(path), recursive));
+      return translated(() => remove(here(path), recursive, signal));
     },
     rename: (from, to, { overwrite }) => translated(() => rename(here(from), here(to), overwrite)),
     async truncate(path, length) {
@@ -131,7 +134,7 @@ export function localDriver(url: string): FilesDriver {
     async link(path, target) {
       await translated(async () => {
         await fs.mkdir(dirname(here(path)), { recursive: true });
-        await fs.symlink(target.startsWith("/") ? here(target) : target, here(path));
+        await fs.symlink(await linkText(root, path, target), here(path));
       });
     },
     setMode: (path, mode) => translated(() => fs.chmod(here(path), mode)),
@@ -191,7 +194,7 @@ export function localDriver(url: string): FilesDriver {
     defaults: async () => ({ blockSize: 4096, replication: 1, trashIntervalMs: 0 }),
     home: async () => "/",
     close: () => undefined,
-  };
+  });
 }
 
 async function* list(
@@ -200,6 +203,7 @@ async function* list(
   { signal }: CallOptions,
   describe: (path: string) => Promise<FileDescription>,
 ): AsyncGenerator<readonly FileDescription[]> {
+  signal?.throwIfAborted();
   const names = await translated(() => fs.readdir(place));
   names.sort((left, right) => Buffer.compare(Buffer.from(left), Buffer.from(right)));
   for (let at = 0; at < names.length; at += PAGE) {
@@ -271,6 +275,7 @@ async function write(place: string, chunks: Chunks, options: WriteOptions): Prom
     } finally {
       await handle.close();
     }
+    signal?.throwIfAborted();
     if (overwrite) await fs.rename(beside, place);
     else await fs.link(beside, place);
   } finally {
@@ -296,12 +301,22 @@ async function pour(handle: fs.FileHandle, chunks: Chunks, signal: AbortSignal |
   }
 }
 
-async function remove(place: string, recursive: boolean): Promise<boolean> {
+async function remove(
+  place: string | Buffer,
+  recursive: boolean,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   try {
     const stats = await fs.lstat(place);
-    if (!stats.isDirectory()) await fs.unlink(place);
-    else if (recursive) await fs.rm(place, { recursive: true });
-    else await fs.rmdir(place);
+    if (recursive && stats.isDirectory()) {
+      // Bytes: a name that is no UTF-8 would not be found again.
+      for (const name of await fs.readdir(place, "buffer")) {
+        signal?.throwIfAborted();
+        await remove(Buffer.concat([Buffer.from(place), Buffer.from("/"), name]), true, signal);
+      }
+      signal?.throwIfAborted();
+    }
+    await (stats.isDirectory() ? fs.rmdir(place) : fs.unlink(place));
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;

@@ -15,6 +15,16 @@ export function checkPath(path: string): string {
   return whole;
 }
 
+/** Of a link: where it leads is looked at when it is followed. Throws PATH_INVALID. */
+export function checkTarget(target: string): string {
+  if (target === "" || /[\p{Cc}\p{Surrogate}]/u.test(target))
+    throw new QuorateError(
+      "PATH_INVALID",
+      `a link leads somewhere, by a text without control characters: ${shown(target)}`,
+    );
+  return target;
+}
+
 /** On one line, whatever is in it. */
 function shown(path: string): string {
   return JSON.stringify(path.slice(0, 200)).slice(1, -1);

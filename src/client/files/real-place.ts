@@ -97,11 +97,12 @@ export class ServerPlaces {
   }
 }
 
-function namesOf(path: string): string[] {
+export function namesOf(path: string): string[] {
   return path.split("/").filter((name) => name !== "");
 }
 
-function resolvedNames(above: readonly string[], target: string): string[] {
+/** Where a target leads from the directory with the names `above`: ".." of the root is the root. */
+export function resolvedNames(above: readonly string[], target: string): string[] {
   const names = [...above];
   for (const name of namesOf(target)) {
     if (name === "..") names.pop();

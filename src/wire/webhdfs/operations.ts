@@ -8,6 +8,7 @@
 import type { Parameter } from "./parameters.ts";
 import {
   bool,
+  byteCount,
   choice,
   choices,
   commas,
@@ -31,6 +32,7 @@ interface Redirected {
   readonly data: boolean;
   readonly buffersize: number | undefined;
 }
+/** Bytes; beyond Number.MAX_SAFE_INTEGER, which no file has, all are that. */
 interface Range {
   readonly offset: number;
   readonly length: number | undefined;
@@ -171,7 +173,7 @@ export type Operation<Name extends OperationName = OperationName> = {
 const get = "GET" as const;
 const put = "PUT" as const;
 const nothing = {} as const;
-const range = { offset: long(0), length: long(undefined) } as const;
+const range = { offset: byteCount(0), length: byteCount(undefined) } as const;
 const redirected = {
   noredirect: bool(false),
   excludedatanodes: commas,
@@ -268,7 +270,7 @@ export const OPERATIONS: { readonly [Name in OperationName]: OperationRow<Name> 
 
   APPEND: { method: "POST", parameters: redirected },
   CONCAT: { method: "POST", parameters: { sources: commas } },
-  TRUNCATE: { method: "POST", parameters: { newlength: long(undefined) } },
+  TRUNCATE: { method: "POST", parameters: { newlength: byteCount(undefined) } },
   UNSETSTORAGEPOLICY: { method: "POST", parameters: nothing },
   UNSETECPOLICY: { method: "POST", parameters: nothing },
 

@@ -47,6 +47,28 @@ export function long<const T extends number | undefined>(fallback: T, min = 0): 
   );
 }
 
+/** The greatest number of Java. */
+const LONG_MAX = "9223372036854775807";
+
+/**
+ * A number of bytes of a file, from 0 to the greatest number of Java, which Hadoop's clients send for "all". What no file can have
+ * is all one: Number.MAX_SAFE_INTEGER.
+ */
+export function byteCount<const T extends number | undefined>(fallback: T): Parameter<number | T> {
+  return single<number | T>(
+    fallback,
+    (name, value) => whole(name, isBeyondFiles(value) ? String(Number.MAX_SAFE_INTEGER) : value, 0),
+    (value) => String(value),
+  );
+}
+
+function isBeyondFiles(value: string): boolean {
+  // A number of many digits is not made: it would cost more than it takes to send it.
+  if (!/^\d{16,19}$/.test(value)) return false;
+  const number = BigInt(value);
+  return number > BigInt(Number.MAX_SAFE_INTEGER) && number <= BigInt(LONG_MAX);
+}
+
 /** Clients in Python say True and False. */
 export function bool(fallback: boolean): Parameter<boolean> {
   return single(
@@ -103,8 +125,8 @@ export function choices<const T extends string>(words: readonly T[]): Parameter<
   };
 }
 
-/** Hadoop's clients send the greatest number of Java (QUOTA_DONT_SET) for the quota that they leave as it is. */
-const QUOTA_UNTOUCHED = "9223372036854775807";
+/** QUOTA_DONT_SET, which Hadoop's clients send for the quota that they leave as it is. */
+const QUOTA_UNTOUCHED = LONG_MAX;
 
 /** A number of at least 1, -1 for none; undefined: it stays as it is. */
 export const quota: Parameter<number | undefined> = single<number | undefined>(

@@ -48,6 +48,37 @@ test("a quota that Hadoop's client leaves as it is, it sends as the greatest num
   });
 });
 
+test("any place in a file that Java can name is understood: behind what a file can have, all are one", () => {
+  const places: readonly (readonly [OperationName, string])[] = [
+    ["OPEN", "offset"],
+    ["OPEN", "length"],
+    ["GETFILEBLOCKLOCATIONS", "offset"],
+    ["GETFILEBLOCKLOCATIONS", "length"],
+    ["GET_BLOCK_LOCATIONS", "offset"],
+    ["GET_BLOCK_LOCATIONS", "length"],
+    ["TRUNCATE", "newlength"],
+  ];
+  const greatest = BigInt(Number.MAX_SAFE_INTEGER);
+  const numbers = fc.oneof(
+    fc.bigInt(0n, 2n ** 63n - 1n),
+    fc.constantFrom(0n, greatest - 1n, greatest, greatest + 1n, 2n ** 63n - 1n),
+  );
+  fc.assert(
+    fc.property(fc.constantFrom(...places), numbers, ([op, name], number) => {
+      const parse = (value: bigint): Operation => {
+        const { method } = OPERATIONS[op];
+        return parseRequest(method, `/webhdfs/v1/x?op=${op}&${name}=${value}`).operation;
+      };
+      const operation = parse(number);
+      const understood = Number(number < greatest ? number : greatest);
+      expect(operation).toHaveProperty(name, understood);
+      const { method, target } = renderRequest("/x", operation);
+      expect(parseRequest(method, target).operation).toEqual(operation);
+      expect(() => parse(number + 2n ** 63n)).toThrow(`"${name}": not a whole number`);
+    }),
+  );
+});
+
 test("what cannot be meant is refused, and the text names the parameter", () => {
   const refused: readonly (readonly [string, string, RegExp])[] = [
     ["GET", "/webhdfs/v1/x?op=GETFILEBLOCKLOCATION", /parameter "op": .*GETFILEBLOCKLOCATION/],
@@ -58,7 +89,11 @@ test("what cannot be meant is refused, and the text names the parameter", () => 
     ["GET", "/webhdfs/v1/%FF?op=OPEN", /percent-encoded/],
     ["GET", "/webhdfs/v1/x?op=OPEN&offset=-1", /"offset": less than 0/],
     ["GET", "/webhdfs/v1/x?op=OPEN&offset=1e3", /"offset": not a whole number/],
-    ["GET", "/webhdfs/v1/x?op=OPEN&offset=9007199254740993", /"offset": not a whole number/],
+    ["GET", "/webhdfs/v1/x?op=OPEN&offset=9223372036854775808", /"offset": not a whole number/],
+    ["GET", "/webhdfs/v1/x?op=OPEN&length=9223372036854775808", /"length": not a whole number/],
+    ["GET", "/webhdfs/v1/x?op=OPEN&length=-9007199254740991", /"length": less than 0/],
+    ["POST", "/webhdfs/v1/x?op=TRUNCATE&newlength=9223372036854775808", /"newlength": not a whole/],
+    ["PUT", "/webhdfs/v1/x?op=CREATE&blocksize=9007199254740993", /"blocksize": not a whole number/],
     ["PUT", "/webhdfs/v1/x?op=MKDIRS&permission=788", /"permission": not octal/],
     ["PUT", "/webhdfs/v1/x?op=CREATE&overwrite=yes", /"overwrite": neither true nor false/],
     ["PUT", "/webhdfs/v1/x?op=RENAME", /"destination": it is required/],
@@ -88,6 +123,7 @@ test("any target is parsed or refused with an error of the table", () => {
 test("an operation that was rendered is parsed to itself, whatever its path", () => {
   const operations: readonly Operation[] = [
     { op: "OPEN", ...open, offset: 3, length: 9, buffersize: undefined },
+    { op: "GETFILEBLOCKLOCATIONS", offset: 1, length: Number.MAX_SAFE_INTEGER },
     { op: "GETFILESTATUS" },
     { op: "LISTSTATUS_BATCH", startAfter: "ä&b=c" },
     { op: "RENAME", destination: "/to/here", renameoptions: ["OVERWRITE"] },

@@ -2,6 +2,7 @@
  * The tree of the in-memory file system of the tests: inodes as objects, paths resolved with permissions and links as the
  * contract of the namespace says. Simple before fast: it is what surfaces are tested against, beside the real namespace.
  */
+import { posix } from "node:path";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { FileErrorCode } from "../../../runtime/errors.ts";
 import type { AclEntry, Caller, FileStatus, NamespaceSettings } from "../namespace/model.ts";
@@ -159,7 +160,8 @@ export class Tree {
         const target = child.target ?? "";
         if (hops >= LINK_MAX_HOPS || /^\w+:/.test(target)) refuse("LINK_UNRESOLVED", `${path}: ${target}`);
         const base = target.startsWith("/") ? target : `${here === "/" ? "" : here}/${target}`;
-        return this.locate([base, ...names.slice(at + 1)].join("/"), caller, followLast, hops + 1);
+        const next = posix.normalize([base, ...names.slice(at + 1)].join("/"));
+        return this.locate(next, caller, followLast, hops + 1);
       }
       node = child;
     }

@@ -70,6 +70,23 @@ test("a file is created in two steps and read back in two, and its location is o
   expect([read.status, read.text, read.headers.get("content-length")]).toEqual([200, "hello", "5"]);
 });
 
+test("the greatest length that Java knows, which its clients send for all, is to the end of the file", async () => {
+  await put("/f", "0123456789");
+  const all = "length=9223372036854775807";
+  const { location = "" } = await ask("GET", `/f?op=OPEN&${all}`);
+  expect((await ask("GET", location)).text).toBe("0123456789");
+  expect((await ask("GET", `${location}&offset=7`)).text).toBe("789");
+  const ranged = await ask("GET", `${location}&offset=3`, { headers: { Range: "bytes=1-2" } });
+  expect([ranged.text, ranged.headers.get("content-range")]).toEqual(["45", "bytes 1-2/7"]);
+  for (const op of ["GETFILEBLOCKLOCATIONS", "GET_BLOCK_LOCATIONS"]) {
+    const whole = (await ask("GET", `/f?op=${op}`)).json;
+    expect((await ask("GET", `/f?op=${op}&offset=0&${all}`)).json, op).toEqual(whole);
+    expect((await ask("GET", `/f?op=${op}&offset=1&${all}`)).json, op).toEqual(whole);
+    const behind = await ask("GET", `/f?op=${op}&offset=9223372036854775807&${all}`);
+    expect(behind.json, op).toEqual((await ask("GET", `/f?op=${op}&offset=1000`)).json);
+  }
+});
+
 test("a location holds for other offsets, again and again, and excluded nodes are not chosen", async () => {
   await put("/f", "0123456789");
   const { location = "" } = await ask("GET", "/f?op=OPEN");
@@ -194,6 +211,16 @@ test("errors have the exception, class and status of Hadoop's", async () => {
       },
     ],
     ["GET", "/f?op=OPEN&offset=5", io],
+    [
+      "GET",
+      "/f?op=OPEN&offset=9223372036854775807",
+      { ...io, message: expect.stringContaining("out of the range [0, 1)") as unknown },
+    ],
+    [
+      "POST",
+      "/f?op=TRUNCATE&newlength=9223372036854775807",
+      { status: 400, message: expect.stringContaining("Cannot truncate to a larger file size") as unknown },
+    ],
     ["GET", "/d?op=OPEN", { status: 404, exception: "FileNotFoundException" }],
     [
       "PUT",
