@@ -131,6 +131,19 @@ test.each([
   },
 );
 
+test("two sources of one name go one after the other: the last stays, or is refused", async () => {
+  for (const each of ["one", "two"]) {
+    mkdirSync(join(local, each));
+    writeFileSync(join(local, each, "x"), each.repeat(700_000));
+  }
+  await done(["mkdir", "/same", "/other"]);
+  await done(["put", "-f", "one/x", "two/x", "/same"]);
+  expect(await done(["cat", "/same/x"])).toBe("two".repeat(700_000));
+  const refused = await fs(["put", "one/x", "two/x", "/other"]);
+  expect([refused.code, refused.stderr]).toEqual([1, "put: `/other/x': File exists\n"]);
+  expect(await done(["cat", "/other/x"])).toBe("one".repeat(700_000));
+});
+
 test("patterns name what they fit; what fits nothing is reported, and the rest is done", async () => {
   for (const name of ["a1", "a2", "b1", ".hidden"]) await done(["touchz", `/${name}`]);
   await done(["put", "-", "/[x]"]);

@@ -63,6 +63,8 @@ export async function transfer(
   shell.bar = progress;
   const pace = new Pace(how.threads);
   const quick = new QuickFiles(shell.signal);
+  /** Two items may have one target: then one after the other is copied there. */
+  const underWay = new Map<string, Promise<void>>();
   let fatal: { readonly error: unknown } | undefined;
   try {
     for await (const job of jobs(shell, items, to, how, copied)) {
@@ -70,11 +72,17 @@ export async function transfer(
       const isQuick = await quick.has(job.from, job.source, job.to);
       await pace.room(isQuick);
       if (fatal !== undefined) break;
+      const earlier = underWay.get(job.target);
       const one = shell
         .attempt(job.shown, async () => {
+          await earlier;
           if (await copyFile(shell, job, how, progress)) copied(job.source);
         })
-        .catch((error: unknown) => void (fatal ??= { error }));
+        .catch((error: unknown) => void (fatal ??= { error }))
+        .finally(() => {
+          if (underWay.get(job.target) === one) underWay.delete(job.target);
+        });
+      underWay.set(job.target, one);
       pace.run(isQuick, one);
     }
     await pace.end();
