@@ -141,23 +141,51 @@ test("a node is decommissioned: its blocks go elsewhere first, it gets no more, 
   }
 });
 
-test("a node in maintenance may be away without its replicas being made anew", async () => {
+test("a node in maintenance may be away without its replicas being made anew; taken out of it, they are at once", async () => {
   const cluster = await new FilesCluster(6, { settings: { replication: 2 } }).ready();
-  await cluster.write("/f", streamBytes(1, 0, 50_000), "n2");
+  const content = streamBytes(1, 0, 50_000);
+  await cluster.write("/f", content, "n2");
   await cluster.run(11_000);
   const [block] = cluster.blocks("/f") as [number];
-  expect(cluster.holders(block)).toContain("n2");
+  const [...holders] = cluster.holders(block);
+  expect(holders).toContain("n2");
+  const others = holders.filter((id) => id !== "n2");
   await configure(cluster, { inMaintenance: ["n2"] });
   await cluster.run(30_000);
-  expect(cluster.holders(block)).toHaveLength(2);
+  expect(cluster.holders(block)).toEqual(holders);
+  cluster.kill("n2");
+  await cluster.run(60_000);
+  expect(cluster.holders(block)).toEqual(others);
+  const [health] = await healthOf(cluster, "/f");
+  expect(health).toMatchObject({ problem: "none", explanation: "It is as it should be." });
+  expect((await cluster.read("/f")).equals(content)).toBe(true);
   await configure(cluster, { inMaintenance: [] });
   await cluster.run(5_000);
+  expect(cluster.holders(block)).toHaveLength(2);
+  cluster.start("n2");
+  await cluster.until(() => cluster.nodes.has("n2"), "it is back");
+  await cluster.of(cluster.files().settledReplication("/f", ROOT));
   expect(
     cluster
       .files()
       .nodes()
-      .every(({ standing }) => standing === "inService"),
-  ).toBe(true);
+      .map(({ standing }) => standing),
+  ).toEqual(cluster.ids.map(() => "inService"));
+});
+
+test("a new leader knows what a node in maintenance holds, though it is down", async () => {
+  const cluster = await new FilesCluster(61, { settings: { replication: 2 } }).ready();
+  await cluster.write("/f", streamBytes(1, 0, 50_000), "n2");
+  await cluster.run(11_000);
+  const [block] = cluster.blocks("/f") as [number];
+  const others = cluster.holders(block).filter((id) => id !== "n2");
+  await configure(cluster, { inMaintenance: ["n2"] });
+  await cluster.run(2_000);
+  cluster.kill("n2");
+  await cluster.run(15_000);
+  cluster.log.lead("n3");
+  await cluster.run(30_000);
+  expect(cluster.holders(block)).toEqual(others);
 });
 
 test("replication that is changed is followed, and may be waited for", async () => {
