@@ -201,6 +201,52 @@ test("replication that is changed is followed, and may be waited for", async () 
   }
 });
 
+/** Of each block, the nodes that are told to hold it. */
+async function places(cluster: FilesCluster, path: string, at: string): Promise<string[][]> {
+  const { blocks } = await cluster.of(cluster.files(at).locations(path, ROOT, 0, 1e9));
+  return blocks.map(({ replicas }) => replicas.map(({ node }) => node).sort());
+}
+
+test("a copy is told of as a replica when it is whole, at every node", async () => {
+  const cluster = await new FilesCluster(71, {
+    settings: { replication: 1 },
+    node: { copyBandwidth: 10_000 },
+  }).ready();
+  await cluster.write("/f", streamBytes(1, 0, 60_000));
+  await cluster.run(11_000);
+  const [block] = cluster.blocks("/f") as [number];
+  await cluster.of(
+    cluster.files().change({ type: "setReplication", caller: ROOT, path: "/f", replication: 3 }),
+  );
+  let partial = 0;
+  for (let round = 0; round < 100 && cluster.holders(block).length < 3; round++) {
+    await cluster.run(100);
+    for (const id of cluster.ids) {
+      const [told = []] = await places(cluster, "/f", id);
+      // What is told may be older than what is, never newer.
+      for (const node of told) expect(cluster.holders(block)).toContain(node);
+      if (cluster.ids.some((each) => cluster.node(each).store.get(block)?.state === "writing")) partial++;
+    }
+  }
+  expect(partial).toBeGreaterThan(50);
+  await cluster.run(1_000);
+  for (const id of cluster.ids) expect(await places(cluster, "/f", id)).toEqual([cluster.holders(block)]);
+});
+
+test("of a block that is being written the pipeline is told, and of one that was just closed", async () => {
+  const cluster = await new FilesCluster(72).ready();
+  const writer = await cluster.of(cluster.files().create("/f", ROOT));
+  await cluster.put(writer, streamBytes(1, 0, 50_000));
+  await cluster.of(writer.sync());
+  await cluster.run(1_000);
+  const [pipeline = []] = await places(cluster, "/f", "n2");
+  expect(pipeline).toHaveLength(3);
+  await cluster.of(writer.close());
+  for (const id of cluster.ids) expect((await places(cluster, "/f", id))[0]).not.toEqual([]);
+  await cluster.run(1_000);
+  expect(await places(cluster, "/f", "n2")).toEqual([pipeline]);
+});
+
 test("nodes are balanced from any node, by the superuser", async () => {
   const cluster = await new FilesCluster(8, {
     settings: { replication: 1 },
