@@ -6,6 +6,7 @@ import type {
   PathHealthJson,
   ReplicaJson,
 } from "../../wire/files-admin.ts";
+import type { FsckShown } from "./fsck-text.ts";
 import { pathText, summaryText } from "./fsck-text.ts";
 
 const NONE: BlockSumsJson = {
@@ -86,6 +87,33 @@ test("a coded file is shown as HDFS shows it, shard by shard", () => {
   );
   expect(pathText(file, { ...shown, where: "replicaDetails" })).toContain(
     "[blk_160:n1(LIVE), blk_161:n2(LIVE), blk_163:n1(LIVE), blk_164:n3(CORRUPT), n2(BEING_MADE)]",
+  );
+});
+
+test("where a block is are nodes that run and have all of it, of an open one those that write it; the details are of all", () => {
+  const replica = (node: string, state: ReplicaJson["state"]): ReplicaJson => ({
+    node,
+    rack: "/a",
+    standing: "inService",
+    state,
+  });
+  const states = ["good", "quiet", "silent", "stale", "writing", "recovering", "corrupt"] as const;
+  const block: BlockHealthJson = {
+    ...group,
+    wanted: 3,
+    problem: "under-replicated",
+    replicas: states.map((state, at) => replica(`n${at + 1}`, state)),
+    making: ["n5"],
+  };
+  const places = (where: FsckShown["where"], problem: BlockHealthJson["problem"]): string => {
+    const text = pathText({ ...file, blocks: [{ ...block, problem }] }, { files: true, blocks: true, where });
+    return /\[(.*)\]/.exec(text)?.[1] ?? "";
+  };
+  expect(places("locations", "under-replicated")).toBe("n1, n2, n7");
+  expect(places("racks", "under-replicated")).toBe("/a/n1, /a/n2, /a/n7");
+  expect(places("locations", "open")).toBe("n1, n2, n5, n6, n7");
+  expect(places("replicaDetails", "under-replicated")).toBe(
+    "n1(LIVE), n2(STALE_NODE), n3(DEAD_NODE), n4(STALE_BLOCK_CONTENT), n5(BEING_WRITTEN), n6(BEING_RECOVERED), n7(CORRUPT)",
   );
 });
 

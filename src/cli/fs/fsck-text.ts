@@ -87,11 +87,17 @@ function blockText(block: BlockHealthJson, where: FsckShown["where"]): string {
   return `${text}${where === undefined ? "" : `  [${placesOf(block, where)}]`}\n`;
 }
 
+/** Nodes that run and have all of it, be it damaged, or write it; the details are of every replica that is known. */
 function placesOf(
-  { block, replicas, making }: BlockHealthJson,
+  { block, replicas, making, problem }: BlockHealthJson,
   where: NonNullable<FsckShown["where"]>,
 ): string {
-  const places = replicas.map((replica) => {
+  const isPlace = ({ state }: ReplicaJson): boolean =>
+    where === "replicaDetails" ||
+    READABLE.has(state) ||
+    state === "corrupt" ||
+    (problem === "open" && (state === "writing" || state === "recovering"));
+  const places = replicas.filter(isPlace).map((replica) => {
     const { node, rack, shard } = replica;
     const number = shard === undefined ? "" : `blk_${block + shard}:`;
     if (where === "racks") return `${number}${rack}/${node}`;

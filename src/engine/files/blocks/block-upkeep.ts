@@ -40,6 +40,8 @@ export interface BlockUpkeepOptions {
   readonly random: Random;
   /** Where a node's HTTP server is. */
   readonly address: (node: NodeId) => string | undefined;
+  /** What the log says of a node, silent ones too. Default: as each says of itself. */
+  readonly standing?: (node: NodeId) => BlockNode["standing"];
   /** Bytes a second of one copy. Default 32 MiB. */
   readonly copyBandwidth?: number;
 }
@@ -80,10 +82,12 @@ export class BlockUpkeep {
     this.bandwidth = options.copyBandwidth ?? 32 * 1024 * 1024;
     this.copies = new OrderedCopies(this.bandwidth);
     this.beganMs = link.clock.monotonicMs();
-    this.locations = new LocationTable(() => link.clock.monotonicMs(), options.address, {
-      changed: (block) => this.mark(block),
-      restarted: (node) => this.expectNothing(node),
-    });
+    this.locations = new LocationTable(
+      () => link.clock.monotonicMs(),
+      options.address,
+      { changed: (block) => this.mark(block), restarted: (node) => this.expectNothing(node) },
+      options.standing,
+    );
     this.groups = new GroupUpkeep({
       locations: this.locations,
       random: options.random,

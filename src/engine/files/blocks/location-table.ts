@@ -34,11 +34,15 @@ export class LocationTable implements Locations {
   private readonly clock: () => number;
   private readonly address: (node: NodeId) => string | undefined;
   private readonly observer: LocationObserver;
+  private readonly standing: (node: NodeId) => BlockNode["standing"] | undefined;
   private readonly reporting = new Map<NodeId, Reporting>();
   /** Replicas that readers complained of, by block: stamps under which they are not believed. */
   private readonly complaints = new Map<BlockId, Map<NodeId, GenerationStamp>>();
 
-  /** `clock`: monotonic milliseconds. `address`: where a node's HTTP server is. */
+  /**
+   * `clock`: monotonic milliseconds. `address`: where a node's HTTP server is. `standing`: what the log says, which counts also
+   * while the node is silent; undefined: as it said itself.
+   */
   constructor(
     clock: () => number,
     address: (node: NodeId) => string | undefined,
@@ -46,10 +50,12 @@ export class LocationTable implements Locations {
       changed: () => undefined,
       restarted: () => undefined,
     },
+    standing: (node: NodeId) => BlockNode["standing"] | undefined = () => undefined,
   ) {
     this.clock = clock;
     this.address = address;
     this.observer = observer;
+    this.standing = standing;
   }
 
   onHeartbeat(from: NodeId, heartbeat: Heartbeat, nowMs: number): boolean {
@@ -161,12 +167,12 @@ export class LocationTable implements Locations {
 
   private view({ id, last, heardMs }: Reporting, nowMs: number): BlockNode | undefined {
     if (last === undefined) return undefined;
-    const { rack, standing, term, capacityBytes, usedBytes, freeBytes, writers, readers } = last;
+    const { rack, term, capacityBytes, usedBytes, freeBytes, writers, readers } = last;
     return {
       id,
       http: this.address(id),
       rack,
-      standing,
+      standing: this.standing(id) ?? last.standing,
       term,
       live: nowMs - heardMs < DEAD_AFTER_MS,
       stale: nowMs - heardMs >= STALE_AFTER_MS,

@@ -205,6 +205,60 @@ test("a node that leaves is copied from and counts no more; one in maintenance c
   expect(plan(resting, ["b2"].map(good))).toMatchObject({ missing: 3, priority: 0 });
 });
 
+test("one that is silent in maintenance counts as well, as long as another can be read; no longer when it is taken out of it", () => {
+  const silent = { live: false, stale: true, silentMs: 60_000 };
+  const resting = [
+    node("a1"),
+    node("b1", "/b"),
+    node("b2", "/b", { ...silent, standing: "inMaintenance" }),
+    node("c1", "/c"),
+  ];
+  const all = plan(resting, ["a1", "b1", "b2"].map(good));
+  expect(all).toMatchObject({ missing: 0, counted: 3, problem: "none", remove: [] });
+  expect(all.sources).not.toContain("b2");
+  // One is left that can be read: it is urgent, though two are there.
+  const two = plan(resting, ["a1", "b2"].map(good));
+  expect(two).toMatchObject({ missing: 1, counted: 2, priority: 0, present: ["a1", "b2"] });
+  expect(two.explanation).toBe(
+    "It has 2 good replicas of 3: no other replica is known of; one is made on b1 or c1 when its turn comes.",
+  );
+  const old = { ...good("b2"), stamp: 4 };
+  expect(plan(resting, [good("a1"), good("b1"), old])).toMatchObject({ missing: 1, counted: 2 });
+  // Nothing can be copied.
+  expect(plan(resting, [good("b2")])).toMatchObject({ missing: 0, problem: "missing" });
+  const recalled = resting.map((each) =>
+    each.id === "b2" ? { ...each, standing: "inService" as const } : each,
+  );
+  expect(plan(recalled, ["a1", "b1", "b2"].map(good))).toMatchObject({ missing: 1, counted: 2 });
+  // Beside one that leaves only: when it is gone nothing can be read.
+  const leaving = resting.map((each) =>
+    each.id === "a1" ? { ...each, standing: "decommissioning" as const } : each,
+  );
+  expect(plan(leaving, ["a1", "b2"].map(good))).toMatchObject({ missing: 3, counted: 0, sources: ["a1"] });
+});
+
+test("maintenance alone moves nothing: a resting replica counts for the racks too, be its node up or down", () => {
+  for (const live of [true, false]) {
+    const nodes = [
+      node("a1"),
+      node("a2"),
+      node("a3"),
+      node("b1", "/b", { standing: "inMaintenance", live }),
+      node("b2", "/b"),
+    ];
+    expect(plan(nodes, ["a1", "a2", "b1"].map(good))).toMatchObject({
+      missing: 0,
+      problem: "none",
+      remove: [],
+    });
+    // Of one that goes for good the rack does not count.
+    const leaving = nodes.map((each) =>
+      each.id === "b1" ? { ...each, standing: "decommissioning" as const } : each,
+    );
+    expect(plan(leaving, ["a1", "a2", "b1"].map(good)).present).toEqual(["a1", "a2"]);
+  }
+});
+
 test("a block whose replicas are all on one rack is spread when there is another", () => {
   const nodes = [node("a1"), node("a2"), node("a3"), node("b1", "/b")];
   expect(plan(nodes, ["a1", "a2", "a3"].map(good))).toMatchObject({

@@ -56,9 +56,11 @@ export function planRepair({ block, locations, nodes, pending }: BlockSituation)
   const away = good.filter((each) => standing(each) === "inMaintenance");
   const leaving = good.filter((each) => standing(each) === "decommissioning");
   const sources = byLoad([...staying, ...away, ...leaving], nodes);
-  const present = [...new Set([...good.map(({ node }) => node), ...pending])];
-  // A node that will come back counts as long as another replica can be read meanwhile.
-  const counted = staying.length + (staying.length > 0 ? away.length : 0);
+  // A node that will come back counts, be it up or down, as long as another replica can be read meanwhile.
+  const resting = locations.filter((each) => isGood(each) && standing(each) === "inMaintenance");
+  const counting = staying.length > 0 ? [...staying, ...resting] : [];
+  const counted = counting.length;
+  const present = [...new Set([...counting.map(({ node }) => node), ...pending])];
   const nothing = {
     sources,
     counted,
@@ -84,11 +86,11 @@ export function planRepair({ block, locations, nodes, pending }: BlockSituation)
     };
   }
   const missing = Math.max(0, block.replication - counted - pending.size);
-  const racks = new Set(staying.map(({ node }) => nodes.get(node)?.rack));
+  const racks = new Set(counting.map(({ node }) => nodes.get(node)?.rack));
   const otherRacks = [...nodes.values()].some(
     ({ live, standing: of, rack }) => live && of === "inService" && !racks.has(rack),
   );
-  const isMisplaced = staying.length > 1 && racks.size === 1 && otherRacks && block.replication > 1;
+  const isMisplaced = counted > 1 && racks.size === 1 && otherRacks && block.replication > 1;
   // Only when enough good ones are there is anything removed that could still be read somehow.
   const surplus = staying.length >= block.replication;
   const damaged = surplus ? bad.map(({ node }) => node) : stale(bad, block).map(({ node }) => node);
@@ -164,11 +166,12 @@ function explainMissing(
   const causes = locations.flatMap(({ node, state, stamp }) => {
     const known = nodes.get(node);
     if (known === undefined) return [`${node} is silent`];
-    if (!known.live) return [`${node} is silent for ${Math.floor(known.silentMs / 1000)} s`];
+    const isResting = known.standing === "inMaintenance";
+    if (!known.live && !isResting) return [`${node} is silent for ${Math.floor(known.silentMs / 1000)} s`];
     if (state === "corrupt") return [`the replica of ${node} is damaged`];
     if (stamp < block.stamp) return [`the replica of ${node} is stale`];
     if (known.standing === "decommissioning") return [`${node} is being decommissioned`];
-    if (known.standing === "inMaintenance" && counted === 0) return [`${node} is in maintenance`];
+    if (isResting && counted === 0) return [`${node} is in maintenance`];
     return [];
   });
   const why = causes.length > 0 ? causes.join(", ") : "no other replica is known of";
@@ -184,7 +187,9 @@ function whatIsDone(
   pending: ReadonlySet<NodeId>,
 ): string {
   if (pending.size > 0) return `a replica is being made on ${[...pending].join(", ")}`;
-  const others = [...nodes.values()].filter(({ id, live }) => !holders.has(id) || !live);
+  const others = [...nodes.values()].filter(
+    ({ id, live, standing }) => !holders.has(id) || (!live && standing !== "inMaintenance"),
+  );
   const able = others.filter((node) => isEligible(node, roomToCopy(length)));
   if (able.length > 0) return `one is made on ${able.map(({ id }) => id).join(" or ")} when its turn comes`;
   if (others.length === 0) return `there are only ${nodes.size} nodes, and each has one`;

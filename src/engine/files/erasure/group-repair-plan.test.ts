@@ -152,6 +152,40 @@ describe("the plan of a group", () => {
     expect(plan(GOOD, { nodes: nodesOf(6, many) }).make.map(({ unit }) => unit)).toEqual([2, 3, 4]);
   });
 
+  test("waits also for one that is silent, as long as the group can be read without it", () => {
+    const rests = { standing: "inMaintenance", live: false } as const;
+    const few = plan(GOOD, { nodes: nodesOf(6, { n3: rests, n4: rests }) });
+    expect(few).toMatchObject({ problem: "none", make: [], removals: [], counted: 1 });
+    expect(few.readable).toEqual([["n1"], ["n2"], [], [], ["n5"]]);
+    // What is lost beside them is made anew, and where they are counts for its place.
+    const lost = plan(without(4), { nodes: nodesOf(7, { n3: rests }) });
+    expect(lost).toMatchObject({ make: [{ unit: 4 }], present: ["n1", "n2", "n3", "n4"] });
+    expect(lost.explanation).toBe("It has 4 good shards of 5; they wait for their turn.");
+    // A silent one cannot be copied: it is made of the others.
+    const back = { n3: { live: false } };
+    expect(plan(GOOD, { nodes: nodesOf(6, back) }).make).toEqual([{ unit: 2, copyFrom: [] }]);
+    const many = plan(GOOD, {
+      nodes: nodesOf(6, { n3: rests, n4: rests, n5: { standing: "inMaintenance" } }),
+    });
+    expect(many.make).toEqual([
+      { unit: 2, copyFrom: [] },
+      { unit: 3, copyFrom: [] },
+      { unit: 4, copyFrom: ["n5"] },
+    ]);
+    expect(many.explanation).toContain("n3 is in maintenance");
+    const unread = plan(GOOD, { nodes: nodesOf(6, { n3: rests, n4: rests, n5: rests }) });
+    expect(unread).toMatchObject({ problem: "missing", make: [] });
+  });
+
+  test("of which a node rests is moved to no other rack", () => {
+    const nodes = (changes: Readonly<Record<NodeId, Partial<BlockNode>>>): readonly BlockNode[] =>
+      nodesOf(6, changes).map((each) => ({ ...each, rack: each.id < "n4" ? "/a" : "/b" }));
+    for (const live of [true, false]) {
+      const rests = { n4: { standing: "inMaintenance", live } } as const;
+      expect(plan(GOOD, { nodes: nodes(rests) })).toMatchObject({ problem: "none", make: [] });
+    }
+  });
+
   test("removes what is there twice, from the node that has more of the group", () => {
     expect(plan(["n1 n2", "n2", "n3", "n4", "n5"])).toMatchObject({
       problem: "over-replicated",

@@ -46,25 +46,37 @@ interface Unit {
   readonly staying: readonly NodeId[];
   readonly away: readonly NodeId[];
   readonly leaving: readonly NodeId[];
+  /** Those of `away`, and nodes that are silent and come back. */
+  readonly resting: readonly NodeId[];
   readonly bad: readonly ReplicaLocation[];
   readonly pending: ReadonlySet<NodeId>;
 }
 
+interface CountedUnit extends Unit {
+  /** Nodes whose shard counts. */
+  readonly counting: readonly NodeId[];
+}
+
 export function planGroupRepair(situation: GroupSituation): GroupRepairPlan {
   const { block, nodes } = situation;
-  const units = unitsIn(situation);
-  const dataNeeded = units.filter(({ unit }) => unit < block.coding.dataUnits).length;
+  const found = unitsIn(situation);
+  const dataNeeded = found.filter(({ unit }) => unit < block.coding.dataUnits).length;
+  const stayingUnits = found.filter(({ staying }) => staying.length > 0).length;
+  // A node that will come back counts, be it up or down, as long as the group can be read without it.
+  const waits = stayingUnits >= dataNeeded;
+  const units = found.map((unit): CountedUnit => {
+    return { ...unit, counting: waits && unit.staying.length === 0 ? unit.resting : unit.staying };
+  });
   const readable = Array.from({ length: unitsOf(block.coding) }, (_, at) => {
     const unit = units.find((each) => each.unit === at);
     return unit === undefined ? [] : [...unit.staying, ...unit.away, ...unit.leaving];
   });
   const there = units.filter(({ unit }) => readable[unit]!.length > 0).length;
-  const stayingUnits = units.filter(({ staying }) => staying.length > 0).length;
   const nothing = {
     sources: [...new Set(readable.flat())],
     // In how many ways it can be read from nodes that stay.
     counted: Math.max(0, stayingUnits - dataNeeded + 1),
-    present: units.flatMap(({ staying, pending }) => [...staying, ...pending]),
+    present: units.flatMap(({ counting, pending }) => [...counting, ...pending]),
     making: units.flatMap(({ pending }) => [...pending]),
     missing: 0,
     priority: 2,
@@ -82,11 +94,11 @@ export function planGroupRepair(situation: GroupSituation): GroupRepairPlan {
     const explanation = `${there} of its ${units.length} shards can be read, ${dataNeeded} are needed${why}.`;
     return { ...nothing, priority: 0, problem: isCorrupt ? "corrupt" : "missing", explanation };
   }
-  const make = missingOf(units, dataNeeded);
+  const make = missingOf(units);
   // A good one too many may take the place of one that is missing.
   const surplus = surplusOf(units, nodes);
   const removing = removingOf(badOf(units, block), surplus);
-  const isMoving = units.every(({ staying }) => staying.length > 0);
+  const isMoving = units.every(({ counting }) => counting.length > 0);
   if (make.length > 0 || units.some(({ pending }) => pending.size > 0)) {
     return {
       ...nothing,
@@ -130,7 +142,8 @@ function unitsIn({ block, shards, nodes, pending }: GroupSituation): readonly Un
   for (let unit = 0; unit < unitsOf(block.coding); unit++) {
     const length = shardLength(block.coding, block.length, unit);
     if (length === 0) continue;
-    const here = (shards[unit] ?? []).filter(({ node }) => nodes.get(node)?.live === true);
+    const all = shards[unit] ?? [];
+    const here = all.filter(({ node }) => nodes.get(node)?.live === true);
     const isGood = (each: ReplicaLocation): boolean =>
       each.state === "finished" && each.stamp >= block.stamp && each.length === length;
     const on = (standing: BlockNode["standing"]): readonly NodeId[] =>
@@ -142,6 +155,9 @@ function unitsIn({ block, shards, nodes, pending }: GroupSituation): readonly Un
       staying: on("inService"),
       away: on("inMaintenance"),
       leaving: on("decommissioning"),
+      resting: all
+        .filter((each) => isGood(each) && nodes.get(each.node)?.standing === "inMaintenance")
+        .map(({ node }) => node),
       bad: here.filter((each) => !isGood(each)),
       pending: pending[unit] ?? new Set(),
     });
@@ -149,13 +165,9 @@ function unitsIn({ block, shards, nodes, pending }: GroupSituation): readonly Un
   return units;
 }
 
-function missingOf(units: readonly Unit[], dataNeeded: number): readonly ShardWork[] {
-  // A node that will come back counts as long as the group can be read without it.
-  const waits = units.filter(({ staying }) => staying.length > 0).length >= dataNeeded;
+function missingOf(units: readonly CountedUnit[]): readonly ShardWork[] {
   return units
-    .filter(({ staying, away, pending }) => {
-      return staying.length === 0 && pending.size === 0 && !(waits && away.length > 0);
-    })
+    .filter(({ counting, pending }) => counting.length === 0 && pending.size === 0)
     .map(({ unit, away, leaving }) => ({ unit, copyFrom: [...away, ...leaving] }));
 }
 
@@ -186,12 +198,12 @@ function removingOf(
 
 /** How many shards are on each node and rack. */
 function crowding(
-  units: readonly Unit[],
+  units: readonly CountedUnit[],
   nodes: ReadonlyMap<NodeId, BlockNode>,
 ): { readonly node: (id: NodeId) => number; readonly rack: (id: NodeId) => number } {
   const counts = new Map<string, number>();
   const racks = new Map<string, number>();
-  for (const id of units.flatMap(({ staying }) => staying)) {
+  for (const id of units.flatMap(({ counting }) => counting)) {
     const rack = nodes.get(id)?.rack ?? "";
     counts.set(id, (counts.get(id) ?? 0) + 1);
     racks.set(rack, (racks.get(rack) ?? 0) + 1);
@@ -200,7 +212,10 @@ function crowding(
 }
 
 /** Of shards that are there more than once: all but the one whose node, then rack, has the fewest, then the emptiest. */
-function surplusOf(units: readonly Unit[], nodes: ReadonlyMap<NodeId, BlockNode>): readonly ShardPlace[] {
+function surplusOf(
+  units: readonly CountedUnit[],
+  nodes: ReadonlyMap<NodeId, BlockNode>,
+): readonly ShardPlace[] {
   const crowd = crowding(units, nodes);
   const used = (id: NodeId): number => {
     const { usedBytes = 0, freeBytes = 1 } = nodes.get(id) ?? {};
@@ -218,7 +233,7 @@ function surplusOf(units: readonly Unit[], nodes: ReadonlyMap<NodeId, BlockNode>
 
 /** One shard that is better elsewhere: its node holds more than another one would then, or its rack more than may be lost. */
 function moveOf(
-  units: readonly Unit[],
+  units: readonly CountedUnit[],
   nodes: ReadonlyMap<NodeId, BlockNode>,
   parityUnits: number,
 ):
@@ -249,18 +264,18 @@ function moveOf(
   return { work: work(onFull), avoid, explanation };
 }
 
-function explainMissing(situation: GroupSituation, units: readonly Unit[]): string {
-  const good = units.filter(({ staying }) => staying.length > 0).length;
+function explainMissing(situation: GroupSituation, units: readonly CountedUnit[]): string {
+  const good = units.filter(({ counting }) => counting.length > 0).length;
   const making = units.flatMap(({ unit, pending }) => [...pending].map((node) => `shard ${unit} on ${node}`));
   const what = making.length > 0 ? `${making.join(", ")} is being made` : "they wait for their turn";
   return `It has ${good} good shards of ${units.length}${causesOf(situation, units)}; ${what}.`;
 }
 
 /** Why shards are not good, each node once. */
-function causesOf({ block, shards, nodes }: GroupSituation, units: readonly Unit[]): string {
-  const causes = units.flatMap(({ unit, leaving, bad }) => [
+function causesOf({ block, shards, nodes }: GroupSituation, units: readonly CountedUnit[]): string {
+  const causes = units.flatMap(({ unit, leaving, resting, counting, bad }) => [
     ...(shards[unit] ?? [])
-      .filter(({ node }) => nodes.get(node)?.live !== true)
+      .filter(({ node }) => nodes.get(node)?.live !== true && !resting.includes(node))
       .map(({ node }) => `${node} is silent`),
     ...bad.map(({ node, state, stamp }) => {
       if (state === "corrupt") return `shard ${unit} of ${node} is damaged`;
@@ -269,6 +284,7 @@ function causesOf({ block, shards, nodes }: GroupSituation, units: readonly Unit
         : `shard ${unit} of ${node} is not whole`;
     }),
     ...leaving.map((node) => `${node} is being decommissioned`),
+    ...(counting.length === 0 ? resting : []).map((node) => `${node} is in maintenance`),
   ]);
   return causes.length === 0 ? "" : `: ${[...new Set(causes)].join(", ")}`;
 }

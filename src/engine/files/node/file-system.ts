@@ -165,14 +165,16 @@ export class NodeFileSystem implements FileSystem {
       options,
     );
     const { upkeep, link } = this.parts;
-    const members = this.log.group.members();
+    const { locations, recent } = upkeep;
+    const { machine: namespace, group } = this.log;
+    const means = { locations, recent, namespace, members: group.members(), self: link.self };
     for (let waitedMs = 0; ; waitedMs += REPORT_LOOK_MS) {
-      const blocks = whereBlocksAre(segments, upkeep.locations, members, link.self);
+      const blocks = whereBlocksAre(segments, means);
       const isKnown = ({ segment, replicas }: BlockLocation): boolean => {
         if (segment.length === 0 || segment.type === "inline") return true;
         const { id, stamp, coded } = segment;
         if (coded === undefined) return replicas.length > 0;
-        return isReadable({ id, stamp, length: coded.groupLength }, coded.policy, upkeep.locations);
+        return isReadable({ id, stamp, length: coded.groupLength }, coded.policy, locations);
       };
       if (blocks.every(isKnown) || waitedMs >= REPORT_WAIT_MS) return { status, blocks };
       await until(options?.signal, this.log.delay(REPORT_LOOK_MS));

@@ -111,6 +111,7 @@ export class FilesNode {
       paused: () => this.safeMode.isOn || group.machine.settings.safeMode,
       random,
       address: options.address,
+      standing: (each) => standingOf(each, group.machine.settings),
       ...(options.copyBandwidth === undefined ? {} : { copyBandwidth: options.copyBandwidth }),
     });
     const { locations } = this.upkeep;

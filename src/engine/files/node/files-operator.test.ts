@@ -141,23 +141,51 @@ test("a node is decommissioned: its blocks go elsewhere first, it gets no more, 
   }
 });
 
-test("a node in maintenance may be away without its replicas being made anew", async () => {
+test("a node in maintenance may be away without its replicas being made anew; taken out of it, they are at once", async () => {
   const cluster = await new FilesCluster(6, { settings: { replication: 2 } }).ready();
-  await cluster.write("/f", streamBytes(1, 0, 50_000), "n2");
+  const content = streamBytes(1, 0, 50_000);
+  await cluster.write("/f", content, "n2");
   await cluster.run(11_000);
   const [block] = cluster.blocks("/f") as [number];
-  expect(cluster.holders(block)).toContain("n2");
+  const [...holders] = cluster.holders(block);
+  expect(holders).toContain("n2");
+  const others = holders.filter((id) => id !== "n2");
   await configure(cluster, { inMaintenance: ["n2"] });
   await cluster.run(30_000);
-  expect(cluster.holders(block)).toHaveLength(2);
+  expect(cluster.holders(block)).toEqual(holders);
+  cluster.kill("n2");
+  await cluster.run(60_000);
+  expect(cluster.holders(block)).toEqual(others);
+  const [health] = await healthOf(cluster, "/f");
+  expect(health).toMatchObject({ problem: "none", explanation: "It is as it should be." });
+  expect((await cluster.read("/f")).equals(content)).toBe(true);
   await configure(cluster, { inMaintenance: [] });
   await cluster.run(5_000);
+  expect(cluster.holders(block)).toHaveLength(2);
+  cluster.start("n2");
+  await cluster.until(() => cluster.nodes.has("n2"), "it is back");
+  await cluster.of(cluster.files().settledReplication("/f", ROOT));
   expect(
     cluster
       .files()
       .nodes()
-      .every(({ standing }) => standing === "inService"),
-  ).toBe(true);
+      .map(({ standing }) => standing),
+  ).toEqual(cluster.ids.map(() => "inService"));
+});
+
+test("a new leader knows what a node in maintenance holds, though it is down", async () => {
+  const cluster = await new FilesCluster(61, { settings: { replication: 2 } }).ready();
+  await cluster.write("/f", streamBytes(1, 0, 50_000), "n2");
+  await cluster.run(11_000);
+  const [block] = cluster.blocks("/f") as [number];
+  const others = cluster.holders(block).filter((id) => id !== "n2");
+  await configure(cluster, { inMaintenance: ["n2"] });
+  await cluster.run(2_000);
+  cluster.kill("n2");
+  await cluster.run(15_000);
+  cluster.log.lead("n3");
+  await cluster.run(30_000);
+  expect(cluster.holders(block)).toEqual(others);
 });
 
 test("replication that is changed is followed, and may be waited for", async () => {
@@ -171,6 +199,52 @@ test("replication that is changed is followed, and may be waited for", async () 
     const { blocks } = await cluster.of(cluster.files("n2").locations("/f", ROOT, 0, 1e9));
     expect(blocks.map(({ replicas }) => replicas.length)).toEqual([replication, replication]);
   }
+});
+
+/** Of each block, the nodes that are told to hold it. */
+async function places(cluster: FilesCluster, path: string, at: string): Promise<string[][]> {
+  const { blocks } = await cluster.of(cluster.files(at).locations(path, ROOT, 0, 1e9));
+  return blocks.map(({ replicas }) => replicas.map(({ node }) => node).sort());
+}
+
+test("a copy is told of as a replica when it is whole, at every node", async () => {
+  const cluster = await new FilesCluster(71, {
+    settings: { replication: 1 },
+    node: { copyBandwidth: 10_000 },
+  }).ready();
+  await cluster.write("/f", streamBytes(1, 0, 60_000));
+  await cluster.run(11_000);
+  const [block] = cluster.blocks("/f") as [number];
+  await cluster.of(
+    cluster.files().change({ type: "setReplication", caller: ROOT, path: "/f", replication: 3 }),
+  );
+  let partial = 0;
+  for (let round = 0; round < 100 && cluster.holders(block).length < 3; round++) {
+    await cluster.run(100);
+    for (const id of cluster.ids) {
+      const [told = []] = await places(cluster, "/f", id);
+      // What is told may be older than what is, never newer.
+      for (const node of told) expect(cluster.holders(block)).toContain(node);
+      if (cluster.ids.some((each) => cluster.node(each).store.get(block)?.state === "writing")) partial++;
+    }
+  }
+  expect(partial).toBeGreaterThan(50);
+  await cluster.run(1_000);
+  for (const id of cluster.ids) expect(await places(cluster, "/f", id)).toEqual([cluster.holders(block)]);
+});
+
+test("of a block that is being written the pipeline is told, and of one that was just closed", async () => {
+  const cluster = await new FilesCluster(72).ready();
+  const writer = await cluster.of(cluster.files().create("/f", ROOT));
+  await cluster.put(writer, streamBytes(1, 0, 50_000));
+  await cluster.of(writer.sync());
+  await cluster.run(1_000);
+  const [pipeline = []] = await places(cluster, "/f", "n2");
+  expect(pipeline).toHaveLength(3);
+  await cluster.of(writer.close());
+  for (const id of cluster.ids) expect((await places(cluster, "/f", id))[0]).not.toEqual([]);
+  await cluster.run(1_000);
+  expect(await places(cluster, "/f", "n2")).toEqual([pipeline]);
 });
 
 test("nodes are balanced from any node, by the superuser", async () => {
