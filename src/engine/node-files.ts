@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { members } from "../consensus/membership.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { makeDirectory } from "../runtime/node/directory.ts";
+import type { NodeDisk } from "../runtime/node/disk.ts";
 import { openNodeDisk } from "../runtime/node/disk.ts";
 import { createMemoryDisk } from "../runtime/node/memory-disk.ts";
 import type { TcpNetwork } from "../runtime/node/network.ts";
@@ -67,6 +68,7 @@ export class NodeFiles {
   private readonly options: NodeFilesOptions;
   private readonly machine = createNamespace();
   private reader: ThreadPieceReader | undefined;
+  private directory: NodeDisk | undefined;
   private door: GroupDoor<NamespaceCommand, NamespaceReply> | undefined;
 
   constructor(options: NodeFilesOptions) {
@@ -106,6 +108,7 @@ export class NodeFiles {
   /** Ends what the node's files were given to work with; they are closed before. */
   async close(): Promise<void> {
     await this.reader?.close();
+    await this.directory?.settled();
   }
 
   private openDisk(): Disk {
@@ -116,7 +119,8 @@ export class NodeFiles {
     const directory = join(dataDir, BLOCKS_DIRECTORY);
     try {
       makeDirectory(directory);
-      return openNodeDisk(directory, { direct: files.cacheWrites !== true });
+      this.directory = openNodeDisk(directory, { direct: files.cacheWrites !== true });
+      return this.directory;
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new QuorateError("DATA_DIRECTORY_UNUSABLE", `${directory} cannot be used: ${reason}`, { cause });

@@ -78,7 +78,7 @@ export interface NodeStorage extends GroupStorage {
   /** Which directory each peer had when this node first heard it. */
   readonly peerDirectories: PeerDirectories;
   close(): Promise<void>;
-  /** In place of `close`, when the node failed: gives the directory free, and waits for nothing else. */
+  /** In place of `close`, when the node failed: gives the directory free, once the disk does nothing in it any more. */
   abandon(): Promise<void>;
 }
 
@@ -93,10 +93,10 @@ export async function openNodeStorage(options: NodeStorageOptions): Promise<Node
   const { dataDir, id, clusterId, algorithm, clock, metrics, beginsAs = "founder" } = options;
   const owner: DirectoryOwner = { node: id, cluster: clusterId, algorithm };
   const release = await lockDirectory(dataDir);
+  const plain = openNodeDisk(dataDir);
   try {
     const identity = claimDirectory(dataDir, owner, beginsAs !== "founder");
     const peerDirectories = openPeerDirectories(dataDir, options.logger);
-    const plain = openNodeDisk(dataDir);
     const disk = measureDisk(options.contain?.(plain) ?? plain, clock, metrics);
     const { log, recovered } = await openLog({ ...options, disk, mustExist: identity.founded });
     markFounded(dataDir, owner, identity);
@@ -119,11 +119,16 @@ export async function openNodeStorage(options: NodeStorageOptions): Promise<Node
       async close() {
         for (const { snapshots } of groups) snapshots.close();
         await closed((done) => log.close(done));
+        await plain.settled();
         await release();
       },
-      abandon: () => release(),
+      async abandon() {
+        await plain.settled();
+        await release();
+      },
     };
   } catch (error) {
+    await plain.settled();
     await release();
     throw error;
   }

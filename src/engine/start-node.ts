@@ -94,7 +94,7 @@ export interface RunningNode {
   readonly respPort: number;
   readonly httpPort: number | undefined;
   status(): NodeStatus;
-  /** Ends every server and closes the files. With `handOver`, first gives away what it leads, within two seconds. */
+  /** Ends every server and closes the files; leaves no handle open. With `handOver`, first gives away what it leads, within two seconds. */
   stop(options: { readonly handOver: boolean }): Promise<void>;
 }
 
@@ -125,9 +125,14 @@ async function startIn(
   const local = containedWorld(openLocalWorld(options.logger, options.onFatal), containment);
   const metrics = createMetrics();
   const closers: Closers = [];
-  const closeAll = async (failed: boolean): Promise<void> => {
+  const closeParts = async (): Promise<void> => {
     for (const close of closers.splice(0).reverse()) await close(failed);
+    containment?.close();
+    await handlesGone();
   };
+  let closing: Promise<void> | undefined;
+  // Whoever comes second waits too.
+  const closeAll = (): Promise<void> => (closing ??= closeParts());
   let failed = false;
   containment?.ended.catch(() => (failed = true));
   try {
@@ -142,13 +147,18 @@ async function startIn(
       status: () => node.status(),
       async stop({ handOver }) {
         if (handOver) await handOverLeadership(node.cluster, local.clock);
-        await closeAll(failed);
+        await closeAll();
       },
     };
   } catch (error) {
-    await closeAll(failed);
+    await closeAll();
     throw error;
   }
+}
+
+/** Node.js says that a socket is closed up to a turn of the event loop before its handle is gone. */
+async function handlesGone(): Promise<void> {
+  for (let turns = 0; turns < 2; turns++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 function containedWorld(local: LocalWorld, containment: Containment | undefined): LocalWorld {

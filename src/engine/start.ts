@@ -207,9 +207,11 @@ function createEngineNode(
 ): LocalEngineNode {
   let node: RunningNode | undefined;
   let failure: Error | undefined;
+  let ended: Promise<void> | undefined;
   let port = 0;
   let httpPort = 0;
   const begin = async (): Promise<void> => {
+    await ended;
     failure = undefined;
     node = await open((error) => {
       node = undefined;
@@ -218,10 +220,11 @@ function createEngineNode(
     port = node.respPort;
     httpPort = node.httpPort ?? 0;
   };
+  // Whoever ends it while it ends, or starts it again, waits as well.
   const end = async (): Promise<void> => {
-    const ending = node;
+    if (node !== undefined) ended = node.stop({ handOver: false });
     node = undefined;
-    await ending?.stop({ handOver: false });
+    await ended;
   };
   return {
     id,

@@ -133,19 +133,6 @@ test("a data directory that is in use is refused, and the first engine goes on",
   expect(await client.ping()).toBe("PONG");
 });
 
-test.each(ALGORITHMS)("%s: a closed engine leaves no handle open", async (consensus) => {
-  const before = process.getActiveResourcesInfo().filter((kind) => kind !== "Immediate").length;
-  const engine = await start({ consensus, nodes: 3 });
-  const client = createClient({ url: engine.url });
-  await client.connect();
-  await client.set("a", "b");
-  client.destroy();
-  await engine.close();
-  await expect
-    .poll(() => process.getActiveResourcesInfo().filter((kind) => kind !== "Immediate").length)
-    .toBeLessThanOrEqual(before);
-});
-
 test.each(ALGORITHMS)(
   "%s: what a script or a transaction publishes reaches subscribers on every node, once",
   async (consensus) => {

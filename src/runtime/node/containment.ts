@@ -3,7 +3,7 @@
  * closed, and what it threw reaches nobody. A process of its own would simply exit (`world.ts`).
  */
 import type { Bytes } from "../bytes.ts";
-import type { Clock, Disk, DiskCallback, DiskFile, Network } from "../world.ts";
+import type { Clock, Disk, DiskCallback, DiskFile, Network, Timer } from "../world.ts";
 
 export interface Containment {
   /** Rejects with what ended the node; never resolves. */
@@ -12,6 +12,8 @@ export interface Containment {
   clock(clock: Clock): Clock;
   network(network: Network): Network;
   disk(disk: Disk): Disk;
+  /** The node has ended: nothing of it runs any more, and no timer of it is left. */
+  close(): void;
 }
 
 type Guard = <Arguments extends readonly unknown[]>(
@@ -21,21 +23,29 @@ type Guard = <Arguments extends readonly unknown[]>(
 /** Everything that the node is given passes through the returned doors. Any error that leaves one of its callbacks ends it. */
 export function contain(): Containment {
   let failure: unknown;
+  let isOver = false;
   let reject: (error: unknown) => void = () => undefined;
   const ended = new Promise<never>((_, fail) => (reject = fail));
   // Whoever does not wait for the end is not to be bothered by it.
   ended.catch(() => undefined);
   const files = new Set<DiskFile>();
+  const timers = new Set<Timer>();
+  const close = (): void => {
+    isOver = true;
+    for (const timer of timers) timer.cancel();
+    timers.clear();
+  };
   const end = (error: unknown): void => {
     if (failure !== undefined) return;
     failure = error;
+    close();
     for (const file of files) file.close();
     reject(error);
   };
   const guard: Guard =
     (callback) =>
     (...values) => {
-      if (failure !== undefined) return;
+      if (isOver) return;
       try {
         callback(...values);
       } catch (error) {
@@ -51,7 +61,8 @@ export function contain(): Containment {
     clock: (clock) => ({
       monotonicMs: () => clock.monotonicMs(),
       wallMs: () => clock.wallMs(),
-      setTimer: (delayMs, callback) => clock.setTimer(delayMs, guard(callback)),
+      setTimer: (delayMs, callback) =>
+        isOver ? NO_TIMER : keepTimer(clock, delayMs, guard(callback), timers),
       endOfTurn: (callback) => clock.endOfTurn(guard(callback)),
     }),
     network: (network) => ({
@@ -63,16 +74,36 @@ export function contain(): Containment {
       setPeers: (peers) => network.setPeers(peers),
       close: () => network.close(),
     }),
-    disk: (disk) => guardDisk(disk, guard, files),
+    disk: (disk) => guardDisk(disk, guard, files, () => isOver),
+    close,
+  };
+}
+
+const NO_TIMER: Timer = { cancel: () => undefined };
+
+/** `timers`: those that run. */
+function keepTimer(clock: Clock, delayMs: number, callback: () => void, timers: Set<Timer>): Timer {
+  const timer = clock.setTimer(delayMs, () => {
+    timers.delete(timer);
+    callback();
+  });
+  timers.add(timer);
+  return {
+    cancel() {
+      timers.delete(timer);
+      timer.cancel();
+    },
   };
 }
 
 /** `files`: those that are open, to be closed at the node's end. */
-function guardDisk(disk: Disk, guard: Guard, files: Set<DiskFile>): Disk {
+function guardDisk(disk: Disk, guard: Guard, files: Set<DiskFile>, isOver: () => boolean): Disk {
   const opened =
     (done: (error: Error | undefined, file?: DiskFile) => void) =>
     (error: Error | undefined, file?: DiskFile): void => {
       if (file === undefined) return guard(done)(error);
+      // Nobody is left to close it.
+      if (isOver()) return file.close();
       const guarded = guardFile(file, guard, () => files.delete(guarded));
       files.add(guarded);
       guard(done)(error, guarded);

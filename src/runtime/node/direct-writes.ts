@@ -81,8 +81,9 @@ export class DirectWriter {
   }
 
   /** Call it when no write is under way. */
-  close(): void {
-    if (this.fd !== undefined) fs.close(this.fd, () => undefined);
+  close(done: () => void): void {
+    if (this.fd === undefined) return done();
+    fs.close(this.fd, () => done());
     this.fd = undefined;
   }
 

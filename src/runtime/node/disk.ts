@@ -6,18 +6,32 @@ import type { Bytes } from "../bytes.ts";
 import type { Disk, DiskCallback, DiskFile } from "../world.ts";
 import { DirectSupport, DirectWriter } from "./direct-writes.ts";
 import { writeFully, writeInCalls } from "./file-writes.ts";
+import { UnderWay } from "./under-way.ts";
 
 /** Zeros are written in pieces of this size, so that no single call holds a thread of the pool for long. */
 const ZEROS_BYTES = 1 << 20;
+
+export interface NodeDisk extends Disk {
+  /** Resolves when no call is under way, and all that was closed is: nothing in the directory changes by itself then. */
+  settled(): Promise<void>;
+}
 
 /**
  * Opens `directory`, which must exist and be writable. Nothing stays open between calls except the files that were
  * created or opened and not yet closed. Errors carry the `code` of the operating system (ENOSPC, EIO, ENOENT, EEXIST).
  * `direct` false: direct writes are cached too. Default true.
  */
-export function openNodeDisk(directory: string, options: { readonly direct?: boolean } = {}): Disk {
+export function openNodeDisk(directory: string, options: { readonly direct?: boolean } = {}): NodeDisk {
   const path = (name: string): string => join(directory, plainName(name));
   const direct = new DirectSupport();
+  const underWay = new UnderWay();
+  const ending = (done: DiskCallback): ((error: Error | null | undefined) => void) => {
+    const end = underWay.begin();
+    return (error) => {
+      end();
+      done(error ?? undefined);
+    };
+  };
   if (options.direct === false) direct.refuse();
   return {
     list: () =>
@@ -28,16 +42,26 @@ export function openNodeDisk(directory: string, options: { readonly direct?: boo
         .sort(),
     size: (name) => fs.statSync(path(name), { throwIfNoEntry: false })?.size,
     read: (name, position, length) => readSync(path(name), position, length),
-    create: (name, sizeBytes, done) => create(path(name), sizeBytes, direct, done),
-    open(name, done) {
-      fs.open(path(name), "r+", (error, fd) => {
-        if (error) done(error);
-        else done(undefined, nodeFile(path(name), fd, direct));
+    create(name, sizeBytes, done) {
+      const end = underWay.begin();
+      create(path(name), sizeBytes, (error, fd) => {
+        end();
+        if (fd === undefined) done(error);
+        else done(undefined, nodeFile(path(name), fd, direct, underWay));
       });
     },
-    rename: (from, to, done) => fs.rename(path(from), path(to), (error) => done(error ?? undefined)),
-    remove: (name, done) => fs.unlink(path(name), (error) => done(error ?? undefined)),
-    syncDirectory: (done) => syncDirectory(directory, done),
+    open(name, done) {
+      const end = underWay.begin();
+      fs.open(path(name), "r+", (error, fd) => {
+        end();
+        if (error) done(error);
+        else done(undefined, nodeFile(path(name), fd, direct, underWay));
+      });
+    },
+    rename: (from, to, done) => fs.rename(path(from), path(to), ending(done)),
+    remove: (name, done) => fs.unlink(path(name), ending(done)),
+    syncDirectory: (done) => syncDirectory(directory, ending(done)),
+    settled: () => underWay.settled(),
     freeBytes() {
       const { bavail, bsize } = fs.statfsSync(directory);
       return bavail * bsize;
@@ -76,13 +100,12 @@ function readSync(path: string, position: number, length: number): Bytes {
 function create(
   path: string,
   sizeBytes: number,
-  direct: DirectSupport,
-  done: (error: Error | undefined, file?: DiskFile) => void,
+  done: (error: Error | undefined, fd?: number) => void,
 ): void {
   fs.open(path, "wx+", (openError, fd) => {
     if (openError) return done(openError);
     const finish = (error: Error | undefined): void => {
-      if (error === undefined) return done(undefined, nodeFile(path, fd, direct));
+      if (error === undefined) return done(undefined, fd);
       fs.close(fd, () => fs.unlink(path, () => done(error)));
     };
     if (sizeBytes === 0) return finish(undefined);
@@ -126,7 +149,7 @@ function readFully(
  * Durable writes go through a descriptor of their own, opened with O_DSYNC: one hop to the thread pool instead of two, and
  * the disk is asked for just the bytes that were written.
  */
-function nodeFile(path: string, fd: number, support: DirectSupport): DiskFile {
+function nodeFile(path: string, fd: number, support: DirectSupport, underWay: UnderWay): DiskFile {
   let open = true;
   let synchronousFd: number | undefined;
   const direct = new DirectWriter(fd, support, (position, chunks, done) =>
@@ -136,9 +159,9 @@ function nodeFile(path: string, fd: number, support: DirectSupport): DiskFile {
   let busy = 0;
   const closeWhenIdle = (): void => {
     if (open || busy > 0) return;
-    fs.close(fd, () => undefined);
-    if (synchronousFd !== undefined) fs.close(synchronousFd, () => undefined);
-    direct.close();
+    fs.close(fd, underWay.begin());
+    if (synchronousFd !== undefined) fs.close(synchronousFd, underWay.begin());
+    direct.close(underWay.begin());
   };
   const begin = (done: DiskCallback): DiskCallback | undefined => {
     if (!open) {
@@ -146,9 +169,11 @@ function nodeFile(path: string, fd: number, support: DirectSupport): DiskFile {
       return undefined;
     }
     busy++;
+    const end = underWay.begin();
     return (error) => {
       busy--;
       closeWhenIdle();
+      end();
       done(error ?? undefined);
     };
   };
@@ -176,7 +201,7 @@ function nodeFile(path: string, fd: number, support: DirectSupport): DiskFile {
       fs.open(path, fs.constants.O_RDWR | fs.constants.O_DSYNC, (openError, opened) => {
         if (openError) return end(openError);
         if (synchronousFd === undefined) synchronousFd = opened;
-        else fs.close(opened, () => undefined);
+        else fs.close(opened, underWay.begin());
         writeFully(synchronousFd, position, chunks, end);
       });
     },

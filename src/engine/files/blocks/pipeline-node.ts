@@ -84,6 +84,7 @@ export class PipelineNode {
   }
 
   close(): void {
+    this.timer?.cancel();
     for (const pipeline of this.pipelines.values()) {
       this.fail(pipeline, this.link.failure("SHUTTING_DOWN", "the node is stopping"));
     }

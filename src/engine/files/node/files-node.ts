@@ -175,13 +175,21 @@ export class FilesNode {
     if (this.closed) return;
     this.closed = true;
     this.timer?.cancel();
-    await Promise.race([this.fileSystem.close(), this.log.delay(CLOSE_MS)]);
+    await this.within(CLOSE_MS, this.fileSystem.close());
     this.log.machine.observer = undefined;
     this.safeMode.close();
     this.goneWriters.close();
     this.upkeep.close();
     await settled((done) => this.dataNode.close(() => done(undefined)));
     this.link.close();
+  }
+
+  private within(delayMs: number, promise: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = this.options.world.clock.setTimer(delayMs, resolve);
+      const settle = (): void => timer.cancel();
+      promise.finally(settle).then(resolve, reject);
+    });
   }
 
   /** Applies what was committed before, founds the file system where this node leads and nobody has, then leaves alone. */
