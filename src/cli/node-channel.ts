@@ -57,6 +57,8 @@ export interface NodeBrief {
   readonly leader: NodeId | undefined;
   /** It waits to be admitted. */
   readonly newcomer: boolean;
+  /** How many the cluster has, those that learn included; undefined while this node is none. */
+  readonly members: number | undefined;
   readonly commitIndex: number;
   readonly appliedIndex: number;
 }

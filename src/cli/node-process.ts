@@ -17,8 +17,9 @@ async function serve(config: NodeConfig, onFatal: (error: Error) => void): Promi
   return {
     brief() {
       const { consensus, appliedIndex } = node.status();
-      const { role, term, leader, commitIndex, newcomer = false } = consensus;
-      return { role, term, leader, commitIndex, appliedIndex, newcomer };
+      const { role, term, leader, commitIndex, membership, newcomer = false } = consensus;
+      const count = newcomer ? undefined : membership.voters.length + membership.learners.length;
+      return { role, term, leader, commitIndex, appliedIndex, newcomer, members: count };
     },
     stop: (handOver) => node.stop({ handOver }),
   };

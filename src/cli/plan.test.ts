@@ -93,6 +93,19 @@ test("further nodes count up from the ports that were given", async () => {
   expect(nodes[2]?.members).toEqual({ n1: "127.0.0.1:17301", n2: "127.0.0.1:17302", n3: "127.0.0.1:17303" });
 });
 
+test.each([2, 4, 9])("a cluster of %i nodes is planned as one of any other number", async (count) => {
+  const nodes = await planLocalCluster(local({ nodes: count }), quietPorts());
+  expect(nodes.map(({ id }) => id)).toEqual(Array.from({ length: count }, (_, at) => `n${at + 1}`));
+  expect(Object.keys(nodes[0]?.members ?? {})).toHaveLength(count);
+});
+
+test("a founding list has as many nodes as a cluster may have", () => {
+  const list = (count: number): string =>
+    Array.from({ length: count }, (_, at) => `n${at}=10.0.0.1:${20_000 + at}`).join(",");
+  expect(Object.keys(parseMembers(list(255)))).toHaveLength(255);
+  expect(() => parseMembers(list(256))).toThrow("--cluster must name 1 to 255 nodes, not 256");
+});
+
 test("a node that was at home and finds its directory empty is blank; one that never was is a founder", async () => {
   const data = join(directory, "data");
   const ports = quietPorts();
@@ -153,7 +166,6 @@ test.each([
     /RESP port of n2 and HTTP port of n1 would both be 17102/,
   ],
   ["ports that run out", { respPort: 65_535 }, /RESP port of n2 would be 65536, above 65535/],
-  ["an even number of nodes", { nodes: 2 }, /--nodes must be 1, 3, 5 or 7, not "2"$/],
   ["a host of another machine", { host: "192.0.2.1", respPort: 17_101 }, /cannot be listened on/],
 ])("%s are a usage error, and nothing is written", async (_what, plan, line) => {
   await expect(planLocalCluster(local(plan))).rejects.toMatchObject({

@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import type { Algorithm } from "../consensus/algorithm-names.ts";
 import { DEFAULT_ALGORITHM, isAlgorithm } from "../consensus/algorithm-names.ts";
 import { holderOf } from "../engine/cluster/directory-lock.ts";
+import { MEMBERS_MAX } from "../engine/cluster/member-changes.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { joinAddress, splitAddress } from "../runtime/node/address.ts";
 import type { NodeId } from "../runtime/world.ts";
@@ -26,7 +27,8 @@ import { SYSTEM_PORTS } from "./ports.ts";
 export const DEFAULT_PORTS = { resp: 6379, http: 9870, peer: 16379 } as const;
 /** As in HDFS. */
 export const DEFAULT_RACK = "/default-rack";
-const NODE_COUNTS: readonly number[] = [1, 3, 5, 7];
+/** How many nodes a cluster has. */
+export const NODES_RANGE: { readonly min: number; readonly max: number } = { min: 1, max: MEMBERS_MAX };
 const NAME = /^[\w.-]{1,64}$/;
 
 /** What is the same for every node of a plan. */
@@ -51,7 +53,7 @@ export interface Settings extends Pick<
 }
 
 export interface LocalPlan {
-  /** 1, 3, 5 or 7. */
+  /** In `NODES_RANGE`. */
   readonly nodes: number;
   readonly host: string;
   /** First ports; undefined: the default, 0: free ones. */
@@ -87,9 +89,6 @@ export async function planLocalCluster(
   plan: LocalPlan,
   ports: Ports = SYSTEM_PORTS,
 ): Promise<readonly NodeConfig[]> {
-  if (!NODE_COUNTS.includes(plan.nodes)) {
-    throw new QuorateError("USAGE", `--nodes must be 1, 3, 5 or 7, not "${plan.nodes}"`);
-  }
   const ids = Array.from({ length: plan.nodes }, (_, index) => `n${index + 1}`);
   const root = plan.data === "memory" ? undefined : resolve(plan.data);
   const stored = root === undefined ? undefined : readClusterFile(root);
@@ -261,6 +260,10 @@ export function parseMembers(list: string): Readonly<Record<NodeId, string>> {
       throw new QuorateError("USAGE", `--cluster gives ${address} to two nodes`);
     }
     members[name] = address;
+  }
+  const count = Object.keys(members).length;
+  if (count > MEMBERS_MAX) {
+    throw new QuorateError("USAGE", `--cluster must name 1 to ${MEMBERS_MAX} nodes, not ${count}`);
   }
   return members;
 }

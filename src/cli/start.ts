@@ -4,21 +4,20 @@ import { fileURLToPath } from "node:url";
 import { ALGORITHMS } from "../consensus/algorithm-names.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { LOG_LEVELS } from "../runtime/node/logger.ts";
-import { isLoopback } from "../engine/protocol/loopback.ts";
-import { joinAddress } from "../runtime/node/address.ts";
 import type { ClusterFile } from "./cluster-file.ts";
 import { noteInhabited } from "./cluster-file.ts";
 import { CTRL_C, onKeys } from "./keys.ts";
 import type { NodeConfig } from "./node-channel.ts";
 import type { Settings } from "./plan.ts";
-import { DEFAULT_RACK, planJoin, planLocalCluster, planMember } from "./plan.ts";
+import { DEFAULT_RACK, NODES_RANGE, planJoin, planLocalCluster, planMember } from "./plan.ts";
+import type { Standing } from "./start-lines.ts";
+import { startLines } from "./start-lines.ts";
 import { fetchStatus } from "./status.ts";
 import type { Paint } from "./style.ts";
-import { formatDuration, formatTable, paintFor } from "./style.ts";
+import { formatDuration, paintFor } from "./style.ts";
 import type { SupervisorEvent } from "./supervisor.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { Call } from "./verb.ts";
-import { packageVersion } from "./version.ts";
 
 /** How long the five lines wait for a leader; they are printed without one then, with a remark. */
 const LEADER_TIMEOUT_MS = 5000;
@@ -45,8 +44,8 @@ export async function start(call: Call): Promise<number> {
   const startedMs = performance.now();
   await Promise.race([supervisor.start(), end.asked]);
   if (!end.wasAsked()) {
-    const readiness = await waitUntilLed(supervisor, configs, end.wasAsked);
-    process.stdout.write(banner(configs, performance.now() - startedMs, readiness, paint));
+    const standing = await waitUntilLed(supervisor, configs, end.wasAsked);
+    process.stdout.write(startLines(configs, performance.now() - startedMs, standing, paint));
     const releaseKeys = onKeys(process.stdin, (key) => pressed(key, supervisor, end.ask, paint));
     await end.asked;
     releaseKeys();
@@ -111,7 +110,7 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
   if (call.has("peer-address"))
     throw new QuorateError("USAGE", "--peer-address belongs together with --join");
   if (name === undefined && cluster === undefined) {
-    const nodes = Number(call.choice("nodes", ["1", "3", "5", "7"]) ?? 1);
+    const nodes = call.integer("nodes", NODES_RANGE) ?? 1;
     return planLocalCluster({ ...shared, nodes, host: call.text("host") ?? "127.0.0.1" });
   }
   if (name === undefined || cluster === undefined) {
@@ -146,97 +145,27 @@ async function askCluster(url: string, password: string | undefined): Promise<Cl
   };
 }
 
-type Readiness = "led" | "waits for a majority" | "waits to be admitted";
-
 async function waitUntilLed(
   supervisor: Supervisor,
   configs: readonly NodeConfig[],
   giveUp: () => boolean,
-): Promise<Readiness> {
+): Promise<Standing> {
   const deadline = performance.now() + LEADER_TIMEOUT_MS;
   for (;;) {
     const briefs = await Promise.all(configs.map(({ id }) => supervisor.ask(id)));
-    if (briefs.some((brief) => brief?.leader !== undefined && !brief.newcomer)) return "led";
+    const led = briefs.find((brief) => brief?.leader !== undefined && !brief.newcomer);
+    if (led !== undefined) return { readiness: "led", members: led.members };
     const waits = briefs.every((brief) => brief?.newcomer === true);
-    if (waits && configs.every(({ beginsAs }) => beginsAs === "newcomer")) return "waits to be admitted";
-    if (performance.now() > deadline || giveUp()) {
-      return waits ? "waits to be admitted" : "waits for a majority";
+    const isOver = performance.now() > deadline || giveUp();
+    if (waits && (isOver || configs.every(({ beginsAs }) => beginsAs === "newcomer"))) {
+      return { readiness: "waits to be admitted", members: undefined };
+    }
+    if (isOver) {
+      const members = briefs.find((brief) => brief?.members !== undefined)?.members;
+      return { readiness: "waits for a majority", members };
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-}
-
-function banner(configs: readonly NodeConfig[], tookMs: number, readiness: Readiness, paint: Paint): string {
-  const [first] = configs;
-  if (!first) return "";
-  const urls = (scheme: string, port: (config: NodeConfig) => number): string =>
-    configs.map((config) => `${scheme}://${joinAddress(reachable(config.host), port(config))}`).join("  ");
-  const count = Object.keys(first.members).length;
-  const password = first.password === undefined ? "" : " -a PASSWORD";
-  const rows = [
-    ["RESP", urls("redis", (config) => config.respPort)],
-    ["HTTP", urls("http", (config) => config.httpPort)],
-    ["files", `webhdfs://${joinAddress(reachable(first.host), first.httpPort)}  quorate fs put FILE /`],
-    ["data", first.dataDir === "memory" ? "in memory only: gone when the nodes stop" : dataLine(configs)],
-    [
-      "nodes",
-      `${configs.map(({ id }) => id).join(" ")} of ${count}, ${first.consensus}, ${durabilityLine(first)}`,
-    ],
-    readiness === "waits to be admitted"
-      ? ["admit", `quorate members ${first.id in first.members ? "replace" : "add"} ${first.id} --url URL`]
-      : ["try", `redis-cli${hostFlag(first)} -p ${first.respPort}${password} set hello world`],
-    ...openness(first).map(([name, line]) => [name, paint("yellow", line)]),
-  ];
-  const ready = readiness === "led" ? `ready in ${formatDuration(tookMs)}` : paint("yellow", readiness);
-  const hint = process.stdin.isTTY ? paint("dim", "  press h for help, Ctrl-C to stop") : "";
-  const lines = formatTable(rows.map(([name = "", value = ""]) => [`  ${paint("bold", name)}`, value]));
-  return `\n  ${paint("green", `Quorate ${packageVersion()}`)} ${ready}${hint}\n\n${lines}\n\n`;
-}
-
-/** What a node that other machines reach does not ask of them. */
-function openness({
-  host,
-  password,
-  protectedMode,
-  secret,
-}: NodeConfig): readonly (readonly [string, string])[] {
-  if (host === "localhost" || isLoopback(host)) return [];
-  const access = protectedMode
-    ? "from this machine only: there is no --password (--protected-mode no lets other machines in)"
-    : "for all who reach this machine: there is no --password, and --protected-mode is no";
-  const files = protectedMode
-    ? "from this machine only: who asks for files is believed (--protected-mode no lets other machines in)"
-    : "for all who reach this machine, under any name: --protected-mode is no";
-  return [
-    ...(password === undefined ? [["access", access] as const] : []),
-    ["files", files] as const,
-    ...(secret === undefined
-      ? [["peers", "whoever reaches the peer port is believed: no --secret"] as const]
-      : []),
-  ];
-}
-
-function dataLine(configs: readonly NodeConfig[]): string {
-  const root = (configs[0]?.dataDir ?? "").replace(/\/[^/]+$/, "");
-  return configs.length === 1
-    ? (configs[0]?.dataDir ?? "")
-    : `${root}/{${configs.map(({ id }) => id).join(",")}}`;
-}
-
-function durabilityLine({ durability, members, dataDir }: NodeConfig): string {
-  const where = Object.keys(members).length === 1 ? "here" : "on a majority";
-  if (dataDir === "memory" || durability === "memory") return `memory: acknowledged when held ${where}`;
-  if (durability === "everysec") return `everysec: acknowledged when held ${where}, on disk within a second`;
-  return `always: acknowledged when on disk ${where}`;
-}
-
-function reachable(host: string): string {
-  return host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
-}
-
-function hostFlag({ host }: NodeConfig): string {
-  const name = reachable(host);
-  return name === "127.0.0.1" || name === "localhost" ? "" : ` -h ${name}`;
 }
 
 function showEvent(event: Exclude<SupervisorEvent, { type: "empty" }>, paint: Paint): void {

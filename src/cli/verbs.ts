@@ -86,7 +86,11 @@ export const VERBS: readonly Verb[] = [
       "start --name n4 --join redis://host:port [--host HOST]",
     ],
     flags: [
-      { name: "nodes", value: "COUNT", help: "nodes on this machine: 1, 3, 5 or 7; default 1" },
+      {
+        name: "nodes",
+        value: "COUNT",
+        help: "nodes on this machine, 1 to 255; an even number survives no more failures than one less; default 1",
+      },
       { name: "name", value: "NAME", help: "this machine's node of a cluster over several machines" },
       { name: "cluster", value: "LIST", help: "all its founding nodes: name=host:peerPort,…" },
       {

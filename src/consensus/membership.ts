@@ -16,8 +16,8 @@ const FORMAT = 1;
 const FORMAT_WITH_IDENTITIES = 2;
 /** The same, and the seating after it. */
 const FORMAT_WITH_SEATING = 3;
-/** More members than any cluster has; a bound for what a peer may claim. */
-const MEMBERS_MAX = 255;
+/** How many members a cluster may have: their number is a byte in the log. */
+export const MEMBERS_MAX = 255;
 
 /** The payload of a `membership` entry. */
 export function encodeMembership(membership: Membership): Bytes {

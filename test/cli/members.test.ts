@@ -103,6 +103,7 @@ test.each(ALGORITHMS)(
     expect([early.code, early.stderr]).toEqual([1, expect.stringContaining("start it with --join first")]);
     const fourth = await joining("n4", url, join(scratch(), "data"));
     expect(fourth.program.stdout()).toContain("waits to be admitted");
+    expect(fourth.program.stdout()).toContain("n4, not one of the 3 yet,");
     await until("n4 to be seen", 10_000, async () => {
       return (await members("--url", url)).stdout.includes("quorate members add n4") || undefined;
     });

@@ -10,10 +10,9 @@ afterEach(cleanUp);
 test.each([
   [["strat"], /^quorate: unknown verb strat, did you mean start\?/],
   [["start", "--nods", "3"], /^quorate: unknown flag --nods, did you mean --nodes\?$/],
-  [["start", "--nodes", "4"], /^quorate: --nodes must be 1, 3, 5 or 7, not "4"$/],
-  [["start", "--nodes", "0"], /^quorate: --nodes must be 1, 3, 5 or 7, not "0"$/],
-  [["start", "--nodes", "9"], /^quorate: --nodes must be 1, 3, 5 or 7, not "9"$/],
-  [["start", "--nodes", "three"], /^quorate: --nodes must be 1, 3, 5 or 7, not "three"$/],
+  [["start", "--nodes", "0"], /^quorate: --nodes must be a whole number from 1 to 255, not "0"$/],
+  [["start", "--nodes", "256"], /^quorate: --nodes must be a whole number from 1 to 255, not "256"$/],
+  [["start", "--nodes", "three"], /^quorate: --nodes must be a whole number from 1 to 255, not "three"$/],
   [["start", "--port", "70000"], /^quorate: --port must be a whole number/],
   [
     ["start", "--durability", "often"],

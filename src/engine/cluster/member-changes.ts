@@ -47,6 +47,8 @@ export interface LeaderView {
 }
 
 /** A newcomer that has much to fetch may take longer; it is reported as unknown then, and goes on. */
+export { MEMBERS_MAX } from "../../consensus/membership.ts";
+
 export const CHANGE_TIMEOUT_MS = 30_000;
 
 /** How often, and how many times, a change is tried again that another is in the way of. */
