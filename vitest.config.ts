@@ -14,10 +14,10 @@ const LONGEST: Readonly<Record<string, number>> = {
   "test/simulation/paxos.test.ts": 70,
   "src/simulation/several-groups-members.test.ts": 43,
   "src/consensus/mutants.test.ts": 37,
-  "src/engine/files/node/files-swarm.test.ts": 29,
+  "src/simulation/files/swarm.test.ts": 29,
   "src/simulation/experiments.test.ts": 28,
   "src/mapreduce/task/task-process.test.ts": 24,
-  "src/engine/files/node/files-mutants.test.ts": 22,
+  "src/simulation/files/mutants.test.ts": 22,
   "src/simulation/several-groups.test.ts": 21,
   "src/engine/mapreduce/mutants.test.ts": 18,
 };

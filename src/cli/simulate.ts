@@ -11,6 +11,7 @@ import { reportFailure, reportRun } from "../simulation/report.ts";
 import { formatScore, scoreMutant } from "../simulation/score.ts";
 import { simulate } from "../simulation/simulation.ts";
 import type { SimulationOptions } from "../simulation/simulation.ts";
+import { simulateFilesCommand } from "./simulate-files.ts";
 import { formatTable } from "./style.ts";
 import type { Call, RunVerb } from "./verb.ts";
 
@@ -18,6 +19,7 @@ const EXPERIMENT_SEEDS = 20;
 
 /** Exit code 0: nothing was found; 1: a seed failed, a mutant survived, or a history is not linearizable. */
 export const simulateCommand: RunVerb = async (call) => {
+  if (call.has("files")) return simulateFilesCommand(call);
   const file = call.text("check");
   if (file !== undefined) return checkFile(file);
   const algorithms = algorithmsOf(call);

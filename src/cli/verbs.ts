@@ -194,11 +194,16 @@ export const VERBS: readonly Verb[] = [
     usage: [
       "simulate [--minutes 1] [--seed N --seeds 100]",
       "simulate --seed N [--trace]",
+      "simulate --files [--minutes 1] [--seed N --seeds 100] [--trace]",
       "simulate --mutants [--seeds 100]",
       "simulate --experiment election-under-loss|slow-disk|catch-up|timeouts [--seeds 20] [--json]",
       "simulate --check HISTORY.json",
     ],
     flags: [
+      {
+        name: "files",
+        help: "clusters that serve files, whatever befalls their nodes, disks and links; the seed draws coding and log",
+      },
       {
         name: "seed",
         value: "N",

@@ -6,7 +6,7 @@
  * fails outside it fails for good; the majority must then make progress, agree, and answer within a bound. A run is a
  * function of its seed: it is found again by `quorate simulate --seed N`. Rooms inside: `swarm` draws what a seed means,
  * `cluster` runs the nodes, `faults` and `clients` act on them, `invariants` watch, `linearizability` judges, and `mutants`
- * are the bugs that prove that all of this would find one.
+ * are the bugs that prove that all of this would find one. `files/` is a world of its own: clusters that serve files.
  */
 import { DEFAULT_ALGORITHM } from "../consensus/algorithms.ts";
 import type { Algorithm } from "../consensus/algorithms.ts";

@@ -21,6 +21,10 @@ test.each([
   [["start", "--consensus", "guessing"], /^quorate: --consensus must be raft.*, not "guessing"$/],
   [["tour", "--consensus", "guessing"], /^quorate: --consensus must be raft.*, not "guessing"$/],
   [["simulate", "--consensus", "guessing"], /^quorate: --consensus must be raft.*, not "guessing"$/],
+  [
+    ["simulate", "--files", "--mutant", "skip-fsync"],
+    /^quorate: --mutant does not go together with --files$/,
+  ],
   [["start", "--scrub-rate", "fast"], /^quorate: --scrub-rate must be a number of bytes .*, not "fast"$/],
   [["start", "--name", "n1"], /^quorate: --name and --cluster belong together$/],
   [["start", "--name", "n1", "--cluster", "n2=127.0.0.1:1"], /^quorate: --name n1 is not in --cluster/],

@@ -2,8 +2,8 @@
 import type { Algorithm } from "../../consensus/algorithms.ts";
 import type { SimulatedWorld } from "../../runtime/simulated/world.ts";
 import type { NodeId, World } from "../../runtime/world.ts";
-import type { ConsensusGroup } from "../cluster/consensus-host.testing.ts";
-import { hostOverConsensus } from "../cluster/consensus-host.testing.ts";
+import type { ConsensusGroup } from "../../simulation/consensus-host.ts";
+import { hostOverConsensus } from "../../simulation/consensus-host.ts";
 import type { JobsCommand } from "./jobs/commands.ts";
 import type { JobsMachine } from "./jobs/machine.ts";
 import type { JobsReply } from "./jobs/replies.ts";

@@ -12,7 +12,7 @@ import type { BlockRange } from "./block-reader.ts";
 import type { BlockStore, Outcome } from "./block-store.ts";
 import { DataNode } from "./data-node.ts";
 import type { Heartbeat } from "./protocol.ts";
-import { LendingReader } from "./lending-reader.testing.ts";
+import { LendingReader } from "../../../simulation/files/lending-reader.ts";
 import { openBlockStore } from "./disk-block-store.ts";
 import type { PipelineAuthority, PipelineOptions } from "./pipeline-writer.ts";
 import { PipelineWriter } from "./pipeline-writer.ts";

@@ -1,24 +1,15 @@
 /** What the tests of this room share: stores on the crash disk, bytes that can be told apart, and calls that return. */
 import type { Bytes } from "../../../runtime/bytes.ts";
-import { allocateOwnedBytes } from "../../../runtime/bytes.ts";
 import type { Disk } from "../../../runtime/world.ts";
 import { seededRandom, TestClock, TestDisk } from "../../group/write-ahead-log/crash-disk.testing.ts";
 import type { BlockStore, Outcome, ReadPiece, ReplicaWriter } from "./block-store.ts";
 import { ChunkChecksums } from "./chunk-checksums.ts";
 import { openBlockStore } from "./disk-block-store.ts";
 
+export { streamBytes } from "../../../simulation/files/stream-bytes.ts";
+
 /** What rests is made an object again by every call. */
 const LIMITS = { reservedBytes: 0, awakeReplicas: 1 };
-
-/** Bytes of a stream that `seed` names, from `from` on: the same wherever they are cut. */
-export function streamBytes(seed: number, from: number, length: number): Bytes {
-  const out = allocateOwnedBytes(length);
-  for (let at = 0; at < length; at++) {
-    const mixed = Math.imul((from + at + 1) ^ (seed * 0x9e37), 0x85eb_ca6b);
-    out[at] = (mixed ^ (mixed >>> 13) ^ (mixed >>> 21)) & 0xff;
-  }
-  return out;
-}
 
 /** The checksums of bytes behind what a writer has, whose content is `before`. */
 export function sumsBehind(before: Bytes, bytes: Bytes): Bytes {

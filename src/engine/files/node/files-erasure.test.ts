@@ -3,7 +3,7 @@ import type { Bytes } from "../../../runtime/bytes.ts";
 import { allocateOwnedBytes } from "../../../runtime/bytes.ts";
 import type { NodeId } from "../../../runtime/world.ts";
 import type { BlockHealth } from "../file-system.ts";
-import { FilesCluster, ROOT } from "./files-cluster.testing.ts";
+import { FilesCluster, ROOT } from "../../../simulation/files/files-cluster.ts";
 
 const MIB = 1024 * 1024;
 const SIX = ["n1", "n2", "n3", "n4", "n5", "n6"];

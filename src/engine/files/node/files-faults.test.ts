@@ -5,8 +5,8 @@ import { isQuorateError } from "../../../runtime/errors.ts";
 import type { NodeId } from "../../../runtime/world.ts";
 import { streamBytes } from "../blocks/block-store.testing.ts";
 import type { FileWriter } from "../file-system.ts";
-import type { SimulatedLog } from "./namespace-group.testing.ts";
-import { FilesCluster, ROOT } from "./files-cluster.testing.ts";
+import type { SimulatedLog } from "../../../simulation/files/simulated-log.ts";
+import { FilesCluster, ROOT } from "../../../simulation/files/files-cluster.ts";
 
 /** Nobody waits twenty minutes for a writer that died. */
 const SOON = { leaseSoftMs: 3_000, leaseHardMs: 6_000 };

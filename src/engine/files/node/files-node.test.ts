@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import type { Bytes } from "../../../runtime/bytes.ts";
 import type { QuorateError } from "../../../runtime/errors.ts";
 import { streamBytes } from "../blocks/block-store.testing.ts";
-import type { SimulatedLog } from "./namespace-group.testing.ts";
-import { FilesCluster, ROOT } from "./files-cluster.testing.ts";
+import type { SimulatedLog } from "../../../simulation/files/simulated-log.ts";
+import { FilesCluster, ROOT } from "../../../simulation/files/files-cluster.ts";
 
 test("a small file is one entry of the log, a large one blocks of as many replicas; both read back at any node", async () => {
   const cluster = await new FilesCluster(1).ready();

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { NodeId } from "../../../runtime/world.ts";
 import { streamBytes } from "../blocks/block-store.testing.ts";
 import type { BlockHealth, FilesReport, NodeReport, PathHealth } from "../file-system.ts";
-import { FilesCluster, ROOT } from "./files-cluster.testing.ts";
+import { FilesCluster, ROOT } from "../../../simulation/files/files-cluster.ts";
 
 const ANN = { user: "ann", groups: [] };
 

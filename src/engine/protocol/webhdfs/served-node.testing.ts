@@ -11,7 +11,7 @@ import type { PieceReader } from "../../files/blocks/piece-reader.ts";
 import type { NamespaceSettings } from "../../files/namespace/model.ts";
 import type { FilesNode } from "../../files/node/files-node.ts";
 import { openFilesNode } from "../../files/node/files-node.ts";
-import { loneGroup } from "../../files/node/namespace-group.testing.ts";
+import { loneGroup } from "../../files/node/lone-group.testing.ts";
 import { inTurn } from "../admin/in-turn.ts";
 import { createFilesAdminDoor, isFilesAdmin } from "../files-admin/files-admin-door.ts";
 import type { WebHdfsOptions } from "./webhdfs-door.ts";

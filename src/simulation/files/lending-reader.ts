@@ -1,14 +1,14 @@
 /** A reader that lends all it may, of any length, and spoils the memory that it gets back: who still reads it then is found out. */
-import type { Bytes } from "../../../runtime/bytes.ts";
-import { copyBytes } from "../../../runtime/bytes.ts";
-import { READ_BYTES } from "./block-store.ts";
-import type { FilePart, PieceRead, PieceReader } from "./piece-reader.ts";
-import { both } from "./replica-files.ts";
+import type { Bytes } from "../../runtime/bytes.ts";
+import { copyBytes } from "../../runtime/bytes.ts";
+import { READ_BYTES } from "../../engine/files/blocks/block-store.ts";
+import type { FilePart, PieceRead, PieceReader } from "../../engine/files/blocks/piece-reader.ts";
+import { both } from "../../engine/files/blocks/replica-files.ts";
 
 export class LendingReader implements PieceReader {
   /** Pieces that have not come back. */
   lent = 0;
-  readonly lendableBytes = READ_BYTES;
+  readonly lendableBytes: number = READ_BYTES;
 
   read(content: FilePart, checksums: FilePart, mayLend: boolean, done: PieceRead): boolean {
     if (!mayLend || content.length === 0) return false;

@@ -1,7 +1,15 @@
 import { expect, test } from "vitest";
-import { ALGORITHMS } from "../../../consensus/algorithms.ts";
-import { ConsensusLog } from "./consensus-log.testing.ts";
-import { Swarm } from "./files-swarm.testing.ts";
+import { ALGORITHMS } from "../../consensus/algorithms.ts";
+import { ConsensusLog } from "./consensus-log.ts";
+import type { FilesSwarmResult } from "./swarm.ts";
+import { FilesSwarm } from "./swarm.ts";
+
+/** A failure names its seed. */
+async function run(swarm: FilesSwarm, seed: number): Promise<FilesSwarmResult> {
+  return swarm.run().catch((cause: unknown) => {
+    throw new Error(`seed ${seed}: ${(cause as Error).message}`, { cause });
+  });
+}
 
 const SEEDS = Number(process.env["QUORATE_SEEDS"] ?? 8);
 const FIRST = Number(process.env["QUORATE_FIRST_SEED"] ?? 1);
@@ -13,7 +21,10 @@ test(
     let operations = 0;
     let reads = 0;
     for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
-      const result = await new Swarm(seed, { steps: 40, clients: 3, resting: seed % 2 === 0 }).run();
+      const result = await run(
+        new FilesSwarm(seed, { steps: 40, clients: 3, resting: seed % 2 === 0 }),
+        seed,
+      );
       operations += result.operations;
       reads += result.reads;
     }
@@ -29,12 +40,10 @@ test(
     let operations = 0;
     let reads = 0;
     for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
-      const result = await new Swarm(seed, {
-        steps: 40,
-        clients: 3,
-        coded: true,
-        resting: seed % 2 === 0,
-      }).run();
+      const result = await run(
+        new FilesSwarm(seed, { steps: 40, clients: 3, coded: true, resting: seed % 2 === 0 }),
+        seed,
+      );
       operations += result.operations;
       reads += result.reads;
     }
@@ -51,7 +60,7 @@ test.each(ALGORITHMS)(
     let installed = 0;
     for (let seed = FIRST; seed < FIRST + SEEDS / 2; seed++) {
       const logs: ConsensusLog[] = [];
-      const swarm = new Swarm(seed, {
+      const swarm = new FilesSwarm(seed, {
         steps: 40,
         clients: 3,
         decays: false,
@@ -61,7 +70,7 @@ test.each(ALGORITHMS)(
           return log;
         },
       });
-      operations += (await swarm.run()).operations;
+      operations += (await run(swarm, seed)).operations;
       expect(swarm.cluster.ended, `seed ${seed}`).toEqual([]);
       for (const log of logs) installed += log.installed;
     }

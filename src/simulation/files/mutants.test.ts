@@ -1,20 +1,20 @@
 /** Deliberate bugs that the swarm must find: what it would not notice it does not prove. */
 import { afterEach, expect, test, vi } from "vitest";
-import { BlockLink } from "../blocks/block-link.ts";
-import { BlockUpkeep } from "../blocks/block-upkeep.ts";
-import { LocationTable } from "../blocks/location-table.ts";
-import { PipelineWriter } from "../blocks/pipeline-writer.ts";
-import { ReedSolomon } from "../erasure/reed-solomon.ts";
-import type { NamespaceQueries } from "../namespace/queries.ts";
-import { Swarm } from "./files-swarm.testing.ts";
-import { GoneWriters } from "./gone-writers.ts";
-import { NamespaceLog } from "./namespace-log.ts";
+import { BlockLink } from "../../engine/files/blocks/block-link.ts";
+import { BlockUpkeep } from "../../engine/files/blocks/block-upkeep.ts";
+import { LocationTable } from "../../engine/files/blocks/location-table.ts";
+import { PipelineWriter } from "../../engine/files/blocks/pipeline-writer.ts";
+import { ReedSolomon } from "../../engine/files/erasure/reed-solomon.ts";
+import type { NamespaceQueries } from "../../engine/files/namespace/queries.ts";
+import { FilesSwarm } from "./swarm.ts";
+import { GoneWriters } from "../../engine/files/node/gone-writers.ts";
+import { NamespaceLog } from "../../engine/files/node/namespace-log.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 
 /** A bug that the swarm once found: stripes that enough shards have were taken for whole. */
 const recovery = vi.hoisted(() => ({ isTrusting: false }));
-vi.mock(import("../erasure/choose-group-recovery.ts"), async (original) => {
+vi.mock(import("../../engine/files/erasure/choose-group-recovery.ts"), async (original) => {
   const real = await original();
   return {
     ...real,
@@ -37,7 +37,7 @@ const EARLY_MS = 500;
 async function found(coded = false, first = 1): Promise<string | undefined> {
   for (let seed = first; seed < first + SEEDS_MAX; seed++) {
     try {
-      await new Swarm(seed, { steps: 40, clients: 3, coded }).run();
+      await new FilesSwarm(seed, { steps: 40, clients: 3, coded }).run();
     } catch (error) {
       return (error as Error).message;
     }

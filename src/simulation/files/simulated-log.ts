@@ -1,47 +1,22 @@
 /**
- * Replicated groups that are simple enough to be right: one replica alone, and one log for a simulated world, which stands
- * where consensus would be. What may happen to a command there may happen here: it waits for a leader with a majority, is
+ * A replicated log for a simulated world that is simple enough to be right, and stands where consensus would be. What may happen to a command there may happen here: it waits for a leader with a majority, is
  * applied late, or its answer is lost.
  */
-import type { Bytes } from "../../../runtime/bytes.ts";
-import { QuorateError } from "../../../runtime/errors.ts";
-import type { SimulatedWorld } from "../../../runtime/simulated/world.ts";
-import { WORLD_BEGINS_MS } from "../../../runtime/simulated/world.ts";
-import type { Clock, Network, NodeId, Timer, World } from "../../../runtime/world.ts";
-import { createNamespace } from "../namespace/machine.ts";
-import type { NamespaceMachine } from "../namespace/machine.ts";
-import type { NamespaceReply } from "../namespace/replies.ts";
-import type { NamespaceKeeper } from "./files-cluster.testing.ts";
-import type { NamespaceGroup } from "./namespace-log.ts";
+import type { Bytes } from "../../runtime/bytes.ts";
+import { QuorateError } from "../../runtime/errors.ts";
+import type { SimulatedWorld } from "../../runtime/simulated/world.ts";
+import { WORLD_BEGINS_MS } from "../../runtime/simulated/world.ts";
+import type { Clock, Network, NodeId, World } from "../../runtime/world.ts";
+import { createNamespace } from "../../engine/files/namespace/machine.ts";
+import type { NamespaceMachine } from "../../engine/files/namespace/machine.ts";
+import type { NamespaceReply } from "../../engine/files/namespace/replies.ts";
+import type { NamespaceKeeper } from "./files-cluster.ts";
+import type { NamespaceGroup } from "../../engine/files/node/namespace-log.ts";
 
 type Proposed = (reply: NamespaceReply | undefined, error: QuorateError | undefined) => void;
 
 const UPKEEP_MS = 100;
 const REQUEST_TIMEOUT_MS = 5_000;
-
-/** One replica that leads. `stop` ends its upkeep. */
-export function loneGroup(node: NodeId, clock: Clock): NamespaceGroup & { stop(): void } {
-  const machine = createNamespace();
-  const apply = (bytes: Bytes): NamespaceReply =>
-    machine.apply(machine.decode(bytes), { timeMs: clock.wallMs() });
-  let timer: Timer;
-  const lookAfter = (): void => {
-    const command = machine.upkeep(clock.wallMs());
-    if (command !== undefined) apply(command);
-    timer = clock.setTimer(command === undefined ? UPKEEP_MS : 0, lookAfter);
-  };
-  timer = clock.setTimer(UPKEEP_MS, lookAfter);
-  return {
-    machine,
-    propose: (_, encoded, done) => clock.endOfTurn(() => done(apply(encoded), undefined)),
-    barrier: (done) => clock.endOfTurn(() => done(undefined)),
-    readStillValid: () => true,
-    leading: () => 1,
-    leader: () => node,
-    members: () => [node],
-    stop: () => timer.cancel(),
-  };
-}
 
 interface Entry {
   readonly bytes: Bytes;

@@ -1,18 +1,18 @@
 /** Nodes that serve files, in the simulated world: the namespace on a simulated log, blocks on simulated disks. */
-import type { Bytes } from "../../../runtime/bytes.ts";
-import { concatBytes, copyBytes } from "../../../runtime/bytes.ts";
-import type { DiskOptions } from "../../../runtime/simulated/disk.ts";
-import type { NetworkOptions } from "../../../runtime/simulated/network.ts";
-import { SimulatedWorld } from "../../../runtime/simulated/world.ts";
-import type { Network, NodeId, World } from "../../../runtime/world.ts";
-import { LendingReader } from "../blocks/lending-reader.testing.ts";
-import type { FileSystem, FileWriter, ReadOptions } from "../file-system.ts";
-import type { NamespaceMachine } from "../namespace/machine.ts";
-import type { Caller, NamespaceSettings, Segment } from "../namespace/model.ts";
-import type { FilesNode, FilesNodeOptions } from "./files-node.ts";
-import { openFilesNode } from "./files-node.ts";
-import { SimulatedLog } from "./namespace-group.testing.ts";
-import type { NamespaceGroup } from "./namespace-log.ts";
+import type { Bytes } from "../../runtime/bytes.ts";
+import { concatBytes, copyBytes } from "../../runtime/bytes.ts";
+import type { DiskOptions } from "../../runtime/simulated/disk.ts";
+import type { NetworkOptions } from "../../runtime/simulated/network.ts";
+import { SimulatedWorld } from "../../runtime/simulated/world.ts";
+import type { Network, NodeId, World } from "../../runtime/world.ts";
+import { LendingReader } from "./lending-reader.ts";
+import type { FileSystem, FileWriter, ReadOptions } from "../../engine/files/file-system.ts";
+import type { NamespaceMachine } from "../../engine/files/namespace/machine.ts";
+import type { Caller, NamespaceSettings, Segment } from "../../engine/files/namespace/model.ts";
+import type { FilesNode, FilesNodeOptions } from "../../engine/files/node/files-node.ts";
+import { openFilesNode } from "../../engine/files/node/files-node.ts";
+import { SimulatedLog } from "./simulated-log.ts";
+import type { NamespaceGroup } from "../../engine/files/node/namespace-log.ts";
 
 export const ROOT: Caller = { user: "quorate", groups: [] };
 
@@ -50,9 +50,9 @@ export class FilesCluster {
   readonly world: SimulatedWorld;
   readonly ids: readonly NodeId[];
   readonly log: NamespaceKeeper;
-  readonly nodes = new Map<NodeId, FilesNode>();
+  readonly nodes: Map<NodeId, FilesNode> = new Map();
   /** What lends the pieces that each node reads, since its last start. */
-  readonly readers = new Map<NodeId, LendingReader>();
+  readonly readers: Map<NodeId, LendingReader> = new Map();
   /** Processes that ended themselves, and why. */
   readonly ended: string[] = [];
   private readonly options: FilesClusterOptions;

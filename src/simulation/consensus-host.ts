@@ -1,19 +1,19 @@
 /** A machine on a real replicated group, in a simulated world: consensus, write-ahead log and snapshots as production has them. */
-import type { Algorithm } from "../../consensus/algorithms.ts";
-import { createConsensus, protocolOf } from "../../consensus/algorithms.ts";
-import { DEFAULT_CONSENSUS_OPTIONS } from "../../consensus/defaults.ts";
-import type { ConsensusMessage } from "../../consensus/protocol.ts";
-import type { Bytes } from "../../runtime/bytes.ts";
-import { concatBytes } from "../../runtime/bytes.ts";
-import type { Network, NodeId, World } from "../../runtime/world.ts";
-import { recoverGroup } from "../group/group-recovery.ts";
-import { replicaStorage } from "../group/replica-storage.ts";
-import { loadSnapshots, SnapshotStore } from "../group/snapshot-store.ts";
-import type { StateMachine } from "../group/state-machine.ts";
-import { openWriteAheadLog } from "../group/write-ahead-log/write-ahead-log.ts";
-import type { HostedGroup } from "./hosted-group.ts";
-import { DEFAULT_REPLICA_TUNING, KEYSPACE_GROUP } from "./hosted-group.ts";
-import { ClusterNode } from "./node.ts";
+import type { Algorithm } from "../consensus/algorithms.ts";
+import { createConsensus, protocolOf } from "../consensus/algorithms.ts";
+import { DEFAULT_CONSENSUS_OPTIONS } from "../consensus/defaults.ts";
+import type { ConsensusMessage } from "../consensus/protocol.ts";
+import type { Bytes } from "../runtime/bytes.ts";
+import { concatBytes } from "../runtime/bytes.ts";
+import type { Network, NodeId, World } from "../runtime/world.ts";
+import { recoverGroup } from "../engine/group/group-recovery.ts";
+import { replicaStorage } from "../engine/group/replica-storage.ts";
+import { loadSnapshots, SnapshotStore } from "../engine/group/snapshot-store.ts";
+import type { StateMachine } from "../engine/group/state-machine.ts";
+import { openWriteAheadLog } from "../engine/group/write-ahead-log/write-ahead-log.ts";
+import type { HostedGroup } from "../engine/cluster/hosted-group.ts";
+import { DEFAULT_REPLICA_TUNING, KEYSPACE_GROUP } from "../engine/cluster/hosted-group.ts";
+import { ClusterNode } from "../engine/cluster/node.ts";
 
 export type ConsensusGroup<Command, Reply, Machine extends StateMachine<Command, Reply>> = HostedGroup<
   Command,

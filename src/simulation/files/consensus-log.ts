@@ -1,15 +1,15 @@
 /** The namespace on a real replicated group: consensus, write-ahead log and snapshots as production has them, in a simulated world. */
-import type { Algorithm } from "../../../consensus/algorithms.ts";
-import { members } from "../../../consensus/membership.ts";
-import type { SimulatedWorld } from "../../../runtime/simulated/world.ts";
-import type { NodeId, World } from "../../../runtime/world.ts";
-import type { ConsensusGroup } from "../../cluster/consensus-host.testing.ts";
-import { hostOverConsensus } from "../../cluster/consensus-host.testing.ts";
-import type { NamespaceCommand } from "../namespace/commands.ts";
-import type { NamespaceMachine } from "../namespace/machine.ts";
-import { createNamespace } from "../namespace/machine.ts";
-import type { NamespaceReply } from "../namespace/replies.ts";
-import type { NamespaceKeeper } from "./files-cluster.testing.ts";
+import type { Algorithm } from "../../consensus/algorithms.ts";
+import { members } from "../../consensus/membership.ts";
+import type { SimulatedWorld } from "../../runtime/simulated/world.ts";
+import type { NodeId, World } from "../../runtime/world.ts";
+import type { ConsensusGroup } from "../consensus-host.ts";
+import { hostOverConsensus } from "../consensus-host.ts";
+import type { NamespaceCommand } from "../../engine/files/namespace/commands.ts";
+import type { NamespaceMachine } from "../../engine/files/namespace/machine.ts";
+import { createNamespace } from "../../engine/files/namespace/machine.ts";
+import type { NamespaceReply } from "../../engine/files/namespace/replies.ts";
+import type { NamespaceKeeper } from "./files-cluster.ts";
 
 type Group = ConsensusGroup<NamespaceCommand, NamespaceReply, NamespaceMachine>;
 
