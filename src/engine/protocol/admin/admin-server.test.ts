@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import { createServer, get } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { connect } from "node:net";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { ReplyError } from "../../keyspace/reply.ts";
 import type { FilesStatus, GroupBarrier, MemberView, NodeStatus } from "../../cluster/local-node.ts";
 import { createMetrics } from "../../cluster/metrics.ts";
@@ -494,7 +494,7 @@ test("a port in use is one clear error", async () => {
   await expect(second).rejects.toMatchObject({ code: "PORT_IN_USE" });
 });
 
-test("a connection too many is closed at once, is counted and told of; the others are served", async () => {
+test("connections that say nothing make place for others, are counted and told of", async () => {
   const told: string[] = [];
   const url = await serve(undefined, {
     logger: { log: (level, event) => void told.push(`${level} ${event}`) },
@@ -508,19 +508,21 @@ test("a connection too many is closed at once, is counted and told of; the other
     await once(socket, "connect");
     return socket;
   };
-  const first = await open();
-  // They are taken in order: the first one's answer says that it is there.
-  first.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  for (let count = 1; count < 256; count++) await open();
-  for (let extra = 0; extra < 3; extra++) {
-    const socket = await open();
-    if (!socket.destroyed) await once(socket, "close");
-  }
-  first.write("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-  let text = "";
-  first.on("data", (chunk: Buffer) => (text += chunk.toString()));
-  await once(first, "close");
-  expect(text).toContain("quorate_http_connections_refused_total 3");
-  expect(told).toEqual(["warn http.connections-refused"]);
+  const ask = async (socket: Socket, path: string): Promise<string> => {
+    let text = "";
+    socket.on("data", (chunk: Buffer) => (text += chunk.toString()));
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    await vi.waitUntil(() => text.includes("\r\n\r\n"), { timeout: 5_000 });
+    return text;
+  };
+  // It has said something, and is kept before those that never did.
+  const keptAlive = await open();
+  expect(await ask(keptAlive, "/healthz")).toContain("200 OK");
+  for (let count = 1; count < 256 + 3; count++) await open();
+  expect(await ask(await open(), "/metrics")).toContain("quorate_http_connections_displaced_total 4");
+  await vi.waitUntil(() => sockets.filter(({ destroyed }) => destroyed).length === 4, { timeout: 5_000 });
+  expect(sockets.slice(1, 5).every(({ destroyed }) => destroyed)).toBe(true);
+  expect(await ask(keptAlive, "/metrics")).toContain("quorate_http_connections_refused_total 0");
+  expect(told).toEqual(["warn http.connections-displaced"]);
   for (const socket of sockets) socket.destroy();
 });

@@ -12,6 +12,7 @@ import type { Logger } from "../../../runtime/world.ts";
 import type { Metrics } from "../../cluster/metrics.ts";
 import { inTurn } from "./in-turn.ts";
 import { answerBrokenRequests } from "./broken-requests.ts";
+import { keepPlaces } from "./connection-places.ts";
 import { askHealth } from "./health.ts";
 import { registerNodeMetrics } from "./node-metrics.ts";
 import type { MembersDoor } from "./members-door.ts";
@@ -38,8 +39,6 @@ const FILES_CONNECTIONS_MAX = 4096;
 const REQUEST_TIMEOUT_MS = 5000;
 /** How often connections are looked at that send nothing, or only half a head. Node.js would let them be for half a minute. */
 const CHECK_INTERVAL_MS = 1000;
-/** Connections that are refused are told of once in so long. */
-const TELL_INTERVAL_MS = 10_000;
 /** How long requests under way may take to end when the server closes. */
 const CLOSE_TIMEOUT_MS = 500;
 
@@ -51,7 +50,7 @@ export interface AdminServerOptions {
   readonly metrics: Metrics;
   /** Names, lower case, by which browsers may reach the node, beside its addresses and localhost. Default: none. */
   readonly names?: readonly string[];
-  /** Told when connections are refused. Default: nobody. */
+  /** Told when connections are closed for want of places. Default: nobody. */
   readonly logger?: Logger;
   /** Default: members cannot be changed here. */
   readonly members?: MembersDoor;
@@ -99,6 +98,8 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     if (expectsContinue) response.writeContinue();
     answer(request, response, options);
   };
+  const max = files === undefined ? CONNECTIONS_MAX : FILES_CONNECTIONS_MAX;
+  keepPlaces(server, { max, metrics: options.metrics, logger: options.logger });
   server.on("request", (request, response) =>
     inTurn(request, response, () => take(request, response, false)),
   );
@@ -110,8 +111,6 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   // An upload may take as long as it likes; the other requests are timed one by one.
   server.requestTimeout = 0;
   server.keepAliveTimeout = REQUEST_TIMEOUT_MS;
-  server.maxConnections = files === undefined ? CONNECTIONS_MAX : FILES_CONNECTIONS_MAX;
-  tellOfRefused(server, options);
   await listen(server, options.host, options.port);
   const endSampling = registerNodeMetrics(options.metrics, options.node);
   let closed: Promise<void> | undefined;
@@ -122,24 +121,6 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
       return (closed ??= close(server));
     },
   };
-}
-
-/** Above the limit a connection is closed before a byte is read: its client sees a reset, so who runs the node is told why. */
-function tellOfRefused(server: Server, { metrics, logger }: AdminServerOptions): void {
-  const refused = metrics.counter(
-    "quorate_http_connections_refused_total",
-    "Connections of the HTTP port that were closed at once, because as many as there may be were open.",
-  );
-  let sinceTold = 0;
-  let toldMs = -Infinity;
-  server.on("drop", () => {
-    refused.add();
-    sinceTold++;
-    if (performance.now() - toldMs < TELL_INTERVAL_MS) return;
-    toldMs = performance.now();
-    logger?.log("warn", "http.connections-refused", { refused: sinceTold, limit: server.maxConnections });
-    sinceTold = 0;
-  });
 }
 
 /** Ends a request whose body does not arrive in time. */
