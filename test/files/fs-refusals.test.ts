@@ -121,6 +121,7 @@ test("what lies below a file, and the root inside of itself, are refused in Hado
   expect(await fs("-mkdir", "-p", "/w/f/below")).toEqual([1, "mkdir: /w/f (is not a directory)"]);
   expect(await fs("-touchz", "/w/f/below")).toEqual([1, "touchz: /w/f (is not a directory)"]);
   expect(await fs("-rmdir", "/w/f")).toEqual([1, "rmdir: `/w/f': Is not a directory"]);
+  expect(await fs("-rm", "-r", "/")).toEqual([1, "rm: the root directory cannot be removed"]);
   expect(await fs("-createSnapshot", "/w/f")).toEqual([1, "createSnapshot: `/w/f': Is not a directory"]);
   expect(await fs("-mkdir", "/w/f")).toEqual([1, "mkdir: `/w/f': Is not a directory"]);
   expect(await fs("-mkdir", "/w/d/")).toEqual([1, "mkdir: `/w/d': File exists"]);

@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Served } from "../../src/engine/protocol/webhdfs/served.testing.ts";
 import { serveMemory } from "../../src/engine/protocol/webhdfs/served.testing.ts";
+import { FS_COMMANDS } from "../../src/cli/fs/commands.ts";
 import { lacks } from "../engines.ts";
 import type { Ended } from "./clients/program.ts";
 import { hadoop, runProgram } from "./clients/program.ts";
@@ -89,6 +90,21 @@ describe.skipIf(lacks("hadoop"))("hadoop fs and quorate fs", () => {
     await alike("-rm", "-r", "/user/quorate/d");
     await alike("-nosuch");
     await alike("-ls", "-Z", "/");
+  });
+
+  test("take the same options and words", { timeout: TIMEOUT_MS }, async () => {
+    // Hadoop's usage of some tells less than they take: several sources, threads. Of replaced commands it tells nothing.
+    const own = ["moveFromLocal", "getmerge", "lsr", "rmr", "dus"];
+    const listed = await hadoop("fs.FsShell", ["-help"], "quorate");
+    const theirs = [...listed.stdout.matchAll(/^-(\w+)(.*) :$/gm)].map(([, name = "", usage = ""]) => [
+      name,
+      usage.trim(),
+    ]);
+    const compared = theirs.filter(([name = ""]) => !own.includes(name));
+    expect(compared.length).toBeGreaterThan(35);
+    const ours = FS_COMMANDS.map(({ name, usage }) => [name, usage] as const);
+    const usages = new Map<string, string>([...ours, ["help", "[cmd ...]"], ["usage", "[cmd ...]"]]);
+    expect(compared.map(([name = ""]) => [name, usages.get(name)])).toEqual(compared);
   });
 
   test("say and do the same with what is in files and known of them", { timeout: TIMEOUT_MS }, async () => {

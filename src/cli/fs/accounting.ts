@@ -6,7 +6,7 @@ import { columns, sizeText } from "./texts.ts";
 export const du: FsCommand = {
   name: "du",
   usage: "[-s] [-h] [-v] [-x] <path> ...",
-  summary: "print sizes, and what the replicas take; -x without what only snapshots hold",
+  summary: "print sizes, and what the replicas take",
   switches: ["s", "h", "v", "x"],
   min: 0,
   async run(shell, args) {

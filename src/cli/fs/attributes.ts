@@ -119,8 +119,7 @@ const ILLEGAL_REPLICATION = "Illegal replication, a positive integer expected";
 export const setrep: FsCommand = {
   name: "setrep",
   usage: "[-R] [-w] <rep> <path> ...",
-  summary:
-    "set how many replicas files have, of all files below a directory; -w waits until there are exactly so many",
+  summary: "set how many replicas files have, of all files below a directory",
   switches: ["R", "w"],
   min: 2,
   async run(shell, args) {

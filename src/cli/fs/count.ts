@@ -48,9 +48,7 @@ interface Group {
 export const count: FsCommand = {
   name: "count",
   usage: "[-q] [-h] [-v] [-t [<storage type>]] [-u] [-x] [-e] [-s] <path> ...",
-  summary:
-    "count directories, files and bytes, with what only snapshots hold; -x without that, -s what of it that is, -q the quotas too, " +
-    "-u the quotas alone, -t those of storage types, -e the erasure coding",
+  summary: "count directories, files and bytes, with what only snapshots hold",
   switches: ["q", "h", "v", "u", "x", "e", "s"],
   optionals: ["t"],
   async run(shell, args) {

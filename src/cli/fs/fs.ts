@@ -13,6 +13,7 @@ import type { Call } from "../verb.ts";
 import type { FsCommand } from "./command.ts";
 import { parseArguments, wholeNumber } from "./command.ts";
 import { FS_COMMANDS } from "./commands.ts";
+import { OPTION_TEXTS } from "./option-texts.ts";
 import type { Kept, ShellPlace } from "./shell.ts";
 import { Shell } from "./shell.ts";
 
@@ -159,7 +160,11 @@ function usageOf({ name, usage }: Pick<Told, "name" | "usage">): string {
 }
 
 function helpOf(command: Told): string {
-  return `${usageOf(command)}\n  ${command.summary}`;
+  const options = Object.entries(OPTION_TEXTS[command.name] ?? {});
+  const rows = options.map(([option, text]) => [`    ${option}`, text]);
+  return [usageOf(command), `  ${command.summary}`, ...(rows.length === 0 ? [] : [formatTable(rows)])].join(
+    "\n",
+  );
 }
 
 function overview(): string {

@@ -10,7 +10,7 @@ import { localTime, modeText, sizeText, utcTime } from "./texts.ts";
 export const ls: FsCommand = {
   name: "ls",
   usage: "[-C] [-d] [-h] [-q] [-R] [-t] [-S] [-r] [-u] [-e] [<path> ...]",
-  summary: "list files and directories, always in the long form (-l), unless -C; -e with how they are coded",
+  summary: "list files and directories, always in the long form (-l), unless -C",
   switches: ["l", "C", "d", "h", "q", "R", "t", "S", "r", "u", "e"],
   min: 0,
   async run(shell, args) {
@@ -166,8 +166,7 @@ function statField(stats: FileStats, letter: string): string | undefined {
 export const test: FsCommand = {
   name: "test",
   usage: "-[defswrz] <path>",
-  summary:
-    "ends with 0 when the path is a directory (d), there (e), a file (f), not empty (s), writable (w), readable (r), empty (z)",
+  summary: "ends with 0 when it is so, with 1 when not",
   switches: ["d", "e", "f", "s", "w", "r", "z"],
   max: 1,
   async run(shell, args) {

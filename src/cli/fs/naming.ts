@@ -12,7 +12,7 @@ import { destinationOf, refusesMany, refuseWithin } from "./destination.ts";
 export const mkdir: FsCommand = {
   name: "mkdir",
   usage: "[-p] <path> ...",
-  summary: "make directories; -p with those above, and without complaint when they are there",
+  summary: "make directories",
   switches: ["p"],
   async run(shell, args) {
     for await (const { files, path, prefix, shown: word } of shell.targets(args.words)) {
@@ -44,8 +44,7 @@ function isMissing(error: unknown): boolean {
 export const rm: FsCommand = {
   name: "rm",
   usage: "[-f] [-r|-R] [-skipTrash] [-safely] <src> ...",
-  summary:
-    "remove files, -r directories too: into the trash where there is one; -safely asks before many files go",
+  summary: "remove files, with -r directories too: into the trash where there is one",
   switches: ["f", "r", "R", "skipTrash", "safely"],
   async run(shell, args) {
     const isRecursive = args.has("r") || args.has("R");
@@ -250,7 +249,7 @@ const TRUNCATE_WAIT_MS = 200;
 export const truncate: FsCommand = {
   name: "truncate",
   usage: "[-w] <length> <path> ...",
-  summary: "cut files to a length; -w waits until it is done",
+  summary: "cut files to a length",
   switches: ["w"],
   min: 2,
   async run(shell, args) {

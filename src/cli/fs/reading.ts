@@ -98,7 +98,7 @@ const DEFAULT_SLEEP_MS = 5000;
 export const tail: FsCommand = {
   name: "tail",
   usage: "[-f] [-s <sleep interval>] <file>",
-  summary: "print the last 1 KB; -f goes on as the file grows, and looks every 5,000 ms or -s",
+  summary: "print the last 1 KB",
   switches: ["f"],
   values: ["s"],
   max: 1,
@@ -126,7 +126,7 @@ export const tail: FsCommand = {
 export const checksum: FsCommand = {
   name: "checksum",
   usage: "[-v] <src> ...",
-  summary: "print HDFS's checksums; -v with the size of the blocks",
+  summary: "print HDFS's checksums",
   switches: ["v"],
   run: (shell, args) =>
     eachFile(shell, args.words, async ({ files, path, shown, stats }) => {

@@ -101,13 +101,10 @@ function putCommand(name: string, summary: string): FsCommand {
   };
 }
 
-export const put: FsCommand = putCommand(
-  "put",
-  "copy from this machine, - from standard input; -f over what is there, -l in one replica",
-);
+export const put: FsCommand = putCommand("put", "copy from this machine, - from standard input");
 export const copyFromLocal: FsCommand = putCommand("copyFromLocal", "the same as put");
 export const moveFromLocal: FsCommand = {
-  ...putCommand("moveFromLocal", "the same, and the local files are removed when all went well"),
+  ...putCommand("moveFromLocal", "the same as put, and the local files are removed when all went well"),
   run: (shell, args) => putFiles(shell, args, true),
 };
 
@@ -142,10 +139,7 @@ function getCommand(name: string, summary: string): FsCommand {
   };
 }
 
-export const get: FsCommand = getCommand(
-  "get",
-  "copy to this machine, - to standard output; -f over what is there",
-);
+export const get: FsCommand = getCommand("get", "copy to this machine, - to standard output");
 export const copyToLocal: FsCommand = getCommand("copyToLocal", "the same as get");
 
 /** As in Hadoop, which has had the name and nothing else for twenty years. */
@@ -164,8 +158,7 @@ export const moveToLocal: FsCommand = {
 export const cp: FsCommand = {
   name: "cp",
   usage: `[-f] [-p | -p[topax]] [-d] ${THREADS} <src> ... <dst>`,
-  summary:
-    "copy, directories with all below them; the bytes go through this machine; -p keeps times, owner, permissions, a ACL, x attributes",
+  summary: "copy, directories with all below them; the bytes go through this machine",
   switches: ["f", "d"],
   lettered: { p: "topax" },
   values: ["t", "q"],
@@ -216,8 +209,7 @@ export const appendToFile: FsCommand = {
 export const getmerge: FsCommand = {
   name: "getmerge",
   usage: "[-nl] [-skip-empty-file] <src> ... <localdst>",
-  summary:
-    "join files, and those right below directories, into one local file; -nl puts a line's end behind each",
+  summary: "join files, and those right below directories, into one local file",
   switches: ["nl", "skip-empty-file"],
   min: 2,
   async run(shell, args) {

@@ -74,8 +74,12 @@ export function webHdfsDriver(authorities: readonly string[], user: string): Fil
       );
       if (!made.boolean) refuse(`${path} could not be made`);
     },
-    remove: async (path, { recursive, ...options }) =>
-      (await ask(path, { op: "DELETE", recursive }, options)).boolean,
+    async remove(path, { recursive, ...options }) {
+      const removed = await ask(path, { op: "DELETE", recursive }, options);
+      // HDFS says no more of it than of what is not there.
+      if (!removed.boolean && path === "/") refuse("the root directory cannot be removed");
+      return removed.boolean;
+    },
     async rename(from, to, { overwrite, ...options }) {
       const renameoptions = [overwrite ? ("OVERWRITE" as const) : ("NONE" as const)];
       // HDFS answers a rename with options with nothing.
