@@ -12,6 +12,7 @@ import type { Logger } from "../../../runtime/world.ts";
 import type { Metrics } from "../../cluster/metrics.ts";
 import { inTurn } from "./in-turn.ts";
 import { answerBrokenRequests } from "./broken-requests.ts";
+import { answerHalfClosed } from "./half-closed.ts";
 import { askHealth } from "./health.ts";
 import { registerNodeMetrics } from "./node-metrics.ts";
 import type { MembersDoor } from "./members-door.ts";
@@ -40,6 +41,8 @@ const REQUEST_TIMEOUT_MS = 5000;
 const CHECK_INTERVAL_MS = 1000;
 /** Connections that are refused are told of once in so long. */
 const TELL_INTERVAL_MS = 10_000;
+/** Who closed his side and is sent nothing for so long counts as gone. */
+const HALF_CLOSED_MS = 10_000;
 /** How long requests under way may take to end when the server closes. */
 const CLOSE_TIMEOUT_MS = 500;
 
@@ -106,6 +109,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     inTurn(request, response, () => take(request, response, true)),
   );
   answerBrokenRequests(server);
+  answerHalfClosed(server, HALF_CLOSED_MS);
   server.headersTimeout = REQUEST_TIMEOUT_MS;
   // An upload may take as long as it likes; the other requests are timed one by one.
   server.requestTimeout = 0;
