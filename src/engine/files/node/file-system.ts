@@ -176,9 +176,9 @@ export class NodeFileSystem implements FileSystem {
       const blocks = whereBlocksAre(segments, means);
       const isKnown = ({ segment, replicas }: BlockLocation): boolean => {
         if (segment.length === 0 || segment.type === "inline") return true;
-        const { id, stamp, coded } = segment;
+        const { id, stamp, coded, open } = segment;
         if (coded === undefined) return replicas.length > 0;
-        return isReadable({ id, stamp, length: coded.groupLength }, coded.policy, locations);
+        return isReadable({ id, stamp, open, length: coded.groupLength }, coded.policy, locations);
       };
       if (blocks.every(isKnown) || waitedMs >= REPORT_WAIT_MS) return { status, blocks };
       await until(options?.signal, this.log.delay(REPORT_LOOK_MS));

@@ -26,9 +26,26 @@ const GONE: Candidate = { content: undefined, atLeast: undefined };
 const whole = (content: Bytes): Candidate => ({ content, atLeast: undefined });
 const beginning = (content: Bytes, atLeast: number): Candidate => ({ content, atLeast });
 
+/** What clients do, each as often as it is here. */
+const KINDS = [
+  "create",
+  "overwrite",
+  "append",
+  "read",
+  "read",
+  "read",
+  "delete",
+  "cut",
+  "rename",
+  "abort",
+] as const;
+type Kind = (typeof KINDS)[number];
+
 export interface SwarmOptions {
   readonly steps: number;
   readonly clients: number;
+  /** What clients do, each as often as it is here. Default: all of `KINDS`. */
+  readonly kinds?: readonly Kind[];
   /** Files are erasure coded, with cells so small that they fill many stripes. Default false. */
   readonly coded?: boolean;
   /** Default: a simulated log. */
@@ -206,18 +223,7 @@ export class Swarm {
     const at = random.pick([...cluster.ids]);
     if (!cluster.nodes.has(at)) return;
     const before = this.files.get(path) ?? [GONE];
-    const kind = random.pick([
-      "create",
-      "overwrite",
-      "append",
-      "read",
-      "read",
-      "read",
-      "delete",
-      "cut",
-      "rename",
-      "abort",
-    ] as const);
+    const kind = random.pick(this.options.kinds ?? KINDS);
     if (kind === "read") return this.check(path, at);
     this.operations++;
     // Whoever does not answer any more may have done anything up to its end.
@@ -250,7 +256,7 @@ export class Swarm {
   }
 
   private async carryOut(
-    kind: "create" | "overwrite" | "append" | "delete" | "cut" | "rename" | "abort",
+    kind: Exclude<Kind, "read">,
     path: string,
     at: NodeId,
     before: readonly Candidate[],
