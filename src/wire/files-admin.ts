@@ -243,7 +243,7 @@ export interface PublishJson {
   readonly moves: readonly { readonly from: string; readonly to: string }[];
   /** `version` null: nothing may be there. Default: nothing is expected. */
   readonly expected?: readonly { readonly path: string; readonly version: FileVersionJson | null }[];
-  /** Files at the targets are replaced. Default false. */
+  /** Files at the targets are replaced, but none that is moved here (ARGUMENT_INVALID). Default false. */
   readonly overwrite?: boolean;
   /** Directories above the targets are made where they are missing. Default false. */
   readonly createParents?: boolean;

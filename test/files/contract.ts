@@ -160,6 +160,12 @@ export function filesContract(name: string, open: () => Promise<World>): void {
       await expect(files.publish(moves)).rejects.toMatchObject(refusal("PATH_EXISTS"));
       expect(await files.readdir(directory)).toEqual(["new1", "new2", "old2"]);
       expected[1] = { path: at("old2"), version: await files.version(at("old2")) };
+      const both = files.publish(
+        moves.map(({ from }) => ({ from, to: at("old2") })),
+        { overwrite: true },
+      );
+      await expect(both).rejects.toMatchObject(refusal("ARGUMENT_INVALID"));
+      expect(await files.readdir(directory)).toEqual(["new1", "new2", "old2"]);
       await publish();
       expect(await files.readdir(directory)).toEqual(["old1", "old2"]);
       expect(await files.readFile(at("old2"), { encoding: "utf8" })).toBe("new2");

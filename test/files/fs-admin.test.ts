@@ -148,10 +148,15 @@ test("safe mode is asked for, begun, ended, and waited for", async () => {
 });
 
 test("nodes are taken out of service and back by the superuser; a slip of the pen is refused", async () => {
+  await write("/large", 1000);
   expect(await done("decommission", "n2", "-w")).toBe("n2: Decommissioned\n");
   expect(served.files.settings().decommissioning).toEqual(["n2"]);
+  expect(await done("fsck", "/large", "-replicaDetails")).toContain("[n1(LIVE), n2(DECOMMISSIONED)]\n");
   expect(await done("maintenance", "n2", "n1")).toBe("n2: In Maintenance\nn1: In Maintenance\n");
   expect(served.files.settings()).toMatchObject({ decommissioning: [], inMaintenance: ["n2", "n1"] });
+  expect(await done("fsck", "/large", "-replicaDetails")).toContain(
+    "[n1(IN MAINTENANCE), n2(IN MAINTENANCE)]\n",
+  );
   expect(await done("recommission", "n2")).toBe("n2: Normal\n");
   expect(await done("commission", "n1")).toBe("n1: Normal\n");
   const slip = await fs(["decommission", "m2", "n2"]);

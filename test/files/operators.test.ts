@@ -65,6 +65,7 @@ test("a node that is decommissioned is emptied; one that is killed is missed by 
   const kept = holders(moved).filter((node) => node !== leaving);
   expect(new Set(kept).size).toBe(2);
   expect(moved.at(-1)).toMatchObject({ healthy: true, underReplicated: 0 });
+  expect(await done("fsck", "/", "-replicaDetails")).toContain(`${leaving}(DECOMMISSIONED)`);
   expect(await done("recommission", leaving)).toBe(`${leaving}: Normal\n`);
 
   const settled = await until("as many replicas as there should be", 60_000, async () => {

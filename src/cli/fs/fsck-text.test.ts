@@ -117,6 +117,31 @@ test("where a block is are nodes that run and have all of it, of an open one tho
   );
 });
 
+test("the details tell of nodes on their way out whether they may be stopped, in the words of HDFS", () => {
+  const replica = (
+    node: string,
+    standing: ReplicaJson["standing"],
+    state: ReplicaJson["state"] = "good",
+  ): ReplicaJson => ({ node, rack: "/a", standing, state });
+  const replicas = [
+    replica("n1", "decommissioning"),
+    replica("n2", "decommissioning"),
+    replica("n3", "decommissioning", "silent"),
+    replica("n4", "decommissioning", "corrupt"),
+    replica("n5", "inMaintenance"),
+    replica("n6", "inMaintenance", "quiet"),
+    replica("n7", "inMaintenance", "silent"),
+    replica("n8", "inService"),
+  ];
+  const blocks = [{ ...group, replicas, making: [], problem: "none" as const }];
+  const emptied = new Set(["n2", "n3", "n6", "n7"]);
+  expect(
+    pathText({ ...file, blocks }, { files: true, blocks: true, where: "replicaDetails", emptied }),
+  ).toContain(
+    "[n1(DECOMMISSIONING), n2(DECOMMISSIONED), n3(DEAD_NODE), n4(CORRUPT), n5(ENTERING MAINTENANCE), n6(IN MAINTENANCE), n7(IN MAINTENANCE), n8(LIVE)]",
+  );
+});
+
 /** As HDFS 3.4.1 printed it of a file of 7,654,321 bytes with RS-3-2-1024k and blocks of 2 MiB. */
 test("block groups are summed up in the lines of HDFS", () => {
   const text = summaryText(

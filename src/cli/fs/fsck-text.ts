@@ -14,6 +14,8 @@ export interface FsckShown {
   readonly blocks: boolean;
   /** With every block where it is. */
   readonly where: "locations" | "racks" | "replicaDetails" | undefined;
+  /** Nodes that are on their way out and may be stopped, for `replicaDetails`. */
+  readonly emptied?: ReadonlySet<string>;
 }
 
 /** Replicas that can be read. */
@@ -48,8 +50,7 @@ export function pathText(entry: PathHealthJson, shown: FsckShown): string {
     for (const each of some) text += why(each);
   }
   if (isListed && lost.length === 0 && lacking.length === 0 && over.length === 0) text += " OK\n";
-  if (shown.files && shown.blocks)
-    text += `${blocks.map((block) => blockText(block, shown.where)).join("")}\n`;
+  if (shown.files && shown.blocks) text += `${blocks.map((block) => blockText(block, shown)).join("")}\n`;
   return text;
 }
 
@@ -79,18 +80,19 @@ function nameOf({ block, stamp }: BlockHealthJson): string {
   return `blk_${block}_${stamp}`;
 }
 
-function blockText(block: BlockHealthJson, where: FsckShown["where"]): string {
+function blockText(block: BlockHealthJson, { where, emptied }: FsckShown): string {
   const good = block.replicas.filter(({ state }) => READABLE.has(state));
   const live = good.filter(({ standing }) => standing !== "decommissioning").length;
   const count = block.problem === "missing" ? "MISSING!" : `Live_repl=${live}`;
   const text = `${block.at}. ${nameOf(block)} len=${block.length} ${count}`;
-  return `${text}${where === undefined ? "" : `  [${placesOf(block, where)}]`}\n`;
+  return `${text}${where === undefined ? "" : `  [${placesOf(block, where, emptied)}]`}\n`;
 }
 
 /** Nodes that run and have all of it, be it damaged, or write it; the details are of every replica that is known. */
 function placesOf(
   { block, replicas, making, problem }: BlockHealthJson,
   where: NonNullable<FsckShown["where"]>,
+  emptied: ReadonlySet<string> = new Set(),
 ): string {
   const isPlace = ({ state }: ReplicaJson): boolean =>
     where === "replicaDetails" ||
@@ -101,7 +103,7 @@ function placesOf(
     const { node, rack, shard } = replica;
     const number = shard === undefined ? "" : `blk_${block + shard}:`;
     if (where === "racks") return `${number}${rack}/${node}`;
-    return where === "locations" ? `${number}${node}` : `${number}${node}(${detailOf(replica)})`;
+    return where === "locations" ? `${number}${node}` : `${number}${node}(${detailOf(replica, emptied)})`;
   });
   // Of a group, a node that holds another shard may be making one.
   const isKnown = (node: string): boolean =>
@@ -120,10 +122,15 @@ const DETAILS = {
   recovering: "BEING_RECOVERED",
 } as const satisfies Record<ReplicaJson["state"], string>;
 
-function detailOf({ state, standing }: ReplicaJson): string {
-  if (state !== "good") return DETAILS[state];
-  if (standing === "decommissioning") return "DECOMMISSIONING";
-  return standing === "inMaintenance" ? "IN MAINTENANCE" : DETAILS.good;
+/** What is wrong with the replica itself, else what becomes of its node, else how the node is. */
+function detailOf({ node, state, standing }: ReplicaJson, emptied: ReadonlySet<string>): string {
+  const isOfNode = state === "good" || state === "quiet" || state === "silent";
+  if (!isOfNode || standing === "inService") return DETAILS[state];
+  const isEmptied = emptied.has(node);
+  // In maintenance it may be away. What left for good has no replicas any more when it is dead.
+  if (standing === "inMaintenance") return isEmptied ? "IN MAINTENANCE" : "ENTERING MAINTENANCE";
+  if (state === "silent") return DETAILS.silent;
+  return isEmptied ? "DECOMMISSIONED" : "DECOMMISSIONING";
 }
 
 export function summaryText(sums: HealthSummaryJson): string {

@@ -68,11 +68,12 @@ async function* walk(
 }
 
 async function check(shell: Shell, path: string, args: Arguments): Promise<void> {
-  const shown = shownBy(args);
+  const words = shownBy(args);
   const startedMs = Date.now();
   const lost: string[] = [];
-  const steps = walk(shell, path, showOf(shown), args.has("openforwrite"));
+  const steps = walk(shell, path, showOf(words), args.has("openforwrite"));
   let step = await steps.next();
+  const shown = words.where === "replicaDetails" ? { ...words, emptied: await emptiedNodes(shell) } : words;
   await shell.print(`FSCK started by ${shell.user} for path ${path} at ${javaTime(startedMs)}\n`);
   for (; step.done !== true; step = await steps.next()) {
     await shell.write(pathText(step.value, shown));
@@ -85,6 +86,14 @@ async function check(shell: Shell, path: string, args: Arguments): Promise<void>
   await shell.print(`The filesystem under path '${path}' is ${sums.healthy ? "HEALTHY" : "CORRUPT"}`);
   if (!sums.healthy) shell.exitCode = CORRUPT_EXIT;
   if (args.has("delete")) for (const each of lost) await remove(shell, each);
+}
+
+/** What keeps a node from being stopped is a question about all that it holds: the report answers it. */
+async function emptiedNodes(shell: Shell): Promise<ReadonlySet<string>> {
+  const { nodes } = await shell.administration.report({ signal: shell.signal });
+  return new Set(
+    nodes.filter((node) => node.standing !== "inService" && node.remaining === 0).map(({ id }) => id),
+  );
 }
 
 function isLost({ problem }: { readonly problem: string }): boolean {

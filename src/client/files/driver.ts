@@ -142,7 +142,7 @@ export interface SizeHint {
 export interface PublishOptions extends CallOptions {
   /** What must be so, or nothing is renamed. Default: nothing. */
   readonly expected?: readonly Expectation[];
-  /** Files at the targets are replaced. Default false: PATH_EXISTS. */
+  /** Files at the targets are replaced, but none that is moved here (ARGUMENT_INVALID). Default false: PATH_EXISTS. */
   readonly overwrite?: boolean;
   /** Directories above the targets are made where they are missing. Default false. */
   readonly createParents?: boolean;

@@ -6,6 +6,7 @@ import { LocationTable } from "../../engine/files/blocks/location-table.ts";
 import { PipelineWriter } from "../../engine/files/blocks/pipeline-writer.ts";
 import { ReedSolomon } from "../../engine/files/erasure/reed-solomon.ts";
 import type { NamespaceQueries } from "../../engine/files/namespace/queries.ts";
+import type { FilesSwarmOptions } from "./swarm.ts";
 import { FilesSwarm } from "./swarm.ts";
 import { GoneWriters } from "../../engine/files/node/gone-writers.ts";
 import { NamespaceLog } from "../../engine/files/node/namespace-log.ts";
@@ -34,10 +35,10 @@ const SEEDS_MAX = 25;
 const EARLY_MS = 500;
 
 /** The first failure over the seeds, in its words. `first`: rare ones take hundreds of seeds from 1 on, most of them quiet. */
-async function found(coded = false, first = 1): Promise<string | undefined> {
+async function found(options: Partial<FilesSwarmOptions> = {}, first = 1): Promise<string | undefined> {
   for (let seed = first; seed < first + SEEDS_MAX; seed++) {
     try {
-      await new FilesSwarm(seed, { steps: 40, clients: 3, coded }).run();
+      await new FilesSwarm(seed, { steps: 40, clients: 3, ...options }).run();
     } catch (error) {
       return (error as Error).message;
     }
@@ -102,7 +103,10 @@ test("stale replicas that are read as if they were good are found out", async ()
   vi.spyOn(BlockLink.prototype, "send").mockImplementation(function (this: BlockLink, to, frame) {
     send.call(this, to, frame.type === "read" ? { ...frame, minStamp: 0 } : frame);
   });
-  expect(await found(false, 80)).toMatch(isWrongContent);
+  // Only files that were cut and grew again differ from their stale replicas in more than their length. Of clients that do all
+  // kinds of things none of 325 seeds found it, of these 7 of 75.
+  const kinds = ["create", "append", "append", "cut", "cut", "read", "read", "read", "read"] as const;
+  expect(await found({ kinds })).toMatch(isWrongContent);
 });
 
 test("parity of cells in the wrong order is found out", async () => {
@@ -111,12 +115,12 @@ test("parity of cells in the wrong order is found out", async () => {
   vi.spyOn(ReedSolomon.prototype, "encode").mockImplementation(function (this: ReedSolomon, data, parity) {
     encode.call(this, data.toReversed(), parity);
   });
-  expect(await found(true)).toMatch(isWrongContent);
+  expect(await found({ coded: true })).toMatch(isWrongContent);
 });
 
 test("a recovery that takes cells which were never filled for bytes of the file is found out", async () => {
   recovery.isTrusting = true;
-  const failure = await found(true, 20);
+  const failure = await found({ coded: true }, 20);
   recovery.isTrusting = false;
   expect(failure).toMatch(/none of/);
 });

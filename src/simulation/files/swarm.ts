@@ -18,9 +18,26 @@ import { FilesCluster, ROOT } from "./files-cluster.ts";
 import { judgeHealed } from "./healed.ts";
 import { streamBytes } from "./stream-bytes.ts";
 
+/** What clients do, each as often as it is here. */
+const KINDS = [
+  "create",
+  "overwrite",
+  "append",
+  "read",
+  "read",
+  "read",
+  "delete",
+  "cut",
+  "rename",
+  "abort",
+] as const;
+type Kind = (typeof KINDS)[number];
+
 export interface FilesSwarmOptions {
   readonly steps: number;
   readonly clients: number;
+  /** What clients do, each as often as it is here. Default: all of `KINDS`. */
+  readonly kinds?: readonly Kind[];
   /** Files are erasure coded, with cells so small that they fill many stripes. Default false. */
   readonly coded?: boolean;
   /** Default: a simulated log. */
@@ -135,18 +152,7 @@ export class FilesSwarm {
     const at = random.pick([...cluster.ids]);
     if (!cluster.nodes.has(at)) return;
     const before = this.files.get(path) ?? [GONE];
-    const kind = random.pick([
-      "create",
-      "overwrite",
-      "append",
-      "read",
-      "read",
-      "read",
-      "delete",
-      "cut",
-      "rename",
-      "abort",
-    ] as const);
+    const kind = random.pick(this.options.kinds ?? KINDS);
     if (kind === "read") return this.check(path, at);
     this.count.operations++;
     // Whoever does not answer any more may have done anything up to its end.
@@ -182,7 +188,7 @@ export class FilesSwarm {
   }
 
   private async carryOut(
-    kind: "create" | "overwrite" | "append" | "delete" | "cut" | "rename" | "abort",
+    kind: Exclude<Kind, "read">,
     path: string,
     at: NodeId,
     before: readonly Candidate[],

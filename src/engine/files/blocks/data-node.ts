@@ -3,7 +3,7 @@
  * out what the leader of the namespace tells it to do. It believes no instruction about a replica that does not fit it, and
  * none of a leader whose term is over.
  */
-import type { QuorateError } from "../../../runtime/errors.ts";
+import { QuorateError } from "../../../runtime/errors.ts";
 import type { Logger, NodeId, Timer } from "../../../runtime/world.ts";
 import type { StripeGeometry } from "../namespace/erasure-policy.ts";
 import { GROUP_NUMBERS, unitsOf } from "../namespace/erasure-policy.ts";
@@ -13,7 +13,7 @@ import { failureOf } from "./block-link.ts";
 import { recoverGroup } from "../erasure/group-recovery.ts";
 import { rebuildShard } from "../erasure/shard-rebuild.ts";
 import { recoverBlock } from "./block-recovery.ts";
-import type { BlockStore, Replica } from "./block-store.ts";
+import type { BlockStore, Outcome, Replica } from "./block-store.ts";
 import { PipelineNode } from "./pipeline-node.ts";
 import type { StreamId } from "./protocol.ts";
 import { ReadServer } from "./read-server.ts";
@@ -25,6 +25,10 @@ export interface DataNodeOptions extends Omit<ReporterOptions, "load" | "term"> 
   readonly logger: Logger;
   /** Bytes a second that the scrubber reads. Default 4 MiB; 0: it does not run. */
   readonly scrubBandwidth?: number;
+}
+
+interface Ending {
+  fail: (failure: QuorateError) => void;
 }
 
 type CopyOrder = FrameOf<"replicate"> | FrameOf<"rebuild">;
@@ -46,6 +50,8 @@ export class DataNode {
   /** By the number of the replica that is made. */
   private readonly copies = new Map<BlockId, { readonly frame: CopyOrder; readonly leader: NodeId }>();
   private copying = 0;
+  /** What ends the making of a replica, for each that is under way. */
+  private readonly endings = new Set<Ending>();
   private term = 0;
   private scrubTimer: Timer | undefined;
   private closed = false;
@@ -116,6 +122,8 @@ export class DataNode {
     this.scrubTimer?.cancel();
     this.pipelines.close();
     this.readers.close();
+    // While the store still takes changes: what is half made goes.
+    for (const { fail } of this.endings) fail(new QuorateError("SHUTTING_DOWN", "the node is stopping"));
     this.store.close(done);
   }
 
@@ -137,26 +145,39 @@ export class DataNode {
 
   private fetch(to: NodeId, { stream, block, stamp, length, from }: FrameOf<"fetch">): void {
     let toldMs = this.link.clock.monotonicMs();
-    copyReplica(
-      this.link,
-      this.store,
-      {
-        block,
-        stamp,
-        length,
-        from,
-        finish: false,
-        bandwidth: Infinity,
-        damaged: (node) => this.reportDamage(block, stamp, node),
-        progress: () => {
-          const nowMs = this.link.clock.monotonicMs();
-          if (nowMs - toldMs < SIGN_OF_LIFE_MS) return;
-          toldMs = nowMs;
-          this.answer(to, stream, undefined, undefined);
-        },
+    const options = {
+      block,
+      stamp,
+      length,
+      from,
+      finish: false,
+      bandwidth: Infinity,
+      damaged: (node: NodeId) => this.reportDamage(block, stamp, node),
+      progress: () => {
+        const nowMs = this.link.clock.monotonicMs();
+        if (nowMs - toldMs < SIGN_OF_LIFE_MS) return;
+        toldMs = nowMs;
+        this.answer(to, stream, undefined, undefined);
       },
+    };
+    this.make(
+      (done) => copyReplica(this.link, this.store, options, done),
       (error, replica) => this.answer(to, stream, error, replica),
     );
+  }
+
+  /** `begin` gives what ends it, as this node's close does. */
+  private make(
+    begin: (done: Outcome<Replica>) => (failure: QuorateError) => void,
+    done: Outcome<Replica>,
+  ): void {
+    const ending: Ending = { fail: () => undefined };
+    this.endings.add(ending);
+    ending.fail = begin((error, replica) => {
+      this.endings.delete(ending);
+      if (error === undefined) done(undefined, replica);
+      else done(error);
+    });
   }
 
   private replicate(id: BlockId, frame: CopyOrder, leader: NodeId): void {
@@ -207,7 +228,8 @@ export class DataNode {
       this.copying--;
       if (error !== undefined) {
         this.notMade(id, order.frame, order.leader);
-        this.options.logger.log("warn", "blocks.copy-failed", { block: id, error: error.message });
+        if (!this.closed)
+          this.options.logger.log("warn", "blocks.copy-failed", { block: id, error: error.message });
       }
       this.copyNext();
     };
@@ -225,14 +247,14 @@ export class DataNode {
     const damaged = (node: NodeId): void => this.reportDamage(block, stamp, node);
     const progress = (): void => undefined;
     const options = { block, stamp, length, from, finish: true, bandwidth, damaged, progress };
-    copyReplica(this.link, this.store, options, done);
+    this.make((made) => copyReplica(this.link, this.store, options, made), done);
   }
 
   private makeShard(frame: FrameOf<"rebuild">, done: (error: QuorateError | undefined) => void): void {
     const { unit, bandwidth, stamp, ...source } = frame;
     const damaged = (node: NodeId, id: BlockId): void => this.reportDamage(id, stamp, node);
     const options = { source: { ...source, stamp }, unit, bandwidth, damaged };
-    rebuildShard(this.link, this.store, options, done);
+    this.make((made) => rebuildShard(this.link, this.store, options, made), done);
   }
 
   private delete(block: BlockId): void {

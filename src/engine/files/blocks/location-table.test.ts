@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Replica } from "./block-store.ts";
 import { LocationTable } from "./location-table.ts";
+import { STALE_AFTER_MS } from "./locations.ts";
 import type { BlockReport } from "./protocol.ts";
 
 class Reports {
@@ -108,4 +109,28 @@ test("a node that is no member any more holds nothing, and every block of it is 
   expect(reports.changed).toEqual(blocks);
   expect(reports.held).toEqual([]);
   expect(reports.table.replicasOf("n1")).toBe(0);
+});
+
+test("unfinished copies are read after all that are whole, even far and silent ones, before those complained of", () => {
+  let nowMs = 0;
+  const table = new LocationTable(
+    () => nowMs,
+    () => undefined,
+  );
+  const report = (node: string, state: Replica["state"]): void => {
+    const full = { part: 0, last: true };
+    const replicas = [replica(1, state)];
+    table.onReport(node, { type: "report", life: 1, sequence: 0, full, replicas, removed: [] }, nowMs);
+  };
+  report("n4", "finished");
+  report("n5", "finished");
+  nowMs = STALE_AFTER_MS + 1;
+  report("n1", "writing");
+  report("n2", "recovering");
+  report("n3", "finished");
+  report("n5", "finished");
+  table.onDamage(1, "n5", 1);
+  const order = (reader: string): readonly string[] => table.readable(1, 1, reader).map(({ node }) => node);
+  expect(order("n1")).toEqual(["n3", "n4", "n1", "n2", "n5"]);
+  expect(order("n2")).toEqual(["n3", "n4", "n2", "n1", "n5"]);
 });

@@ -3,7 +3,7 @@ import type { NodeId } from "../../../runtime/world.ts";
 import type { BlockId, GenerationStamp } from "../namespace/model.ts";
 import type { Replica } from "./block-store.ts";
 import type { BlockNode, Locations, ReplicaLocation } from "./locations.ts";
-import { DEAD_AFTER_MS, STALE_AFTER_MS } from "./locations.ts";
+import { DEAD_AFTER_MS, isUnfinished, STALE_AFTER_MS } from "./locations.ts";
 import type { BlockReport, Heartbeat } from "./protocol.ts";
 import { ReportedReplicas } from "./reported-replicas.ts";
 
@@ -124,7 +124,11 @@ export class LocationTable implements Locations {
       const distance = node === reader ? 0 : known?.last?.rack === readerRack ? 1 : 2;
       const isStale = nowMs - (known?.heardMs ?? 0) > STALE_AFTER_MS;
       const isAccused = state === "corrupt";
-      return (isAccused ? 1e12 : 0) + (isStale ? 1e9 : 0) + distance * 1e6 + (known?.last?.readers ?? 0);
+      // Of a closed block it ends somewhere in the middle; of one that is being written all are so.
+      const ends = isUnfinished({ state }) ? 1e10 : 0;
+      return (
+        (isAccused ? 1e12 : 0) + ends + (isStale ? 1e9 : 0) + distance * 1e6 + (known?.last?.readers ?? 0)
+      );
     };
     return this.all(block)
       .filter(({ node, stamp: held }) => held >= stamp && this.isLive(node, nowMs))

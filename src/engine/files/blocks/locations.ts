@@ -41,6 +41,11 @@ export interface ReplicaLocation {
   readonly state: "writing" | "finished" | "recovering" | "corrupt";
 }
 
+/** It has not all of its block, or nobody has said so yet: a copy that is being made, and what a writer or a recovery is at. */
+export function isUnfinished({ state }: Pick<ReplicaLocation, "state">): boolean {
+  return state === "writing" || state === "recovering";
+}
+
 export interface Locations {
   /** False: a report is missing, ask for a full one. */
   onHeartbeat(from: NodeId, heartbeat: Heartbeat, nowMs: number): boolean;
@@ -49,8 +54,16 @@ export interface Locations {
   /** A reader met damage: the replica counts as corrupt, and is verified by its node. */
   onDamage(block: BlockId, node: NodeId, stamp: GenerationStamp): void;
   nodes(): readonly BlockNode[];
-  /** Those with the block's stamp or a later one, nearest to `reader` and least busy first; live nodes only. */
+  /** Those with the block's stamp or a later one: finished, nearest to `reader` and least busy first; live nodes only. */
   readable(block: BlockId, stamp: GenerationStamp, reader: NodeId | undefined): readonly ReplicaLocation[];
   /** All that were reported, stale and corrupt ones too. */
   all(block: BlockId): readonly ReplicaLocation[];
+}
+
+/** A replica was reported; of a closed block, one that is whole. */
+export function isThere(
+  { id, stamp, open }: { readonly id: BlockId; readonly stamp: GenerationStamp; readonly open: boolean },
+  locations: Pick<Locations, "readable">,
+): boolean {
+  return locations.readable(id, stamp, undefined).some((replica) => open || !isUnfinished(replica));
 }

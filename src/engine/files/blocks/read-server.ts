@@ -71,11 +71,11 @@ export class ReadServer {
     return this.readings.size;
   }
 
-  /** Readers hear nothing more: the link is closed behind it. */
+  /** Readers are told, and go on elsewhere: the link may stay for seconds, while other parts of the node end. */
   close(): void {
     this.closed = true;
     this.timer?.cancel();
-    for (const reading of this.readings.values()) this.drop(reading);
+    for (const reading of this.readings.values()) this.finish(reading, this.refusal());
   }
 
   private begin(from: NodeId, frame: FrameOf<"read">): void {

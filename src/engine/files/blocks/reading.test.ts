@@ -3,6 +3,7 @@ import type { NodeId } from "../../../runtime/world.ts";
 import { BlockCluster, BlockLog, writerAt } from "./block-cluster.testing.ts";
 import { streamBytes } from "./block-store.testing.ts";
 import type { RecoveryReport } from "./protocol.ts";
+import { READ_WINDOW_BYTES, STREAM_SILENCE_MS } from "./protocol.ts";
 import { readBlock } from "./block-reader.ts";
 import { chooseRecovery } from "./block-recovery.ts";
 
@@ -54,6 +55,21 @@ test("a reader whose node dies, falls silent or was never there goes on at the b
     );
     expect(content.equals(streamBytes(1, 0, LENGTH))).toBe(true);
   }
+});
+
+test("a reader whose node stops by itself goes on at once elsewhere: it is told, though the link stays for a while", () => {
+  const length = 4 * READ_WINDOW_BYTES;
+  const cluster = withBlock(2, false, length);
+  const { scheduler } = cluster.world;
+  let stoppedMs = 0;
+  const content = cluster.read("n5", range(["n1", "n2"], 0, length), undefined, () => {
+    if (stoppedMs > 0) return;
+    stoppedMs = scheduler.nowMs;
+    cluster.node("n1").dataNode.close(() => undefined);
+  });
+  expect(content.equals(streamBytes(1, 0, length))).toBe(true);
+  expect(stoppedMs).toBeGreaterThan(0);
+  expect(scheduler.nowMs - stoppedMs).toBeLessThan(STREAM_SILENCE_MS / 2);
 });
 
 test("a damaged byte is never served: the reader gets the good one, and the bad replica is told of", () => {

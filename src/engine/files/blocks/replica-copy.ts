@@ -6,6 +6,7 @@ import type { BlockLink } from "./block-link.ts";
 import { readBlock } from "./block-reader.ts";
 import type { BlockStore, Outcome, Replica, ReplicaWriter } from "./block-store.ts";
 import { ChunkChecksums } from "./chunk-checksums.ts";
+import { Throttle } from "./throttle.ts";
 
 export interface CopyOptions {
   readonly block: BlockId;
@@ -22,61 +23,61 @@ export interface CopyOptions {
   readonly progress: () => void;
 }
 
-/** A copy that fails leaves nothing behind. */
+/** A copy that fails leaves nothing behind. The returned function makes it fail. */
 export function copyReplica(
   link: BlockLink,
   store: BlockStore,
   options: CopyOptions,
   done: Outcome<Replica>,
-): void {
+): (failure: QuorateError) => void {
   const { block, stamp, length, finish, bandwidth } = options;
   const from = options.from.filter((node) => node !== link.self);
+  let early: QuorateError | undefined;
+  let fail = (failure: QuorateError): void => void (early = failure);
   store.create(block, stamp, "disk", (error, writer) => {
     if (writer === undefined) return done(error);
     const checksums = new ChunkChecksums(0, 0);
-    const beganMs = link.clock.monotonicMs();
-    let copied = 0;
-    const dueInMs = (): number => beganMs + (copied / bandwidth) * 1000 - link.clock.monotonicMs();
-    const whenDue = (run: () => void): void => {
-      if (dueInMs() <= 0) run();
-      else link.clock.setTimer(dueInMs(), run);
-    };
+    const throttle = new Throttle(link.clock, bandwidth);
     let isOver = false;
-    const fail = (failure: QuorateError | undefined): void => {
+    let stop = (): void => undefined;
+    fail = (failure) => {
       if (isOver) return;
       isOver = true;
+      throttle.close();
       stop();
       store.delete(block, () => done(failure));
     };
-    const stop = readBlock(
+    if (early !== undefined) return fail(early);
+    stop = readBlock(
       link,
       { block, stamp, offset: 0, length, from },
       {
         piece(bytes, more) {
           const sums = checksums.of(bytes);
           checksums.advance(bytes, sums);
-          copied += bytes.length;
+          throttle.took(bytes.length);
           options.progress();
           writer.write(bytes, sums, (writeError) => {
-            if (writeError === undefined) whenDue(more);
+            if (writeError === undefined) throttle.whenDue(more);
             else fail(writeError);
           });
         },
         damaged: options.damaged,
         end(readError) {
           if (readError !== undefined) return fail(readError);
-          isOver = true;
           // Also what came in one window may not have come too fast: the next copy begins when this one ends.
-          whenDue(() =>
+          throttle.whenDue(() => {
+            isOver = true;
             end(writer, finish, (endError, replica) => {
               if (endError === undefined) done(undefined, replica ?? store.get(block));
               else store.delete(block, () => done(endError));
-            }),
-          );
+            });
+          });
         },
       },
     );
   });
+  return (failure) => fail(failure);
 }
 
 function end(writer: ReplicaWriter, finish: boolean, done: Outcome<Replica>): void {

@@ -4,6 +4,7 @@ import type { NodeId } from "../../../runtime/world.ts";
 import type { BlockLink } from "../blocks/block-link.ts";
 import type { BlockStore, Outcome, Replica } from "../blocks/block-store.ts";
 import { ChunkChecksums } from "../blocks/chunk-checksums.ts";
+import { Throttle } from "../blocks/throttle.ts";
 import type { BlockId } from "../namespace/model.ts";
 import { readShardAnew } from "./group-reader.ts";
 import type { GroupSource } from "./stripe-reader.ts";
@@ -16,39 +17,37 @@ export interface RebuildOptions {
   readonly damaged: (node: NodeId, block: BlockId) => void;
 }
 
-/** One that fails leaves nothing behind. */
+/** One that fails leaves nothing behind. The returned function makes it fail. */
 export function rebuildShard(
   link: BlockLink,
   store: BlockStore,
   { source, unit, bandwidth, damaged }: RebuildOptions,
   done: Outcome<Replica>,
-): void {
+): (failure: QuorateError) => void {
   const block = source.block + unit;
+  let early: QuorateError | undefined;
+  let fail = (failure: QuorateError): void => void (early = failure);
   store.create(block, source.stamp, "disk", (error, writer) => {
     if (writer === undefined) return done(error);
     const checksums = new ChunkChecksums(0, 0);
-    const beganMs = link.clock.monotonicMs();
-    let read = 0;
-    const whenDue = (run: () => void): void => {
-      const dueInMs = beganMs + (read / bandwidth) * 1000 - link.clock.monotonicMs();
-      if (dueInMs <= 0) run();
-      else link.clock.setTimer(dueInMs, run);
-    };
+    const throttle = new Throttle(link.clock, bandwidth);
     let isOver = false;
     let stop = (): void => undefined;
-    const fail = (failure: QuorateError): void => {
+    fail = (failure) => {
       if (isOver) return;
       isOver = true;
+      throttle.close();
       stop();
       store.delete(block, () => done(failure));
     };
+    if (early !== undefined) return fail(early);
     stop = readShardAnew(link, source, unit, {
       piece(bytes, more) {
         const sums = checksums.of(bytes);
         checksums.advance(bytes, sums);
-        read += bytes.length * source.geometry.dataUnits;
+        throttle.took(bytes.length * source.geometry.dataUnits);
         writer.write(bytes, sums, (writeError) => {
-          if (writeError === undefined) whenDue(more);
+          if (writeError === undefined) throttle.whenDue(more);
           else fail(writeError);
         });
       },
@@ -64,4 +63,5 @@ export function rebuildShard(
       },
     });
   });
+  return (failure) => fail(failure);
 }

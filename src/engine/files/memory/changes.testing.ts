@@ -1,9 +1,11 @@
 /** Every `Change` of the door, carried out at once on the in-memory tree. */
 import type { Change } from "../file-system.ts";
+import { checkLinkTarget, checkTargets } from "../namespace/admission.ts";
 import type { CommandOf, CommandType } from "../namespace/commands.ts";
 import { erasurePolicy } from "../namespace/erasure-policy.ts";
-import type { Caller } from "../namespace/model.ts";
+import type { Caller, FileStatus } from "../namespace/model.ts";
 import type { Replies } from "../namespace/replies.ts";
+import { Refusal } from "../namespace/replies.ts";
 import { changeAcl } from "./acl.testing.ts";
 import type { Inode, Place, Tree } from "./tree.testing.ts";
 import { frozenCopy, refuse } from "./tree.testing.ts";
@@ -22,7 +24,20 @@ export class Changes {
     const isOperators = command.type === "configure" || command.type === "setStanding";
     if (this.tree.settings.safeMode && !isOperators)
       refuse("SAFE_MODE", `Cannot ${command.type}. Name node is in safe mode.`);
+    this.admit(command);
     return this.run(command) as Replies[C["type"]];
+  }
+
+  /** As a node does before its log. */
+  private admit(command: Change): void {
+    if (command.type === "symlink") checkLinkTarget(command.target);
+    if (command.type !== "publish" || !command.overwrite) return;
+    const status = (path: string, caller: Caller): FileStatus => {
+      const { node, path: place } = this.tree.locate(path, caller);
+      if (node === undefined) throw new Refusal("PATH_NOT_FOUND", path);
+      return this.tree.status(node, place);
+    };
+    checkTargets({ status }, command.caller, command.moves);
   }
 
   private run(command: Change): Replies[CommandType] {

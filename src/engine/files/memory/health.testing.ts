@@ -39,7 +39,12 @@ function blockHealth(tree: Tree, nodes: readonly BlockNode[], node: Inode): read
     block: node.id * 1000 + start / node.blockSize,
     stamp: 1001,
     length: size,
-    replicas: holders.map(({ id, rack, standing }) => ({ node: id, rack, standing, state: "good" })),
+    replicas: holders.map((holder) => ({
+      node: holder.id,
+      rack: holder.rack,
+      standing: standingOf(tree, holder),
+      state: "good",
+    })),
     wanted: node.replication,
     making: [],
     problem: holders.length === 0 ? "missing" : isLess ? "under-replicated" : "none",
@@ -47,9 +52,14 @@ function blockHealth(tree: Tree, nodes: readonly BlockNode[], node: Inode): read
   }));
 }
 
+function standingOf({ settings }: Tree, { id, standing }: BlockNode): BlockNode["standing"] {
+  if (settings.decommissioning.includes(id)) return "decommissioning";
+  return settings.inMaintenance.includes(id) ? "inMaintenance" : standing;
+}
+
 export function reportOf(tree: Tree, all: readonly BlockNode[], safeMode: SafeModeStatus): FilesReport {
   const counts = { total: 0, missing: 0, underReplicated: 0, overReplicated: 0, corrupt: 0, misplaced: 0 };
-  const { superuser, decommissioning, inMaintenance } = tree.settings;
+  const { superuser } = tree.settings;
   for (const { blocks } of healthOf(
     tree,
     all,
@@ -63,9 +73,7 @@ export function reportOf(tree: Tree, all: readonly BlockNode[], safeMode: SafeMo
     }
   }
   const nodes = all.map((node) => {
-    const isLeaving = decommissioning.includes(node.id);
-    const isAway = inMaintenance.includes(node.id);
-    const standing = isLeaving ? "decommissioning" : isAway ? "inMaintenance" : node.standing;
+    const standing = standingOf(tree, node);
     return { node: { ...node, standing }, replicas: 0, remaining: 0, explanation: undefined } as const;
   });
   return { blocks: { ...counts, open: 0 }, nodes, unheard: [], safeMode };

@@ -230,6 +230,8 @@ export const PATH_MAX_LENGTH = 8000;
 export const PATH_MAX_DEPTH = 1000;
 /** Links that are followed for one path. */
 export const LINK_MAX_HOPS = 32;
+/** Moves of one `publish`, and as many expectations. */
+export const PUBLISH_MOVES_MAX = 10_000;
 /** Under a snapshottable directory, the name below which its snapshots are. */
 export const SNAPSHOT_NAME = ".snapshot";
 /** In the root, where HDFS shows inodes and raw content: it is never made. */

@@ -23,6 +23,8 @@ import type {
   ReadOptions,
   SafeModeStatus,
 } from "../file-system.ts";
+import { checkLinkTarget, checkTargets } from "../namespace/admission.ts";
+import type { CommandOf } from "../namespace/commands.ts";
 import type {
   AclStatus,
   Caller,
@@ -105,6 +107,8 @@ export class NodeFileSystem implements FileSystem {
     options?.signal?.throwIfAborted();
     const isOperators = command.type === "configure" || command.type === "setStanding";
     if (!isOperators) await this.checkSafeMode(command.type, options);
+    if (command.type === "symlink") checkLinkTarget(command.target);
+    if (command.type === "publish" && command.overwrite) await this.checkTargets(command, options);
     return until(options?.signal, this.log.change(command));
   }
 
@@ -172,9 +176,9 @@ export class NodeFileSystem implements FileSystem {
       const blocks = whereBlocksAre(segments, means);
       const isKnown = ({ segment, replicas }: BlockLocation): boolean => {
         if (segment.length === 0 || segment.type === "inline") return true;
-        const { id, stamp, coded } = segment;
+        const { id, stamp, coded, open } = segment;
         if (coded === undefined) return replicas.length > 0;
-        return isReadable({ id, stamp, length: coded.groupLength }, coded.policy, locations);
+        return isReadable({ id, stamp, open, length: coded.groupLength }, coded.policy, locations);
       };
       if (blocks.every(isKnown) || waitedMs >= REPORT_WAIT_MS) return { status, blocks };
       await until(options?.signal, this.log.delay(REPORT_LOOK_MS));
@@ -352,6 +356,16 @@ export class NodeFileSystem implements FileSystem {
     safeMode.begin();
     if (safeMode.isOn)
       throw new QuorateError("SAFE_MODE", `Cannot ${what}. Name node is in safe mode. ${safeMode.reason}`);
+  }
+
+  private async checkTargets({ moves, caller }: CommandOf<"publish">, options?: CallOptions): Promise<void> {
+    const check = (namespace: NamespaceQueries): void => checkTargets(namespace, caller, moves);
+    try {
+      this.log.now(check);
+    } catch {
+      // Links may lead elsewhere now, which this node has not heard of yet.
+      await this.ask(check, options);
+    }
   }
 
   private checkSuperuser({ user, groups }: Caller, what: string): void {

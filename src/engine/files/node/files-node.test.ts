@@ -55,6 +55,55 @@ test("what a file would be refused with is told without beginning one", async ()
   expect(entries()).toBe(before);
 });
 
+test("what is refused before the log leaves no entry in it, and nothing changed", async () => {
+  const cluster = await new FilesCluster(1).ready();
+  for (const path of ["/a", "/b", "/d/f"]) await cluster.write(path, streamBytes(1, 0, 10));
+  const files = cluster.files("n2");
+  const link = { type: "symlink", caller: ROOT, createParents: true } as const;
+  await cluster.of(files.change({ ...link, path: "/l", target: "/d" }));
+  const entries = (): number => (cluster.log as SimulatedLog).entries.length;
+  const before = entries();
+  const codeOf = (change: Promise<unknown>): Promise<string | undefined> =>
+    cluster.of(change).then(
+      () => undefined,
+      (error: unknown) => (error as QuorateError).code,
+    );
+  expect(await codeOf(files.change({ ...link, path: "/m", target: "a\nb" }))).toBe("PATH_INVALID");
+  const publish = {
+    type: "publish",
+    caller: ROOT,
+    expected: [],
+    overwrite: true,
+    createParents: false,
+  } as const;
+  const moves = [
+    { from: "/a", to: "/d/f" },
+    { from: "/b", to: "/l/f" },
+  ];
+  expect(await codeOf(files.change({ ...publish, moves }))).toBe("ARGUMENT_INVALID");
+  expect(entries()).toBe(before);
+  await cluster.of(files.change({ ...publish, moves: [moves[0]!, { from: "/b", to: "/l/g" }] }));
+  expect(entries()).toBe(before + 1);
+  // Now it leads elsewhere, and n3 need not have heard of it.
+  await cluster.of(files.change({ type: "delete", caller: ROOT, path: "/l", recursive: false }));
+  await cluster.of(
+    files.change({
+      type: "mkdir",
+      caller: ROOT,
+      path: "/l",
+      mode: 0o755,
+      unmaskedMode: undefined,
+      createParents: false,
+    }),
+  );
+  const again = [
+    { from: "/d/f", to: "/d/x" },
+    { from: "/d/g", to: "/l/x" },
+  ];
+  await cluster.of(cluster.files("n3").change({ ...publish, moves: again }));
+  expect(await codeOf(files.status("/l/x", ROOT))).toBeUndefined();
+});
+
 test("a closed writer takes no more, and its file stays as it is", async () => {
   const cluster = await new FilesCluster(1).ready();
   const writer = await cluster.of(cluster.files().create("/f", ROOT));

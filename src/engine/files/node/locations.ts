@@ -1,6 +1,7 @@
 /** Where the parts of a file are. */
 import type { NodeId } from "../../../runtime/world.ts";
 import type { Locations, ReplicaLocation } from "../blocks/locations.ts";
+import { isUnfinished } from "../blocks/locations.ts";
 import type { RecentChanges } from "../blocks/recent-changes.ts";
 import type { BlockLocation } from "../file-system.ts";
 import { shardNumbers } from "../namespace/erasure-policy.ts";
@@ -53,7 +54,7 @@ function replicasToTell(
   { namespace, recent }: WhereMeans,
 ): readonly ReplicaLocation[] {
   if (namespace.block(block)?.open === true) return replicas;
-  const whole = replicas.filter(({ state }) => state === "finished" || state === "corrupt");
+  const whole = replicas.filter((replica) => !isUnfinished(replica));
   // Where it was just closed, that its replicas are finished may not be reported yet.
   return whole.length === 0 && recent.settlesInMs(block) > 0 ? replicas : whole;
 }

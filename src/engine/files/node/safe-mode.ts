@@ -5,6 +5,7 @@
  */
 import type { Clock, Timer } from "../../../runtime/world.ts";
 import type { Locations } from "../blocks/locations.ts";
+import { isThere } from "../blocks/locations.ts";
 import { isReadable } from "../erasure/group-source.ts";
 import type { NamespaceQueries, StoredBlock } from "../namespace/queries.ts";
 
@@ -90,13 +91,11 @@ export class SafeMode {
     for (let looked = 0; looked < BLOCKS_PER_TURN; looked++) {
       const next = blocks.next();
       if (next.done === true) return this.counted(gone);
-      const { id, stamp, length, coding } = next.value;
+      const { length, coding } = next.value;
       if (length === 0) continue;
-      const isThere =
-        coding === undefined
-          ? locations.readable(id, stamp, undefined).length > 0
-          : isReadable(next.value, coding, locations);
-      if (!isThere) gone++;
+      const canBeRead =
+        coding === undefined ? isThere(next.value, locations) : isReadable(next.value, coding, locations);
+      if (!canBeRead) gone++;
     }
     this.timer = clock.setTimer(0, () => this.count(blocks, gone));
   }

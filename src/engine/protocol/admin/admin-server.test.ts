@@ -323,6 +323,19 @@ test("a whole request gets its own answer, though more follows than its length s
   }
 });
 
+test("a client that closes its side, with more behind its request or not, gets its answer when it is there", async () => {
+  const waiting: (() => void)[] = [];
+  const url = await serve((done) => void waiting.push(() => done(undefined)));
+  for (const more of ["", "extra"]) {
+    const answer = sent(url, `GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n${more}`, false);
+    while (waiting.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    // Long enough for the end of the client's side to be heard of.
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+    waiting.shift()?.();
+    expect(await answer, more).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  }
+});
+
 test("a response that has begun is cut by a broken request behind it, never written into", async () => {
   const files = new MemoryFileSystem();
   const url = await serve(undefined, { files: filesDoor(files) });

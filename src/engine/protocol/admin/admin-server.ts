@@ -13,6 +13,7 @@ import type { Metrics } from "../../cluster/metrics.ts";
 import { inTurn } from "./in-turn.ts";
 import { answerBrokenRequests } from "./broken-requests.ts";
 import { keepPlaces } from "./connection-places.ts";
+import { answerHalfClosed } from "./half-closed.ts";
 import { askHealth } from "./health.ts";
 import { registerNodeMetrics } from "./node-metrics.ts";
 import type { MembersDoor } from "./members-door.ts";
@@ -39,6 +40,8 @@ const FILES_CONNECTIONS_MAX = 4096;
 const REQUEST_TIMEOUT_MS = 5000;
 /** How often connections are looked at that send nothing, or only half a head. Node.js would let them be for half a minute. */
 const CHECK_INTERVAL_MS = 1000;
+/** Who closed his side and is sent nothing for so long counts as gone. */
+const HALF_CLOSED_MS = 10_000;
 /** How long requests under way may take to end when the server closes. */
 const CLOSE_TIMEOUT_MS = 500;
 
@@ -107,6 +110,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     inTurn(request, response, () => take(request, response, true)),
   );
   answerBrokenRequests(server);
+  answerHalfClosed(server, HALF_CLOSED_MS);
   server.headersTimeout = REQUEST_TIMEOUT_MS;
   // An upload may take as long as it likes; the other requests are timed one by one.
   server.requestTimeout = 0;

@@ -40,7 +40,8 @@ export function answerBrokenRequests(server: Server): void {
     // What is broken comes behind a whole request, and is answered behind it: nobody is told of what is done that it is not.
     if (waiting.has(socket)) return;
     waiting.add(socket);
-    response.once("close", () => refuse(error, socket));
+    // Before the server closes a connection behind its last answer.
+    response.prependOnceListener("finish", () => refuse(error, socket));
   });
 }
 

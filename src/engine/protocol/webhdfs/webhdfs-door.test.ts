@@ -238,6 +238,16 @@ test("errors have the exception, class and status of Hadoop's", async () => {
     ["PUT", "/new?op=CREATE&blocksize=700", io],
     ["DELETE", "/d?op=DELETE", { status: 403, exception: "PathIsNotEmptyDirectoryException" }],
     ["PUT", "/a/..%2Fb?op=MKDIRS", { status: 400, exception: "InvalidPathException" }],
+    [
+      "PUT",
+      "/l?op=CREATESYMLINK&destination=/a%1b%5b2Jb",
+      {
+        status: 400,
+        exception: "InvalidPathException",
+        javaClassName: "org.apache.hadoop.fs.InvalidPathException",
+        message: "Invalid target name: /a?[2Jb",
+      },
+    ],
     ["PUT", `/${"x".repeat(256)}?op=MKDIRS`, { status: 403, exception: "PathComponentTooLongException" }],
     [
       "GET",

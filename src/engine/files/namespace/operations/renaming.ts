@@ -4,6 +4,7 @@ import { WRITE } from "../access.ts";
 import type { Expectation } from "../commands.ts";
 import type { Directory, Inode } from "../inode.ts";
 import { addTotals, noTotals } from "../inode.ts";
+import { PUBLISH_MOVES_MAX } from "../model.ts";
 import { isWithin, pathOf } from "../path.ts";
 import { Refusal } from "../replies.ts";
 import type { Resolved } from "../resolve.ts";
@@ -13,9 +14,6 @@ import { checkRemovable, checkTakenOut } from "./directories.ts";
 import { checkEntries, makeParents } from "./making.ts";
 import type { Operations } from "./operation.ts";
 import { accessOf } from "./operation.ts";
-
-/** Moves of one `publish`. */
-const MOVES_MAX = 10_000;
 
 export const RENAME_OPERATIONS: Operations<"rename" | "renameTo" | "publish"> = {
   rename(state, { caller, from, to }) {
@@ -48,8 +46,11 @@ export const RENAME_OPERATIONS: Operations<"rename" | "renameTo" | "publish"> = 
   },
 
   publish(state, { caller, expected, moves, overwrite, createParents }) {
-    if (moves.length > MOVES_MAX || expected.length > MOVES_MAX) {
-      throw new Refusal("ARGUMENT_INVALID", `more than ${MOVES_MAX} moves or expectations in one publish`);
+    if (moves.length > PUBLISH_MOVES_MAX || expected.length > PUBLISH_MOVES_MAX) {
+      throw new Refusal(
+        "ARGUMENT_INVALID",
+        `more than ${PUBLISH_MOVES_MAX} moves or expectations in one publish`,
+      );
     }
     const access = accessOf(state, caller);
     for (const each of expected) checkExpected(state, access, each);

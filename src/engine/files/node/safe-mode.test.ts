@@ -1,0 +1,60 @@
+import { expect, test } from "vitest";
+import { SimulatedWorld } from "../../../runtime/simulated/world.ts";
+import type { World } from "../../../runtime/world.ts";
+import type { Replica } from "../blocks/block-store.ts";
+import { LocationTable } from "../blocks/location-table.ts";
+import { SMALL_RS32 as RS32 } from "../erasure/group.testing.ts";
+import type { NamespaceQueries, StoredBlock } from "../namespace/queries.ts";
+import { SafeMode } from "./safe-mode.ts";
+
+const BLOCK: StoredBlock = { id: 16, stamp: 1, length: 1000, replication: 3, open: false, file: 1 };
+const GROUP: StoredBlock = { ...BLOCK, length: 3 * RS32.cellBytes, coding: RS32 };
+
+/** A node that starts and hears of one block alone; `shards` of it, each in one of the states. */
+function isOnAfter(block: StoredBlock, ...shards: readonly Replica["state"][]): boolean {
+  const world = new SimulatedWorld(1);
+  const machine = world.addMachine("n1");
+  let mode: SafeMode | undefined;
+  machine.start(({ clock }: World) => {
+    const locations = new LocationTable(
+      () => clock.monotonicMs(),
+      () => undefined,
+    );
+    const replicas = shards.map((state, unit) => ({ id: block.id + unit, stamp: 1, length: 1000, state }));
+    const nowMs = clock.monotonicMs();
+    const full = { part: 0, last: true };
+    locations.onReport("n2", { type: "report", life: 1, sequence: 0, full, replicas, removed: [] }, nowMs);
+    const namespace = { blocks: () => [block].values(), statistics: () => ({ blocks: 1 }) };
+    mode = new SafeMode({
+      clock,
+      namespace: namespace as unknown as Pick<NamespaceQueries, "blocks" | "statistics">,
+      locations,
+      share: 1,
+      extensionMs: 100,
+    });
+    mode.begin();
+  });
+  world.scheduler.runUntil(3_000);
+  return mode?.isOn ?? true;
+}
+
+test("a closed block is there when a replica is whole: a copy that was being made does not end safe mode", () => {
+  expect(isOnAfter(BLOCK)).toBe(true);
+  expect(isOnAfter(BLOCK, "writing")).toBe(true);
+  expect(isOnAfter(BLOCK, "recovering")).toBe(true);
+  expect(isOnAfter(BLOCK, "corrupt")).toBe(true);
+  expect(isOnAfter(BLOCK, "finished")).toBe(false);
+});
+
+test("of the last block of a file that is being written, what its writer left is as much as there is", () => {
+  expect(isOnAfter({ ...BLOCK, open: true })).toBe(true);
+  expect(isOnAfter({ ...BLOCK, open: true }, "writing")).toBe(false);
+  expect(isOnAfter({ ...BLOCK, open: true }, "recovering")).toBe(false);
+});
+
+test("a block group is there when as many shards are whole as its data takes", () => {
+  expect(isOnAfter(GROUP, "finished", "finished", "writing")).toBe(true);
+  expect(isOnAfter(GROUP, "finished", "finished", "writing", "finished")).toBe(false);
+  expect(isOnAfter({ ...GROUP, open: true }, "writing", "writing")).toBe(true);
+  expect(isOnAfter({ ...GROUP, open: true }, "writing", "writing", "writing")).toBe(false);
+});
