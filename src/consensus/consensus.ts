@@ -103,12 +103,13 @@ export type Input<Message> =
   | { readonly type: "message"; readonly from: NodeId; readonly message: Message }
   /** Appends one command entry, if this node leads (otherwise it is ignored; ask `accepts` first). */
   /**
-   * Peers in `awaitedBy` (default: all) are told of its commit at once; the others with the next entry, the next heartbeat
-   * or `announceCommit`, whichever comes first: a notice of its own costs as much as an entry.
+   * Peers in `awaitedBy` (default: all) get it, and are told of its commit, at once. The others hear of the commit with the next
+   * entry, the next heartbeat or `announce`, whichever comes first: a notice of its own costs as much as an entry. Those that a
+   * quorum does not need get the entry itself then, or 5 ms after the last one.
    */
   | { readonly type: "propose"; readonly payload: Bytes; readonly awaitedBy?: readonly NodeId[] }
-  /** Tells every peer of the newest commit now. */
-  | { readonly type: "announceCommit" }
+  /** Sends every peer all that it lacks now: entries, and the newest commit. Due some ms after a `propose`. */
+  | { readonly type: "announce" }
   /** The write with this id, and all before it, are on the disk. */
   | { readonly type: "durable"; readonly writeId: number }
   /** Asks for a read barrier; answered by effect `read` or `readFailed` with the same id. Ids are never used twice. */

@@ -29,6 +29,7 @@ export function tickLeader(core: Core, leadership: Leadership, late: boolean): v
   if (nowMs - leadership.heartbeatSentMs >= options.heartbeatIntervalMs) {
     leadership.heartbeatSentMs = nowMs;
     startRound(core, leadership, "all");
+    leadership.announcing = true;
   }
   const { transfer } = leadership;
   if (transfer !== undefined && nowMs - transfer.startedMs >= options.electionTimeoutMinMs * TRANSFER_LIMIT) {

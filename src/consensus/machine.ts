@@ -72,7 +72,7 @@ function step(core: Core, input: CoreInput, nowMs: number): void {
       return onMessage(core, input.from, input.message);
     case "propose":
       return propose(core, input);
-    case "announceCommit":
+    case "announce":
       if (core.leadership !== undefined) core.leadership.announcing = true;
       return;
     case "durable":

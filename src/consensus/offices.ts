@@ -15,7 +15,7 @@ export interface Leadership {
   /** Up to here the log holds what earlier leaders may have chosen: nothing is certain before it is committed. */
   readonly openingIndex: Index;
   uncommittedBytes: number;
-  /** All peers are to hear of the newest commit with this drain. */
+  /** All peers are to get every entry, and to hear of the newest commit, with this drain. */
   announcing: boolean;
   heartbeatSentMs: number;
   transfer: Transfer | undefined;

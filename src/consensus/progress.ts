@@ -43,6 +43,8 @@ export class Progress {
   state: "probe" | "replicate" | "snapshot" = "probe";
   /** The newest round of heartbeats that it answered. */
   ackedRound = 0;
+  /** When an append was last sent to it. */
+  appendedMs: number = Number.NEGATIVE_INFINITY;
   /** The newest commit index that was sent to it. */
   commitSent: Index = 0;
   /** The newest entry whose commit it awaits: it is told at once. */
@@ -80,6 +82,7 @@ export class Progress {
   sent(prevIndex: Index, lastIndex: Index, bytes: number, round: number, nowMs: number): void {
     this.inflight.push({ prevIndex, lastIndex, bytes, sentMs: nowMs, round });
     this.inflightBytes += bytes;
+    this.appendedMs = nowMs;
     if (this.state === "replicate") this.nextIndex = lastIndex + 1;
   }
 

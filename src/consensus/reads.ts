@@ -4,6 +4,7 @@ import type { Index } from "./consensus.ts";
 import type { ReadReply, ReadRequest } from "./message.ts";
 import { isVoter, quorumValue } from "./quorum.ts";
 import type { WaitingRead } from "./read-barrier.ts";
+import { isInReserve } from "./reserve.ts";
 import { failRead } from "./roles.ts";
 import { send, voterSets, type Core } from "./core.ts";
 import type { Leadership } from "./offices.ts";
@@ -48,17 +49,15 @@ export function startRound(core: Core, leadership: Leadership, audience: "quorum
 /** A "quorum" with this leader: those who were the quickest to answer lately. */
 function audienceOf(
   core: Core,
-  { peers }: Leadership,
+  leadership: Leadership,
   audience: "quorum" | "voters" | "all",
 ): readonly Progress[] {
-  const { membership } = core;
-  if (audience === "all") return [...peers.values()];
-  const voters = [...peers.values()].filter(({ id }) => isVoter(membership, id));
-  // Two majorities at once, or one without this leader, are rare and short: all are asked.
-  const isPlain = membership.outgoing.length === 0 && membership.voters.includes(core.id);
-  if (audience === "voters" || !isPlain) return voters;
-  // The order of those who are equal stays, so that it is the same ones again.
-  return voters.sort((a, b) => b.ackedRound - a.ackedRound).slice(0, membership.voters.length >> 1);
+  const peers = [...leadership.peers.values()];
+  if (audience === "all") return peers;
+  return peers.filter((peer) => {
+    if (!isVoter(core.membership, peer.id)) return false;
+    return audience === "voters" || !isInReserve(core, leadership, peer, ({ ackedRound }) => ackedRound);
+  });
 }
 
 /** Answers the reads that a quorum confirmed, and starts a round for those that came since. */

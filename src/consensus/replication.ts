@@ -4,10 +4,13 @@ import type { Entry, Index } from "./consensus.ts";
 import type { HeartbeatReply } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
+import { isInReserve } from "./reserve.ts";
 import { sendSnapshot } from "./snapshots.ts";
 import { commitTo, send, voterSets, type Core } from "./core.ts";
 import type { Leadership } from "./offices.ts";
 
+/** A peer that a quorum does not need gets an append this often at the most, unless somebody there waits for it. */
+const RESERVE_INTERVAL_MS = 5;
 /** An append that was not even received after this part of the least election timeout is sent again. */
 const LOST_AFTER = 0.5;
 
@@ -47,11 +50,12 @@ interface Batch {
   entries: readonly Entry[];
 }
 
-/** Sends every peer what it may have and does not yet. */
+/** Sends every peer what it may have and does not yet; those in reserve get more at a time, a little later. */
 export function replicate(core: Core, leadership: Leadership): void {
   const batch: Batch = { from: 0, entries: [] };
   for (const peer of leadership.peers.values()) {
-    while (sendAppend(core, leadership, peer, batch)) {
+    const waits = peer.nextIndex <= core.log.lastIndex && mayWait(core, leadership, peer);
+    while (!waits && sendAppend(core, leadership, peer, batch)) {
       // As many as the window lets through.
     }
     if (peer.state === "snapshot") sendSnapshot(core, peer);
@@ -62,6 +66,19 @@ export function replicate(core: Core, leadership: Leadership): void {
     }
   }
   leadership.announcing = false;
+}
+
+/**
+ * To gather entries costs a peer less than to take each by itself. Who falls behind, or is silent, soon holds less than one that
+ * got its share late, and changes places with it.
+ */
+function mayWait(core: Core, leadership: Leadership, peer: Progress): boolean {
+  if (leadership.announcing || leadership.transfer !== undefined) return false;
+  if (peer.state !== "replicate" || peer.awaitedIndex >= peer.nextIndex) return false;
+  if (core.nowMs - peer.appendedMs >= RESERVE_INTERVAL_MS) return false;
+  return isInReserve(core, leadership, peer, ({ state, matchIndex }) =>
+    state === "replicate" ? matchIndex : -1,
+  );
 }
 
 function sendAppend(core: Core, leadership: Leadership, peer: Progress, batch: Batch): boolean {

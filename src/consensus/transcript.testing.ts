@@ -129,7 +129,7 @@ export class Transcript {
       case "propose":
         return step(proposal([second, ...more].join(" "), named.get("awaited")));
       case "announce":
-        return step({ type: "announceCommit" });
+        return step({ type: "announce" });
       case "read":
         return step({ type: "read", id: Number(second) });
       case "suspect":

@@ -40,7 +40,7 @@ function costOf(algorithm: Algorithm, clients: number): Cost {
 }
 
 test.each([1, 64])(
-  "with %i clients a write costs the same messages, disk writes and bytes with every algorithm, within 3 %",
+  "with %i clients a write costs the same messages, disk writes and bytes with every algorithm, within 4 %",
   (clients) => {
     const base = costOf(DEFAULT_ALGORITHM, clients);
     expect(base.diskWrites).toBeGreaterThan(0);
@@ -48,7 +48,7 @@ test.each([1, 64])(
       const cost = costOf(algorithm, clients);
       for (const part of Object.keys(base) as (keyof Cost)[]) {
         const difference = Math.abs(cost[part] / base[part] - 1);
-        expect(difference, `${part} of ${algorithm}: ${cost[part]}, not ${base[part]}`).toBeLessThan(0.03);
+        expect(difference, `${part} of ${algorithm}: ${cost[part]}, not ${base[part]}`).toBeLessThan(0.04);
       }
     }
   },

@@ -64,7 +64,7 @@ export class Replica<Command, Reply, Message> {
       accepts: (bytes) => options.consensus.accepts(bytes),
       propose: (payload, awaitedBy) =>
         options.consensus.step({ type: "propose", payload, awaitedBy }, this.now()),
-      announce: () => options.consensus.step({ type: "announceCommit" }, this.now()),
+      announce: () => options.consensus.step({ type: "announce" }, this.now()),
       wake: () => this.schedulePump(),
     });
     this.submission = new Submission(options, (batch) => this.sealer.add(batch, undefined));

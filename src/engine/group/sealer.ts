@@ -30,7 +30,7 @@ export interface SealerOptions {
   /** Whether the core takes so many bytes now. */
   accepts(bytes: number): boolean;
   propose(payload: Bytes, awaitedBy: readonly NodeId[]): void;
-  /** Tells every replica of the commits that it has not heard of. */
+  /** Sends every replica the entries and the commit that it has not heard of. */
   announce(): void;
   /** Asks for a look at `ready` in this turn. */
   wake(): void;
@@ -39,8 +39,8 @@ export interface SealerOptions {
 const UPKEEP_MS = 100;
 /** An entry of so many bytes does not wait for the one before it to be committed. */
 const FOLLOW_ON_BYTES = 64 * 1024;
-/** How long a commit that no client of another replica waits for may wait for an entry to travel with. */
-const ANNOUNCE_MS = 2;
+/** How long an entry or a commit that no client of another replica waits for may wait for others to travel with. */
+const ANNOUNCE_MS = 5;
 
 export class Sealer {
   private readonly options: SealerOptions;
@@ -107,6 +107,7 @@ export class Sealer {
     const { batches, nodes } = this.intake.take(this.options.entryMaxBytes);
     if (upkeep !== undefined) batches.unshift(upkeep);
     this.options.propose(sealEntry(this.options.logClock.stamp(), batches, this.memory.allocate), nodes);
+    this.announceSoon();
   }
 
   stop(): void {
@@ -138,7 +139,10 @@ export class Sealer {
     return true;
   }
 
-  /** Replicas without a waiting client hear of a commit with the next entry, or by this when none follows soon. */
+  /**
+   * Replicas without a waiting client hear of a commit with the next entry, or by this when none follows soon. Those that a quorum
+   * does not need get entries by this; where one that it needs is silent, they take its place.
+   */
   private announceSoon(): void {
     this.announceTimer ??= this.options.clock.setTimer(ANNOUNCE_MS, () => {
       this.announceTimer = undefined;
