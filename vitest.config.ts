@@ -5,6 +5,16 @@ import type { TestSpecification } from "vitest/node";
 
 const common = { pool: "forks", testTimeout: 30_000, hookTimeout: 30_000 } as const;
 
+/** Files of tests without deadlines that a second one beside could make them miss. */
+const PAIRS = [
+  "test/*.test.ts",
+  "test/{conformance,house}/**/*.test.ts",
+  "test/cli/{mr,simulate,usage}.test.ts",
+  "test/clients/alike.test.ts",
+  "test/files/{clients,contract,hadoop*,hdfs*,fs*}.test.ts",
+  "test/mapreduce/{examples,module,streaming,tasks-over-webhdfs}.test.ts",
+];
+
 /**
  * What takes longest, first: a machine without a record of earlier runs takes large files first, and the longest is a few lines
  * that ended up last, with the other worker idle. Seconds; the order is all that matters.
@@ -20,6 +30,13 @@ const LONGEST: Readonly<Record<string, number>> = {
   "src/simulation/files/mutants.test.ts": 22,
   "src/simulation/several-groups.test.ts": 21,
   "src/engine/mapreduce/mutants.test.ts": 18,
+  "test/mapreduce/streaming.test.ts": 87,
+  "test/files/hadoop-attributes.test.ts": 86,
+  "test/files/hadoop.test.ts": 48,
+  "test/files/hadoop-cluster.test.ts": 33,
+  "test/files/hdfs.test.ts": 30,
+  "test/mapreduce/examples.test.ts": 30,
+  "test/cli/mr.test.ts": 27,
 };
 
 class LongestFirst extends BaseSequencer {
@@ -49,12 +66,22 @@ export default defineConfig({
       {
         test: {
           ...common,
+          // Whole programs that are asked one thing after the other: most of the time is spent in their starts.
+          name: "pairs",
+          include: PAIRS,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...common,
           // Real processes with deadlines of their own: one file at a time has the machine for itself.
           name: "whole",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/simulation/**"],
+          exclude: ["test/simulation/**", ...PAIRS],
           maxWorkers: 1,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],
