@@ -45,6 +45,8 @@ export class Progress {
   ackedRound = 0;
   /** When an append was last sent to it. */
   appendedMs: number = Number.NEGATIVE_INFINITY;
+  /** All that there was had been sent to it when last something could be; what came since gathers. */
+  gathers = false;
   /** The newest commit index that was sent to it. */
   commitSent: Index = 0;
   /** The newest entry whose commit it awaits: it is told at once. */

@@ -4,7 +4,7 @@ import type { Index } from "./consensus.ts";
 import type { ReadReply, ReadRequest } from "./message.ts";
 import { isVoter, quorumValue } from "./quorum.ts";
 import type { WaitingRead } from "./read-barrier.ts";
-import { isInReserve } from "./reserve.ts";
+import { reserveOf } from "./reserve.ts";
 import { failRead } from "./roles.ts";
 import { send, voterSets, type Core } from "./core.ts";
 import type { Leadership } from "./offices.ts";
@@ -54,10 +54,8 @@ function audienceOf(
 ): readonly Progress[] {
   const peers = [...leadership.peers.values()];
   if (audience === "all") return peers;
-  return peers.filter((peer) => {
-    if (!isVoter(core.membership, peer.id)) return false;
-    return audience === "voters" || !isInReserve(core, leadership, peer, ({ ackedRound }) => ackedRound);
-  });
+  const leftOut = audience === "quorum" ? reserveOf(core, leadership, ({ ackedRound }) => ackedRound) : [];
+  return peers.filter((peer) => isVoter(core.membership, peer.id) && !leftOut.includes(peer));
 }
 
 /** Answers the reads that a quorum confirmed, and starts a round for those that came since. */

@@ -4,7 +4,7 @@ import type { Entry, Index } from "./consensus.ts";
 import type { HeartbeatReply } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
-import { isInReserve } from "./reserve.ts";
+import { reserveOf } from "./reserve.ts";
 import { sendSnapshot } from "./snapshots.ts";
 import { commitTo, send, voterSets, type Core } from "./core.ts";
 import type { Leadership } from "./offices.ts";
@@ -53,10 +53,13 @@ interface Batch {
 /** Sends every peer what it may have and does not yet; those in reserve get more at a time, a little later. */
 export function replicate(core: Core, leadership: Leadership): void {
   const batch: Batch = { from: 0, entries: [] };
+  let reserve: readonly Progress[] | undefined;
   for (const peer of leadership.peers.values()) {
-    const waits = peer.nextIndex <= core.log.lastIndex && mayWait(core, leadership, peer);
-    while (!waits && sendAppend(core, leadership, peer, batch)) {
-      // As many as the window lets through.
+    if (!mayWait(core, leadership, peer) || !(reserve ??= reserveOf(core, leadership, held)).includes(peer)) {
+      while (sendAppend(core, leadership, peer, batch)) {
+        // As many as the window lets through.
+      }
+      peer.gathers = peer.nextIndex > core.log.lastIndex;
     }
     if (peer.state === "snapshot") sendSnapshot(core, peer);
     const dueIndex = leadership.announcing ? core.commitIndex : Math.min(peer.awaitedIndex, core.commitIndex);
@@ -69,16 +72,18 @@ export function replicate(core: Core, leadership: Leadership): void {
 }
 
 /**
- * To gather entries costs a peer less than to take each by itself. Who falls behind, or is silent, soon holds less than one that
- * got its share late, and changes places with it.
+ * To gather entries costs a peer less than to take each by itself; one that is behind has gathered enough. Who falls behind, or is
+ * silent, soon holds less than one that got its share late, and changes places with it.
  */
 function mayWait(core: Core, leadership: Leadership, peer: Progress): boolean {
+  if (!peer.gathers || peer.nextIndex > core.log.lastIndex) return false;
   if (leadership.announcing || leadership.transfer !== undefined) return false;
   if (peer.state !== "replicate" || peer.awaitedIndex >= peer.nextIndex) return false;
-  if (core.nowMs - peer.appendedMs >= RESERVE_INTERVAL_MS) return false;
-  return isInReserve(core, leadership, peer, ({ state, matchIndex }) =>
-    state === "replicate" ? matchIndex : -1,
-  );
+  return core.nowMs - peer.appendedMs < RESERVE_INTERVAL_MS;
+}
+
+function held({ state, matchIndex }: Progress): number {
+  return state === "replicate" ? matchIndex : -1;
 }
 
 function sendAppend(core: Core, leadership: Leadership, peer: Progress, batch: Batch): boolean {

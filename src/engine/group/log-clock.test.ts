@@ -73,7 +73,7 @@ test("a new leader does not lean towards its wall clock for the time before it l
   clock.mono = 864_000_000; // ten days after its machine started
   const log = new LogClock(clock);
   log.observe(1_600_000_000_000); // a year behind the wall clock
-  log.leaderChanged(2);
+  log.leaderChanged(2, 1_600_000_000_000);
   expect(log.stamp()).toBe(1_600_000_000_000);
 });
 
@@ -83,10 +83,10 @@ test("what a leader promised does not end early, though an earlier leader knew l
   log.observe(1_700_000_000_000);
   clock.mono += 1_000;
   // The second leader's log time lags by 400 ms; its deadlines count from there.
-  log.leaderChanged(2);
+  log.leaderChanged(2, 1_700_000_000_000);
   log.observe(1_700_000_000_600);
   clock.mono += 1_000;
-  log.leaderChanged(3);
+  log.leaderChanged(3, 1_700_000_000_600);
   expect(log.stamp()).toBeLessThanOrEqual(1_700_000_001_600);
 });
 
@@ -107,16 +107,16 @@ test("a leader that measured less than its log knows does not stand still: who m
   const [leader, follower] = [new LogClock(leading), new LogClock(following)];
   leader.observe(1_700_000_000_000);
   // Its log has a later stamp, of a leader that it did not hear.
-  leader.recover(1_700_000_002_000);
-  leader.leaderChanged(2);
-  follower.leaderChanged(2);
+  leader.leaderChanged(2, 1_700_000_000_000);
+  leader.lead(1_700_000_002_000, 0);
+  follower.leaderChanged(2, 1_700_000_000_000);
   for (let stamps = 0; stamps < 10; stamps++) {
     follower.observe(leader.stamp());
     leading.mono += 25;
     following.mono += 25;
   }
   const promised = leader.stamp();
-  follower.leaderChanged(3);
+  follower.leaderChanged(3, promised);
   expect(promised).toBeGreaterThanOrEqual(1_700_000_002_240);
   expect(follower.stamp()).toBeLessThanOrEqual(promised + 1);
 });
@@ -124,10 +124,10 @@ test("a leader that measured less than its log knows does not stand still: who m
 test("a leader that holds what it did not hear the last leader stamp takes the newest stamp for new", () => {
   const clock = fakeClock();
   const log = new LogClock(clock);
-  log.leaderChanged(1);
+  log.leaderChanged(1, 0);
   log.observe(1_700_000_000_000);
   clock.mono += 1_000;
-  log.leaderChanged(3);
+  log.leaderChanged(3, 1_700_000_000_000);
   // Measured in term 1, it would be 900 ms ahead of what the leader of term 2 may have promised from.
   log.lead(1_700_000_000_100, 2);
   expect(log.stamp()).toBe(1_700_000_000_100);
@@ -136,10 +136,28 @@ test("a leader that holds what it did not hear the last leader stamp takes the n
 test("a leader that heard the last leader itself goes on by what it measured on it", () => {
   const clock = fakeClock();
   const log = new LogClock(clock);
-  log.leaderChanged(2);
+  log.leaderChanged(2, 0);
   log.observe(1_700_000_000_000);
   clock.mono += 1_000;
-  log.leaderChanged(3);
+  log.leaderChanged(3, 1_700_000_000_000);
   log.lead(1_700_000_000_100, 2);
   expect(log.stamp()).toBe(1_700_000_001_000);
+});
+
+test("what a leader stamped before its first entries were lost does not move log time when it leads again", () => {
+  const clock = fakeClock();
+  clock.wall += 36_000; // half a minute ahead of the others
+  const log = new LogClock(clock);
+  log.leaderChanged(1, 0);
+  log.lead(0, 0);
+  log.stamp();
+  clock.mono += 1_000;
+  // Cut off meanwhile: the next leader knows nothing of that.
+  log.leaderChanged(2, 0);
+  log.observe(1_700_000_001_000);
+  expect(log.estimateMs()).toBe(1_700_000_001_000);
+  clock.mono += 1_000;
+  log.leaderChanged(3, 1_700_000_001_000);
+  log.lead(1_700_000_001_000, 0);
+  expect(log.stamp()).toBeLessThanOrEqual(1_700_000_002_001);
 });

@@ -40,9 +40,13 @@ export class LogClock {
     this.lastStampMs = Math.max(this.lastStampMs, stampMs);
   }
 
-  /** Another node leads, or this one does: from now on, the stamps of this leadership are the measure. */
-  leaderChanged(term: Term): void {
+  /**
+   * Another node leads, or this one does: from now on, the stamps of this leadership are the measure. Of earlier ones only what is
+   * applied (`appliedMs`: the newest of those) stays for certain: stamps whose entries are lost were no promise to anybody.
+   */
+  leaderChanged(term: Term, appliedMs: number): void {
     this.term = term;
+    this.lastStampMs = appliedMs;
     this.leaderIsNew = true;
     this.slewedAtMs = undefined;
   }

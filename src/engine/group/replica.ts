@@ -396,7 +396,7 @@ export class Replica<Command, Reply, Message> {
     this.leader = leader;
     if (changed) {
       this.sealer.restart(role === "leader");
-      this.logClock.leaderChanged(term);
+      this.logClock.leaderChanged(term, this.applier.timeMs);
       if (role === "leader") {
         const { consensus } = this.options;
         const newestMs = this.applier.newestTimeMs(this.status().lastIndex, (index) =>

@@ -165,3 +165,16 @@ test("no handle stays open, also when a file is closed while it is written", asy
   await vi.waitFor(() => expect(openDescriptors()).toBe(before));
   expect(disk.freeBytes()).toBeGreaterThan(0);
 });
+
+test("settled waits for what the end of one call begins", async () => {
+  const settling = openNodeDisk(directory);
+  let isOver = false;
+  settling.create("a", 0, (_, file) => {
+    file?.close();
+    settling.rename("a", "b", () =>
+      settling.syncDirectory(() => settling.remove("b", () => (isOver = true))),
+    );
+  });
+  await settling.settled();
+  expect(isOver).toBe(true);
+});

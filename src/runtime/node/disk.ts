@@ -25,13 +25,8 @@ export function openNodeDisk(directory: string, options: { readonly direct?: boo
   const path = (name: string): string => join(directory, plainName(name));
   const direct = new DirectSupport();
   const underWay = new UnderWay();
-  const ending = (done: DiskCallback): ((error: Error | null | undefined) => void) => {
-    const end = underWay.begin();
-    return (error) => {
-      end();
-      done(error ?? undefined);
-    };
-  };
+  const ending = (done: DiskCallback): ((error: Error | null | undefined) => void) =>
+    underWay.until((error) => done(error ?? undefined));
   if (options.direct === false) direct.refuse();
   return {
     list: () =>
@@ -43,20 +38,14 @@ export function openNodeDisk(directory: string, options: { readonly direct?: boo
     size: (name) => fs.statSync(path(name), { throwIfNoEntry: false })?.size,
     read: (name, position, length) => readSync(path(name), position, length),
     create(name, sizeBytes, done) {
-      const end = underWay.begin();
-      create(path(name), sizeBytes, (error, fd) => {
-        end();
-        if (fd === undefined) done(error);
-        else done(undefined, nodeFile(path(name), fd, direct, underWay));
-      });
+      const created = (error: Error | undefined, fd?: number): void =>
+        fd === undefined ? done(error) : done(undefined, nodeFile(path(name), fd, direct, underWay));
+      create(path(name), sizeBytes, underWay.until(created));
     },
     open(name, done) {
-      const end = underWay.begin();
-      fs.open(path(name), "r+", (error, fd) => {
-        end();
-        if (error) done(error);
-        else done(undefined, nodeFile(path(name), fd, direct, underWay));
-      });
+      const opened = (error: Error | null, fd: number): void =>
+        error ? done(error) : done(undefined, nodeFile(path(name), fd, direct, underWay));
+      fs.open(path(name), "r+", underWay.until(opened));
     },
     rename: (from, to, done) => fs.rename(path(from), path(to), ending(done)),
     remove: (name, done) => fs.unlink(path(name), ending(done)),
@@ -169,13 +158,11 @@ function nodeFile(path: string, fd: number, support: DirectSupport, underWay: Un
       return undefined;
     }
     busy++;
-    const end = underWay.begin();
-    return (error) => {
+    return underWay.until((error?: Error) => {
       busy--;
       closeWhenIdle();
-      end();
-      done(error ?? undefined);
-    };
+      done(error);
+    });
   };
   return {
     read(position, length, done) {

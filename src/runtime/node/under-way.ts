@@ -17,6 +17,18 @@ export class UnderWay {
     };
   }
 
+  /** Something begins that ends when the returned callback is called, once; what `done` goes on with has begun by then. */
+  until<Values extends readonly unknown[]>(done: (...values: Values) => void): (...values: Values) => void {
+    const end = this.begin();
+    return (...values) => {
+      try {
+        done(...values);
+      } finally {
+        end();
+      }
+    };
+  }
+
   /** Resolves when nothing is under way, or after two seconds. */
   async settled(): Promise<void> {
     if (this.count === 0) return;
