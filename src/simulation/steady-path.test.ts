@@ -12,9 +12,21 @@ interface Cost {
   diskBytes: number;
 }
 
+/** One cluster alone differs by some per cent from the next, as its disks and links happen to be. */
+const SEEDS = [1, 2, 3];
+
 /** Of all three nodes, for each acknowledged write. */
 function costOf(algorithm: Algorithm, clients: number): Cost {
-  const quiet = new QuietCluster(1, algorithm, QUIET);
+  const sum: Cost = { frames: 0, frameBytes: 0, diskWrites: 0, diskBytes: 0 };
+  for (const seed of SEEDS) {
+    const cost = costOfOne(seed, algorithm, clients);
+    for (const part of Object.keys(sum) as (keyof Cost)[]) sum[part] += cost[part] / SEEDS.length;
+  }
+  return sum;
+}
+
+function costOfOne(seed: number, algorithm: Algorithm, clients: number): Cost {
+  const quiet = new QuietCluster(seed, algorithm, QUIET);
   quiet.write([quiet.lead()], clients);
   quiet.runFor(300);
   const cost: Cost = { frames: 0, frameBytes: 0, diskWrites: 0, diskBytes: 0 };
@@ -40,7 +52,7 @@ function costOf(algorithm: Algorithm, clients: number): Cost {
 }
 
 test.each([1, 64])(
-  "with %i clients a write costs the same messages, disk writes and bytes with every algorithm, within 4 %",
+  "with %i clients a write costs the same messages, disk writes and bytes with every algorithm, within 3 %",
   (clients) => {
     const base = costOf(DEFAULT_ALGORITHM, clients);
     expect(base.diskWrites).toBeGreaterThan(0);
@@ -48,7 +60,7 @@ test.each([1, 64])(
       const cost = costOf(algorithm, clients);
       for (const part of Object.keys(base) as (keyof Cost)[]) {
         const difference = Math.abs(cost[part] / base[part] - 1);
-        expect(difference, `${part} of ${algorithm}: ${cost[part]}, not ${base[part]}`).toBeLessThan(0.04);
+        expect(difference, `${part} of ${algorithm}: ${cost[part]}, not ${base[part]}`).toBeLessThan(0.03);
       }
     }
   },
