@@ -1,6 +1,7 @@
 /**
  * `cluster.json` at the root of a data directory: which cluster it belongs to and where its nodes find each other. The
- * nodes' own directories stand beside it, each with an identity of its own that the node checks.
+ * nodes' own directories stand beside it, each with an identity of its own that the node checks. Nodes that are started one by
+ * one over one directory write it at the same time: they take turns.
  */
 import fs from "node:fs";
 import { join } from "node:path";
@@ -11,6 +12,11 @@ import type { NodeId } from "../runtime/world.ts";
 
 const FILE = "cluster.json";
 const FORMAT = 1;
+/** What is written and moved into place, and what says that somebody does; neither is content. */
+const PASSING = [`.${FILE}.new`, `.${FILE}.lock`];
+/** Nobody works on the file for so long: who left the lock has died. */
+const LOCK_STALE_MS = 2000;
+const LOCK_RETRY_MS = 5;
 /** What kept the log of every cluster whose file does not say. */
 const FIRST_ALGORITHM: Algorithm = "raft";
 
@@ -36,7 +42,7 @@ export function readClusterFile(directory: string): ClusterFile | undefined {
   attempt(directory, () =>
     fs.accessSync(directory, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK),
   );
-  if (names.length === 0) return undefined;
+  if (names.every((name) => PASSING.includes(name))) return undefined;
   if (!names.includes(FILE)) {
     throw foreign(directory, "is not empty and is not a data directory of Quorate");
   }
@@ -46,10 +52,57 @@ export function readClusterFile(directory: string): ClusterFile | undefined {
   return parsed;
 }
 
-/** Creates the directory and its file; durable when it returns. */
-export function writeClusterFile(directory: string, content: ClusterFile): void {
+/** Creates the directory and its file; durable when it returns. Changes nothing when there is one by now. */
+export function foundCluster(directory: string, content: ClusterFile): void {
+  attempt(directory, () => makeDirectory(directory));
+  change(directory, (stored) => stored ?? content);
+}
+
+/** Writes the file anew, whatever it said. */
+export function replaceClusterFile(directory: string, content: ClusterFile): void {
+  change(directory, () => content);
+}
+
+/** Notes that a node is at home here. */
+export function noteInhabited(directory: string, id: NodeId): void {
+  change(directory, (stored) => {
+    if (stored === undefined || stored.inhabited?.includes(id) === true) return stored;
+    return { ...stored, inhabited: [...(stored.inhabited ?? []), id] };
+  });
+}
+
+/** Nobody else changes the file meanwhile. */
+function change(directory: string, next: (stored: ClusterFile | undefined) => ClusterFile | undefined): void {
+  const lock = join(directory, `.${FILE}.lock`);
+  attempt(directory, () => takeLock(lock));
+  try {
+    const stored = readClusterFile(directory);
+    const changed = next(stored);
+    if (changed !== undefined && changed !== stored) write(directory, changed);
+  } finally {
+    fs.rmSync(lock, { force: true });
+  }
+}
+
+function takeLock(lock: string): void {
+  let holder: number | undefined;
+  let heldSinceMs = 0;
+  for (;;) {
+    try {
+      return fs.closeSync(fs.openSync(lock, "wx"));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    const seen = fs.statSync(lock, { throwIfNoEntry: false })?.ino;
+    if (seen !== holder) heldSinceMs = performance.now();
+    holder = seen;
+    if (performance.now() - heldSinceMs > LOCK_STALE_MS) fs.rmSync(lock, { force: true });
+    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_RETRY_MS);
+  }
+}
+
+function write(directory: string, content: ClusterFile): void {
   attempt(directory, () => {
-    makeDirectory(directory);
     const temporary = join(directory, `.${FILE}.new`);
     fs.writeFileSync(temporary, `${JSON.stringify({ format: FORMAT, ...content }, undefined, 2)}\n`, {
       flush: true,
@@ -65,13 +118,6 @@ export function makeNodeDirectory(directory: string): void {
     makeDirectory(directory);
     fs.accessSync(directory, fs.constants.W_OK);
   });
-}
-
-/** Notes that a node is at home here. */
-export function noteInhabited(directory: string, id: NodeId): void {
-  const stored = readClusterFile(directory);
-  if (stored === undefined || stored.inhabited?.includes(id) === true) return;
-  writeClusterFile(directory, { ...stored, inhabited: [...(stored.inhabited ?? []), id] });
 }
 
 /** True when a node's directory is its home, and not empty. */

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { forceNewCluster } from "../engine/force-new-cluster.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { createLogger } from "../runtime/node/logger.ts";
-import { isInhabited, readClusterFile, writeClusterFile } from "./cluster-file.ts";
+import { isInhabited, readClusterFile, replaceClusterFile } from "./cluster-file.ts";
 import type { Call } from "./verb.ts";
 
 export async function force(call: Call): Promise<number> {
@@ -35,7 +35,7 @@ export async function force(call: Call): Promise<number> {
     address: stored.members[id] ?? "",
     logger: createLogger({ level: "error", format: "pretty" }),
   });
-  writeClusterFile(root, {
+  replaceClusterFile(root, {
     clusterId: forced.clusterId,
     members: { [id]: forced.address },
     consensus: stored.consensus,

@@ -1,14 +1,20 @@
+import { execFile } from "node:child_process";
 import fs from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { noteInhabited } from "./cluster-file.ts";
+import type { ClusterFile } from "./cluster-file.ts";
+import { foundCluster, noteInhabited } from "./cluster-file.ts";
 import type { JoinPlan, LocalPlan, MemberPlan, Settings } from "./plan.ts";
 import { parseMembers, planJoin, planLocalCluster, planMember } from "./plan.ts";
 import type { Ports } from "./ports.ts";
 import { SYSTEM_PORTS } from "./ports.ts";
+
+/** As it is built: other processes run it. */
+const CLUSTER_FILE = new URL("../../dist/cli/cluster-file.js", import.meta.url).href;
 
 const SETTINGS: Settings = {
   consensus: undefined,
@@ -120,6 +126,30 @@ test("a node that was at home and finds its directory empty is blank; one that n
   expect(await begin()).toEqual(["founder", "founder", "founder"]);
   fs.rmSync(join(data, "n2", "identity.json"));
   expect(await begin()).toEqual(["founder", "blank", "founder"]);
+});
+
+test("nodes that are started one by one over one directory at the same time are all noted", async () => {
+  const data = join(directory, "data");
+  const members = Object.fromEntries(Array.from({ length: 8 }, (_, at) => [`n${at}`, `127.0.0.1:${at + 1}`]));
+  const program = (id: string): string => `
+    import { foundCluster, noteInhabited } from ${JSON.stringify(CLUSTER_FILE)};
+    foundCluster(${JSON.stringify(data)}, ${JSON.stringify({ clusterId: "c", members })});
+    noteInhabited(${JSON.stringify(data)}, ${JSON.stringify(id)});`;
+  const run = promisify(execFile);
+  await Promise.all(
+    Object.keys(members).map((id) => run(process.execPath, ["--input-type=module", "-e", program(id)])),
+  );
+  const { inhabited } = JSON.parse(fs.readFileSync(join(data, "cluster.json"), "utf8")) as ClusterFile;
+  expect(inhabited?.toSorted()).toEqual(Object.keys(members));
+  expect(fs.readdirSync(data)).toEqual(["cluster.json"]);
+});
+
+test("a lock whose owner died keeps nobody out for ever", () => {
+  const data = join(directory, "data");
+  fs.mkdirSync(data);
+  fs.writeFileSync(join(data, ".cluster.json.lock"), "");
+  foundCluster(data, { clusterId: "c", members: { n1: "127.0.0.1:1" } });
+  expect(fs.readdirSync(data)).toEqual(["cluster.json"]);
 });
 
 test("who joins finds in its directory what it was told when it joined", async () => {

@@ -13,13 +13,7 @@ import { QuorateError } from "../runtime/errors.ts";
 import { joinAddress, splitAddress } from "../runtime/node/address.ts";
 import type { NodeId } from "../runtime/world.ts";
 import type { ClusterFile } from "./cluster-file.ts";
-import {
-  foreign,
-  isInhabited,
-  makeNodeDirectory,
-  readClusterFile,
-  writeClusterFile,
-} from "./cluster-file.ts";
+import { foreign, isInhabited, makeNodeDirectory, readClusterFile, foundCluster } from "./cluster-file.ts";
 import type { NodeConfig } from "./node-channel.ts";
 import type { Ports, PortUse } from "./ports.ts";
 import { SYSTEM_PORTS } from "./ports.ts";
@@ -288,7 +282,7 @@ async function settle(
   const [first] = configs;
   if (root === undefined || !first) return;
   const { clusterId, members, consensus } = first;
-  if (!known) writeClusterFile(root, { clusterId, members, consensus });
+  if (!known) foundCluster(root, { clusterId, members, consensus });
   for (const { dataDir } of configs) makeNodeDirectory(dataDir);
 }
 
