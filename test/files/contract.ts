@@ -144,6 +144,12 @@ export function filesContract(name: string, open: () => Promise<World>): void {
         { from: at("new1"), to: at("old1") },
         { from: at("new2"), to: at("old2") },
       ];
+      for (const wrong of ["/old1", undefined, 7]) {
+        await expect(files.publish(wrong as never)).rejects.toMatchObject(refusal("ARGUMENT_INVALID"));
+      }
+      await expect(files.publish([{ from: at("new1") } as never])).rejects.toMatchObject(
+        refusal("PATH_INVALID"),
+      );
       if (world.publishes !== true) {
         await expect(files.publish(moves)).rejects.toMatchObject(refusal("UNSUPPORTED"));
         return;

@@ -256,9 +256,11 @@ export class Files extends Attributes<FilesDriver> {
    *     await files.publish([{ from: "/index/new", to: "/index/current" }], {
    *       expected: [{ path: "/index/current", version }], overwrite: true });
    */
-  publish(moves: readonly Move[], options: PublishOptions = {}): Promise<void> {
+  async publish(moves: readonly Move[], options: PublishOptions = {}): Promise<void> {
+    if (!Array.isArray(moves))
+      throw new QuorateError("ARGUMENT_INVALID", "publish takes a list of { from, to }");
     for (const { from, to } of moves) for (const path of [from, to]) checkPath(path);
-    return this.driver.publish(moves, options);
+    await this.driver.publish(moves, options);
   }
 
   /**

@@ -3,6 +3,9 @@ import { QuorateError } from "../../runtime/errors.ts";
 
 /** Without a slash at the end. Throws PATH_INVALID. */
 export function checkPath(path: string): string {
+  // Programs without types give anything.
+  if (typeof (path as unknown) !== "string")
+    throw new QuorateError("PATH_INVALID", `a path is a string, not ${typeof path}`);
   const whole = path.length > 1 ? path.replace(/\/+$/, "") || "/" : path;
   // oxlint-disable-next-line no-control-regex -- control characters are what is refused
   const isOdd = !whole.startsWith("/") || /[\u0000-\u001f\u007f]|\p{Surrogate}/u.test(whole);

@@ -24,6 +24,21 @@ export function fits(content: Bytes | undefined, candidate: Candidate): boolean 
   return content.length >= candidate.atLeast && content.equals(candidate.content.subarray(0, content.length));
 }
 
+/** `found`, and where each of what it may be is another. */
+export function told(found: Candidate, candidates: readonly Candidate[]): string {
+  const others = candidates.map((candidate) => {
+    const at = differsAt(found.content, candidate.content);
+    return described(candidate) + (at === undefined ? "" : `, another from byte ${at} on`);
+  });
+  return `${described(found)} is none of ${others.join(" | ")}`;
+}
+
+function differsAt(found: Bytes | undefined, content: Bytes | undefined): number | undefined {
+  if (found === undefined || content === undefined) return undefined;
+  const at = found.findIndex((byte, index) => byte !== content[index]);
+  return at < 0 ? undefined : at;
+}
+
 export function described({ content, atLeast }: Candidate): string {
   if (content === undefined) return "absent";
   const head = content.subarray(0, 4).toString("hex");

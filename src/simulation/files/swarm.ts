@@ -11,7 +11,7 @@ import type { NodeId } from "../../runtime/world.ts";
 import type { ErasurePolicy } from "../../engine/files/namespace/erasure-policy.ts";
 import { ERASURE_POLICIES } from "../../engine/files/namespace/erasure-policy.ts";
 import type { Candidate } from "./candidate.ts";
-import { beginning, described, fits, GONE, whole } from "./candidate.ts";
+import { beginning, described, fits, GONE, told, whole } from "./candidate.ts";
 import { FilesFaults, RESERVED_BYTES } from "./faults.ts";
 import type { FilesClusterOptions } from "./files-cluster.ts";
 import { FilesCluster, ROOT } from "./files-cluster.ts";
@@ -283,9 +283,7 @@ export class FilesSwarm {
     const [found] = read;
     this.trace(`read ${path} at ${at}`, read);
     if (found === undefined || candidates.some((candidate) => fits(found.content, candidate))) return;
-    throw new Error(
-      `${path} read at ${at}: ${described(found)} is none of ${candidates.map(described).join(" | ")}`,
-    );
+    throw new Error(`${path} read at ${at}: ${told(found, candidates)}`);
   }
 
   private async readAll(path: string, at: NodeId): Promise<Bytes | undefined> {
