@@ -115,6 +115,52 @@ test("a snapshot is allowed, taken, compared, named anew and deleted", async () 
   expect((await fs("snapshotDiff", "/kept", "s1", ".")).code).toBe(1);
 });
 
+test("what changed in a renamed directory is listed for Hadoop's clients, from the earlier snapshot on", async () => {
+  await files.mkdir("/moved/dir", { recursive: true });
+  await files.allowSnapshots("/moved");
+  for (const name of ["x", "gone"]) await files.writeFile(`/moved/dir/${name}`, name);
+  await files.createSnapshot("/moved", "s0");
+  await files.rename("/moved/dir", "/moved/dir2");
+  await files.appendFile("/moved/dir2/x", "more");
+  await files.rm("/moved/dir2/gone");
+  await files.writeFile("/moved/dir2/new", "new");
+  await files.createSnapshot("/moved", "s1");
+  const asked = async (path: string, query: string): Promise<Record<string, Record<string, unknown>>> => {
+    const answer = await fetch(`http://${served.address}/webhdfs/v1/moved${path}?${query}&user.name=quorate`);
+    return (await answer.json()) as Record<string, Record<string, unknown>>;
+  };
+  const [x, made, dir] = await Promise.all(
+    ["/dir2/x", "/dir2/new", "/dir2"].map(
+      async (path) => (await asked(path, "op=GETFILESTATUS"))["FileStatus"]?.["fileId"],
+    ),
+  );
+  expect([x, made, dir]).not.toContain(undefined);
+  const listing = (from: string, to: string): Promise<unknown> =>
+    asked("", `op=GETSNAPSHOTDIFFLISTING&oldsnapshotname=${from}&snapshotname=${to}`);
+  const lists = {
+    createList: expect.arrayContaining([
+      expect.objectContaining({ sourcePath: "dir/new", fileId: made, dirId: dir, isReference: false }),
+      expect.objectContaining({ sourcePath: "dir2", fileId: dir, isReference: true }),
+    ]) as unknown,
+    deleteList: expect.arrayContaining([
+      expect.objectContaining({ sourcePath: "dir/gone", dirId: dir }),
+      expect.objectContaining({ sourcePath: "dir", targetPath: "dir2", fileId: dir }),
+    ]) as unknown,
+    modifyList: expect.arrayContaining([
+      expect.objectContaining({ sourcePath: "dir/x", fileId: x, dirId: dir }),
+      expect.objectContaining({ sourcePath: "dir", fileId: dir }),
+    ]) as unknown,
+  };
+  for (const [from, to, isFromEarlier] of [
+    ["s0", "s1", true],
+    ["s1", "s0", false],
+    ["s0", "", true],
+    ["", "s0", false],
+  ] as const) {
+    expect(await listing(from, to)).toMatchObject({ SnapshotDiffReportListing: { ...lists, isFromEarlier } });
+  }
+});
+
 test("quotas are set for several directories, hold, are counted, and are taken away", async () => {
   for (const path of ["/q1", "/q2"]) await files.mkdir(path);
   expect(await done("setQuota", "2", "/q1", "/q2")).toBe("");

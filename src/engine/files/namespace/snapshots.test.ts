@@ -125,6 +125,115 @@ test("the difference between snapshots names what was made, removed, changed and
   );
 });
 
+test("what was renamed is compared too, and what is below it: told by the paths of the earlier snapshot, as HDFS does", () => {
+  const trial = new Trial();
+  const made = ["a", "b", "dir/x", "dir/gone", "dir/in", "dir/sub/y", "out", "plain/p", "del/m", "meta/f"];
+  for (const name of [...made, "one", "two", "cyc/k"]) trial.do("put", { path: `/q/${name}`, content: name });
+  trial.do("allowSnapshots", { path: "/q", allowed: true });
+  trial.do("createSnapshot", { path: "/q", name: "s0" });
+  const append = (name: string): void => {
+    trial.do("appendInline", { path: `/q/${name}`, content: "!" });
+  };
+  const move = (from: string, to: string): void => {
+    trial.do("renameTo", { from: `/q/${from}`, to: `/q/${to}` });
+  };
+  append("a");
+  move("a", "a2");
+  move("b", "b2");
+  trial.do("truncate", { path: "/q/b2", length: 0 });
+  move("dir", "dir2");
+  append("dir2/x");
+  trial.do("delete", { path: "/q/dir2/gone" });
+  trial.do("put", { path: "/q/dir2/new", content: "" });
+  move("dir2/in", "dir2/in2");
+  move("dir2/sub", "sub2");
+  append("sub2/y");
+  move("out", "dir2/out2");
+  move("plain", "plain2");
+  move("del/m", "m2");
+  append("m2");
+  trial.do("delete", { path: "/q/del" });
+  move("meta", "meta2");
+  trial.do("setMode", { path: "/q/meta2", mode: 0o700 });
+  trial.do("setMode", { path: "/q/meta2/f", mode: 0o600 });
+  move("one", "other");
+  move("two", "one");
+  move("other", "two");
+  trial.do("mkdir", { path: "/q/cnew/deep", mode: 0o755 });
+  move("cyc", "cnew/deep/cyc");
+  append("cnew/deep/cyc/k");
+  trial.do("createSnapshot", { path: "/q", name: "s1" });
+  const between = (from: string, to: string): string[] =>
+    lines(trial.machine.snapshotDifference("/q", ROOT, from, to, 100)).toSorted();
+  const modified = ["", "a", "b", "cyc/k", "dir", "dir/sub/y", "dir/x", "meta", "meta/f"];
+  const renames = [
+    ["a", "a2"],
+    ["b", "b2"],
+    ["cyc", "cnew/deep/cyc"],
+    ["dir", "dir2"],
+    ["dir/in", "dir2/in2"],
+    ["dir/sub", "sub2"],
+    ["meta", "meta2"],
+    ["one", "two"],
+    ["out", "dir2/out2"],
+    ["plain", "plain2"],
+    ["two", "one"],
+  ];
+  const forth = [
+    ...["cnew", "dir/new", "m2"].map((path) => `created ${path}`),
+    ...["del", "dir/gone"].map((path) => `deleted ${path}`),
+    ...modified.map((path) => `modified ${path}`),
+    ...renames.map(([from, to]) => `renamed ${from} -> ${to}`),
+  ];
+  expect(between("s0", "s1")).toEqual(forth);
+  expect(between("s0", "")).toEqual(forth);
+  const back = [
+    ...["del", "dir/gone"].map((path) => `created ${path}`),
+    ...["cnew", "dir/new", "m2"].map((path) => `deleted ${path}`),
+    ...modified.map((path) => `modified ${path}`),
+    ...renames.map(([from, to]) => `renamed ${to} -> ${from}`).toSorted(),
+  ];
+  expect(between("s1", "s0")).toEqual(back);
+  expect(between("", "s0")).toEqual(back);
+  expect(between("s1", "")).toEqual([]);
+  const copy = trial.restored();
+  expect(lines(copy.machine.snapshotDifference("/q", ROOT, "s0", "s1", 100))).toEqual(
+    lines(trial.machine.snapshotDifference("/q", ROOT, "s0", "s1", 100)),
+  );
+});
+
+test("directories moved out of one another into a new one, and into one that was renamed, are told as renamed", () => {
+  const trial = new Trial();
+  trial.do("put", { path: "/q/d1/d2/d3/f", content: "1" });
+  for (const name of ["a", "b"]) trial.do("put", { path: `/q/${name}`, content: "1" });
+  trial.do("allowSnapshots", { path: "/q", allowed: true });
+  trial.do("createSnapshot", { path: "/q", name: "s0" });
+  trial.do("mkdir", { path: "/q/n", mode: 0o755 });
+  for (const from of ["d1/d2/d3", "d1/d2", "d1"]) {
+    trial.do("renameTo", { from: `/q/${from}`, to: `/q/n/${from.slice(-2)}` });
+  }
+  // A new directory of which one learns only when what was moved into another is compared.
+  trial.do("mkdir", { path: "/q/n/d2/late", mode: 0o755 });
+  trial.do("renameTo", { from: "/q/b", to: "/q/n/d2/late/b" });
+  trial.do("renameTo", { from: "/q/a", to: "/q/n/d1/a" });
+  trial.do("appendInline", { path: "/q/n/d1/a", content: "!" });
+  trial.do("appendInline", { path: "/q/n/d3/f", content: "!" });
+  expect(lines(trial.machine.snapshotDifference("/q", ROOT, "s0", "", 100)).toSorted()).toEqual([
+    "created d1/d2/late",
+    "created n",
+    "modified ",
+    "modified a",
+    "modified d1",
+    "modified d1/d2",
+    "modified d1/d2/d3/f",
+    "renamed a -> n/d1/a",
+    "renamed b -> n/d2/late/b",
+    "renamed d1 -> n/d1",
+    "renamed d1/d2 -> n/d2",
+    "renamed d1/d2/d3 -> n/d3",
+  ]);
+});
+
 test("what only snapshots hold is counted beside what is there: once, whatever holds it, without what was renamed or changed", () => {
   const trial = prepared();
   const only = (path: string): object => trial.machine.contentSummary(path, ROOT).snapshots;

@@ -62,17 +62,27 @@ interface ListingEntry {
   readonly isReference: boolean;
 }
 
-/** All in one page: `lastIndex` -1 says that nothing is left. */
+/**
+ * All in one page: `lastIndex` -1 says that nothing is left. The lists are always of what came after the earlier of the two;
+ * Hadoop's clients turn them round when `isFromEarlier` is false.
+ */
 export async function differenceListing(asked: Asked, from: string, to: string): Promise<object> {
   const { files, path, caller, signal } = asked;
-  const differences = await files.snapshotDifference(path, caller, from, to, { signal });
+  const isFromEarlier = await isEarlier(asked, from, to);
+  const [earlier, later] = isFromEarlier ? [from, to] : [to, from];
+  const differences = await files.snapshotDifference(path, caller, earlier, later, { signal });
+  const moved = new Map<string, string>();
+  for (const { path: source, target } of differences) if (target !== undefined) moved.set(source, target);
   const lists = {
     created: [] as ListingEntry[],
     deleted: [] as ListingEntry[],
     modified: [] as ListingEntry[],
   };
   for (const { type, path: source, target } of differences) {
-    const [before, after] = [below(path, from, source), below(path, to, target ?? source)];
+    const [before, after] = [
+      below(path, earlier, source),
+      below(path, later, target ?? whereNow(source, moved)),
+    ];
     const isRenamed = type === "renamed";
     const entry = {
       ...(await identity(files, type === "created" ? after : before, asked)),
@@ -95,15 +105,37 @@ export async function differenceListing(asked: Asked, from: string, to: string):
       createList: lists.created,
       deleteList: lists.deleted,
       modifyList: lists.modified,
-      isFromEarlier: to === "" || from !== "",
+      isFromEarlier,
       lastIndex: -1,
       lastPath: "",
     },
   };
 }
 
+/** "" and "." are the present. */
+async function isEarlier({ files, path, caller, signal }: Asked, from: string, to: string): Promise<boolean> {
+  if (isPresent(to)) return true;
+  if (isPresent(from)) return false;
+  const ids = new Map<string, number>();
+  for (const { name, id } of await files.snapshots(path, caller, { signal })) ids.set(name, id);
+  return (ids.get(from) ?? 0) <= (ids.get(to) ?? 0);
+}
+
+function isPresent(snapshot: string): boolean {
+  return snapshot === "" || snapshot === ".";
+}
+
+/** Of what was made in a directory, told by where that was: where that directory, or the nearest above it, went. */
+function whereNow(path: string, moved: ReadonlyMap<string, string>): string {
+  for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1)) {
+    const target = moved.get(path.slice(0, at));
+    if (target !== undefined) return target + path.slice(at);
+  }
+  return path;
+}
+
 function below(root: string, snapshot: string, path: string): string {
-  const base = snapshot === "" ? root : `${root === "/" ? "" : root}/.snapshot/${snapshot}`;
+  const base = isPresent(snapshot) ? root : `${root === "/" ? "" : root}/.snapshot/${snapshot}`;
   return path === "" ? base : `${base === "/" ? "" : base}/${path}`;
 }
 
