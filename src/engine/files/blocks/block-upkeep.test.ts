@@ -106,6 +106,21 @@ test("a node that is decommissioned is emptied of nothing before its blocks are 
   expect(managed.upkeep.situation(1)).toMatchObject({ missing: 0 });
 });
 
+test("blocks that were written while a rack was away get a replica there when it comes back, though it never had one", () => {
+  const managed = new Managed(13, { ids: ["n1", "n2", "n3"] });
+  const { cluster } = managed;
+  cluster.run(5_000);
+  cluster.losePower("n3");
+  cluster.run(15_000);
+  managed.write(1, ["n1", "n2"]);
+  managed.put({ ...(managed.blocks.get(1) as StoredBlock), replication: 2 });
+  cluster.run(60_000);
+  expect(managed.upkeep.situation(1)?.problem).toBe("none");
+  cluster.start("n3");
+  const isOnBoth = (): boolean => managed.holders(1).length === 2 && managed.holders(1).includes("n3");
+  cluster.until(() => isOnBoth() && managed.upkeep.situation(1)?.problem === "none", "on both racks", 60_000);
+});
+
 test("replication that is raised and lowered is followed", () => {
   const managed = new Managed(6);
   const { cluster } = managed;

@@ -15,6 +15,7 @@ import { planBalance } from "./balancer.ts";
 import type { BlockLink } from "./block-link.ts";
 import type { Outcome } from "./block-store.ts";
 import { choosePlacement, roomToCopy } from "./choose-placement.ts";
+import { CrowdedBlocks } from "./crowded-blocks.ts";
 import { LocationTable } from "./location-table.ts";
 import type { BlockNode } from "./locations.ts";
 import { DEAD_AFTER_MS } from "./locations.ts";
@@ -66,6 +67,7 @@ export class BlockUpkeep {
   private readonly groups: GroupUpkeep;
   /** Blocks to look at, and since when. */
   private readonly dirty = new Map<BlockId, number>();
+  private readonly crowded = new CrowdedBlocks();
   private readonly copies: OrderedCopies;
   private readonly recoveries: RecoveryOrders;
   private readonly standings = new Map<NodeId, string>();
@@ -235,6 +237,9 @@ export class BlockUpkeep {
     if (term === undefined || nowMs - this.beganMs < DEAD_AFTER_MS) return;
     const nodes = this.nodes();
     for (const node of nodes.values()) this.noticeStanding(term, node);
+    const spread = this.crowded.onNodes(nodes.values(), () => this.everyBlock());
+    // That can wait longest.
+    if (spread !== undefined) this.unseen.unshift(spread);
     for (const block of this.copies.forget(nowMs)) this.mark(block);
     if (!this.isPaused()) {
       this.lookOn();
@@ -271,11 +276,18 @@ export class BlockUpkeep {
   private lookAtAll(): void {
     this.dirty.clear();
     this.unseen.length = 0;
+    this.crowded.clear();
     if (this.term === undefined) return;
-    this.unseen.push(everyBlock(this.options.namespace, this.locations));
+    this.unseen.push(this.everyBlock());
     this.standings.clear();
     this.copies.clear();
     this.recoveries.clear();
+  }
+
+  /** Those of the namespace, of which perhaps nothing is reported, and those that are reported, which perhaps no file names. */
+  private *everyBlock(): Generator<BlockId> {
+    for (const { id } of this.options.namespace.blocks()) yield id;
+    yield* this.locations.blocks();
   }
 
   /** A slice of the blocks to look at, those of what was noticed last first. */
@@ -323,6 +335,7 @@ export class BlockUpkeep {
       this.dirty.delete(id);
       const block = this.options.namespace.block(id);
       if (block === undefined) {
+        this.crowded.note(id, false);
         if (this.locations.all(id).length > 0) removable.push(id);
         continue;
       }
@@ -331,6 +344,7 @@ export class BlockUpkeep {
         continue;
       }
       const plan = this.plan(block, nodes);
+      this.crowded.note(id, isGroupPlan(plan) && plan.crowded);
       if (plan.remove.length > 0) removable.push(id);
       if (plan.missing > 0) urgent.push({ block, plan });
     }
@@ -430,13 +444,4 @@ export class BlockUpkeep {
     this.mark(id);
     return [];
   }
-}
-
-/** Those of the namespace, of which perhaps nothing is reported, and those that are reported, which perhaps no file names. */
-function* everyBlock(
-  namespace: Pick<NamespaceQueries, "blocks">,
-  locations: Pick<LocationTable, "blocks">,
-): Generator<BlockId> {
-  for (const { id } of namespace.blocks()) yield id;
-  yield* locations.blocks();
 }

@@ -197,7 +197,8 @@ function whatIsDone(
   return `no other node can take one (${reasons.join(", ")})`;
 }
 
-function whyNot({ live, stale, standing, freeBytes }: BlockNode, blockBytes: number): string {
+/** Why a node is not eligible for a replica of so many bytes, said after its name. */
+export function whyNot({ live, stale, standing, freeBytes }: BlockNode, blockBytes: number): string {
   if (!live || stale) return "is silent";
   if (standing === "decommissioning") return "is being decommissioned";
   if (standing === "inMaintenance") return "is in maintenance";

@@ -75,7 +75,7 @@ const without = (...lost: number[]): string[] => GOOD.map((id, unit) => (lost.in
 
 describe("the plan of a group", () => {
   test("with all shards on nodes of their own is nothing", () => {
-    expect(plan(GOOD)).toMatchObject({ problem: "none", make: [], removals: [], missing: 0 });
+    expect(plan(GOOD)).toMatchObject({ problem: "none", make: [], removals: [], missing: 0, crowded: false });
     expect(plan(GOOD, { open: true })).toMatchObject({ problem: "open", make: [] });
   });
 
@@ -103,6 +103,25 @@ describe("the plan of a group", () => {
       present: ["n1", "n6", "n3", "n4", "n5"],
       explanation: "It has 4 good shards of 5: n2 is silent; shard 1 on n6 is being made.",
     });
+  });
+
+  test("tells why no node can take what is lost, by the shortest of it", () => {
+    const spread = ["n1", "n2", "n3", "n1", "n2"];
+    const gone = nodesOf(5, {
+      n3: { live: false },
+      n4: { freeBytes: 10_000 },
+      n5: { standing: "decommissioning" },
+    });
+    expect(plan(spread, { nodes: gone })).toMatchObject({
+      make: [{ unit: 2 }],
+      explanation:
+        "It has 4 good shards of 5: n3 is silent; no other node can take one (n1 may hold no more than 2 of its shards, " +
+        "n2 may hold no more than 2 of its shards, n3 is silent, n4 has only 10000 bytes free, and 16548 must be, " +
+        "n5 is being decommissioned).",
+    });
+    const roomy = gone.map((each) => (each.id === "n4" ? { ...each, freeBytes: 16_548 } : each));
+    expect(plan(spread, { nodes: roomy }).explanation).toContain("they wait for their turn");
+    expect(plan(["n1", "n2", "n3", "", "n2"], { nodes: nodesOf(3) }).explanation).toContain("their turn");
   });
 
   test("of a group that cannot be read is to leave everything where it is", () => {
@@ -210,7 +229,8 @@ describe("the plan of a group", () => {
     ]);
     expect(plan(["n2", "n1", "n3", "n4", "n5"], { nodes: nodesOf(5) }).problem).toBe("none");
     // As even as three nodes allow.
-    expect(plan(["n1", "n2", "n3", "n1", "n2"], { nodes: nodesOf(3) }).problem).toBe("none");
+    const even = plan(["n1", "n2", "n3", "n1", "n2"], { nodes: nodesOf(3) });
+    expect(even).toMatchObject({ problem: "none", crowded: true });
     expect(plan(["n1", "n1", "n3", "n1", "n2"], { nodes: nodesOf(3) }).problem).toBe("misplaced");
   });
 
@@ -223,7 +243,7 @@ describe("the plan of a group", () => {
         ...(each.id === "n6" ? more : {}),
       }));
     // Three on /a and two on /b: as good as it gets with two racks.
-    expect(plan(["n1", "n2", "n3", "n4", "n5"], { nodes: nodes() }).problem).toBe("none");
+    expect(plan(GOOD, { nodes: nodes() })).toMatchObject({ problem: "none", crowded: false });
     const lopsided = nodes().map((each) => (each.id === "n4" ? { ...each, rack: "/a" } : each));
     const moved = plan(["n1", "n2", "n3", "n4", "n5"], { nodes: lopsided });
     expect(moved).toMatchObject({ problem: "misplaced", make: [{ unit: 0, copyFrom: ["n1"] }] });
@@ -233,7 +253,7 @@ describe("the plan of a group", () => {
     ]);
     expect(plan(["n6", "n2", "n3", "n4", "n5"], { nodes: lopsided }).problem).toBe("none");
     const full = lopsided.map((each) => (each.id === "n6" ? { ...each, stale: true } : each));
-    expect(plan(["n1", "n2", "n3", "n4", "n5"], { nodes: full }).problem).toBe("none");
+    expect(plan(GOOD, { nodes: full })).toMatchObject({ problem: "none", crowded: true });
   });
 });
 

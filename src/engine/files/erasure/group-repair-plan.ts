@@ -4,9 +4,11 @@
  * of it is removed.
  */
 import type { NodeId } from "../../../runtime/world.ts";
+import { isEligible, roomToCopy } from "../blocks/choose-placement.ts";
 import type { BlockNode, ReplicaLocation } from "../blocks/locations.ts";
 import type { ShardPlace } from "../blocks/protocol.ts";
 import type { RepairPlan, RepairPriority } from "../blocks/repair-plan.ts";
+import { whyNot } from "../blocks/repair-plan.ts";
 import type { ErasurePolicy } from "../namespace/erasure-policy.ts";
 import { shardLength, unitsOf } from "../namespace/erasure-policy.ts";
 import type { StoredBlock } from "../namespace/queries.ts";
@@ -38,6 +40,8 @@ export interface GroupRepairPlan extends RepairPlan {
   readonly readable: readonly (readonly NodeId[])[];
   /** Nodes that must not take a shard now, because nothing would be better by it. */
   readonly avoid: ReadonlySet<NodeId>;
+  /** It is where it should be only for want of nodes: another one could take a shard from one that holds several, or its rack. */
+  readonly crowded: boolean;
 }
 
 interface Unit {
@@ -86,6 +90,7 @@ export function planGroupRepair(situation: GroupSituation): GroupRepairPlan {
     surplus: [],
     readable,
     avoid: new Set<NodeId>(),
+    crowded: false,
   } as const;
   if (block.open) return { ...nothing, problem: "open", explanation: "It is being written." };
   if (there < dataNeeded) {
@@ -107,7 +112,7 @@ export function planGroupRepair(situation: GroupSituation): GroupRepairPlan {
       make,
       priority: priorityOf(make, there - dataNeeded, block.coding.parityUnits),
       problem: isMoving ? "misplaced" : "under-replicated",
-      explanation: explainMissing(situation, units),
+      explanation: explainMissing(situation, units, make),
     };
   }
   if (surplus.length > 0) {
@@ -129,11 +134,12 @@ export function planGroupRepair(situation: GroupSituation): GroupRepairPlan {
       explanation,
     };
   }
+  const crowded = isCrowded(units, nodes, block.coding.parityUnits);
   const explanation =
     removing.remove.length > 0
       ? `The bad shards of ${removing.remove.join(", ")} are removed.`
       : "It is as it should be.";
-  return { ...nothing, ...removing, problem: "none", explanation };
+  return { ...nothing, ...removing, problem: "none", explanation, crowded };
 }
 
 /** The shards that there should be. */
@@ -264,11 +270,46 @@ function moveOf(
   return { work: work(onFull), avoid, explanation };
 }
 
-function explainMissing(situation: GroupSituation, units: readonly CountedUnit[]): string {
+/** Whether `moveOf` would say more if a node that takes nothing now did, or one that is not known yet on a rack that is. */
+function isCrowded(
+  units: readonly CountedUnit[],
+  nodes: ReadonlyMap<NodeId, BlockNode>,
+  parityUnits: number,
+): boolean {
+  const crowd = crowding(units, nodes);
+  const holders = units.flatMap(({ staying }) => staying);
+  if (holders.some((node) => crowd.node(node) > 1)) return true;
+  const full = Math.max(0, ...holders.map(crowd.rack));
+  return full > parityUnits && [...nodes.keys()].some((node) => crowd.rack(node) <= full - 2);
+}
+
+function explainMissing(
+  situation: GroupSituation,
+  units: readonly CountedUnit[],
+  make: readonly ShardWork[],
+): string {
   const good = units.filter(({ counting }) => counting.length > 0).length;
+  return `It has ${good} good shards of ${units.length}${causesOf(situation, units)}; ${whatIsDone(situation, units, make)}.`;
+}
+
+/** By the rules of `group-placement.ts`: what is made, or why no node can take even the shortest one. */
+function whatIsDone(
+  { block: { coding, length }, nodes }: GroupSituation,
+  units: readonly CountedUnit[],
+  make: readonly ShardWork[],
+): string {
   const making = units.flatMap(({ unit, pending }) => [...pending].map((node) => `shard ${unit} on ${node}`));
-  const what = making.length > 0 ? `${making.join(", ")} is being made` : "they wait for their turn";
-  return `It has ${good} good shards of ${units.length}${causesOf(situation, units)}; ${what}.`;
+  if (making.length > 0) return `${making.join(", ")} is being made`;
+  const bytes = Math.min(...make.map(({ unit }) => shardLength(coding, length, unit)));
+  const crowd = crowding(units, nodes);
+  const reasons: string[] = [];
+  for (const node of nodes.values()) {
+    const isAble = isEligible(node, roomToCopy(bytes));
+    if (isAble && crowd.node(node.id) < coding.parityUnits) return "they wait for their turn";
+    const why = isAble ? `may hold no more than ${coding.parityUnits} of its shards` : whyNot(node, bytes);
+    reasons.push(`${node.id} ${why}`);
+  }
+  return `no other node can take one (${reasons.join(", ")})`;
 }
 
 /** Why shards are not good, each node once. */

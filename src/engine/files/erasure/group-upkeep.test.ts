@@ -161,6 +161,7 @@ test("three nodes bear the loss of one, and a fourth one takes its share", () =>
   // Two nodes take no more than the group can lose: one of the two shards waits.
   cluster.run(30_000);
   expect(managed.shards(160).filter((nodes) => nodes.length > 0)).toHaveLength(4);
+  expect(managed.upkeep.situation(160)?.explanation).toContain("no other node can take one (n1 may hold");
   cluster.start("n2");
   managed.until(() => managed.isWhole(160), "whole again");
   cluster.start("n4");
@@ -170,6 +171,51 @@ test("three nodes bear the loss of one, and a fourth one takes its share", () =>
   cluster.run(20_000);
   expect(managed.isWhole(160)).toBe(true);
   expect(most()).toBe(2);
+});
+
+for (const comes of ["back", "anew"] as const) {
+  test(`groups that were written with a node too few are spread when it comes ${comes}, however long it took`, () => {
+    const managed = new Managed(9, 5);
+    const { cluster } = managed;
+    if (comes === "back") cluster.run(5_000);
+    cluster.losePower("n5");
+    cluster.run(comes === "back" ? 15_000 : 11_000);
+    const all = [160, 176, 192];
+    for (const id of all) managed.write(id, ["n1", "n2", "n3", "n4", "n4"]);
+    cluster.run(60_000);
+    expect(all.every((id) => managed.isWhole(id))).toBe(true);
+    cluster.start("n5");
+    const isSpread = (): boolean => all.every((id) => new Set(managed.shards(id).flat()).size === UNITS);
+    managed.until(() => isSpread() && all.every((id) => managed.isWhole(id)), "spread", 60_000);
+  });
+}
+
+test("a group of which two shards share a node is spread when another node is recommissioned", () => {
+  const managed = new Managed(10, 5);
+  const { cluster } = managed;
+  cluster.standings.set("n5", "decommissioning");
+  cluster.run(11_000);
+  managed.write(160, ["n1", "n2", "n3", "n4", "n4"]);
+  cluster.run(60_000);
+  expect(managed.isWhole(160)).toBe(true);
+  cluster.standings.set("n5", "inService");
+  cluster.node("n5").dataNode.report();
+  const isSpread = (): boolean => new Set(managed.shards(160).flat()).size === UNITS;
+  managed.until(() => isSpread() && managed.isWhole(160), "spread", 60_000);
+});
+
+test("a group is spread to a node that was full, when it gets room", () => {
+  const managed = new Managed(11, 5);
+  const { cluster } = managed;
+  const { disk } = cluster.world.machine("n5");
+  const { capacityBytes } = disk.options;
+  disk.options.capacityBytes = disk.usedBytes() + CELL;
+  cluster.run(11_000);
+  managed.write(160, ["n1", "n2", "n3", "n4", "n4"]);
+  cluster.run(60_000);
+  expect(managed.shards(160)[4]).toEqual(["n4"]);
+  disk.options.capacityBytes = capacityBytes;
+  managed.until(() => managed.isWhole(160) && managed.shards(160).flat().includes("n5"), "spread");
 });
 
 test("a shard that only the scrubber could find damaged is made anew, on its own node when no other is there", () => {
