@@ -1,9 +1,8 @@
 /** Hadoop's MapReduce in one process (its local mode: the real sort, merge, partitioners and streaming), beside Quorate's. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { WEBHDFS_CLIENTS } from "../engines.ts";
 import type { Ended } from "../files/clients/program.ts";
-import { runProgram } from "../files/clients/program.ts";
+import { hadoopWords, runProgram } from "../files/clients/program.ts";
 
 const MAIN = resolve(import.meta.dirname, "../../dist/cli/main.js");
 
@@ -14,14 +13,7 @@ export function quorate(args: readonly string[], directory: string): Promise<End
 
 /** What runs a class of Hadoop, in local mode. */
 export function hadoopCommand(main: string): readonly string[] {
-  const folder = join(WEBHDFS_CLIENTS, "hadoop-mapreduce-3.4.2");
-  const jars = readdirSync(folder).map((name) => join(folder, name));
-  const settings = [
-    "-XX:TieredStopAtLevel=1",
-    "-XX:+UseSerialGC",
-    "--add-opens=java.base/java.lang=ALL-UNNAMED",
-  ];
-  return ["java", ...settings, "-cp", jars.join(":"), `org.apache.hadoop.${main}`];
+  return ["java", ...hadoopWords(main, [], "hadoop-mapreduce-3.4.2")];
 }
 
 /** Generic options of every job, in their own directory. */

@@ -1,6 +1,6 @@
 /** Runs a client to its end, beside a server in this process. */
 import { spawn } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { WEBHDFS_CLIENTS } from "../../engines.ts";
 
@@ -37,19 +37,28 @@ export function runProgram(command: string, args: readonly string[], options: Op
 const JAVA = [
   "-XX:TieredStopAtLevel=1",
   "-XX:+UseSerialGC",
-  "-Xshare:auto",
   ...["java.lang", "java.util", "java.net", "java.io"].map(
     (name) => `--add-opens=java.base/${name}=ALL-UNNAMED`,
   ),
 ];
 
-/** What `java` is given to run a class of Hadoop. */
-export function hadoopWords(main: string, args: readonly string[]): readonly string[] {
-  const folder = join(WEBHDFS_CLIENTS, "hadoop-3.4.1");
-  const jars = readdirSync(folder).map((name) => join(folder, name));
-  // This folder has the core-site.xml.
-  const classPath = [import.meta.dirname, ...jars].join(":");
-  return [...JAVA, "-cp", classPath, `org.apache.hadoop.${main}`, ...args];
+/** What `java` is given to run a class of Hadoop, of the jars in this folder of the clients'. */
+export function hadoopWords(
+  main: string,
+  args: readonly string[],
+  fetched = "hadoop-3.4.1",
+): readonly string[] {
+  const folder = join(WEBHDFS_CLIENTS, fetched);
+  const jars = readdirSync(folder)
+    .filter((name) => name.endsWith(".jar"))
+    .toSorted()
+    .map((name) => join(folder, name));
+  // Classes are loaded from there when it was made for this class path (`install`), else from the jars: nothing is said of it.
+  const shared = `${folder}.jsa`;
+  const sharing = existsSync(shared) ? [`-XX:SharedArchiveFile=${shared}`, "-Xlog:disable"] : [];
+  // This folder has the core-site.xml. It comes last: what is shared is known by what comes before.
+  const classPath = [...jars, import.meta.dirname].join(":");
+  return [...JAVA, ...sharing, "-cp", classPath, `org.apache.hadoop.${main}`, ...args];
 }
 
 /** One of Hadoop's own programs, such as "fs.FsShell", as `user`. */
