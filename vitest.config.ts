@@ -5,14 +5,15 @@ import type { TestSpecification } from "vitest/node";
 
 const common = { pool: "forks", testTimeout: 30_000, hookTimeout: 30_000 } as const;
 
-/** Files of tests without deadlines that a second one beside could make them miss. */
+/** Files of tests with no deadline that a second file beside could make them miss. */
 const PAIRS = [
   "test/*.test.ts",
   "test/{conformance,house}/**/*.test.ts",
-  "test/cli/{mr,simulate,usage}.test.ts",
+  "test/cli/{force,members,memory,mr,protected,simulate,tour,usage,wiped}.test.ts",
   "test/clients/alike.test.ts",
-  "test/files/{clients,contract,hadoop*,hdfs*,fs*}.test.ts",
-  "test/mapreduce/{examples,module,streaming,tasks-over-webhdfs}.test.ts",
+  "test/engine/{any-bytes,diverged,forgetful,saving}.test.ts",
+  "test/files/{clients,contract,hadoop*,hdfs*,fs*,operators}.test.ts",
+  "test/mapreduce/*.test.ts",
 ];
 
 /**
