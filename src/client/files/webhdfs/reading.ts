@@ -11,6 +11,8 @@ import { IDLE_TIMEOUT_MS } from "./endpoint.ts";
 
 /** Failures in a row, without a byte between them, after which reading ends. */
 const FAILURES_MAX = 4;
+/** A node that says so has asked all others; another one may reach more of them. */
+const MISSING_MAX = 2;
 /** To be sent to the node that has so few bytes costs more than to have them from another one. */
 const HERE_MAX_BYTES = 64 * 1024;
 
@@ -56,7 +58,7 @@ async function* readOn(endpoint: Endpoint, path: string, options: ReadOptions & 
       failures++;
       if (failures >= FAILURES_MAX) {
         const text = error instanceof Error ? error.message : String(error);
-        throw new QuorateError("NO_QUORUM", `${path} cannot be read on from ${at}: ${text}`, {
+        throw new QuorateError("NO_QUORUM", `${path} cannot be read on from byte ${at}: ${text}`, {
           cause: error,
         });
       }
@@ -96,18 +98,28 @@ async function open(
     try {
       const answer = await endpoint.connections.send("GET", found.location, { signal, idleMs: timeoutMs });
       if ((answer.statusCode ?? 0) < 300) return { answer, node };
-      const error = await errorOf(answer);
-      if (!error.retryable) throw error;
-      throw new Error(error.message, { cause: error });
+      throw await errorOf(answer);
     } catch (error) {
       signal?.throwIfAborted();
-      if (error instanceof QuorateError) throw error;
+      if (error instanceof QuorateError && !error.retryable) throw error;
       failures++;
-      const text = error instanceof Error ? error.message : String(error);
-      if (failures >= FAILURES_MAX) throw new QuorateError("NO_QUORUM", `${path}: ${text}`, { cause: error });
+      if (failures >= (isMissing(error) ? MISSING_MAX : FAILURES_MAX)) throw givenUp(path, offset, error);
+      // There is no other one that could look.
+      if (isMissing(error) && excluded.includes(node)) throw givenUp(path, offset, error);
       excluded = [...new Set([...excluded, node])];
     }
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof QuorateError && error.code === "BLOCK_MISSING";
+}
+
+function givenUp(path: string, offset: number, error: unknown): QuorateError {
+  const text = error instanceof Error ? error.message : String(error);
+  const code = error instanceof QuorateError ? error.code : "NO_QUORUM";
+  const named = text.includes(path) ? text : `${path} cannot be read from byte ${offset}: ${text}`;
+  return new QuorateError(code, named, { cause: error });
 }
 
 /** Quorate tags an answer with the file and its last change; another server that does not is believed. */
