@@ -38,7 +38,13 @@ class OneNode {
     const locations = {
       readable: () => [{ node: "n1" }],
     } as unknown as Locations;
-    const means = { link, locations, namespace: { block: () => undefined }, damaged: () => undefined };
+    const means = {
+      link,
+      locations,
+      namespace: { block: () => undefined },
+      awaitsReports: () => false,
+      damaged: () => undefined,
+    };
     const status = { path: "/f", length: content.length } as FileStatus;
     const wanted = {
       status,
