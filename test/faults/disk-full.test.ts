@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createClient } from "redis";
 import { afterEach, expect, test } from "vitest";
 import { ALGORITHMS } from "../../src/consensus/algorithms.ts";
+import { userName } from "../../src/runtime/node/user-name.ts";
 import { freePorts } from "../free-ports.ts";
 import { cleanUp, keptBy, launch, run, scratch, statusOf, until } from "../cli/program.ts";
 
@@ -100,12 +101,13 @@ test.skipIf(lacksMounts()).each(["follower", "leader"] as const)(
       launch(["start", "--name", id, "--cluster", list, "--data", join(root, id), ...servers]);
     });
     const urlOf = (id: string): string => `redis://127.0.0.1:${ports[3 + IDS.indexOf(id as "n1")] ?? 0}`;
+    const httpOf = (id: string): string => `127.0.0.1:${ports[6 + IDS.indexOf(id as "n1")] ?? 0}`;
     const leaderOfFiles = async (at: string): Promise<string | undefined> => {
       const { groups } = await statusOf(urlOf(at));
       return groups.find(({ name }) => name === "files")?.leader ?? undefined;
     };
     const shell = async (at: string, ...words: readonly string[]): Promise<string> => {
-      const authority = `127.0.0.1:${ports[6 + IDS.indexOf(at as "n1")] ?? 0}`;
+      const authority = httpOf(at);
       const options = ["--fs", `webhdfs://${authority}`, "-D", "dfs.blocksize=1048576"];
       const { code, stdout, stderr } = await run(["fs", ...options, ...words]);
       expect([words.join(" "), code, stderr]).toEqual([words.join(" "), 0, ""]);
@@ -128,6 +130,14 @@ test.skipIf(lacksMounts()).each(["follower", "leader"] as const)(
       return nodes.find(({ id, refusing }) => id === victim && refusing !== null);
     });
     expect(seen.refusing).toContain("no space left");
+
+    // Whoever is sent on is not sent there, though no other one may be chosen.
+    const words = `op=CREATE&user.name=${userName()}&excludedatanodes=${others.map(httpOf).join(",")}`;
+    const created = await fetch(`http://${httpOf(other)}/webhdfs/v1/sent?${words}`, {
+      method: "PUT",
+      redirect: "manual",
+    });
+    expect(new URL(created.headers.get("location") ?? "").host).toBe(httpOf(other));
 
     const local = join(root, "f");
     fs.writeFileSync(local, Buffer.alloc(3 << 20, "f"));

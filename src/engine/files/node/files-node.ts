@@ -34,6 +34,8 @@ export interface FilesNodeOptions {
   readonly group: NamespaceGroup;
   /** Where a node's HTTP server is, "host:port". Undefined: not known, or it has none. */
   readonly address: (node: NodeId) => string | undefined;
+  /** Another node takes no changes, and may answer no questions, for a reason of its own. Default: none does. */
+  readonly isRefusing?: (node: NodeId) => boolean;
   /** Path of the topology: replicas are spread over racks. Default "/default-rack", as in HDFS. */
   readonly rack?: string;
   /** How sure a block must be before its end is acknowledged. Default "disk". */
@@ -144,6 +146,7 @@ export class FilesNode {
       log: this.log,
       link,
       upkeep: this.upkeep,
+      isRefusing: options.isRefusing ?? (() => false),
       safeMode: this.safeMode,
       watchers,
       writing,
