@@ -232,6 +232,20 @@ test("bytes that one node cannot get, and another one can, are read", async () =
   expect(await files.readFile("/f", { encoding: "utf8" })).toBe("bytes");
 });
 
+test("a checksum is asked for at another node when the one that was named is gone", async () => {
+  const having = await scripted((_, response) =>
+    json(response, { FileChecksum: { algorithm: "MD5-of-0MD5-of-512CRC32C", bytes: "ab", length: 1 } }),
+  );
+  const dead = await deadAddress();
+  const sum = await filesAt(await frontOf([dead, having])).checksum("/f");
+  expect(sum.bytes).toBe("ab");
+  await expect(filesAt(await frontOf([dead])).checksum("/f")).rejects.toMatchObject({
+    code: "NO_QUORUM",
+    outcome: "not-applied",
+    message: expect.stringMatching(/^\/f has no checksum: 127\.0\.0\.1:\d+: /) as string,
+  });
+});
+
 test("a body that ends early, with bytes behind it that are lost, says from which byte on", async () => {
   const breaking = await scripted((request, response) => {
     const offset = Number(/[?&]offset=(\d+)/.exec(request.url ?? "")?.[1] ?? 0);

@@ -4,7 +4,8 @@
  */
 import type { IncomingMessage } from "node:http";
 import { QuorateError } from "../../../runtime/errors.ts";
-import type { Chunks, ReadOptions, SizeHint } from "../driver.ts";
+import type { Operation } from "../../../wire/webhdfs/operations.ts";
+import type { CallOptions, Chunks, ReadOptions, SizeHint } from "../driver.ts";
 import { errorOf } from "./connections.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { IDLE_TIMEOUT_MS } from "./endpoint.ts";
@@ -69,30 +70,61 @@ async function* readOn(endpoint: Endpoint, path: string, options: ReadOptions & 
   }
 }
 
-async function open(
+function open(
   endpoint: Endpoint,
   path: string,
   offset: number,
   length: number | undefined,
-  excludedatanodes: readonly string[],
+  excluded: readonly string[],
   options: ReadOptions & SizeHint,
-): Promise<{ readonly answer: IncomingMessage; readonly node: string }> {
-  const { signal, timeoutMs = IDLE_TIMEOUT_MS, expectedBytes = Infinity } = options;
+): Promise<Found> {
   const operation = {
     op: "OPEN",
     offset,
     length,
     noredirect: false,
     // Another server than Quorate knows no such thing of OPEN, and answers as ever.
-    data: expectedBytes <= HERE_MAX_BYTES,
+    data: (options.expectedBytes ?? Infinity) <= HERE_MAX_BYTES,
     buffersize: undefined,
   } as const;
-  for (let failures = 0, excluded = excludedatanodes; ;) {
-    const found = await endpoint.locate(
-      path,
-      { ...operation, excludedatanodes: excluded },
-      { ...(signal && { signal }) },
-    );
+  const what = `${path} cannot be read from byte ${offset}`;
+  return ask(
+    endpoint,
+    path,
+    { what, excluded, operation: (excludedatanodes) => ({ ...operation, excludedatanodes }) },
+    options,
+  );
+}
+
+export interface Asking {
+  /** What it means when there is no answer. */
+  readonly what: string;
+  /** Of each first step, in all. Default 30,000. */
+  readonly locateMs?: number | undefined;
+  /** Nodes that are not to do it. */
+  readonly excluded: readonly string[];
+  readonly operation: (excluded: readonly string[]) => Operation<"OPEN" | "GETFILECHECKSUM">;
+}
+
+interface Found {
+  readonly answer: IncomingMessage;
+  /** Who gave it; "": the one that was asked first. */
+  readonly node: string;
+}
+
+/** The answer of the second step, at another node when one fails. */
+export async function ask(
+  endpoint: Endpoint,
+  path: string,
+  { what, locateMs, operation, ...asking }: Asking,
+  { signal, timeoutMs = IDLE_TIMEOUT_MS }: CallOptions,
+): Promise<Found> {
+  const locating = {
+    ...(signal && { signal }),
+    ...(locateMs === undefined ? {} : { timeoutMs: locateMs }),
+  };
+  for (let failures = 0, { excluded } = asking; ;) {
+    const found = await endpoint.locate(path, operation(excluded), locating);
     if ("answer" in found) return { answer: found.answer, node: "" };
     const node = new URL(found.location).host;
     try {
@@ -103,9 +135,9 @@ async function open(
       signal?.throwIfAborted();
       if (error instanceof QuorateError && !error.retryable) throw error;
       failures++;
-      if (failures >= (isMissing(error) ? MISSING_MAX : FAILURES_MAX)) throw givenUp(path, offset, error);
-      // There is no other one that could look.
-      if (isMissing(error) && excluded.includes(node)) throw givenUp(path, offset, error);
+      // There may be no other one that could look.
+      const isOver = isMissing(error) ? failures >= MISSING_MAX || excluded.includes(node) : false;
+      if (isOver || failures >= FAILURES_MAX) throw givenUp(path, what, error);
       excluded = [...new Set([...excluded, node])];
     }
   }
@@ -115,10 +147,10 @@ function isMissing(error: unknown): boolean {
   return error instanceof QuorateError && error.code === "BLOCK_MISSING";
 }
 
-function givenUp(path: string, offset: number, error: unknown): QuorateError {
+function givenUp(path: string, what: string, error: unknown): QuorateError {
   const text = error instanceof Error ? error.message : String(error);
   const code = error instanceof QuorateError ? error.code : "NO_QUORUM";
-  const named = text.includes(path) ? text : `${path} cannot be read from byte ${offset}: ${text}`;
+  const named = text.includes(path) ? text : `${what}: ${text}`;
   return new QuorateError(code, named, { cause: error });
 }
 

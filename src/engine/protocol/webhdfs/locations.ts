@@ -34,8 +34,8 @@ export class LocationSigner {
   /** The URL at the node `authority` ("host:port"). */
   sign(authority: string, path: string, operation: LocatedOperation, user: string): string {
     const expires = (this.now() + LIFETIME_MS).toString(36);
-    const bare =
-      operation.op === "GETFILECHECKSUM" ? operation : { ...operation, data: false, excludedatanodes: [] };
+    const others = { ...operation, excludedatanodes: [] };
+    const bare = others.op === "GETFILECHECKSUM" ? others : { ...others, data: false };
     const { target } = renderRequest(path, { ...bare, noredirect: false }, [
       ["user.name", user],
       ["expires", expires],

@@ -48,8 +48,8 @@ export class Transfers {
     operation: Operation<"OPEN" | "GETFILECHECKSUM">,
   ): Promise<void> {
     const { parsed, caller, signal } = exchange;
-    const [offset, excluded] =
-      operation.op === "OPEN" ? [operation.offset, operation.excludedatanodes] : [0, []];
+    const offset = operation.op === "OPEN" ? operation.offset : 0;
+    const excluded = operation.excludedatanodes;
     const target = await readTarget(this.files, parsed.path, caller, { offset, excluded }, signal);
     this.redirect(exchange, operation, target);
   }

@@ -96,9 +96,11 @@ test("a location holds for other offsets, again and again, and excluded nodes ar
   expect((await ask("GET", `${location}&offset=4&length=2`)).text).toBe("45");
   expect((await ask("GET", `${location}&offset=10`)).text).toBe("");
   const { host } = new URL(location);
-  const other = await ask("GET", `/f?op=OPEN&excludedatanodes=${host}`);
-  expect(new URL(other.location ?? "").host).not.toBe(host);
-  expect(served.addresses).toContain(new URL(other.location ?? "").host);
+  for (const op of ["OPEN", "GETFILECHECKSUM"]) {
+    const other = await ask("GET", `/f?op=${op}&excludedatanodes=${host}`);
+    expect(new URL(other.location ?? "").host).not.toBe(host);
+    expect(served.addresses).toContain(new URL(other.location ?? "").host);
+  }
 });
 
 test("nobody is sent to a node that takes no changes, though it has the bytes, or is on the client's own machine", async () => {
