@@ -81,7 +81,7 @@ export class NodeFiles {
   /** Resolves when all replicas on the disk are known. Throws DATA_DIRECTORY_UNUSABLE. */
   open(
     world: Omit<World, "disk" | "fatal">,
-    address: FilesNodeOptions["address"],
+    peers: Pick<FilesNodeOptions, "address" | "isRefusing">,
     contain: ((disk: Disk) => Disk) | undefined,
   ): Promise<FilesNode> {
     const { id, durability, files, members: founders } = this.options;
@@ -94,7 +94,7 @@ export class NodeFiles {
       node: id,
       world: { ...world, disk: contain?.(disk) ?? disk },
       group: this.namespaceGroup(),
-      address,
+      ...peers,
       // What the log acknowledges before it is on the disk, blocks do too.
       durability: durability === "always" ? "disk" : "memory",
       // As HDFS: who starts it may do everything.

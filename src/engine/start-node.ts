@@ -197,7 +197,10 @@ async function open(
     blocks &&
     (await files?.open(
       { ...local, network: blocks },
-      (member) => node.cluster.httpOf(member),
+      {
+        address: (member) => node.cluster.httpOf(member),
+        isRefusing: (member) => node.cluster.isRefusing(member),
+      },
       containment && ((disk) => containment.disk(disk)),
     ));
   node.cluster.start({ pid: process.pid });

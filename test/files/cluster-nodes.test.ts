@@ -24,8 +24,17 @@ interface Node {
   readonly asked: string[];
 }
 
-/** Answers as a node of a cluster answers; without one it is another server of WebHDFS. */
-async function node(cluster: string | undefined, members: () => readonly unknown[]): Promise<Node> {
+interface Refusing {
+  readonly code: string | undefined;
+  readonly exception: string;
+}
+
+/** Answers as a node of a cluster answers, or refuses all; without a cluster it is another server of WebHDFS. */
+async function node(
+  cluster: string | undefined,
+  members: () => readonly unknown[],
+  refusing?: Refusing,
+): Promise<Node> {
   const asked: string[] = [];
   const server = createServer((request, response) => {
     asked.push(request.url ?? "");
@@ -33,6 +42,14 @@ async function node(cluster: string | undefined, members: () => readonly unknown
     if (request.url === "/status") {
       if (cluster === undefined) response.statusCode = 404;
       return response.end(JSON.stringify({ cluster, nodes: members() }));
+    }
+    if (refusing !== undefined) {
+      const { code, exception } = refusing;
+      response.writeHead(403, code === undefined ? {} : { "X-Quorate-Error": code });
+      const javaClassName = `org.apache.hadoop.ipc.${exception}`;
+      return response.end(
+        JSON.stringify({ RemoteException: { exception, javaClassName, message: "refused" } }),
+      );
     }
     return response.end(JSON.stringify({ Path: `/user/${cluster ?? ""}` }));
   });
@@ -76,6 +93,35 @@ test("when the node that it was told of is gone, a client goes on at another one
   // It stays there, and does not ask again who that is.
   await files.driver.home({});
   expect(second.asked.filter((url) => url === "/status")).toHaveLength(1);
+});
+
+for (const [code, exception] of [
+  ["DISK_FULL", "RetriableException"],
+  ["DIVERGED", "RetriableException"],
+  [undefined, "StandbyException"],
+] as const)
+  test(`a node that answers ${code ?? exception} to a command's first request sends it on to another of its cluster`, async () => {
+    const members: { readonly http: string }[] = [];
+    const full = await node("c1", () => members, { code, exception });
+    const second = await node("c1", () => members);
+    for (const { authority } of [full, second]) members.push({ http: authority });
+    const files = connectFiles(`webhdfs://${full.authority}`, { user: "ann" });
+    opened.push(files);
+    // A change that is not made twice: the node said that it did nothing.
+    await files.driver.rename("/a", "/b", { overwrite: true });
+    const renames = ({ asked }: Node): number => asked.filter((url) => url.includes("op=RENAME")).length;
+    expect([renames(full), renames(second)]).toEqual([1, 1]);
+    await files.driver.rename("/b", "/c", { overwrite: true });
+    expect([renames(full), renames(second)]).toEqual([1, 2]);
+  });
+
+test("a lone node that cannot do it says why, in the end", async () => {
+  const full = await node("c1", () => [], { code: "DISK_FULL", exception: "RetriableException" });
+  const files = connectFiles(`webhdfs://${full.authority}`, { user: "ann" });
+  opened.push(files);
+  const failing = files.driver.rename("/a", "/b", { overwrite: true });
+  await expect(failing).rejects.toMatchObject({ code: "DISK_FULL", outcome: "not-applied" });
+  expect(full.asked.filter((url) => url === "/status")).toHaveLength(1);
 });
 
 test("a server that is no node of a cluster is asked once, and is the only one", async () => {

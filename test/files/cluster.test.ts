@@ -301,6 +301,56 @@ test("a byte that changed on a disk is never read: the replica is told of, and r
   await wellKept(https[0], "/f", 3);
 });
 
+test("what a dead node alone had is a clear error to curl, the shell and a program, and the rest of the file is read", async () => {
+  const root = scratch();
+  const { https, nodes } = await apart((id) => join(root, id));
+  const at = (index: number): Files => filesAt([https[index] ?? ""]);
+  // The first block on n2, the second one on n3, nowhere else.
+  const first = pieces(4, () => undefined);
+  await at(1).writeFile("/f", first, { blockSize: 4 * MIB, replication: 1 });
+  await at(2).appendFile("/f", Buffer.concat([piece(4), piece(5)]));
+  expect(blockFiles(join(root, "n3"), "n3").length).toBe(1);
+  nodes[2]?.kill("SIGKILL");
+  await until("n3 to count as dead", 30_000, async () => {
+    return (await statusAt(https[0]))?.files?.liveNodes === 2 || undefined;
+  });
+  const byte = 4 * MIB;
+  const why = /no live node has a replica of block \d+ \(n3 has been silent for \d+ s\)/;
+  const url = `http://${https[0] ?? ""}/webhdfs/v1/f?op=OPEN&user.name=${userName()}`;
+  const answer = await fetch(`${url}&offset=${byte + 5}`);
+  expect(answer.status).toBe(403);
+  const { RemoteException } = (await answer.json()) as { RemoteException: Record<string, string> };
+  expect(RemoteException["exception"]).toBe("BlockMissingException");
+  expect(RemoteException["message"]).toMatch(`/f cannot be read from byte ${byte + 5}: `);
+  expect(RemoteException["message"]).toMatch(why);
+  const short = await fetch(url);
+  expect([short.status, short.headers.get("content-length")]).toEqual([200, String(6 * MIB)]);
+  await expect(short.arrayBuffer()).rejects.toThrow();
+  const startMs = performance.now();
+  const error = await at(0)
+    .readFile("/f")
+    .catch((thrown: unknown) => thrown);
+  expect(performance.now() - startMs).toBeLessThan(10_000);
+  expect(error).toMatchObject({ name: "QuorateError", code: "BLOCK_MISSING" });
+  expect((error as Error).message).toMatch(`/f cannot be read from byte ${byte}: `);
+  await expect(at(0).checksum("/f")).rejects.toMatchObject({ code: "BLOCK_MISSING" });
+  const local = join(root, "got");
+  for (const words of [
+    ["cat", "/f"],
+    ["get", "/f", local],
+    ["tail", "/f"],
+    ["checksum", "/f"],
+  ]) {
+    const { code, stderr } = await run(["fs", "--fs", `webhdfs://${https[0] ?? ""}`, ...words]);
+    expect(code, words[0]).toBe(1);
+    expect(stderr, words[0]).toMatch(/^\w+: .*\/f (cannot be read from byte \d+|has no checksum): /);
+    expect(stderr, words[0]).toMatch(why);
+  }
+  expect(fs.existsSync(local)).toBe(false);
+  const read = await at(0).readFile("/f", { length: byte });
+  expect(read.equals(Buffer.concat([piece(0), piece(1), piece(2), piece(3)]))).toBe(true);
+});
+
 function mountMemory(place: string, megabytes: number): boolean {
   return spawnSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", place]).status === 0;
 }

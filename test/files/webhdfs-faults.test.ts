@@ -183,6 +183,93 @@ test("a reader goes on at another node from where the first one broke off", asyn
   expect(excluded).toEqual([breaking]);
 });
 
+/** Sends every first step to the next of these, but to none that is excluded as long as there is another. */
+async function frontOf(nodes: readonly string[]): Promise<string> {
+  return scripted((request, response) => {
+    const excluded = decodeURIComponent(/excludedatanodes=([^&]*)/.exec(request.url ?? "")?.[1] ?? "");
+    const to = nodes.find((node) => !excluded.split(",").includes(node)) ?? nodes[0] ?? "";
+    response.writeHead(307, { Location: `http://${to}${request.url ?? ""}` }).end();
+  });
+}
+
+const MISSING = { code: "BLOCK_MISSING", retryable: true, outcome: "not-applied" };
+
+test("bytes that two nodes say are lost are asked for no more: the error is the server's, with its class and code", async () => {
+  const asked: string[] = [];
+  const lacking = (name: string, message: string): Promise<string> =>
+    scripted((_, response) => {
+      asked.push(name);
+      json(response, remote("BlockMissingException", message), 403);
+    });
+  // The second one as HDFS says it: without the path.
+  const nodes = [
+    await lacking("a", "/f cannot be read from byte 0: no live node has a replica of block 7"),
+    await lacking("b", "Could not obtain block: BP-1:blk_7_1001"),
+    await lacking("c", "never asked"),
+  ];
+  const files = filesAt(await frontOf(nodes));
+  await expect(files.readFile("/f")).rejects.toMatchObject({
+    ...MISSING,
+    message: "/f cannot be read from byte 0: Could not obtain block: BP-1:blk_7_1001",
+  });
+  expect(asked).toEqual(["a", "b"]);
+  const alone = filesAt(await frontOf(nodes.slice(0, 1)));
+  await expect(alone.readFile("/f")).rejects.toMatchObject({
+    ...MISSING,
+    message: "/f cannot be read from byte 0: no live node has a replica of block 7",
+  });
+  expect(asked).toEqual(["a", "b", "a", "a"]);
+});
+
+test("bytes that one node cannot get, and another one can, are read", async () => {
+  const lacking = await scripted((_, response) =>
+    json(response, remote("BlockMissingException", "no live node has a replica of block 7"), 403),
+  );
+  const having = await scripted((_, response) =>
+    response.writeHead(200, { "Content-Length": 5 }).end("bytes"),
+  );
+  const files = filesAt(await frontOf([lacking, having]));
+  expect(await files.readFile("/f", { encoding: "utf8" })).toBe("bytes");
+});
+
+test("a checksum is asked for at another node when the one that was named is gone", async () => {
+  const having = await scripted((_, response) =>
+    json(response, { FileChecksum: { algorithm: "MD5-of-0MD5-of-512CRC32C", bytes: "ab", length: 1 } }),
+  );
+  const dead = await deadAddress();
+  const sum = await filesAt(await frontOf([dead, having])).checksum("/f");
+  expect(sum.bytes).toBe("ab");
+  await expect(filesAt(await frontOf([dead])).checksum("/f")).rejects.toMatchObject({
+    code: "NO_QUORUM",
+    outcome: "not-applied",
+    message: expect.stringMatching(/^\/f has no checksum: 127\.0\.0\.1:\d+: /) as string,
+  });
+});
+
+test("a body that ends early, with bytes behind it that are lost, says from which byte on", async () => {
+  const breaking = await scripted((request, response) => {
+    const offset = Number(/[?&]offset=(\d+)/.exec(request.url ?? "")?.[1] ?? 0);
+    if (offset >= 400)
+      return json(
+        response,
+        remote("BlockMissingException", `/f cannot be read from byte ${offset}: gone`),
+        403,
+      );
+    response.writeHead(200, { "Content-Length": 1_000 - offset });
+    response.write(Buffer.alloc(400 - offset), () => request.socket.destroy());
+  });
+  const files = filesAt(await frontOf([breaking]));
+  let bytes = 0;
+  const reading = async (): Promise<void> => {
+    for await (const chunk of files.readable("/f")) bytes += chunk.length;
+  };
+  await expect(reading()).rejects.toMatchObject({
+    ...MISSING,
+    message: "/f cannot be read from byte 400: gone",
+  });
+  expect(bytes).toBe(400);
+});
+
 test("a write whose node dies in the middle is made anew at another one, when its bytes can be had again", async () => {
   const served = await serveMemory();
   closers.push(() => served.close());

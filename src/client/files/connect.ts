@@ -14,7 +14,8 @@ const WEBHDFS_PORT = "9870";
 
 /**
  * - `webhdfs://[user@]host[:9870][,host:port…]`: any WebHDFS server; several nodes of one file system stand in for each other.
- *   Of a cluster of Quorate the others are learnt from the first that answers, a second later.
+ *   Of a cluster of Quorate the others are learnt from the first that answers, a second later, or at once when it cannot do what it
+ *   is asked for.
  * - `file:///directory`: a directory of this machine.
  *
  * Nothing is asked yet. Throws USAGE when the URL is neither.

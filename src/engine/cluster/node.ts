@@ -244,6 +244,13 @@ export class ClusterNode {
     return (id === this.id ? this.advertised : this.peers.greetingOf(id))?.http;
   }
 
+  /** A peer said last that it takes no changes of its keys, or of another group, for a reason of its own: its disk is full. */
+  isRefusing(peer: NodeId): boolean {
+    const greeting = this.peers.greetingOf(peer);
+    const groups = greeting?.groups ?? [];
+    return greeting?.refusing !== undefined || groups.some(({ refusing }) => refusing !== undefined);
+  }
+
   members(): readonly MemberView[] {
     return viewsOf(this.keyspace.consensus().membership, this.peers, this.id, this.ownGreeting()).members;
   }

@@ -59,7 +59,7 @@ export interface OperationParameters {
   readonly LISTSTATUS_BATCH: { readonly startAfter: string | undefined };
   readonly GETCONTENTSUMMARY: Nothing;
   readonly GETQUOTAUSAGE: Nothing;
-  readonly GETFILECHECKSUM: Pick<Redirected, "noredirect">;
+  readonly GETFILECHECKSUM: Pick<Redirected, "noredirect" | "excludedatanodes">;
   readonly GETHOMEDIRECTORY: Nothing;
   readonly GETTRASHROOT: Nothing;
   readonly GETTRASHROOTS: { readonly allusers: boolean };
@@ -192,7 +192,7 @@ export const OPERATIONS: { readonly [Name in OperationName]: OperationRow<Name> 
   LISTSTATUS_BATCH: { method: get, parameters: { startAfter: text } },
   GETCONTENTSUMMARY: { method: get, parameters: nothing },
   GETQUOTAUSAGE: { method: get, parameters: nothing },
-  GETFILECHECKSUM: { method: get, parameters: { noredirect: bool(false) } },
+  GETFILECHECKSUM: { method: get, parameters: { noredirect: bool(false), excludedatanodes: commas } },
   GETHOMEDIRECTORY: { method: get, parameters: nothing },
   GETTRASHROOT: { method: get, parameters: nothing },
   GETTRASHROOTS: { method: get, parameters: { allusers: bool(false) } },

@@ -1,6 +1,7 @@
 /**
  * The nodes of one file system, of which one is asked at a time: those that were given and, where a cluster of Quorate is behind
- * them, the others, which a node that answers is asked for once. So a command that was told of one node outlives it.
+ * them, the others, which a node that answers is asked for once: a second later, or as soon as it cannot do what it is asked for. So a
+ * command that was told of one node outlives it, and its full disk.
  *
  * An address that a node gives for another one holds where that node is, and may lead elsewhere from here (through a tunnel, on
  * another machine's loopback). So nobody is sent to one before it has said itself that it is of the same cluster.
@@ -31,7 +32,8 @@ export class ClusterNodes {
   /** The learnt one that has said that it is of the cluster, as long as it is the one that is asked. */
   private confirmed: string | undefined;
   private learning: NodeJS.Timeout | undefined;
-  private hasLearnt = false;
+  /** Asked for once. */
+  private learnt: Promise<void> | undefined;
 
   /** `authorities`: "host:port" of at least one. */
   constructor(connections: Connections, authorities: readonly string[]) {
@@ -68,24 +70,27 @@ export class ClusterNodes {
 
   /** The current one has answered. */
   answered(): void {
-    if (this.hasLearnt || this.learning !== undefined) return;
-    this.learning = setTimeout(() => {
-      this.learning = undefined;
-      void this.learn();
-    }, LEARN_AFTER_MS);
+    if (this.learnt !== undefined || this.learning !== undefined) return;
+    this.learning = setTimeout(() => void this.refused(), LEARN_AFTER_MS);
     // A program that is done does not wait for it.
     this.learning.unref();
   }
 
-  close(): void {
+  /** The current one answers, and cannot do what it was asked for. Resolves when the others are known, if there are any. */
+  refused(): Promise<void> {
     clearTimeout(this.learning);
-    this.hasLearnt = true;
+    this.learning = undefined;
+    return (this.learnt ??= this.learn());
   }
 
+  close(): void {
+    clearTimeout(this.learning);
+    this.learnt ??= Promise.resolve();
+  }
+
+  /** Another server of WebHDFS has no such thing, and is not asked again. */
   private async learn(): Promise<void> {
     const authority = this.name;
-    // Another server of WebHDFS has no such thing, and is not asked again.
-    this.hasLearnt = true;
     const view = await this.ask(authority);
     if (view === undefined) return;
     this.cluster = view.cluster;

@@ -4,6 +4,7 @@
  * same as once. When an answer is lost otherwise the error says OUTCOME_UNKNOWN.
  */
 import type { IncomingMessage } from "node:http";
+import type { ErrorCode } from "../../../runtime/errors.ts";
 import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
 import type { Operation, OperationName } from "../../../wire/webhdfs/operations.ts";
 import { OPERATIONS } from "../../../wire/webhdfs/operations.ts";
@@ -17,6 +18,14 @@ export const CALL_TIMEOUT_MS = 30_000;
 export const IDLE_TIMEOUT_MS = 60_000;
 const ATTEMPTS = 5;
 const BACKOFF_MS = 100;
+
+const NOT_READY: ReadonlySet<ErrorCode> = new Set([
+  "NO_QUORUM",
+  "OVERLOADED",
+  "SHUTTING_DOWN",
+  "DISK_FULL",
+  "DIVERGED",
+]);
 
 /** Changes that leave the same behind when they are made twice. */
 const REPEATABLE: ReadonlySet<OperationName> = new Set([
@@ -169,6 +178,7 @@ export class Endpoint {
         const again =
           error instanceof NotSent || isNotReady(error) || (error instanceof AnswerLost && repeatable);
         if (!again || count >= ATTEMPTS) throw explain(error, what, repeatable);
+        if (nodes.name === name && isNotReady(error)) await nodes.refused();
         // Unless another call has found out already.
         if (nodes.name === name) nodes.next();
         // A node that was never asked is asked at once.
@@ -180,7 +190,7 @@ export class Endpoint {
 
 /** The server did nothing, and another or a later one may. */
 function isNotReady(error: unknown): boolean {
-  return isQuorateError(error) && ["NO_QUORUM", "OVERLOADED", "SHUTTING_DOWN"].includes(error.code);
+  return isQuorateError(error) && NOT_READY.has(error.code);
 }
 
 /** Failures of connections as errors of the table. */

@@ -4,13 +4,16 @@
  */
 import type { IncomingMessage } from "node:http";
 import { QuorateError } from "../../../runtime/errors.ts";
-import type { Chunks, ReadOptions, SizeHint } from "../driver.ts";
+import type { Operation } from "../../../wire/webhdfs/operations.ts";
+import type { CallOptions, Chunks, ReadOptions, SizeHint } from "../driver.ts";
 import { errorOf } from "./connections.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { IDLE_TIMEOUT_MS } from "./endpoint.ts";
 
 /** Failures in a row, without a byte between them, after which reading ends. */
 const FAILURES_MAX = 4;
+/** A node that says so has asked all others; another one may reach more of them. */
+const MISSING_MAX = 2;
 /** To be sent to the node that has so few bytes costs more than to have them from another one. */
 const HERE_MAX_BYTES = 64 * 1024;
 
@@ -56,7 +59,7 @@ async function* readOn(endpoint: Endpoint, path: string, options: ReadOptions & 
       failures++;
       if (failures >= FAILURES_MAX) {
         const text = error instanceof Error ? error.message : String(error);
-        throw new QuorateError("NO_QUORUM", `${path} cannot be read on from ${at}: ${text}`, {
+        throw new QuorateError("NO_QUORUM", `${path} cannot be read on from byte ${at}: ${text}`, {
           cause: error,
         });
       }
@@ -67,47 +70,88 @@ async function* readOn(endpoint: Endpoint, path: string, options: ReadOptions & 
   }
 }
 
-async function open(
+function open(
   endpoint: Endpoint,
   path: string,
   offset: number,
   length: number | undefined,
-  excludedatanodes: readonly string[],
+  excluded: readonly string[],
   options: ReadOptions & SizeHint,
-): Promise<{ readonly answer: IncomingMessage; readonly node: string }> {
-  const { signal, timeoutMs = IDLE_TIMEOUT_MS, expectedBytes = Infinity } = options;
+): Promise<Found> {
   const operation = {
     op: "OPEN",
     offset,
     length,
     noredirect: false,
     // Another server than Quorate knows no such thing of OPEN, and answers as ever.
-    data: expectedBytes <= HERE_MAX_BYTES,
+    data: (options.expectedBytes ?? Infinity) <= HERE_MAX_BYTES,
     buffersize: undefined,
   } as const;
-  for (let failures = 0, excluded = excludedatanodes; ;) {
-    const found = await endpoint.locate(
-      path,
-      { ...operation, excludedatanodes: excluded },
-      { ...(signal && { signal }) },
-    );
+  const what = `${path} cannot be read from byte ${offset}`;
+  return ask(
+    endpoint,
+    path,
+    { what, excluded, operation: (excludedatanodes) => ({ ...operation, excludedatanodes }) },
+    options,
+  );
+}
+
+export interface Asking {
+  /** What it means when there is no answer. */
+  readonly what: string;
+  /** Of each first step, in all. Default 30,000. */
+  readonly locateMs?: number | undefined;
+  /** Nodes that are not to do it. */
+  readonly excluded: readonly string[];
+  readonly operation: (excluded: readonly string[]) => Operation<"OPEN" | "GETFILECHECKSUM">;
+}
+
+interface Found {
+  readonly answer: IncomingMessage;
+  /** Who gave it; "": the one that was asked first. */
+  readonly node: string;
+}
+
+/** The answer of the second step, at another node when one fails. */
+export async function ask(
+  endpoint: Endpoint,
+  path: string,
+  { what, locateMs, operation, ...asking }: Asking,
+  { signal, timeoutMs = IDLE_TIMEOUT_MS }: CallOptions,
+): Promise<Found> {
+  const locating = {
+    ...(signal && { signal }),
+    ...(locateMs === undefined ? {} : { timeoutMs: locateMs }),
+  };
+  for (let failures = 0, { excluded } = asking; ;) {
+    const found = await endpoint.locate(path, operation(excluded), locating);
     if ("answer" in found) return { answer: found.answer, node: "" };
     const node = new URL(found.location).host;
     try {
       const answer = await endpoint.connections.send("GET", found.location, { signal, idleMs: timeoutMs });
       if ((answer.statusCode ?? 0) < 300) return { answer, node };
-      const error = await errorOf(answer);
-      if (!error.retryable) throw error;
-      throw new Error(error.message, { cause: error });
+      throw await errorOf(answer);
     } catch (error) {
       signal?.throwIfAborted();
-      if (error instanceof QuorateError) throw error;
+      if (error instanceof QuorateError && !error.retryable) throw error;
       failures++;
-      const text = error instanceof Error ? error.message : String(error);
-      if (failures >= FAILURES_MAX) throw new QuorateError("NO_QUORUM", `${path}: ${text}`, { cause: error });
+      // There may be no other one that could look.
+      const isOver = isMissing(error) ? failures >= MISSING_MAX || excluded.includes(node) : false;
+      if (isOver || failures >= FAILURES_MAX) throw givenUp(path, what, error);
       excluded = [...new Set([...excluded, node])];
     }
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof QuorateError && error.code === "BLOCK_MISSING";
+}
+
+function givenUp(path: string, what: string, error: unknown): QuorateError {
+  const text = error instanceof Error ? error.message : String(error);
+  const code = error instanceof QuorateError ? error.code : "NO_QUORUM";
+  const named = text.includes(path) ? text : `${what}: ${text}`;
+  return new QuorateError(code, named, { cause: error });
 }
 
 /** Quorate tags an answer with the file and its last change; another server that does not is believed. */

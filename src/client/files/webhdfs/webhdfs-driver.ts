@@ -6,10 +6,10 @@ import type { FileStatusJson, OperationAnswers } from "../../../wire/webhdfs/sha
 import type { CallOptions, Checksum, FileDescription, FilesDriver } from "../driver.ts";
 import type { Ask, Silently } from "./attributes.ts";
 import { attributesOver } from "./attributes.ts";
-import { errorOf, readJson } from "./connections.ts";
+import { readJson } from "./connections.ts";
 import { Endpoint } from "./endpoint.ts";
 import { publish, version } from "./publishing.ts";
-import { readFrom } from "./reading.ts";
+import { ask as askFrom, readFrom } from "./reading.ts";
 import { SmallFiles } from "./small-files.ts";
 import { callOf, write } from "./writing.ts";
 
@@ -192,13 +192,17 @@ function describe(path: string, json: FileStatusJson): FileDescription {
 }
 
 async function checksum(endpoint: Endpoint, path: string, options: CallOptions): Promise<Checksum> {
-  const found = await endpoint.locate(path, { op: "GETFILECHECKSUM", noredirect: false }, options);
-  const idleMs = options.timeoutMs ?? 60_000;
-  const answer =
-    "answer" in found
-      ? found.answer
-      : await endpoint.connections.send("GET", found.location, { signal: options.signal, idleMs });
-  if ((answer.statusCode ?? 0) >= 300) throw await errorOf(answer);
+  const { answer } = await askFrom(
+    endpoint,
+    path,
+    {
+      what: `${path} has no checksum`,
+      locateMs: options.timeoutMs,
+      excluded: [],
+      operation: (excludedatanodes) => ({ op: "GETFILECHECKSUM", noredirect: false, excludedatanodes }),
+    },
+    options,
+  );
   const { FileChecksum } = (await readJson(answer)) as OperationAnswers["GETFILECHECKSUM"];
   // HDFS writes out a buffer that is longer than what is in it.
   const { algorithm, bytes, length } = FileChecksum;

@@ -17,7 +17,16 @@ const ATTEMPTS = 6;
 const BACKOFF_MS = 250;
 
 /** Nothing is whole at the path, and another node, or this one a moment later, may do it. */
-const PASSING: ReadonlySet<ErrorCode> = new Set(["NO_QUORUM", "OVERLOADED", "SHUTTING_DOWN", "SAFE_MODE"]);
+const PASSING: ReadonlySet<ErrorCode> = new Set([
+  "NO_QUORUM",
+  "OVERLOADED",
+  "SHUTTING_DOWN",
+  "SAFE_MODE",
+  "DISK_FULL",
+  "DIVERGED",
+]);
+/** The node itself cannot, and that does not pass in seconds. */
+const ITS_OWN: ReadonlySet<ErrorCode> = new Set(["DISK_FULL", "DIVERGED"]);
 
 export async function write(
   endpoint: Endpoint,
@@ -28,18 +37,21 @@ export async function write(
 ): Promise<void> {
   // Whoever must not overwrite would meet what his own first attempt left.
   if (again === undefined || options.overwrite === false)
-    return begin(endpoint, path, chunks, options, () => undefined);
+    return begin(endpoint, path, chunks, options, [], () => undefined);
   const never = new AbortController().signal;
-  let hasBegun = false;
-  const begun = (): void => void (hasBegun = true);
+  /** Where the last attempt sent the bytes. */
+  let node: string | undefined;
+  const begun = (authority: string): void => void (node = authority);
+  const excluded: string[] = [];
   for (let attempt = 1, content = chunks; ; attempt++, content = again()) {
     try {
-      return await begin(endpoint, path, content, options, begun);
+      return await begin(endpoint, path, content, options, excluded, begun);
     } catch (error) {
       options.signal?.throwIfAborted();
       const isPassing = isQuorateError(error) && PASSING.has(error.code);
       // When nobody took the first byte, it is the caller who knows whether to wait.
-      if (!isPassing || !hasBegun || attempt >= ATTEMPTS) throw error;
+      if (!isPassing || node === undefined || attempt >= ATTEMPTS) throw error;
+      if (ITS_OWN.has(error.code)) excluded.push(node);
       await pause(BACKOFF_MS * 2 ** (attempt - 1), options.signal ?? never);
       options.signal?.throwIfAborted();
     }
@@ -51,13 +63,14 @@ async function begin(
   path: string,
   chunks: Chunks,
   options: WriteOptions,
-  begun: () => void,
+  excludedatanodes: readonly string[],
+  begun: (authority: string) => void,
 ): Promise<void> {
   const { overwrite = true, mode, replication, blockSize, createParents = true } = options;
   const operation: Operation<"CREATE"> = {
     op: "CREATE",
     noredirect: false,
-    excludedatanodes: [],
+    excludedatanodes,
     data: false,
     buffersize: undefined,
     overwrite,
@@ -71,7 +84,7 @@ async function begin(
   const found = await endpoint.locate(path, operation, callOf(options));
   if ("answer" in found)
     throw new QuorateError("PROTOCOL", "CREATE was answered without a place for the bytes");
-  begun();
+  begun(new URL(found.location).host);
   await endpoint.upload("PUT", found.location, chunks, options);
 }
 

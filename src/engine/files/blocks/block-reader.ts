@@ -40,7 +40,7 @@ export interface ReadEvents {
 /** Begins to read. The returned function stops; nothing is called back after it. */
 export function readBlock(link: BlockLink, range: BlockRange, events: ReadEvents): () => void {
   const reading = new Reading(link, range, events);
-  reading.tryNext("no node holds it");
+  reading.begin();
   return () => reading.stop();
 }
 
@@ -52,6 +52,8 @@ class Reading {
   private readonly subscriptions: readonly (() => void)[];
   private at: number;
   private tried = 0;
+  /** Why each of those gave no more. */
+  private readonly failures: string[] = [];
   private node: NodeId | undefined;
   private stream: StreamId | undefined;
   /** Pieces that the one who reads has not used yet: while there are any, nothing is due. */
@@ -82,12 +84,12 @@ class Reading {
     for (const cancel of this.subscriptions) cancel();
   }
 
-  tryNext(why: string): void {
-    this.leave();
+  begin(): void {
     const { block, stamp, from } = this.range;
     if (this.at >= this.end) return this.finish(undefined);
     this.node = from[this.tried++];
     if (this.node === undefined) {
+      const why = this.failures.join("; ") || "no node holds it";
       return this.finish(
         new QuorateError("BLOCK_MISSING", `block ${block} cannot be read from byte ${this.at}: ${why}`),
       );
@@ -104,6 +106,12 @@ class Reading {
       length: this.end - this.at,
       ...(this.range.mayLend === true ? { mayLend: true } : {}),
     });
+  }
+
+  private tryNext(why: string): void {
+    this.failures.push(why);
+    this.leave();
+    this.begin();
   }
 
   private onPiece(from: NodeId, frame: FrameOf<"piece">): void {
@@ -141,7 +149,8 @@ class Reading {
     if (failure?.code === "CHECKSUM_MISMATCH" && this.node !== undefined) {
       this.events.damaged(this.node, this.range.block);
     }
-    this.tryNext(failure?.message ?? `the replica of ${this.node} is too short`);
+    const isShort = `the replica of ${this.node} is too short`;
+    this.tryNext(failure === undefined ? isShort : `${this.node}: ${failure.message}`);
   }
 
   private leave(): void {

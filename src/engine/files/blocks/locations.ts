@@ -20,6 +20,8 @@ export interface BlockNode {
   readonly stale: boolean;
   /** Milliseconds since it was heard. */
   readonly silentMs: number;
+  /** It takes no changes, and may answer no questions: its log's disk is full. Its blocks can be read. Default false. */
+  readonly refusing?: boolean;
   /** Highest term of a leader that it has heard. */
   readonly term: number;
   readonly capacityBytes: number;

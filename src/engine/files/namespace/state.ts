@@ -282,7 +282,7 @@ export class NamespaceState {
 
   private onLeaseChange(id: FileId, before: OpenRecord | undefined): void {
     if (this.observer === undefined) return;
-    const blocks = new Set([before?.block, this.leases.get(id)?.block]);
+    const blocks = new Set([before?.block, before?.recovery?.copyTo, this.leases.get(id)?.block]);
     for (const block of blocks) {
       const stored = block === undefined ? undefined : this.storedBlock(block);
       if (stored !== undefined) this.observer.blockChanged(stored);

@@ -11,17 +11,18 @@ import { erasurePolicy, shardLength, shardUnits } from "../namespace/erasure-pol
 import type { Segment } from "../namespace/model.ts";
 import type { FileSegments } from "../namespace/queries.ts";
 import type { ReadingMeans } from "./file-reader.ts";
+import type { BlockSegment } from "./missing-block.ts";
+import { Rounds } from "./missing-block.ts";
 import { settled } from "./namespace-log.ts";
 
 /** Blocks that are asked for at a time. */
 const ASKED_MAX = 16;
 
-/** BLOCK_MISSING. Content kept in the namespace counts as the blocks that it would be. */
+/** BLOCK_MISSING, after nodes that come back were waited for as by a reader. Content kept in the namespace counts as the blocks that it would be. */
 export async function checksumOf(
-  means: Omit<ReadingMeans, "namespace">,
+  means: ReadingMeans,
   { status, segments }: FileSegments,
 ): Promise<FileChecksum> {
-  const { link, locations } = means;
   const coding = erasurePolicy(status.erasureCoding);
   const sums: (() => Promise<Bytes>)[] = [];
   for (const segment of segments) {
@@ -33,14 +34,8 @@ export async function checksumOf(
         // Never more than a cell: the group that it would be has one data shard.
         sums.push(() => Promise.resolve(coding === undefined ? md5 : md5OfMd5s([md5])));
       }
-    } else if (segment.coded !== undefined) {
-      const source = groupSource(segment, segment.coded, locations, link.self);
-      sums.push(() => groupMd5(means, source));
     } else {
-      sums.push(() => {
-        const from = locations.readable(segment.id, segment.stamp, link.self).map(({ node }) => node);
-        return settled<Bytes>((done) => askBlockMd5(link, segment, from, done));
-      });
+      sums.push(() => blockMd5(means, status.path, segment));
     }
   }
   const md5s: Bytes[] = [];
@@ -55,6 +50,22 @@ export async function checksumOf(
 function summedLength(segment: Segment): number {
   if (segment.type === "inline" || segment.coded === undefined) return segment.length;
   return shardLength(segment.coded.policy, segment.coded.groupLength, 0);
+}
+
+async function blockMd5(means: ReadingMeans, path: string, segment: BlockSegment): Promise<Bytes> {
+  const { link, locations } = means;
+  const { id, stamp, coded } = segment;
+  const rounds = new Rounds(means, segment);
+  for (;;) {
+    try {
+      if (coded !== undefined)
+        return await groupMd5(means, groupSource(segment, coded, locations, link.self));
+      const from = locations.readable(id, stamp, link.self).map(({ node }) => node);
+      return await settled<Bytes>((done) => askBlockMd5(link, segment, from, done));
+    } catch (error) {
+      await rounds.failed(error, `${path} has no checksum`, undefined);
+    }
+  }
 }
 
 async function groupMd5(

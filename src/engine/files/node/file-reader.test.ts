@@ -23,9 +23,12 @@ class OneNode {
   readonly pieces: AsyncIterator<Bytes>;
   private readonly cluster = new BlockCluster(1, ["n1"]);
 
-  constructor(range: { offset: number; length: number; signal?: AbortSignal; exclude?: Set<string> }) {
+  constructor(
+    range: { offset: number; length: number; signal?: AbortSignal; exclude?: Set<string> },
+    isSilent = false,
+  ) {
     const link = new BlockLink({ self: "n1", ...this.cluster.node("n1").world });
-    this.server = new ReadServer(link, this.store());
+    this.server = new ReadServer(link, this.store(isSilent));
     const segments = Array.from({ length: BLOCKS }, (_, k): Segment => ({
       type: "block",
       id: k + 1,
@@ -38,7 +41,13 @@ class OneNode {
     const locations = {
       readable: () => [{ node: "n1" }],
     } as unknown as Locations;
-    const means = { link, locations, namespace: { block: () => undefined }, damaged: () => undefined };
+    const means = {
+      link,
+      locations,
+      namespace: { block: () => undefined },
+      awaitsReports: () => false,
+      damaged: () => undefined,
+    };
     const status = { path: "/f", length: content.length } as FileStatus;
     const wanted = {
       status,
@@ -49,6 +58,10 @@ class OneNode {
       ...range,
     };
     this.pieces = fileReader(means, wanted)[Symbol.asyncIterator]();
+  }
+
+  get nowMs(): number {
+    return this.cluster.world.scheduler.nowMs;
   }
 
   /** What comes next, in virtual time. */
@@ -69,7 +82,7 @@ class OneNode {
     await new Promise((resolve) => setImmediate(resolve));
   }
 
-  private store(): BlockStore {
+  private store(isSilent: boolean): BlockStore {
     const store: Partial<BlockStore> = {
       lendableBytes: LENT_PIECE,
       read: (id, _stamp, at, length, done) => {
@@ -77,6 +90,7 @@ class OneNode {
         const from = (id - 1) * BLOCK + at;
         const bytes = content.subarray(from, from + length);
         const chunks = { offset: at, content: bytes, checksums: sumsBehind(NO_BYTES, bytes) };
+        if (isSilent) return;
         this.lent++;
         done(undefined, { bytes, chunks, replicaLength: BLOCK, giveBack: () => this.lent-- });
       },
@@ -109,6 +123,17 @@ test("what lies behind the range is not asked for", async () => {
   expect(Buffer.concat([first!, second!]).equals(content.subarray(700, BLOCK))).toBe(true);
   expect(await node.next()).toBe(undefined);
   expect(node.asked).toEqual(["1@0", "1@1"]);
+});
+
+test("a node that lives and gives nothing is waited for, but not for ever", async () => {
+  const node = new OneNode({ offset: 0, length: content.length }, true);
+  const startMs = node.nowMs;
+  await expect(node.next()).rejects.toThrow(
+    "/f cannot be read from byte 0: block 1 cannot be read from byte 0: n1 is silent",
+  );
+  // The round that is under way after 30 s is the last.
+  expect(node.nowMs - startMs).toBeGreaterThan(25_000);
+  expect(node.nowMs - startMs).toBeLessThan(40_000);
 });
 
 test("who leaves at any piece leaves nothing lent and nobody reading", async () => {

@@ -1,25 +1,21 @@
 /**
  * Reads a range of a file: bytes of the namespace and of blocks, in order. What one node cannot give another one does; when
- * none can, the nodes that hold the block are looked up again, a few times: replicas move, and nodes come back.
+ * none can, the nodes that hold the block are looked up again, a few times (`missing-block.ts`).
  */
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { bytesFromLatin1 } from "../../../runtime/bytes.ts";
-import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
+import { QuorateError } from "../../../runtime/errors.ts";
 import type { NodeId } from "../../../runtime/world.ts";
-import type { BlockLink } from "../blocks/block-link.ts";
 import type { ReadEvents } from "../blocks/block-reader.ts";
 import { readBlock } from "../blocks/block-reader.ts";
-import type { Locations } from "../blocks/locations.ts";
 import { readGroup } from "../erasure/group-reader.ts";
 import { groupSource } from "../erasure/group-source.ts";
 import type { FileReader } from "../file-system.ts";
 import type { BlockId, FileStatus, GenerationStamp, Segment } from "../namespace/model.ts";
-import type { NamespaceQueries } from "../namespace/queries.ts";
+import type { MissingMeans } from "./missing-block.ts";
+import { Rounds, stampOf } from "./missing-block.ts";
 
-export interface ReadingMeans {
-  readonly link: BlockLink;
-  readonly locations: Locations;
-  readonly namespace: Pick<NamespaceQueries, "block">;
+export interface ReadingMeans extends MissingMeans {
   readonly damaged: (block: BlockId, stamp: GenerationStamp, node: NodeId) => void;
 }
 
@@ -42,9 +38,6 @@ interface PartOf<Type extends Segment["type"]> {
 
 type BlockPart = PartOf<"block">;
 type Part = BlockPart | PartOf<"inline">;
-
-/** How long after each other the nodes of a block are looked up again when none could give the next byte. */
-const RETRY_MS = [20, 200, 500, 1_000, 2_000] as const;
 
 export function fileReader(means: ReadingMeans, range: FileRange): FileReader {
   const { status, length } = range;
@@ -112,21 +105,22 @@ async function* blockBytes(
   part: BlockPart,
   { begun, atLast }: Ahead,
 ): AsyncGenerator<Bytes> {
+  const { segment } = part;
+  const rounds = new Rounds(means, segment);
   let at = part.from;
   let attempt = begun;
-  for (let round = 0; at < part.until; round++) {
-    attempt ??= begin(means, range, part, at, round === 0);
+  while (at < part.until) {
+    attempt ??= begin(means, range, part, at, rounds.isFirst);
     try {
       for await (const bytes of attempt.all(range.signal)) {
         at += bytes.length;
-        round = 0;
         if (at >= part.until) atLast();
         yield bytes;
+        rounds.advanced();
       }
     } catch (error) {
-      const delayMs = RETRY_MS[round];
-      if (delayMs === undefined || !isQuorateError(error) || error.code !== "BLOCK_MISSING") throw error;
-      await pause(means.link, delayMs, range.signal);
+      const what = `${range.status.path} cannot be read from byte ${segment.offset + at}`;
+      await rounds.failed(error, what, range.signal);
     }
     attempt = undefined;
   }
@@ -140,9 +134,8 @@ function begin(
   at: number,
   isFirst: boolean,
 ): Pieces {
-  const { link, locations, namespace, damaged } = means;
-  // A later stamp is known when the block was appended to or recovered meanwhile: its first bytes are the same.
-  const stamp = Math.max(segment.stamp, namespace.block(segment.id)?.stamp ?? 0);
+  const { link, locations, damaged } = means;
+  const stamp = stampOf(means, segment);
   const isWanted = (node: NodeId): boolean => !isFirst || !exclude.has(node);
   const wanted = { stamp, offset: at, length: until - at, mayLend };
   return new Pieces((events) => {
@@ -208,15 +201,4 @@ class Pieces {
     this.used?.();
     for (const { more } of this.waiting.splice(0)) more();
   }
-}
-
-async function pause(link: BlockLink, delayMs: number, signal: AbortSignal | undefined): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = link.clock.setTimer(delayMs, resolve);
-    signal?.addEventListener("abort", () => {
-      timer.cancel();
-      resolve();
-    });
-  });
-  signal?.throwIfAborted();
 }

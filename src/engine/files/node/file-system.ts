@@ -70,6 +70,7 @@ export interface FileSystemParts {
   readonly log: NamespaceLog;
   readonly link: BlockLink;
   readonly upkeep: BlockUpkeep;
+  readonly isRefusing: (node: NodeId) => boolean;
   readonly safeMode: SafeMode;
   readonly watchers: Watchers;
   readonly writing: WritingMeans;
@@ -223,7 +224,8 @@ export class NodeFileSystem implements FileSystem {
   }
 
   nodes(): readonly BlockNode[] {
-    return this.parts.upkeep.locations.nodes();
+    const { upkeep, isRefusing } = this.parts;
+    return upkeep.locations.nodes().map((node) => (isRefusing(node.id) ? { ...node, refusing: true } : node));
   }
 
   health(path: string, caller: Caller, options?: CallOptions): AsyncIterable<PathHealth> {

@@ -16,7 +16,7 @@ import { DataNode } from "../blocks/data-node.ts";
 import { openBlockStore } from "../blocks/disk-block-store.ts";
 import type { Heartbeat } from "../blocks/protocol.ts";
 import type { FileSystem } from "../file-system.ts";
-import type { NamespaceSettings } from "../namespace/model.ts";
+import type { BlockId, NamespaceSettings } from "../namespace/model.ts";
 import type { NamespaceObserver } from "../namespace/queries.ts";
 import type { WritingMeans } from "./block-sequence.ts";
 import { NodeFileSystem } from "./file-system.ts";
@@ -34,6 +34,8 @@ export interface FilesNodeOptions {
   readonly group: NamespaceGroup;
   /** Where a node's HTTP server is, "host:port". Undefined: not known, or it has none. */
   readonly address: (node: NodeId) => string | undefined;
+  /** Another node takes no changes, and may answer no questions, for a reason of its own. Default: none does. */
+  readonly isRefusing?: (node: NodeId) => boolean;
   /** Path of the topology: replicas are spread over racks. Default "/default-rack", as in HDFS. */
   readonly rack?: string;
   /** How sure a block must be before its end is acknowledged. Default "disk". */
@@ -144,6 +146,7 @@ export class FilesNode {
       log: this.log,
       link,
       upkeep: this.upkeep,
+      isRefusing: options.isRefusing ?? (() => false),
       safeMode: this.safeMode,
       watchers,
       writing,
@@ -151,6 +154,7 @@ export class FilesNode {
         link,
         locations,
         namespace: group.machine,
+        awaitsReports: (block) => this.awaitsReports(block),
         damaged: (block, stamp, from) => this.dataNode.reportDamage(block, stamp, from),
       },
       life,
@@ -223,6 +227,15 @@ export class FilesNode {
         watchers.everythingChanged();
       },
     };
+  }
+
+  /** Others may not have said yet, or not again, what they hold; or the block has just changed. */
+  private awaitsReports(block: BlockId): boolean {
+    const { locations, recent } = this.upkeep;
+    const isUnheard = (node: NodeId): boolean => locations.lifeOf(node) === undefined;
+    return (
+      recent.settlesInMs(block) > 0 || !locations.complete || this.options.group.members().some(isUnheard)
+    );
   }
 
   private async met(replicas: number): Promise<void> {

@@ -34,8 +34,8 @@ export class LocationSigner {
   /** The URL at the node `authority` ("host:port"). */
   sign(authority: string, path: string, operation: LocatedOperation, user: string): string {
     const expires = (this.now() + LIFETIME_MS).toString(36);
-    const bare =
-      operation.op === "GETFILECHECKSUM" ? operation : { ...operation, data: false, excludedatanodes: [] };
+    const others = { ...operation, excludedatanodes: [] };
+    const bare = others.op === "GETFILECHECKSUM" ? others : { ...others, data: false };
     const { target } = renderRequest(path, { ...bare, noredirect: false }, [
       ["user.name", user],
       ["expires", expires],
@@ -135,11 +135,15 @@ function here(files: FileSystem, excluded: readonly string[]): BlockNode | undef
   return reachable(files.nodes(), excluded).find(({ id }) => id === files.node);
 }
 
-/** Nodes to which a client can be sent; one that listens on every address has no name that a client could use. */
+/** Nodes to which a client can be sent: they serve it, and have a name that it could use, as those that listen on every address have none. */
 function reachable(nodes: readonly BlockNode[], excluded: readonly string[]): readonly BlockNode[] {
   return nodes.filter(
-    ({ live, http }) =>
-      live && http !== undefined && !excluded.includes(http) && !/^(0\.0\.0\.0|\[?::\]?):\d+$/.test(http),
+    ({ live, refusing, http }) =>
+      live &&
+      refusing !== true &&
+      http !== undefined &&
+      !excluded.includes(http) &&
+      !/^(0\.0\.0\.0|\[?::\]?):\d+$/.test(http),
   );
 }
 

@@ -195,7 +195,7 @@ function steps(): readonly (readonly [
     ],
     [
       "/d/f",
-      { op: "GETFILECHECKSUM", noredirect: false },
+      { op: "GETFILECHECKSUM", noredirect: false, excludedatanodes: [] },
       [
         200,
         {
@@ -442,7 +442,7 @@ function steps(): readonly (readonly [
     ["/d", { op: "SETREPLICATION", replication: 1 }, [200, { boolean: false }]],
     ["/d/none", { op: "SETREPLICATION", replication: 1 }, [200, { boolean: false }]],
     ["/d", { op: "OPEN", offset: 0, length: undefined, ...redirected }, notFound],
-    ["/d", { op: "GETFILECHECKSUM", noredirect: false }, notFound],
+    ["/d", { op: "GETFILECHECKSUM", noredirect: false, excludedatanodes: [] }, notFound],
     ["/d", { op: "APPEND", ...redirected }, [403, { RemoteException: alreadyThere }], "x"],
     ["/d/sticky", { op: "MKDIRS", permission: 0o1777, unmaskedpermission: undefined }, yes],
     ["/d/sticky", { op: "GETACLSTATUS" }, [200, { AclStatus: stickyAcl }]],

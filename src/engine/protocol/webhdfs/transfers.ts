@@ -48,8 +48,8 @@ export class Transfers {
     operation: Operation<"OPEN" | "GETFILECHECKSUM">,
   ): Promise<void> {
     const { parsed, caller, signal } = exchange;
-    const [offset, excluded] =
-      operation.op === "OPEN" ? [operation.offset, operation.excludedatanodes] : [0, []];
+    const offset = operation.op === "OPEN" ? operation.offset : 0;
+    const excluded = operation.excludedatanodes;
     const target = await readTarget(this.files, parsed.path, caller, { offset, excluded }, signal);
     this.redirect(exchange, operation, target);
   }
@@ -132,29 +132,38 @@ export class Transfers {
       signal,
     });
     const first = wanted.offset - offset;
-    response.writeHead(part === undefined ? 200 : 206, {
-      "Content-Type": "application/octet-stream",
-      "Content-Length": reader.length,
-      "Accept-Ranges": "bytes",
-      // Who reads on after a failure sees by it that the file is another one by now.
-      ETag: `"${reader.status.id}-${reader.status.modifiedMs}"`,
-      "Cache-Control": "no-cache",
-      "X-Content-Type-Options": "nosniff",
-      ...(part === undefined
-        ? {}
-        : { "Content-Range": `bytes ${first}-${first + reader.length - 1}/${whole}` }),
+    await this.send(reader, response, signal, () => {
+      response.writeHead(part === undefined ? 200 : 206, {
+        "Content-Type": "application/octet-stream",
+        "Content-Length": reader.length,
+        "Accept-Ranges": "bytes",
+        // Who reads on after a failure sees by it that the file is another one by now.
+        ETag: `"${reader.status.id}-${reader.status.modifiedMs}"`,
+        "Cache-Control": "no-cache",
+        "X-Content-Type-Options": "nosniff",
+        ...(part === undefined
+          ? {}
+          : { "Content-Range": `bytes ${first}-${first + reader.length - 1}/${whole}` }),
+      });
     });
-    await this.send(reader, response, signal);
   }
 
-  private async send(reader: FileReader, response: ServerResponse, signal: AbortSignal): Promise<void> {
+  /** `begin` sends the head, when the first bytes are there: what cannot be read at all can still be said in its place. */
+  private async send(
+    reader: FileReader,
+    response: ServerResponse,
+    signal: AbortSignal,
+    begin: () => void,
+  ): Promise<void> {
     const sender = new LentSender(response, this.idleMs);
     for await (const bytes of reader) {
       if (signal.aborted) return;
+      if (!response.headersSent) begin();
       // They must have left before the next ones are asked for.
       await sender.send(bytes);
       if (response.destroyed) return;
     }
+    if (!response.headersSent) begin();
     response.end();
   }
 

@@ -3,6 +3,8 @@ import type { ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Bytes } from "../../../runtime/bytes.ts";
+import { QuorateError } from "../../../runtime/errors.ts";
 import type { FileSystem } from "../../files/file-system.ts";
 import { MemoryFileSystem, memoryNode } from "../../files/memory/file-system.testing.ts";
 import type { Served } from "./served.testing.ts";
@@ -94,9 +96,32 @@ test("a location holds for other offsets, again and again, and excluded nodes ar
   expect((await ask("GET", `${location}&offset=4&length=2`)).text).toBe("45");
   expect((await ask("GET", `${location}&offset=10`)).text).toBe("");
   const { host } = new URL(location);
-  const other = await ask("GET", `/f?op=OPEN&excludedatanodes=${host}`);
-  expect(new URL(other.location ?? "").host).not.toBe(host);
-  expect(served.addresses).toContain(new URL(other.location ?? "").host);
+  for (const op of ["OPEN", "GETFILECHECKSUM"]) {
+    const other = await ask("GET", `/f?op=${op}&excludedatanodes=${host}`);
+    expect(new URL(other.location ?? "").host).not.toBe(host);
+    expect(served.addresses).toContain(new URL(other.location ?? "").host);
+  }
+});
+
+test("nobody is sent to a node that takes no changes, though it has the bytes, or is on the client's own machine", async () => {
+  await put("/f", "x".repeat(2_000));
+  const [own = "", other = ""] = served.addresses;
+  const nodes = served.files.nodes.bind(served.files);
+  for (const [full, sentTo] of [
+    ["n1", other],
+    ["n2", own],
+  ]) {
+    served.files.nodes = () => nodes().map((each) => ({ ...each, refusing: each.id === full }));
+    for (const [method, target] of [
+      ["GET", "/f?op=OPEN"],
+      ["GET", "/f?op=GETFILECHECKSUM"],
+      ["PUT", "/g?op=CREATE"],
+      ["POST", "/f?op=APPEND"],
+    ] as const) {
+      const { location = "" } = await ask(method, target);
+      expect(new URL(location).host, `${target} ${full}`).toBe(sentTo);
+    }
+  }
 });
 
 test("a location that was tampered with, or that expired, is refused", async () => {
@@ -366,6 +391,43 @@ test("a writer that is slower than the idle limit is not the client's silence", 
   const content = Buffer.alloc(3_000_000, "slow");
   expect((await put("/slow", content)).status).toBe(201);
   expect((await files.status("/slow", { user: "quorate", groups: [] })).length).toBe(content.length);
+});
+
+/** The file system gives so many pieces of 100 bytes of a file of 1,000, and then no more. */
+function failAfter(pieces: number, error: Error): void {
+  const read = served.files.read.bind(served.files);
+  served.files.read = async (path, caller, options) => {
+    const { status } = await read(path, caller, options);
+    async function* broken(): AsyncGenerator<Bytes> {
+      for (let given = 0; given < pieces; given++) yield Buffer.alloc(100, "x") as unknown as Bytes;
+      throw error;
+    }
+    return { status, length: 1_000, [Symbol.asyncIterator]: broken };
+  };
+}
+
+test("a file of which nothing can be read is an exception of HDFS that says why; what breaks off later is short", async () => {
+  await put("/f", "x".repeat(1_000));
+  const text = "/f cannot be read from byte 0: no live node has a replica of block 7 (none was reported)";
+  const exception = {
+    status: 403,
+    exception: "BlockMissingException",
+    javaClassName: "org.apache.hadoop.hdfs.protocol.BlockMissingException",
+    message: text,
+  };
+  failAfter(0, new QuorateError("BLOCK_MISSING", text));
+  const { location = "" } = await ask("GET", "/f?op=OPEN");
+  for (const headers of [{}, { Range: "bytes=5-9" }]) {
+    const refused = await ask("GET", location, { headers });
+    expect(exceptionOf(refused)).toEqual(exception);
+    expect(refused.headers.get("x-quorate-error")).toBe("BLOCK_MISSING");
+    for (const name of ["etag", "content-range", "accept-ranges"])
+      expect(refused.headers.get(name), name).toBe(null);
+  }
+  failAfter(3, new QuorateError("BLOCK_MISSING", text));
+  const short = await fetch(location);
+  expect([short.status, short.headers.get("content-length")]).toEqual([200, "1000"]);
+  await expect(short.arrayBuffer()).rejects.toThrow();
 });
 
 test("a reader that goes away ends the read", async () => {
