@@ -45,6 +45,10 @@ type Part = BlockPart | PartOf<"inline">;
 
 /** How long after each other the nodes of a block are looked up again when none could give the next byte. */
 const RETRY_MS = [20, 200, 500, 1_000, 2_000] as const;
+/** So often more when a node was away that does not count as dead: it may be starting again. */
+const AWAY_RETRIES = 5;
+const AWAY_RETRY_MS = 2_000;
+const ROUNDS_MAX = RETRY_MS.length + AWAY_RETRIES;
 
 export function fileReader(means: ReadingMeans, range: FileRange): FileReader {
   const { status, length } = range;
@@ -114,22 +118,31 @@ async function* blockBytes(
 ): AsyncGenerator<Bytes> {
   let at = part.from;
   let attempt = begun;
+  // Also when it is back meanwhile: what it holds is known a little later.
+  let isAwaited = false;
   for (let round = 0; at < part.until; round++) {
     attempt ??= begin(means, range, part, at, round === 0);
     try {
       for await (const bytes of attempt.all(range.signal)) {
         at += bytes.length;
         round = 0;
+        isAwaited = false;
         if (at >= part.until) atLast();
         yield bytes;
       }
     } catch (error) {
-      const delayMs = RETRY_MS[round];
-      if (delayMs === undefined || !isQuorateError(error) || error.code !== "BLOCK_MISSING") throw error;
+      if (!isQuorateError(error) || error.code !== "BLOCK_MISSING") throw error;
+      isAwaited ||= isAnyAway(means);
+      const delayMs = RETRY_MS[round] ?? (isAwaited && round < ROUNDS_MAX ? AWAY_RETRY_MS : undefined);
+      if (delayMs === undefined) throw error;
       await pause(means.link, delayMs, range.signal);
     }
     attempt = undefined;
   }
+}
+
+function isAnyAway({ link, locations }: ReadingMeans): boolean {
+  return locations.nodes().some(({ id, live }) => live && link.isAway(id));
 }
 
 /** Begins to read what is wanted of a block from `at` on. */
