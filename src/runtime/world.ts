@@ -101,7 +101,10 @@ export interface Network {
   send(to: NodeId, parts: readonly Uint8Array[], guardedParts?: number): void;
   /** Sets who receives. `frame` may be kept: it owns its memory or is immutable. */
   onFrame(receive: (from: NodeId, frame: Bytes) => void): void;
-  /** Tells when a peer's link comes up or breaks; a break is a hint that the peer may be gone. */
+  /**
+   * Tells when a peer's link comes up or breaks; a break is a hint that the peer may be gone. Whoever was told of a break is told
+   * when a link is up again, always.
+   */
   onLink(change: (peer: NodeId, up: boolean) => void): void;
   /**
    * Tells that bytes of a frame which is not whole yet came from a peer, some times a second while they do: whoever is sending

@@ -131,3 +131,20 @@ test("a node that is killed takes no file with it, and one that forgot everythin
   const used = (): number => engine.nodes[0]?.status()?.files?.usedBytes ?? 0;
   await until("every replica to be there again", () => used() >= 3 * 2 * large.length);
 }, 60_000);
+
+test("right after a node was killed, nobody waits for it: neither who writes nor who reads", async () => {
+  const { engine } = await engineOf({ nodes: 3 });
+  await until("all three to keep blocks", () => engine.nodes[0]?.status()?.files?.liveNodes === 3);
+  const victim = engine.leader();
+  const other = engine.nodes.find((node) => node !== victim);
+  const files = connectFiles(`webhdfs://${other?.httpUrl.slice("http://".length) ?? ""}`);
+  closers.push(() => files.close());
+  await files.writeFile("/before", randomBytes(3_000_000));
+  await victim?.kill();
+  // It ends when there is a new leader: what is measured is the way of blocks alone.
+  await files.mkdir("/led");
+  const beganMs = performance.now();
+  for (let file = 0; file < 3; file++) await files.writeFile(`/after-${file}`, randomBytes(3_000_000));
+  await files.readFile("/before");
+  expect(performance.now() - beganMs).toBeLessThan(4_000);
+}, 60_000);

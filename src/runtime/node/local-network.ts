@@ -11,6 +11,7 @@ export interface LocalHub {
   join(id: NodeId): Network;
   /** Cuts a node off from all others, both ways, without anyone being told: like a switch that lost power. */
   isolate(id: NodeId): void;
+  /** Lets it in again, and tells of its links as of new ones: nobody was told of those that were made while it was cut off. */
   heal(id: NodeId): void;
 }
 
@@ -79,6 +80,8 @@ export function createLocalHub(): LocalHub {
       };
     },
     isolate: (id) => void isolated.add(id),
-    heal: (id) => void isolated.delete(id),
+    heal: (id) => {
+      if (isolated.delete(id) && members.has(id)) announce(id, true);
+    },
   };
 }

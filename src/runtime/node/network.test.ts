@@ -129,6 +129,30 @@ test("a peer that goes away is noticed at once, and its return brings the link b
   expect(a.links).toEqual(["b up", "b down", "b up"]);
 });
 
+test("whoever is told that a link broke is told when it stands again, however soon a node is started again", async () => {
+  const a = await station("a");
+  let b = await station("b");
+  const told: string[] = [];
+  for (let round = 0; round < 20; round++) {
+    // Both dial, and a finds the port closed or open, with and without a link that still looks whole.
+    introduce({ a, b });
+    await until(() => a.up.has("b") && b.up.has("a"), `both know of round ${round}`);
+    a.network.send("b", bytes("x"));
+    b.network.send("a", bytes("y"));
+    await until(() => a.frames.length > round && b.frames.length === 1, `frames of round ${round}`);
+    expect([a.network.stats().linksUp, b.network.stats().linksUp]).toEqual([1, 1]);
+    const { port, closed } = b.network;
+    const { links } = b;
+    b.network.close();
+    await closed;
+    told.push(...links);
+    b = await station("b", { port });
+  }
+  for (const links of [a.links, told]) {
+    expect(links.filter((line, at) => line.endsWith(at % 2 === 0 ? "down" : "up"))).toEqual([]);
+  }
+});
+
 test("a restarted peer replaces the half-open link of its former self", async () => {
   const a = await station("a");
   const first = await station("b");

@@ -106,6 +106,15 @@ export class BlockCluster {
     }
   }
 
+  /** Until all run that were started again, and no node takes another one's link for broken. */
+  untilBack(): void {
+    const isLinked = ({ link }: RunningNode): boolean => !this.ids.some((id) => link.isAway(id));
+    this.until(
+      () => this.nodes.size === this.ids.length && [...this.nodes.values()].every(isLinked),
+      "all back",
+    );
+  }
+
   run(forMs: number): void {
     this.world.scheduler.runUntil(this.world.scheduler.nowMs + forMs);
   }

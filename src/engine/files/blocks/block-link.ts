@@ -1,6 +1,10 @@
 /**
  * Frames between the nodes that keep blocks, and of a node to itself: who speaks to a replica need not know where it is.
  * Content goes out as it is, without a copy: what is sent must not be changed any more.
+ *
+ * A peer whose link broke is *away* until the network says that it is up again: what is sent meanwhile is lost, so a stream that
+ * is opened to it fails at the end of the turn, as if the link broke then. One whose link was never up is not away: a link may
+ * have come up before this was made, and at the start links are still being made.
  */
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { NO_BYTES } from "../../../runtime/bytes.ts";
@@ -36,6 +40,9 @@ export interface BlockLinkOptions {
   readonly logger: Logger;
 }
 
+/** What opens a stream that others can take over. A recovery asks all, and has patience with those that are away. */
+const OPENING: ReadonlySet<BlockFrame["type"]> = new Set(["open", "fetch", "read", "checksum"]);
+
 export class BlockLink {
   readonly self: NodeId;
   readonly clock: Clock;
@@ -43,6 +50,9 @@ export class BlockLink {
   private readonly logger: Logger;
   private readonly receivers = new Map<string, Set<(from: NodeId, frame: LinkFrame) => void>>();
   private readonly downListeners = new Set<(peer: NodeId) => void>();
+  private readonly away = new Set<NodeId>();
+  /** Peers to which streams were opened in this turn though they are away. */
+  private readonly missed = new Set<NodeId>();
   private lastStream: number;
   private closed = false;
 
@@ -55,7 +65,9 @@ export class BlockLink {
     this.lastStream = random.next32() * 0x1_0000;
     network.onFrame((from, bytes) => this.receive(from, bytes));
     network.onLink((peer, up) => {
-      if (!up) for (const listener of this.downListeners) listener(peer);
+      if (up) return void this.away.delete(peer);
+      this.away.add(peer);
+      this.tellDown(peer);
     });
   }
 
@@ -71,15 +83,25 @@ export class BlockLink {
     return () => known.delete(added);
   }
 
-  /** Calls back when the link to a peer breaks, until the returned function is called. */
+  /** Its link broke and is not up again. */
+  isAway(peer: NodeId): boolean {
+    return this.away.has(peer);
+  }
+
+  /**
+   * Calls back when the link to a peer breaks, and when a stream was opened to one that is away, until the returned function is
+   * called.
+   */
   onDown(listener: (peer: NodeId) => void): () => void {
     this.downListeners.add(listener);
     return () => this.downListeners.delete(listener);
   }
 
   send(to: NodeId, frame: LinkFrame): void {
-    if (to === this.self) this.clock.endOfTurn(() => this.deliver(to, frame));
-    else if (!this.closed) this.network.send(to, ...encodeFrame(frame));
+    if (to === this.self) return this.clock.endOfTurn(() => this.deliver(to, frame));
+    if (this.closed) return;
+    this.network.send(to, ...encodeFrame(frame));
+    if (this.away.has(to) && OPENING.has(frame.type)) this.miss(to);
   }
 
   failure(code: StreamFailure["code"], message: string, node: NodeId = this.self): StreamFailure {
@@ -88,6 +110,20 @@ export class BlockLink {
 
   close(): void {
     this.closed = true;
+  }
+
+  /** Later: who opens a stream has not noted it yet. */
+  private miss(peer: NodeId): void {
+    if (this.missed.has(peer)) return;
+    this.missed.add(peer);
+    this.clock.endOfTurn(() => {
+      this.missed.delete(peer);
+      if (!this.closed) this.tellDown(peer);
+    });
+  }
+
+  private tellDown(peer: NodeId): void {
+    for (const listener of this.downListeners) listener(peer);
   }
 
   private receive(from: NodeId, bytes: Bytes): void {

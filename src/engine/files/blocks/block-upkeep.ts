@@ -95,6 +95,7 @@ export class BlockUpkeep {
       random: options.random,
       pending: (id) => this.pending(id),
       busy: () => this.copies.busy(),
+      failedAt: (id) => this.copies.failedAt(id),
       withRoom: (nodes) => this.copies.withRoom(nodes),
       order: (to, id, bytes, frame) => {
         const { term, bandwidth } = this;
@@ -133,7 +134,8 @@ export class BlockUpkeep {
       if (term !== undefined) link.send(node, { type: "verify", term, block });
     });
     link.on("notMade", (from, { term, block }) => {
-      if (term === this.term && this.copies.drop(block, from)) this.mark(block);
+      const isWaitedFor = term === this.term && this.copies.fail(block, from, link.clock.monotonicMs());
+      if (isWaitedFor) this.mark(block);
     });
     link.on("recovered", (_, report) => {
       if (options.leading() !== undefined) options.finishRecovery(report);
@@ -366,7 +368,7 @@ export class BlockUpkeep {
     { missing, present, sources }: RepairPlan,
     nodes: ReadonlyMap<NodeId, BlockNode>,
   ): boolean {
-    const exclude = this.copies.busy();
+    const exclude = [...this.copies.busy(), ...this.copies.failedAt(block.id)];
     // A node that holds a bad one may take a good one in its place, when no other is there.
     const holders = this.locations.all(block.id).map(({ node }) => node);
     const ask = (without: ReadonlySet<NodeId>, replicas: number): readonly NodeId[] =>

@@ -1,4 +1,7 @@
-/** Replicas that nodes were told to make and have not reported: each counts as on its way for a while, so none is ordered twice. */
+/**
+ * Replicas that nodes were told to make and have not reported: each counts as on its way for a while, so none is ordered twice.
+ * One that failed rests for a while: a copy whose sources cannot be reached fails at once, and so would the next.
+ */
 import type { NodeId } from "../../../runtime/world.ts";
 import type { BlockId } from "../namespace/model.ts";
 import { roomToCopy } from "./choose-placement.ts";
@@ -8,6 +11,8 @@ import type { BlockNode } from "./locations.ts";
 const COPIES_PER_NODE = 4;
 /** A copy that was ordered counts for so long, and for the time that its bytes take. */
 const PATIENCE_MS = 15_000;
+/** A node is not told again for so long to make what it could not make, nor another replica in its place. */
+const REST_MS = 3_000;
 
 const NOBODY: ReadonlySet<NodeId> = new Set();
 
@@ -23,8 +28,17 @@ interface OrderedCopy {
   readonly roomBytes: number;
 }
 
+/** A copy that failed. */
+interface RestingCopy {
+  readonly id: BlockId;
+  readonly node: NodeId;
+  readonly untilMs: number;
+}
+
 export class OrderedCopies {
   private readonly bandwidth: number;
+  /** They keep their places among those of their nodes. */
+  private resting: RestingCopy[] = [];
   /** By the replica's number and its node. */
   private readonly copies = new Map<BlockId, Map<NodeId, OrderedCopy>>();
 
@@ -63,30 +77,36 @@ export class OrderedCopies {
     for (const [id, { size }] of this.copies) yield [id, size];
   }
 
-  /** Nodes that make as many as they may. */
+  /** Nodes that make as many as they may, or failed at so many just now. */
   busy(): readonly NodeId[] {
     const counts = new Map<NodeId, number>();
-    for (const targets of this.copies.values()) {
-      for (const node of targets.keys()) counts.set(node, (counts.get(node) ?? 0) + 1);
-    }
+    const count = (node: NodeId): unknown => counts.set(node, (counts.get(node) ?? 0) + 1);
+    for (const targets of this.copies.values()) for (const node of targets.keys()) count(node);
+    for (const { node } of this.resting) count(node);
     return [...counts].flatMap(([node, count]) => (count >= COPIES_PER_NODE ? [node] : []));
   }
 
-  /** It will not come. False: it was not waited for. */
-  drop(id: BlockId, node: NodeId): boolean {
-    const targets = this.copies.get(id);
-    if (targets?.delete(node) !== true) return false;
-    if (targets.size === 0) this.copies.delete(id);
+  /** Nodes that failed at it just now. */
+  failedAt(id: BlockId): readonly NodeId[] {
+    return this.resting.flatMap((copy) => (copy.id === id ? [copy.node] : []));
+  }
+
+  /** The node could not make it. False: it was not waited for. */
+  fail(id: BlockId, node: NodeId, nowMs: number): boolean {
+    if (!this.drop(id, node)) return false;
+    this.resting.push({ id, node, untilMs: nowMs + REST_MS });
     return true;
   }
 
   /** Nothing that the node was told before will come; gives the numbers of which something was waited for. */
   dropNode(node: NodeId): readonly BlockId[] {
+    this.resting = this.resting.filter((copy) => copy.node !== node);
     return [...this.copies.keys()].filter((id) => this.drop(id, node));
   }
 
   /** Forgets those that did not come; gives the numbers of which none is on its way any more. */
   forget(nowMs: number): readonly BlockId[] {
+    this.resting = this.resting.filter(({ untilMs }) => nowMs <= untilMs);
     const over: BlockId[] = [];
     for (const [id, targets] of this.copies) {
       for (const [node, { untilMs }] of targets) if (nowMs > untilMs) targets.delete(node);
@@ -99,5 +119,14 @@ export class OrderedCopies {
 
   clear(): void {
     this.copies.clear();
+    this.resting = [];
+  }
+
+  /** It will not come. False: it was not waited for. */
+  private drop(id: BlockId, node: NodeId): boolean {
+    const targets = this.copies.get(id);
+    if (targets?.delete(node) !== true) return false;
+    if (targets.size === 0) this.copies.delete(id);
+    return true;
   }
 }

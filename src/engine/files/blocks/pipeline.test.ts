@@ -5,7 +5,7 @@ import { BlockCluster, BlockLog, writerAt } from "./block-cluster.testing.ts";
 import { streamBytes } from "./block-store.testing.ts";
 import { ChunkChecksums } from "./chunk-checksums.ts";
 import type { PipelineWriter } from "./pipeline-writer.ts";
-import { PACKET_MAX_BYTES, PIPELINE_EARLY_BYTES } from "./protocol.ts";
+import { PACKET_MAX_BYTES, PIPELINE_EARLY_BYTES, STREAM_SILENCE_MS } from "./protocol.ts";
 
 const IDS = ["n1", "n2", "n3", "n4", "n5"] as const;
 /** Bytes of one call of `write`: each is a packet. */
@@ -38,7 +38,7 @@ test("when the end of a block is acknowledged, it is on the disks of all nodes o
   expect(block).toEqual({ id: 1, stamp: 1, length: 12 * PIECE });
   for (const id of log.pipeline) cluster.losePower(id);
   for (const id of log.pipeline) cluster.start(id);
-  cluster.until(() => cluster.nodes.size === 5, "back");
+  cluster.untilBack();
   expectWhole(cluster, log.pipeline, block as WrittenBlock);
 });
 
@@ -217,6 +217,41 @@ test("a node that falls silent is found out, and it is the one that is blamed", 
   }
 });
 
+test("a node that died before the block was begun, wherever it is in the pipeline, costs no time; back again it is taken", () => {
+  for (const victim of ["n1", "n2", "n3"]) {
+    const cluster = new BlockCluster(9, IDS);
+    cluster.run(100);
+    cluster.kill(victim);
+    cluster.run(100);
+    const beganMs = cluster.world.scheduler.nowMs;
+    const log = new BlockLog(1, ["n1", "n2", "n3"]);
+    let block: WrittenBlock | Error | undefined;
+    pour(writerAt(cluster.node("n5"), log), 12, (result) => (block = result));
+    cluster.until(() => block !== undefined, "finished");
+    expect(cluster.world.scheduler.nowMs - beganMs, victim).toBeLessThan(STREAM_SILENCE_MS / 10);
+    expect(log.pipeline).toEqual(["n1", "n2", "n3"].filter((id) => id !== victim));
+    expectWhole(cluster, log.pipeline, block as WrittenBlock);
+    cluster.start(victim);
+    cluster.untilBack();
+    const later = new BlockLog(1, ["n1", "n2", "n3"]);
+    let second: WrittenBlock | Error | undefined;
+    pour(writerAt(cluster.node("n5"), later, { block: 2 }), 1, (result) => (second = result));
+    cluster.until(() => second !== undefined, "finished");
+    expect(second).toEqual({ id: 2, stamp: 1, length: PIECE });
+    expect(later.pipeline).toEqual(["n1", "n2", "n3"]);
+  }
+});
+
+test("a node whose link was never up has its time: links are still being made at the start", () => {
+  const cluster = new BlockCluster(9, IDS, { network: { noticeDelayMs: 1_000 } });
+  const log = new BlockLog(1, ["n1", "n2", "n3"]);
+  let block: WrittenBlock | Error | undefined;
+  pour(writerAt(cluster.node("n5"), log), 12, (result) => (block = result));
+  cluster.until(() => block !== undefined, "finished");
+  expect(block).toEqual({ id: 1, stamp: 1, length: 12 * PIECE });
+  expectWhole(cluster, log.pipeline, block as WrittenBlock);
+});
+
 test("when too few are left, a node is added that first fetches what is there", () => {
   const cluster = new BlockCluster(3, IDS);
   const log = new BlockLog(1, ["n1", "n2", "n3"], ["n4"]);
@@ -309,7 +344,7 @@ test("under loss, repeats, disorder, stalls, pauses and deaths, what was acknowl
       cluster.losePower(id);
       cluster.start(id);
     }
-    cluster.until(() => cluster.nodes.size === IDS.length, "back");
+    cluster.untilBack();
     if (!(end instanceof Error)) {
       finished++;
       expectWhole(cluster, log.pipeline, end as WrittenBlock);

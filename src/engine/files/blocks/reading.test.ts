@@ -72,6 +72,17 @@ test("a reader whose node stops by itself goes on at once elsewhere: it is told,
   expect(scheduler.nowMs - stoppedMs).toBeLessThan(STREAM_SILENCE_MS / 2);
 });
 
+test("a reader whose node is dead already goes on at once elsewhere", () => {
+  const cluster = withBlock(2);
+  const { scheduler } = cluster.world;
+  cluster.kill("n1");
+  cluster.run(100);
+  const beganMs = scheduler.nowMs;
+  const content = cluster.read("n5", range(["n1", "n2"]));
+  expect(content.equals(streamBytes(1, 0, LENGTH))).toBe(true);
+  expect(scheduler.nowMs - beganMs).toBeLessThan(STREAM_SILENCE_MS / 10);
+});
+
 test("a damaged byte is never served: the reader gets the good one, and the bad replica is told of", () => {
   let damages = 0;
   for (let seed = 1; seed <= 25; seed++) {

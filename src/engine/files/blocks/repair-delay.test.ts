@@ -85,6 +85,37 @@ test("a copy whose node died is made by another one when the death is known", ()
   expectHealthyWithin(managed, DEAD_AFTER_MS + COPY_MS + NOTICE_MS);
 });
 
+test("copies whose only source has just died are not ordered in a loop, and made when it is back", () => {
+  const managed = new Managed(9, { ids: THREE });
+  const { cluster } = managed;
+  cluster.run(11_000);
+  const ids = Array.from({ length: 30 }, (_, at) => at + 1);
+  const want = (id: number, replication: number): void =>
+    managed.put({ id, stamp: 1, length: LENGTH, replication, open: false, file: id });
+  for (const id of ids) {
+    const writer = writerAt(cluster.node("n1"), new BlockLog(1, ["n3"]), { block: id, replication: 1 });
+    writer.write(streamBytes(id, 0, LENGTH), () => undefined);
+    cluster.call("finish", (done) => writer.finish(done));
+    want(id, 1);
+  }
+  cluster.run(2_000);
+  const orders = new Map<NodeId, number>();
+  for (const id of ["n1", "n2"]) {
+    cluster.node(id).link.on("replicate", () => orders.set(id, (orders.get(id) ?? 0) + 1));
+  }
+  cluster.kill("n3");
+  for (const id of ids) want(id, 3);
+  cluster.run(8_000);
+  for (const id of ["n1", "n2"]) {
+    // Four at a time, and again after three seconds.
+    expect(orders.get(id), id).toBeGreaterThan(4);
+    expect(orders.get(id), id).toBeLessThanOrEqual(3 * 4);
+  }
+  cluster.start("n3");
+  cluster.run(20_000);
+  expect(ids.filter((id) => !managed.isHealthy(id))).toEqual([]);
+});
+
 test("a copy that failed is told of, and made again at once", () => {
   const managed = slowCopies(8);
   const { cluster } = managed;

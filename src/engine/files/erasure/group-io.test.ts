@@ -64,7 +64,7 @@ test.each([1, 700, CELL, CELL + 1, STRIPE - 1, STRIPE, STRIPE + 1, LENGTH])(
     const content = writeGroup(cluster, "n6", FIVE, length);
     for (const id of FIVE) cluster.losePower(id);
     for (const id of FIVE) cluster.start(id);
-    cluster.until(() => cluster.nodes.size === IDS.length, "back");
+    cluster.untilBack();
     expectShards(cluster, FIVE, content);
     expect(readAt(cluster, "n6", rangeOf(FIVE, length)).equals(content)).toBe(true);
   },
@@ -95,7 +95,7 @@ test("a reader gets exactly the range that it asks for, whichever two nodes are 
     for (const id of lost) cluster.losePower(id);
     expectRanges();
     for (const id of lost) cluster.start(id);
-    cluster.until(() => cluster.nodes.size === IDS.length, "back");
+    cluster.untilBack();
   }
 });
 
@@ -343,7 +343,7 @@ test("under loss, repeats, disorder, stalls, pauses and deaths, an acknowledged 
       cluster.losePower(id);
       cluster.start(id);
     }
-    cluster.until(() => cluster.nodes.size === IDS.length, "all back");
+    cluster.untilBack();
     const isWhole = (unit: number): boolean =>
       cluster.node(FIVE[unit] as NodeId).store.get(GROUP + unit)?.state === "finished";
     const whole = FIVE.map((_, unit) => unit).filter(isWhole);

@@ -147,6 +147,33 @@ test("minutes after two nodes' death nobody has to be told: every shard is there
   managed.until(() => all.every((id) => managed.isWhole(id)), "the surplus is gone");
 });
 
+test("a shard whose sources have just died is not ordered in a loop, and made when one is back", () => {
+  const managed = new Managed(14, 7);
+  const { cluster } = managed;
+  managed.write(160, ["n3", "n4", "n5", "n6", "n7"]);
+  cluster.run(11_000);
+  const orderedMs = new Map<string, number[]>();
+  for (const id of ["n1", "n2"]) {
+    cluster.node(id).link.on("rebuild", (_, { unit }) => {
+      const times = orderedMs.get(`${id}/${unit}`) ?? [];
+      orderedMs.set(`${id}/${unit}`, [...times, cluster.world.scheduler.nowMs]);
+    });
+  }
+  cluster.kill("n3");
+  cluster.kill("n4");
+  cluster.until(() => managed.upkeep.situation(160)?.problem === "under-replicated", "noticed");
+  // Three shards are left as far as anybody knows, for ten seconds more.
+  cluster.kill("n5");
+  cluster.run(8_000);
+  const all = [...orderedMs.values()];
+  expect(all.some((times) => times.length > 1)).toBe(true);
+  for (const times of all) {
+    for (const [at, ms] of times.slice(1).entries()) expect(ms - (times[at] ?? 0)).toBeGreaterThan(2_900);
+  }
+  cluster.start("n5");
+  managed.until(() => managed.isWhole(160), "made", 20_000);
+});
+
 test("three nodes bear the loss of one, and a fourth one takes its share", () => {
   const managed = new Managed(2, 4);
   const { cluster } = managed;

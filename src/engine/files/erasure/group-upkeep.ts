@@ -23,6 +23,8 @@ export interface GroupUpkeepOptions {
   readonly pending: (id: BlockId) => ReadonlySet<NodeId>;
   /** Nodes that were told to make as many as they may. */
   readonly busy: () => Iterable<NodeId>;
+  /** Nodes that were told to make a replica of this number and failed at it just now. */
+  readonly failedAt: (id: BlockId) => Iterable<NodeId>;
   /** Nodes with the room that they have beside what they were told to make. */
   readonly withRoom: (nodes: Iterable<BlockNode>) => readonly BlockNode[];
   /** Tells a node to make a replica. */
@@ -68,26 +70,26 @@ export class GroupUpkeep {
   /** Orders what the plan wants made; false: for some of it there is no node now. */
   make(block: BlockGroup, plan: GroupRepairPlan, nodes: Nodes): boolean {
     const { coding, id: group, stamp, length: groupLength } = block;
-    const { locations, random, busy, withRoom, order } = this.options;
+    const { locations, random, busy, failedAt, withRoom, order } = this.options;
     const placed = [...plan.present];
     const without = new Set([...busy(), ...plan.avoid]);
     let isEnough = true;
     for (const { unit, copyFrom } of plan.make) {
+      const id = group + unit;
       const length = shardLength(coding, groupLength, unit);
       const ask = (more: readonly NodeId[]): NodeId | undefined => {
-        const exclude = new Set([...without, ...more]);
+        const exclude = new Set([...without, ...failedAt(id), ...more]);
         const request = { geometry: coding, count: 1, roomBytes: roomToCopy(length), exclude, placed };
         return chooseGroupPlacement(withRoom(nodes.values()), request, () => random.float())[0];
       };
       // A node that holds a bad one may take a good one in its place, when no other is there.
-      const holders = locations.all(group + unit).map(({ node }) => node);
+      const holders = locations.all(id).map(({ node }) => node);
       const target = ask(holders) ?? ask(plan.readable[unit] ?? []);
       if (target === undefined) {
         isEnough = false;
         continue;
       }
       placed.push(target);
-      const id = group + unit;
       // What a writer left behind on the target is in the way of a copy, not of a shard that is made anew.
       if (copyFrom.length > 0 && !holders.includes(target)) {
         order(

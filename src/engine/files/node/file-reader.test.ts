@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { NO_BYTES } from "../../../runtime/bytes.ts";
-import { BlockCluster } from "../blocks/block-cluster.testing.ts";
+import { BlockCluster, BlockLog, writerAt } from "../blocks/block-cluster.testing.ts";
 import { BlockLink } from "../blocks/block-link.ts";
 import type { BlockStore } from "../blocks/block-store.ts";
 import { streamBytes, sumsBehind } from "../blocks/block-store.testing.ts";
@@ -40,6 +40,7 @@ class OneNode {
     }));
     const locations = {
       readable: () => [{ node: "n1" }],
+      nodes: () => [],
     } as unknown as Locations;
     const means = {
       link,
@@ -165,4 +166,67 @@ test("a node that is excluded is not asked for the next block either, until ther
   expect(node.asked).toEqual(["1@0", "1@1"]);
   expect((await node.next())?.length).toBe(LENT_PIECE);
   await node.pieces.return?.();
+});
+
+test("the only holder of a block has its time to be started again, until it counts as dead", async () => {
+  for (const isLive of [true, false]) {
+    const cluster = new BlockCluster(2, ["n1", "n2"]);
+    const length = 300_000;
+    const writer = writerAt(cluster.node("n1"), new BlockLog(1, ["n2"]), { replication: 1 });
+    writer.write(streamBytes(1, 0, length), () => undefined);
+    cluster.call("finish", (done) => writer.finish(done));
+    cluster.kill("n2");
+    cluster.run(100);
+    const locations = {
+      readable: () => [{ node: "n2" }],
+      nodes: () => [{ id: "n2", live: isLive }],
+    } as unknown as Locations;
+    const { link } = cluster.node("n1");
+    const means = {
+      link,
+      locations,
+      namespace: { block: () => undefined },
+      awaitsReports: () => false,
+      damaged: () => undefined,
+    };
+    const segment: Segment = {
+      type: "block",
+      id: 1,
+      stamp: 1,
+      length,
+      offset: 0,
+      replication: 1,
+      open: false,
+    };
+    const pieces = fileReader(means, {
+      status: { path: "/f", length } as FileStatus,
+      segments: [segment],
+      offset: 0,
+      length,
+      exclude: new Set(),
+      signal: undefined,
+      mayLend: false,
+    });
+    const parts: Bytes[] = [];
+    let end: unknown;
+    const reading = (async () => {
+      for await (const bytes of pieces) parts.push(Buffer.from(bytes));
+    })();
+    reading.then(
+      () => (end = "whole"),
+      (error: unknown) => (end = error),
+    );
+    const restartMs = cluster.world.scheduler.nowMs + 6_000;
+    let isBack = false;
+    while (end === undefined) {
+      cluster.run(50);
+      await new Promise((resolve) => setImmediate(resolve));
+      if (isBack || cluster.world.scheduler.nowMs < restartMs) continue;
+      isBack = true;
+      cluster.start("n2");
+    }
+    expect(isBack).toBe(isLive);
+    if (isLive) expect(Buffer.concat(parts).equals(streamBytes(1, 0, length))).toBe(true);
+    else expect(end).toMatchObject({ code: "BLOCK_MISSING" });
+  }
 });

@@ -21,6 +21,10 @@ export type BlockSegment = Extract<Segment, { readonly type: "block" }>;
 
 /** How long after each other the nodes of a block are looked up again when none could give the next byte. */
 const RETRY_MS = [20, 200, 500, 1_000, 2_000] as const;
+/** So often more when a node was away that does not count as dead: it may be starting again. */
+const AWAY_RETRIES = 5;
+const AWAY_RETRY_MS = 2_000;
+const ROUNDS_MAX = RETRY_MS.length + AWAY_RETRIES;
 /** A report of a replica that was just made may come behind what the log says of it: so many rounds are waited for that. */
 const REPORT_ROUNDS = 2;
 /** Without a byte for so long it ends after the round that is under way: nodes that live, and are silent, make rounds long. */
@@ -40,6 +44,8 @@ export class Rounds {
   private readonly segment: BlockSegment;
   private round = 0;
   private sinceMs: number;
+  /** A node was away. Also when it is back meanwhile: what it holds is known a little later. */
+  private isAwaited = false;
 
   constructor(means: MissingMeans, segment: BlockSegment) {
     this.means = means;
@@ -54,6 +60,7 @@ export class Rounds {
   /** Something came. */
   advanced(): void {
     this.round = 0;
+    this.isAwaited = false;
     this.sinceMs = this.means.link.clock.monotonicMs();
   }
 
@@ -64,7 +71,9 @@ export class Rounds {
   async failed(error: unknown, what: string, signal: AbortSignal | undefined): Promise<void> {
     if (!isQuorateError(error) || error.code !== "BLOCK_MISSING") throw error;
     const { clock } = this.means.link;
-    const delayMs = RETRY_MS[this.round];
+    this.isAwaited ||= this.isAnyAway();
+    const delayMs =
+      RETRY_MS[this.round] ?? (this.isAwaited && this.round < ROUNDS_MAX ? AWAY_RETRY_MS : undefined);
     const why = this.whyNone();
     const isOver = clock.monotonicMs() - this.sinceMs > GIVE_UP_MS;
     const isSettled = this.round >= REPORT_ROUNDS && !this.means.awaitsReports(this.segment.id);
@@ -79,6 +88,11 @@ export class Rounds {
       });
     });
     signal?.throwIfAborted();
+  }
+
+  private isAnyAway(): boolean {
+    const { link, locations } = this.means;
+    return locations.nodes().some(({ id, live }) => live && link.isAway(id));
   }
 
   /** Undefined: live nodes have told of enough replicas or shards. */
