@@ -128,13 +128,15 @@ export class FilesNode {
       locations,
       paused: () => this.safeMode.isOn || group.machine.settings.safeMode,
     });
+    const targets = new Targets(locations, random);
+    link.on("heartbeat", (from) => targets.measured(from));
     const watchers = new Watchers(clock);
     group.machine.observer = this.observer(watchers);
     const writing: WritingMeans = {
       log: this.log,
       link,
       locations,
-      targets: new Targets(locations, random),
+      targets,
       durability: options.durability ?? "disk",
       met: (replicas) => this.met(replicas),
     };
