@@ -50,7 +50,10 @@ export interface FilesNodeOptions {
   readonly scrubBandwidth?: number;
   /** Share of the blocks that must be reported before this node leaves safe mode. Default 0.999, as in HDFS; 0: at once. */
   readonly safeModeShare?: number;
-  /** How long it stays in safe mode after that. Default 2,000 ms. Without blocks there is no safe mode at all. */
+  /**
+   * How long it stays in safe mode after that, for the rest of the reports: it ends when all nodes have reported. Default
+   * 2,000 ms. Without blocks there is no safe mode at all.
+   */
   readonly safeModeExtensionMs?: number;
   /** What a new file system begins with, where it differs from the defaults; the first leader's count. Default none. */
   readonly settings?: Partial<NamespaceSettings>;
@@ -121,6 +124,7 @@ export class FilesNode {
       locations,
       share: options.safeModeShare ?? SAFE_MODE_SHARE,
       extensionMs: options.safeModeExtensionMs ?? SAFE_MODE_EXTENSION_MS,
+      allReported: () => group.members().every((each) => locations.hasReported(each)),
     });
     this.goneWriters = new GoneWriters({
       clock,
