@@ -74,6 +74,19 @@ test("what a program wrote to files is there when the engine is started again", 
   }
 });
 
+test("a program writes at once to an engine that it has started over files that are there", async () => {
+  for (const nodes of [1, 3] as const) {
+    const data = scratch();
+    for (const name of ["first", "second", "third"]) {
+      const { engine, files } = await engineOf({ data, nodes });
+      await files.mkdir(`/${name}`);
+      await files.writeFile(`/${name}/large`, randomBytes(500_000));
+      files.close();
+      await engine.close();
+    }
+  }
+});
+
 test("large pieces are verified beside the event loop, damage in them too, and a closed engine leaves no thread behind", async () => {
   const workers: Worker[] = [];
   const checksummed = new Map<Worker, number>();

@@ -64,6 +64,7 @@ test("fsck says that all is well in the words of HDFS, and shows as much as it i
     `0. ${name} len=1024 Live_repl=2  [/default-rack/n1, /default-rack/n2]\n`,
   );
   expect(await done("fsck", "/d/large", "-replicaDetails")).toContain("[n1(LIVE), n2(LIVE)]\n");
+  expect(await done("fsck", "/d", "-maintenance")).toMatch(/is HEALTHY\n$/);
 });
 
 test("fsck tells of each block what it lacks and why; lost ones make it CORRUPT, with exit code 1", async () => {

@@ -154,8 +154,15 @@ test("words that Hadoop takes are taken, and what it refuses is refused with its
   expect(readFileSync(join(local, "made/by/it"), "utf8")).toBe("hello\nhello\nhello\n");
   expect(await fs("-appendToFile")).toEqual([1, "appendToFile: missing destination argument"]);
   expect((await fs("-concat"))[0]).toBe(1);
-  expect((await fs("-truncate", "1.5", "/w/a"))[1]).toContain("Illegal length, a non-negative integer");
-  expect((await fs("-setrep", "x", "/w/a"))[1]).toContain("Illegal replication, a positive integer expected");
+  // First what is expected, as of a word; then what Java makes of it, as of the command.
+  const length =
+    'truncate: Illegal length, a non-negative integer expected\n-truncate: For input string: "1.5"';
+  expect(await fs("-truncate", "1.5", "/w/a")).toEqual([255, length]);
+  const count = "setrep: Illegal replication, a positive integer expected\n-setrep: ";
+  expect(await fs("-setrep", "x", "/w/a")).toEqual([255, `${count}For input string: "x"`]);
+  const range = 'Value out of range. Value:"99999" Radix:10';
+  expect(await fs("-setrep", "99999", "/w/a")).toEqual([255, `${count}${range}`]);
+  expect(await fs("-setrep", "0", "/w/a")).toEqual([255, "-setrep: replication must be >= 1"]);
   expect(await fs("-chgrp", ":g", "/w/a")).toEqual([
     255,
     "-chgrp: ':g' does not match expected pattern for group",

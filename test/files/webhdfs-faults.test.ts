@@ -362,3 +362,28 @@ test("what is no WebHDFS server is one clear error", async () => {
   expect(() => connectFiles("hdfs://x")).toThrow(/webhdfs:\/\/host:port/);
   expect(() => connectFiles("webhdfs://a b")).toThrow(/webhdfs:\/\/host:port/);
 });
+
+test("safe mode that ends by itself is waited for, also that of HDFS; one that an operator turned on is not", async () => {
+  const starts =
+    "Cannot set permission for /d. Name node is in safe mode.\nSafe mode will be turned off automatically once";
+  const byHand =
+    'Cannot set permission for /d. Name node is in safe mode.\nIt was turned on manually. Use "leave"';
+  let refusals = 0;
+  const refusing = (message: string, times: number): Promise<string> =>
+    scripted((_, response) => {
+      if (times-- <= 0) return json(response, { boolean: true });
+      refusals++;
+      json(response, remote("SafeModeException", message), 403);
+    });
+  // More often than it tries again when a server is not ready.
+  await filesAt(await refusing(starts, 8)).chmod("/d", 0o700);
+  expect(refusals).toBe(8);
+  const operators = filesAt(await refusing(byHand, 99)).chmod("/d", 0o700);
+  await expect(operators).rejects.toMatchObject({ code: "SAFE_MODE" });
+  expect(refusals).toBe(9);
+  // The other one may have been up for long.
+  await filesAt(await refusing(starts, 99), await refusing(starts, 0)).chmod("/d", 0o700);
+  expect(refusals).toBe(10);
+  const late = filesAt(await refusing(starts, 99)).chmod("/d", 0o700, { timeoutMs: 1_000 });
+  await expect(late).rejects.toMatchObject({ code: "SAFE_MODE", message: starts });
+});

@@ -1,7 +1,7 @@
 /** `chmod`, `chown`, `chgrp`, `setrep`. */
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import type { FsCommand } from "./command.ts";
-import { wholeNumber } from "./command.ts";
+import { javaNumber } from "./command.ts";
 import type { Item, Shell } from "./shell.ts";
 
 /** What words name, with `recursive` all below it: what fails is reported, and the others are done. */
@@ -124,9 +124,8 @@ export const setrep: FsCommand = {
   min: 2,
   async run(shell, args) {
     const [count = "", ...words] = args.words;
-    if (/^-?\d+$/.test(count) && Number(count) < 1)
-      throw new QuorateError("USAGE", "replication must be >= 1");
-    const replication = wholeNumber("replication", count, 1, ILLEGAL_REPLICATION);
+    const replication = javaNumber(shell, "short", count, ILLEGAL_REPLICATION);
+    if (replication < 1) throw new QuorateError("USAGE", "replication must be >= 1");
     const changed: Item[] = [];
     for await (const item of shell.items(words)) {
       for await (const one of shell.tree(item)) {

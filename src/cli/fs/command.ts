@@ -57,14 +57,27 @@ export class Arguments {
 
 export const EMPTY_PATH = "Can not create a Path from an empty string";
 
-/** `refusal`: what is said instead, as Hadoop says it. Throws USAGE. */
-export function wholeNumber(what: string, text: string, min: number, refusal?: string): number {
+/** Throws USAGE. */
+export function wholeNumber(what: string, text: string, min: number): number {
   const value = Number(text);
   if (/^\d{1,15}$/.test(text) && value >= min) return value;
-  throw new QuorateError(
-    "USAGE",
-    refusal ?? `${what} must be a whole number of at least ${min}, not "${text}"`,
-  );
+  throw new QuorateError("USAGE", `${what} must be a whole number of at least ${min}, not "${text}"`);
+}
+
+const INT_MAX = 2 ** 31 - 1;
+const SHORT_MAX = 2 ** 15 - 1;
+
+/**
+ * A number of which Hadoop's shell says first what it should be, then, with its usage, what Java thinks of the text. A length beyond
+ * what JavaScript counts is none. Throws USAGE.
+ */
+export function javaNumber(shell: Shell, type: "short" | "long", text: string, expected: string): number {
+  const value = /^[+-]?\d+$/.test(text) ? Number(text) : NaN;
+  if (Math.abs(value) <= (type === "short" ? SHORT_MAX : Number.MAX_SAFE_INTEGER)) return value;
+  shell.complain(expected);
+  const isTooLong = type === "short" && Math.abs(value) <= INT_MAX;
+  const why = isTooLong ? `Value out of range. Value:"${text}" Radix:10` : `For input string: "${text}"`;
+  throw new QuorateError("USAGE", why);
 }
 
 /** Of commands that take one path, with Hadoop's words for none and for more. Throws USAGE. */

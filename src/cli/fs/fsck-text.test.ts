@@ -142,6 +142,29 @@ test("the details tell of nodes on their way out whether they may be stopped, in
   );
 });
 
+test("what lacks replicas tells with -maintenance how many are on nodes in it, as HDFS does, also on those that are down", () => {
+  const replica = (
+    node: string,
+    standing: ReplicaJson["standing"],
+    state: ReplicaJson["state"] = "good",
+  ): ReplicaJson => ({ node, rack: "/a", standing, state });
+  const replicas = [
+    replica("n1", "inService"),
+    replica("n2", "inMaintenance"),
+    replica("n3", "inMaintenance"),
+    replica("n4", "inMaintenance", "silent"),
+    replica("n5", "inMaintenance", "corrupt"),
+  ];
+  const shown = { files: false, blocks: false, where: undefined, emptied: new Set(["n3", "n4"]) };
+  const entry = { ...file, blocks: [{ ...group, replicas }] };
+  const live = (count: number): string =>
+    `found ${count} live replica(s), 0 decommissioned replica(s), 0 decommissioning replica(s)`;
+  expect(pathText(entry, shown)).toContain(`${live(3)}.`);
+  expect(pathText(entry, { ...shown, maintenance: true })).toContain(
+    `${live(1)}, 1 entering maintenance replica(s) and 2 in maintenance replica(s).`,
+  );
+});
+
 /** As HDFS 3.4.1 printed it of a file of 7,654,321 bytes with RS-3-2-1024k and blocks of 2 MiB. */
 test("block groups are summed up in the lines of HDFS", () => {
   const text = summaryText(

@@ -16,6 +16,8 @@ export interface FsckShown {
   readonly where: "locations" | "racks" | "replicaDetails" | undefined;
   /** Nodes that are on their way out and may be stopped, for `replicaDetails`. */
   readonly emptied?: ReadonlySet<string>;
+  /** Of blocks that lack replicas also how many nodes in maintenance hold; they are none of the live ones then. */
+  readonly maintenance?: boolean;
 }
 
 /** Replicas that can be read. */
@@ -36,7 +38,8 @@ export function pathText(entry: PathHealthJson, shown: FsckShown): string {
   let text = isListed ? head(entry) : "";
   for (const each of lost.filter(({ problem }) => problem === "corrupt"))
     text += `\n${entry.path}: CORRUPT block ${nameOf(each)}\n`;
-  for (const each of lacking) text += `${isListed ? "" : `\n${entry.path}: `}${lackText(each)}\n${why(each)}`;
+  for (const each of lacking)
+    text += `${isListed ? "" : `\n${entry.path}: `}${lackText(each, shown)}\n${why(each)}`;
   // HDFS says nothing of those; what becomes of them is told all the same.
   for (const each of over)
     text += `${isListed ? "" : `\n${entry.path}: `} Over replicated ${nameOf(each)}.\n${why(each)}`;
@@ -64,12 +67,23 @@ function head(entry: PathHealthJson): string {
   return `${path} ${length} bytes, ${kept}, ${blockCount} block(s)${inline}${open ? ", OPENFORWRITE" : ""}: `;
 }
 
-function lackText(block: BlockHealthJson): string {
+function lackText(block: BlockHealthJson, { maintenance = false, emptied }: FsckShown): string {
   if (block.problem === "misplaced") return ` Replica placement policy is violated for ${nameOf(block)}.`;
   const good = block.replicas.filter(({ state }) => READABLE.has(state));
   const leaving = good.filter(({ standing }) => standing === "decommissioning").length;
-  const found = `${good.length - leaving} live replica(s), 0 decommissioned replica(s), ${leaving} decommissioning replica(s)`;
-  return ` Under replicated ${nameOf(block)}. Target Replicas is ${block.wanted} but found ${found}.`;
+  const resting = maintenance ? good.filter(({ standing }) => standing === "inMaintenance").length : 0;
+  const found = `${good.length - leaving - resting} live replica(s), 0 decommissioned replica(s), ${leaving} decommissioning replica(s)`;
+  const away = maintenance ? `, ${maintenanceText(block, emptied)}` : "";
+  return ` Under replicated ${nameOf(block)}. Target Replicas is ${block.wanted} but found ${found}${away}.`;
+}
+
+/** Those of nodes that are down count, too. */
+function maintenanceText({ replicas }: BlockHealthJson, emptied: ReadonlySet<string> = new Set()): string {
+  const resting = replicas.filter(
+    ({ state, standing }) => standing === "inMaintenance" && (READABLE.has(state) || state === "silent"),
+  );
+  const may = resting.filter(({ node }) => emptied.has(node)).length;
+  return `${resting.length - may} entering maintenance replica(s) and ${may} in maintenance replica(s)`;
 }
 
 function why({ explanation }: BlockHealthJson): string {

@@ -12,10 +12,11 @@ const CORRUPT_EXIT = 1;
 export const fsck: FsCommand = {
   name: "fsck",
   usage:
-    "<path> [-list-corruptfileblocks | [-delete] [-openforwrite] [-files [-blocks [-locations | -racks | -replicaDetails]]]] [--json]",
+    "<path> [-list-corruptfileblocks | [-delete] [-openforwrite] [-files [-blocks [-locations | -racks | -replicaDetails]]]] [-maintenance] [--json]",
   summary: [
     "look at every block below a path: replicas, where they are, why one lacks some and what is done about it;",
     "-files all files, -blocks their blocks, -locations nodes, -racks with racks, -replicaDetails the state of each;",
+    "-maintenance with what lacks replicas how many nodes in maintenance hold;",
     "-openforwrite also files that are being written; -delete removes files of which a block is lost;",
     "ends with 0 when all can be read (HEALTHY), with 1 when not (CORRUPT)",
   ].join("\n  "),
@@ -29,6 +30,7 @@ export const fsck: FsCommand = {
     "openforwrite",
     "delete",
     "showprogress",
+    "maintenance",
     "json",
   ],
   anywhere: true,
@@ -73,7 +75,9 @@ async function check(shell: Shell, path: string, args: Arguments): Promise<void>
   const lost: string[] = [];
   const steps = walk(shell, path, showOf(words), args.has("openforwrite"));
   let step = await steps.next();
-  const shown = words.where === "replicaDetails" ? { ...words, emptied: await emptiedNodes(shell) } : words;
+  const maintenance = args.has("maintenance");
+  const needsEmptied = words.where === "replicaDetails" || maintenance;
+  const shown = needsEmptied ? { ...words, maintenance, emptied: await emptiedNodes(shell) } : words;
   await shell.print(`FSCK started by ${shell.user} for path ${path} at ${javaTime(startedMs)}\n`);
   for (; step.done !== true; step = await steps.next()) {
     await shell.write(pathText(step.value, shown));

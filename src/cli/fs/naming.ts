@@ -3,7 +3,7 @@ import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
 import type { Files } from "../../client/files/files.ts";
 import { isWithin } from "../../client/files/path.ts";
 import type { FsCommand } from "./command.ts";
-import { wholeNumber } from "./command.ts";
+import { javaNumber } from "./command.ts";
 import type { Item, Shell } from "./shell.ts";
 import { join, parentOf, shownAs } from "./shell.ts";
 import { isLocal } from "../../client/files/real-place.ts";
@@ -254,7 +254,8 @@ export const truncate: FsCommand = {
   min: 2,
   async run(shell, args) {
     const [text = "", ...words] = args.words;
-    const length = wholeNumber("length", text, 0, "Illegal length, a non-negative integer expected");
+    const length = javaNumber(shell, "long", text, "Illegal length, a non-negative integer expected");
+    if (length < 0) throw new QuorateError("USAGE", "length must be >= 0");
     for await (const { files, shown, path, stats } of shell.items(words)) {
       if (stats.isFile() && length > stats.size) {
         const sizes = `Current size: ${stats.size}, truncate size: ${length}.`;

@@ -136,6 +136,11 @@ export class Shell {
     this.exitCode = Math.max(this.exitCode, ERRORS[error.code].exit === 2 ? 1 : ERRORS[error.code].exit);
   }
 
+  /** Of the command's words, before its usage is shown. */
+  complain(text: string): void {
+    this.note(`${this.command}: ${text}`);
+  }
+
   refuse(shown: string, text: string): undefined {
     this.note(`${this.command}: \`${shown}': ${text}`);
     this.exitCode = Math.max(this.exitCode, 1);

@@ -18,6 +18,11 @@ export const CALL_TIMEOUT_MS = 30_000;
 export const IDLE_TIMEOUT_MS = 60_000;
 const ATTEMPTS = 5;
 const BACKOFF_MS = 100;
+/** Safe mode at the start of a node is waited for, up to the deadline of a call, and for so long where it has none. */
+const SAFE_MODE_MS = 30_000;
+const SAFE_MODE_PAUSE_MS = 200;
+/** What a node that starts says, a namenode of HDFS too. Safe mode that an operator turned on ends when he says so. */
+const ENDS_BY_ITSELF = /safe mode will be turned off automatically/i;
 
 const NOT_READY: ReadonlySet<ErrorCode> = new Set([
   "NO_QUORUM",
@@ -158,7 +163,10 @@ export class Endpoint {
     const { nodes } = this;
     // A server may have done it.
     let sent = false;
-    for (let count = 1; ; count++) {
+    const beganMs = performance.now();
+    let failures = 0;
+    let refusals = 0;
+    for (;;) {
       const { name } = nodes;
       try {
         const authority = await nodes.current();
@@ -175,14 +183,22 @@ export class Endpoint {
           if (nodes.name === name) nodes.next();
           throw outOfTime(what, name, repeatable || !sent);
         }
+        if (isStarting(error) && performance.now() - beganMs < SAFE_MODE_MS) {
+          // It did nothing. Another one may have been up for long.
+          if (nodes.name === name) nodes.next();
+          if (++refusals % nodes.size === 0) await pause(SAFE_MODE_PAUSE_MS, signal);
+          outer?.throwIfAborted();
+          if (signal.aborted) throw error;
+          continue;
+        }
         const again =
           error instanceof NotSent || isNotReady(error) || (error instanceof AnswerLost && repeatable);
-        if (!again || count >= ATTEMPTS) throw explain(error, what, repeatable);
+        if (!again || ++failures >= ATTEMPTS) throw explain(error, what, repeatable);
         if (nodes.name === name && isNotReady(error)) await nodes.refused();
         // Unless another call has found out already.
         if (nodes.name === name) nodes.next();
         // A node that was never asked is asked at once.
-        if (count >= nodes.size) await pause(BACKOFF_MS * 2 ** (count - 1), signal);
+        if (failures >= nodes.size) await pause(BACKOFF_MS * 2 ** (failures - 1), signal);
       }
     }
   }
@@ -191,6 +207,11 @@ export class Endpoint {
 /** The server did nothing, and another or a later one may. */
 function isNotReady(error: unknown): boolean {
   return isQuorateError(error) && NOT_READY.has(error.code);
+}
+
+/** Safe mode that ends by itself. */
+function isStarting(error: unknown): boolean {
+  return isQuorateError(error) && error.code === "SAFE_MODE" && ENDS_BY_ITSELF.test(error.message);
 }
 
 /** Failures of connections as errors of the table. */

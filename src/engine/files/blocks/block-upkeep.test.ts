@@ -192,3 +192,32 @@ test("under deaths, partitions and changes of the leader no block ever loses its
     }
   }
 });
+
+test("where the nodes of all other racks are full a block stays on its rack, and none is made there in vain", () => {
+  const managed = new Managed(14);
+  const { cluster } = managed;
+  managed.write(1, ["n3", "n4"], "n3");
+  managed.put({ ...(managed.blocks.get(1) as StoredBlock), replication: 2 });
+  const setRoom = (bytes: number): void => {
+    for (const id of ["n1", "n2"] as const) {
+      const { disk } = cluster.world.machine(id);
+      disk.options.capacityBytes = disk.usedBytes() + bytes;
+      cluster.node(id).dataNode.report();
+    }
+  };
+  setRoom(1000);
+  const orders: number[] = [];
+  for (const id of FIVE) cluster.node(id).link.on("replicate", (_, { block }) => orders.push(block));
+  cluster.until(() => managed.upkeep.situation(1)?.problem === "misplaced", "noticed", 20_000);
+  cluster.run(30_000);
+  expect(orders).toEqual([]);
+  expect(managed.holders(1)).toEqual(["n3", "n4"]);
+  expect(managed.upkeep.situation(1)?.explanation).toMatch(
+    /no other node can take one \(n1 has only \d+ bytes/,
+  );
+  setRoom(10 * LENGTH);
+  const isOnBoth = (): boolean => managed.holders(1).filter((id) => id === "n1" || id === "n2").length === 1;
+  const isDone = (): boolean =>
+    managed.holders(1).length === 2 && managed.upkeep.situation(1)?.problem === "none";
+  cluster.until(() => isOnBoth() && isDone(), "on both racks", 60_000);
+});

@@ -365,10 +365,10 @@ export class BlockUpkeep {
   private makeReplicas(
     term: number,
     block: StoredBlock,
-    { missing, present, sources }: RepairPlan,
+    { missing, present, avoid, sources }: RepairPlan,
     nodes: ReadonlyMap<NodeId, BlockNode>,
   ): boolean {
-    const exclude = [...this.copies.busy(), ...this.copies.failedAt(block.id)];
+    const exclude = [...this.copies.busy(), ...this.copies.failedAt(block.id), ...avoid];
     // A node that holds a bad one may take a good one in its place, when no other is there.
     const holders = this.locations.all(block.id).map(({ node }) => node);
     const ask = (without: ReadonlySet<NodeId>, replicas: number): readonly NodeId[] =>

@@ -40,7 +40,7 @@ export function isEligible(node: BlockNode, roomBytes: number): boolean {
   return node.live && !node.stale && node.standing === "inService" && node.freeBytes >= roomBytes;
 }
 
-/** Bytes that are to be free where a new block of at most so many bytes begins. */
+/** Bytes that should be free where a new block of at most so many bytes begins, if there is such a node. */
 export function roomToWrite(blockSizeBytes: number): number {
   return ROOM_BLOCKS * blockSizeBytes;
 }

@@ -149,11 +149,9 @@ export class LocationTable implements Locations {
     return found;
   }
 
-  /** Whether every live node's replicas are known: before, a block without replicas may only be unreported. */
-  get complete(): boolean {
-    return [...this.reporting.values()].every(
-      ({ id, sequence }) => sequence !== undefined || !this.isLive(id, this.clock()),
-    );
+  /** All that the node holds is known: before, a block without replicas may only be unreported. */
+  hasReported(node: NodeId): boolean {
+    return this.reporting.get(node)?.sequence !== undefined;
   }
 
   blocksOf(node: NodeId): Iterable<BlockId> {

@@ -79,6 +79,8 @@ export class PipelineWriter implements BlockWriter {
   private readonly subscriptions: readonly (() => void)[];
   private nodes: readonly NodeId[];
   private readonly excluded = new Set<NodeId>();
+  /** The last node that was left, when its disk is full: what was acknowledged can be read there, under the stamp so far. */
+  private full: NodeId | undefined;
   private stamp: GenerationStamp;
   private stream: StreamId | undefined;
   private state: "opening" | "streaming" | "recovering" | "telling" | "ended" = "opening";
@@ -317,7 +319,10 @@ export class PipelineWriter implements BlockWriter {
     const blamed = this.nodes.includes(failure.node) ? failure.node : this.nodes[0];
     if (blamed !== undefined) this.excluded.add(blamed);
     this.nodes = this.nodes.filter((node) => node !== blamed);
-    if (++this.recoveries > RECOVERIES_MAX || (this.nodes.length === 0 && this.acknowledged > 0)) {
+    const isFull = this.nodes.length === 0 && failure.code === "DISK_FULL";
+    this.full = isFull ? blamed : undefined;
+    const isLost = this.nodes.length === 0 && this.acknowledged > 0 && this.full === undefined;
+    if (++this.recoveries > RECOVERIES_MAX || isLost) {
       return this.endWith(noNodes(block, failure));
     }
     const round = this.recoveries;
@@ -349,8 +354,9 @@ export class PipelineWriter implements BlockWriter {
     if (this.acknowledged === 0) return add(true);
     const stream = this.link.newStream();
     this.fetching = { stream, node, done: add, heardMs: this.link.clock.monotonicMs() };
-    const { stamp, acknowledged: length } = this;
-    this.link.send(node, { type: "fetch", stream, block, stamp, length, from: nodes });
+    const { stamp, acknowledged: length, full } = this;
+    const from = full === undefined ? nodes : [...nodes, full];
+    this.link.send(node, { type: "fetch", stream, block, stamp, length, from });
   }
 
   private onHeld(from: NodeId, { stream, replica, failure }: FrameOf<"held">): void {

@@ -265,6 +265,16 @@ test("a block whose replicas are all on one rack is spread when there is another
     missing: 1,
     priority: 3,
     problem: "misplaced",
+    avoid: new Set(["a1", "a2", "a3"]),
+    explanation: "All its replicas are on one rack; one is made on b1 when its turn comes.",
+  });
+  const full = nodes.map((each) => (each.id === "b1" ? { ...each, freeBytes: 10 } : each));
+  expect(plan(full, ["a1", "a2", "a3"].map(good))).toMatchObject({
+    missing: 1,
+    problem: "misplaced",
+    explanation: expect.stringMatching(
+      /^All its replicas are on one rack; no other node can take one \(b1 has only 10 bytes free, and \d+ must be\)\.$/,
+    ) as unknown,
   });
   expect(plan(nodes.slice(0, 3), ["a1", "a2", "a3"].map(good))).toMatchObject({
     missing: 0,

@@ -5,8 +5,9 @@
  * the third to the second's rack but another node, the rest anywhere, at most ceil(replicas / racks) + 1 to a rack. "Best" is
  * the better of two drawn at random, by load (writers and readers against the mean) and then by free space: good on average,
  * and many writers at once do not all fall on the same node. A node is eligible when it is live, in service, not excluded, and
- * has room: for five more blocks where one is written, for the one that is copied where it is. With fewer eligible nodes than replicas, all are taken: the block begins under-replicated and
- * the leader repairs it when more nodes are there.
+ * has room: for five more blocks where one is written, or fewer where that leaves too few (`node/targets.ts`), for the one that
+ * is copied where it is. With fewer eligible nodes than replicas, all are taken: the block begins under-replicated and the leader
+ * repairs it when more nodes are there.
  */
 import type { NodeId } from "../../../runtime/world.ts";
 import type { BlockNode } from "./locations.ts";

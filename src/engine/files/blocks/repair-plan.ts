@@ -29,6 +29,8 @@ export interface RepairPlan {
   readonly priority: RepairPriority;
   /** Nodes whose replica counts for placement. */
   readonly present: readonly NodeId[];
+  /** Nodes that must not take one now, because nothing would be better by it. */
+  readonly avoid: ReadonlySet<NodeId>;
   /** Nodes whose replica is to be removed: stale, damaged or too many. */
   readonly remove: readonly NodeId[];
   readonly problem:
@@ -44,6 +46,8 @@ export interface RepairPlan {
   /** One sentence. */
   readonly explanation: string;
 }
+
+const NOBODY: ReadonlySet<NodeId> = new Set();
 
 export function planRepair({ block, locations, nodes, pending }: BlockSituation): RepairPlan {
   const isGood = ({ state, stamp, length }: ReplicaLocation): boolean =>
@@ -67,6 +71,7 @@ export function planRepair({ block, locations, nodes, pending }: BlockSituation)
     missing: 0,
     priority: 2,
     present,
+    avoid: NOBODY,
     remove: [],
     making: [...pending],
   } as const;
@@ -87,9 +92,8 @@ export function planRepair({ block, locations, nodes, pending }: BlockSituation)
   }
   const missing = Math.max(0, block.replication - counted - pending.size);
   const racks = new Set(counting.map(({ node }) => nodes.get(node)?.rack));
-  const otherRacks = [...nodes.values()].some(
-    ({ live, standing: of, rack }) => live && of === "inService" && !racks.has(rack),
-  );
+  const elsewhere = [...nodes.values()].filter(({ rack }) => !racks.has(rack));
+  const otherRacks = elsewhere.some(({ live, standing: of }) => live && of === "inService");
   const isMisplaced = counted > 1 && racks.size === 1 && otherRacks && block.replication > 1;
   // Only when enough good ones are there is anything removed that could still be read somehow.
   const surplus = staying.length >= block.replication;
@@ -117,9 +121,11 @@ export function planRepair({ block, locations, nodes, pending }: BlockSituation)
       ...nothing,
       missing: 1,
       priority: 3,
+      // One more on the same rack would be one too many, and be removed again.
+      avoid: new Set([...nodes.values()].flatMap(({ id, rack }) => (racks.has(rack) ? [id] : []))),
       remove: damaged,
       problem: "misplaced",
-      explanation: "All its replicas are on one rack; one is made on another.",
+      explanation: `All its replicas are on one rack; ${whoTakesOne(elsewhere, block.length)}.`,
     };
   }
   const holders = staying.flatMap(({ node }) => nodes.get(node) ?? []);
@@ -190,9 +196,15 @@ function whatIsDone(
   const others = [...nodes.values()].filter(
     ({ id, live, standing }) => !holders.has(id) || (!live && standing !== "inMaintenance"),
   );
+  return others.length === 0
+    ? `there are only ${nodes.size} nodes, and each has one`
+    : whoTakesOne(others, length);
+}
+
+/** Of nodes that a replica of so many bytes would be better on: those that can take it, or why none can. */
+export function whoTakesOne(others: readonly BlockNode[], length: number): string {
   const able = others.filter((node) => isEligible(node, roomToCopy(length)));
   if (able.length > 0) return `one is made on ${able.map(({ id }) => id).join(" or ")} when its turn comes`;
-  if (others.length === 0) return `there are only ${nodes.size} nodes, and each has one`;
   const reasons = others.map((node) => `${node.id} ${whyNot(node, length)}`);
   return `no other node can take one (${reasons.join(", ")})`;
 }

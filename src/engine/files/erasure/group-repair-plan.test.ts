@@ -224,6 +224,11 @@ describe("the plan of a group", () => {
       priority: 3,
     });
     expect([...crowded.avoid].sort()).toEqual(["n1", "n3", "n4", "n5"]);
+    expect(crowded.explanation).toBe("n1 holds 2 of its shards; one is made on n2 when its turn comes.");
+    const full = plan(["n1", "n1", "n3", "n4", "n5"], { nodes: nodesOf(5, { n2: { freeBytes: 10 } }) });
+    expect(full.explanation).toMatch(
+      /^n1 holds 2 of its shards; no other node can take one \(n2 has only 10 bytes free/,
+    );
     expect(plan(["n1 n2", "n1", "n3", "n4", "n5"], { nodes: nodesOf(5) }).surplus).toEqual([
       { unit: 0, node: "n1" },
     ]);

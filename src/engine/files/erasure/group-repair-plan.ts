@@ -8,7 +8,7 @@ import { isEligible, roomToCopy } from "../blocks/choose-placement.ts";
 import type { BlockNode, ReplicaLocation } from "../blocks/locations.ts";
 import type { ShardPlace } from "../blocks/protocol.ts";
 import type { RepairPlan, RepairPriority } from "../blocks/repair-plan.ts";
-import { whyNot } from "../blocks/repair-plan.ts";
+import { whyNot, whoTakesOne } from "../blocks/repair-plan.ts";
 import type { ErasurePolicy } from "../namespace/erasure-policy.ts";
 import { shardLength, unitsOf } from "../namespace/erasure-policy.ts";
 import type { StoredBlock } from "../namespace/queries.ts";
@@ -38,8 +38,6 @@ export interface GroupRepairPlan extends RepairPlan {
   readonly surplus: readonly ShardPlace[];
   /** By unit: nodes with a good shard, those that stay first. */
   readonly readable: readonly (readonly NodeId[])[];
-  /** Nodes that must not take a shard now, because nothing would be better by it. */
-  readonly avoid: ReadonlySet<NodeId>;
   /** It is where it should be only for want of nodes: another one could take a shard from one that holds several, or its rack. */
   readonly crowded: boolean;
 }
@@ -120,7 +118,7 @@ export function planGroupRepair(situation: GroupSituation): GroupRepairPlan {
     const explanation = `Some of its shards are there twice; shard ${which} is removed.`;
     return { ...nothing, ...removing, problem: "over-replicated", explanation };
   }
-  const move = moveOf(units, nodes, block.coding.parityUnits);
+  const move = moveOf(block, units, nodes);
   if (move !== undefined) {
     const { work, avoid, explanation } = move;
     return {
@@ -239,9 +237,9 @@ function surplusOf(
 
 /** One shard that is better elsewhere: its node holds more than another one would then, or its rack more than may be lost. */
 function moveOf(
+  { coding, length }: GroupSituation["block"],
   units: readonly CountedUnit[],
   nodes: ReadonlyMap<NodeId, BlockNode>,
-  parityUnits: number,
 ):
   | { readonly work: ShardWork; readonly avoid: ReadonlySet<NodeId>; readonly explanation: string }
   | undefined {
@@ -253,20 +251,24 @@ function moveOf(
   const crowded = holders.toSorted((a, b) => crowd.node(b.node) - crowd.node(a.node))[0];
   if (crowded === undefined) return undefined;
   const work = ({ unit, node }: ShardPlace): ShardWork => ({ unit, copyFrom: [node] });
+  const moved = ({ unit }: ShardPlace, to: readonly BlockNode[]): string =>
+    whoTakesOne(to, shardLength(coding, length, unit));
   const most = crowd.node(crowded.node);
-  if (open.some(({ id }) => crowd.node(id) <= most - 2)) {
+  const emptier = open.filter(({ id }) => crowd.node(id) <= most - 2);
+  if (emptier.length > 0) {
     const avoid = new Set(open.filter(({ id }) => crowd.node(id) > most - 2).map(({ id }) => id));
-    const explanation = `${crowded.node} holds ${most} of its shards; one is made on another node.`;
+    const explanation = `${crowded.node} holds ${most} of its shards; ${moved(crowded, emptier)}.`;
     return { work: work(crowded), avoid, explanation };
   }
   const onFull = holders.toSorted((a, b) => crowd.rack(b.node) - crowd.rack(a.node))[0] ?? crowded;
   const full = crowd.rack(onFull.node);
   const isBetter = ({ id }: BlockNode): boolean =>
     crowd.rack(id) <= full - 2 && crowd.node(id) < crowd.node(onFull.node);
-  if (full <= parityUnits || !open.some(isBetter)) return undefined;
+  const better = open.filter(isBetter);
+  if (full <= coding.parityUnits || better.length === 0) return undefined;
   const avoid = new Set(open.filter((node) => !isBetter(node)).map(({ id }) => id));
   const rack = nodes.get(onFull.node)?.rack ?? "";
-  const explanation = `Rack ${rack} holds ${full} of its shards; one is made on another rack.`;
+  const explanation = `Rack ${rack} holds ${full} of its shards; ${moved(onFull, better)}.`;
   return { work: work(onFull), avoid, explanation };
 }
 

@@ -17,6 +17,7 @@ import type { BlockWriter } from "../blocks/block-writer.ts";
 import type { Locations } from "../blocks/locations.ts";
 import type { PipelineAuthority, PipelineOptions } from "../blocks/pipeline-writer.ts";
 import { PipelineWriter } from "../blocks/pipeline-writer.ts";
+import type { ScheduledBlock } from "../blocks/scheduled-blocks.ts";
 import { GroupWriter } from "../erasure/group-writer.ts";
 import type { WrittenBlock } from "../namespace/commands.ts";
 import type { ErasurePolicy } from "../namespace/erasure-policy.ts";
@@ -57,6 +58,8 @@ export class BlockSequence {
   private readonly options: SequenceOptions;
   private readonly failed = new Set<NodeId>();
   private pipeline: BlockWriter | undefined;
+  /** What the block may take of its nodes' disks. */
+  private scheduled: ScheduledBlock | undefined;
   /** Closed on all its nodes, and not by the log yet. */
   private finished: WrittenBlock | undefined;
   /** What was put into the block while nothing of it is acknowledged: another attempt begins with it. */
@@ -72,6 +75,7 @@ export class BlockSequence {
   /** Goes on in the last block of a file, which was put under a new stamp; these nodes hold it. */
   async goOn(block: Block, oldStamp: number, nodes: readonly NodeId[], replication: number): Promise<void> {
     const tailSum = await this.tailSum(block, oldStamp, nodes);
+    this.schedule(nodes, this.options.blockSize - block.length);
     this.open({ block: block.id, stamp: block.stamp, nodes, replication, length: block.length, tailSum });
   }
 
@@ -105,7 +109,19 @@ export class BlockSequence {
   /** Ends what is under way with an error; replicas stay as they are. */
   stop(): void {
     this.stopped = true;
+    this.unschedule();
     this.pipeline?.abort();
+  }
+
+  private schedule(nodes: readonly NodeId[], bytesOnEach: number): void {
+    this.scheduled = this.means.targets.schedule(nodes, bytesOnEach);
+    if (this.stopped) this.unschedule();
+  }
+
+  /** No more comes to the block; what came counts until its nodes have told of it. */
+  private unschedule(): void {
+    const bytes = this.pipeline?.length ?? 0;
+    this.scheduled?.end(Math.ceil(bytes / (this.options.coding?.dataUnits ?? 1)));
   }
 
   private async synced(): Promise<WrittenBlock | undefined> {
@@ -132,6 +148,7 @@ export class BlockSequence {
       if (pipeline === undefined) return;
       try {
         this.finished = await settled<WrittenBlock>((done) => pipeline.finish(done));
+        this.unschedule();
         this.pipeline = undefined;
         this.unproven = [];
         this.attempts = 0;
@@ -148,7 +165,10 @@ export class BlockSequence {
     const nodes = await (coding === undefined ? this.replicaNodes() : this.shardNodes(coding));
     const given = (): boolean => this.stopped;
     const command = { type: "addBlock", file, holder, previous: this.finished, pipeline: nodes } as const;
-    const { block, pipeline } = await log.insist(command, given);
+    const { block, pipeline } = await log.insist(command, given).catch((error: unknown) => {
+      this.unschedule();
+      throw error;
+    });
     const { id, stamp } = block;
     if (coding !== undefined) {
       const group = { block: id, stamp, geometry: coding, nodes: pipeline, durability };
@@ -183,6 +203,7 @@ export class BlockSequence {
     const wanted = { replicas: replication, blockSize, exclude, writer: link.self };
     const nodes = targets.choose(wanted);
     if (nodes.length === 0) throw targets.refusal(wanted);
+    this.schedule(nodes, blockSize);
     return nodes;
   }
 
@@ -193,11 +214,13 @@ export class BlockSequence {
     const wanted = { coding, shardBytes: this.options.blockSize / coding.dataUnits, exclude };
     const nodes = targets.chooseShards(wanted);
     if (nodes.length < coding.dataUnits) throw targets.shardRefusal(wanted, nodes.length);
+    this.schedule(nodes, wanted.shardBytes);
     return nodes;
   }
 
   /** A block that came to nothing is taken back, and begun anew on other nodes with all that was put into it. */
   private async beginAgain(pipeline: BlockWriter, error: unknown): Promise<void> {
+    this.unschedule();
     const isHopeless = !isQuorateError(error) || !PASSING.has(error.code) || this.stopped;
     if (isHopeless || pipeline.written.length > 0 || ++this.attempts >= ATTEMPTS_MAX) throw error;
     const { log } = this.means;
@@ -234,7 +257,9 @@ export class BlockSequence {
       },
       replacement: (present, excluded) => {
         const exclude = new Set([...excluded, ...this.options.exclude]);
-        return targets.choose({ replicas: 1, blockSize, exclude, present })[0];
+        const [node] = targets.choose({ replicas: 1, blockSize, exclude, present });
+        if (node !== undefined) this.scheduled?.add(node);
+        return node;
       },
     };
   }

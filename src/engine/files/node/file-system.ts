@@ -356,8 +356,10 @@ export class NodeFileSystem implements FileSystem {
     // Whether there is anything to wait for is known when all is applied.
     await until(options?.signal, this.log.barrier());
     safeMode.begin();
-    if (safeMode.isOn)
-      throw new QuorateError("SAFE_MODE", `Cannot ${what}. Name node is in safe mode. ${safeMode.reason}`);
+    if (!safeMode.isOn) return;
+    // The last sentence is HDFS's, by which clients know that it is worth waiting.
+    const text = `Cannot ${what}. Name node is in safe mode. ${safeMode.reason}`;
+    throw new QuorateError("SAFE_MODE", `${text} Safe mode will be turned off automatically.`);
   }
 
   private async checkTargets({ moves, caller }: CommandOf<"publish">, options?: CallOptions): Promise<void> {

@@ -52,7 +52,10 @@ export interface FilesNodeOptions {
   readonly scrubBandwidth?: number;
   /** Share of the blocks that must be reported before this node leaves safe mode. Default 0.999, as in HDFS; 0: at once. */
   readonly safeModeShare?: number;
-  /** How long it stays in safe mode after that. Default 2,000 ms. Without blocks there is no safe mode at all. */
+  /**
+   * How long it stays in safe mode after that, for the rest of the reports: it ends when all nodes have reported. Default
+   * 2,000 ms. Without blocks there is no safe mode at all.
+   */
   readonly safeModeExtensionMs?: number;
   /** What a new file system begins with, where it differs from the defaults; the first leader's count. Default none. */
   readonly settings?: Partial<NamespaceSettings>;
@@ -123,6 +126,7 @@ export class FilesNode {
       locations,
       share: options.safeModeShare ?? SAFE_MODE_SHARE,
       extensionMs: options.safeModeExtensionMs ?? SAFE_MODE_EXTENSION_MS,
+      allReported: () => group.members().every((each) => locations.hasReported(each)),
     });
     this.goneWriters = new GoneWriters({
       clock,
@@ -130,13 +134,15 @@ export class FilesNode {
       locations,
       paused: () => this.safeMode.isOn || group.machine.settings.safeMode,
     });
+    const targets = new Targets(locations, random);
+    link.on("heartbeat", (from) => targets.measured(from));
     const watchers = new Watchers(clock);
     group.machine.observer = this.observer(watchers);
     const writing: WritingMeans = {
       log: this.log,
       link,
       locations,
-      targets: new Targets(locations, random),
+      targets,
       durability: options.durability ?? "disk",
       met: (replicas) => this.met(replicas),
     };
@@ -232,9 +238,12 @@ export class FilesNode {
   /** Others may not have said yet, or not again, what they hold; or the block has just changed. */
   private awaitsReports(block: BlockId): boolean {
     const { locations, recent } = this.upkeep;
+    const dead = new Set(locations.nodes().flatMap(({ id, live }) => (live ? [] : [id])));
+    const isReporting = (node: NodeId): boolean => !dead.has(node) && !locations.hasReported(node);
     const isUnheard = (node: NodeId): boolean => locations.lifeOf(node) === undefined;
+    const { group } = this.options;
     return (
-      recent.settlesInMs(block) > 0 || !locations.complete || this.options.group.members().some(isUnheard)
+      recent.settlesInMs(block) > 0 || group.members().some((each) => isReporting(each) || isUnheard(each))
     );
   }
 

@@ -45,7 +45,8 @@ test("after a start nothing is changed before enough blocks are reported; what c
     "it counts",
   );
   const refused = cluster.of(files.create("/new", ROOT));
-  await expect(refused).rejects.toMatchObject({ code: "SAFE_MODE", retryable: true });
+  const message = expect.stringContaining("Safe mode will be turned off automatically");
+  await expect(refused).rejects.toMatchObject({ code: "SAFE_MODE", retryable: true, message });
   expect((await cluster.read("/f0")).equals(content)).toBe(true);
   await cluster.until(() => !files.safeMode().on, "it ends by itself");
   await cluster.write("/new", content);

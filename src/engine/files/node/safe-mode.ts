@@ -15,11 +15,13 @@ export interface SafeModeOptions {
   readonly locations: Pick<Locations, "readable">;
   /** Share of the blocks that must be readable. */
   readonly share: number;
-  /** After that, so much longer: for the rest. */
+  /** After that, so much longer: for the rest of the reports. */
   readonly extensionMs: number;
+  /** Every node has reported all that it holds: there is no rest to wait for. */
+  readonly allReported: () => boolean;
 }
 
-const LOOK_MS = 250;
+const LOOK_MS = 50;
 /** After a look at many blocks it rests so many times as long. */
 const REST = 4;
 /** Blocks that are looked at in one turn. */
@@ -31,6 +33,7 @@ export class SafeMode {
   private total = 0;
   private missing = 0;
   private lookedMs = 0;
+  private extendedMs = 0;
   private timer: Timer | undefined;
 
   constructor(options: SafeModeOptions) {
@@ -101,7 +104,7 @@ export class SafeMode {
   }
 
   private counted(missing: number): void {
-    const { share, extensionMs, clock } = this.options;
+    const { share, clock } = this.options;
     this.missing = missing;
     if (this.total - missing < Math.ceil(this.total * share)) {
       const tookMs = clock.monotonicMs() - this.lookedMs;
@@ -109,6 +112,14 @@ export class SafeMode {
       return;
     }
     this.state = "extended";
-    this.timer = clock.setTimer(extensionMs, () => this.end());
+    this.extendedMs = clock.monotonicMs();
+    this.extend();
+  }
+
+  private extend(): void {
+    const { extensionMs, clock, allReported } = this.options;
+    const isOver = clock.monotonicMs() - this.extendedMs >= extensionMs;
+    if (isOver || allReported()) return this.end();
+    this.timer = clock.setTimer(Math.min(LOOK_MS, extensionMs), () => this.extend());
   }
 }
