@@ -4,6 +4,9 @@
  *
  * `PUT /files/v1/file?path=/f` with all the bytes of the file, and with parameters of CREATE, which mean what they mean there:
  * `overwrite`, `permission`, `replication`, `blocksize`, `createparent`.
+ *
+ * With the header `X-Quorate-Request`, a name of its own, the same request may come again, at any node: it is carried out once. A node
+ * that cannot know whether it was answers as to a new one. Older nodes take no notice of it.
  */
 import { QuorateError } from "../runtime/errors.ts";
 import { FILES_ADMIN_PREFIX } from "./files-admin.ts";
@@ -11,6 +14,8 @@ import type { Parameter } from "./webhdfs/parameters.ts";
 import { bool, long, needed, permission } from "./webhdfs/parameters.ts";
 
 export const SMALL_FILE_PATH = "/file";
+export const REQUEST_HEADER = "x-quorate-request";
+const REQUEST_NAME = /^[\w-]{16,64}$/;
 
 export interface SmallFile {
   readonly path: string;
@@ -37,6 +42,13 @@ const PARAMETERS: { readonly [Name in keyof SmallFile]: Parameter<SmallFile[Name
 const NAMES = Object.keys(PARAMETERS) as readonly (keyof SmallFile)[];
 /** Who asks. */
 const OTHERS = new Set(["user.name", "doas", "delegation"]);
+
+/** What the header says. Throws PROTOCOL: it is no such name. */
+export function parseRequestName(text: string | readonly string[] | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  if (typeof text === "string" && REQUEST_NAME.test(text)) return text;
+  throw new QuorateError("PROTOCOL", `${REQUEST_HEADER} is 16 to 64 letters, digits, "_" and "-"`);
+}
 
 /** As `URLSearchParams`. */
 export interface Query {

@@ -1,8 +1,5 @@
 /** Small files in `quorate fs`: one request each where the server is Quorate, and what else they were before. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer, request as httpRequest } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -12,6 +9,8 @@ import { serveNode } from "../../src/engine/protocol/webhdfs/served-node.testing
 import { serveMemory } from "../../src/engine/protocol/webhdfs/served.testing.ts";
 import type { FileSystem } from "../../src/engine/files/file-system.ts";
 import { runProgram } from "./clients/program.ts";
+import type { Answer } from "./front.ts";
+import { frontOf } from "./front.ts";
 
 const MAIN = resolve(import.meta.dirname, "../../dist/cli/main.js");
 const CALLER = { user: "quorate", groups: [] };
@@ -51,32 +50,11 @@ async function contentOf(files: FileSystem, path: string): Promise<string> {
   return Buffer.concat(parts).toString();
 }
 
-/** The server behind another one, which may answer itself, or say nothing. */
-async function behind(
-  answer: (request: IncomingMessage, response: ServerResponse, pass: (tell: boolean) => void) => void,
-): Promise<string> {
-  const [host = "", port = ""] = (served.addresses[0] ?? "").split(":");
-  const proxy = createServer((request, response) => {
-    answer(request, response, (tell) => {
-      const { method, url: path, headers } = request;
-      const passed = httpRequest({ host, port, method, path, headers }, (answered) => {
-        if (!tell) return void answered.resume().once("end", () => response.destroy());
-        response.writeHead(answered.statusCode ?? 0, answered.headers);
-        answered.pipe(response);
-      });
-      request.pipe(passed);
-    });
-  });
-  await new Promise<void>((done) => proxy.listen(0, "127.0.0.1", done));
-  closers.push(
-    () =>
-      new Promise((done) => {
-        proxy.close(() => done());
-        proxy.closeAllConnections();
-      }),
-  );
-  return `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-}
+const behind = async (answer: Answer): Promise<string> => {
+  const front = await frontOf(served.addresses[0] ?? "", answer);
+  closers.push(front.close);
+  return front.address;
+};
 
 test("each small file goes up, comes down and is copied in one request to and fro", async () => {
   expect(await fs(["put", "d", "/d"])).toEqual(DONE);
@@ -214,23 +192,6 @@ test("a server that is another one is asked once, and its files get another name
   expect(await contentOf(served.files, "/d/f7")).toBe("x".repeat(700));
 });
 
-/** The server behind one that loses the first answer to each small file, when `before` is done. */
-async function losing(before: (path: string) => Promise<void> = async () => undefined): Promise<string> {
-  const lost = new Set<string>();
-  return behind((request, response, pass) => {
-    const { url = "" } = request;
-    if (!url.startsWith("/files/v1/file?") || lost.has(url)) return pass(true);
-    lost.add(url);
-    void before(new URL(url, "http://x").searchParams.get("path") ?? "").then(() => pass(false));
-  });
-}
-
-async function write(path: string, text: string): Promise<void> {
-  const writer = await served.files.create(path, CALLER);
-  await writer.write(Buffer.from(text));
-  await writer.close();
-}
-
 test("a node of before there were small files in one step gets them as it knows them, once it said so", async () => {
   let refused = 0;
   const address = await behind((request, response, pass) => {
@@ -250,39 +211,4 @@ test("a node of before there were small files in one step gets them as it knows 
   expect(refused).toBe(1);
   expect(await fs(["put", "d", "/d"], address)).toEqual(DONE);
   expect(await contentOf(served.files, "/d/f7")).toBe("x".repeat(700));
-});
-
-test("a file whose answer was lost is not taken for one's own, though it has the same content", async () => {
-  const unknown = (name: string): unknown =>
-    expect.stringMatching(`^put: /${name}: .*was lost.* look before you try again$`);
-  // One's own, which nobody can tell.
-  const own = await losing();
-  expect(await fs(["put", "d/f4", "/"], own)).toEqual([3, unknown("f4")]);
-  expect(await contentOf(served.files, "/f4")).toBe("x".repeat(400));
-  // Somebody was quicker: a mutual exclusion has one winner.
-  const other = await losing((path) => write(path, "x".repeat(500)));
-  expect(await fs(["put", "d/f5", "/"], other)).toEqual([3, unknown("f5")]);
-});
-
-test("a file whose answer was lost is put again where it may replace what is there", async () => {
-  const address = await losing();
-  const names = Array.from({ length: 5 }, (_, at) => `d/f${at}`);
-  await write("/f0", "old");
-  expect(await fs(["put", "-f", ...names, "/"], address)).toEqual(DONE);
-  for (let at = 0; at < 5; at++) expect(await contentOf(served.files, `/f${at}`)).toBe("x".repeat(at * 100));
-  const other = await losing((path) => write(path, "other"));
-  expect(await fs(["put", "-f", "d/f6", "/"], other)).toEqual(DONE);
-  expect(await contentOf(served.files, "/f6")).toBe("x".repeat(600));
-});
-
-test("a small file whose request was lost is put again", async () => {
-  let isLost = false;
-  const address = await behind((request, response, pass) => {
-    if (request.method !== "PUT" || isLost) return pass(true);
-    isLost = true;
-    response.destroy();
-  });
-  expect(await fs(["put", "d/f4", "/f4"], address)).toEqual(DONE);
-  expect(isLost).toBe(true);
-  expect(await contentOf(served.files, "/f4")).toBe("x".repeat(400));
 });

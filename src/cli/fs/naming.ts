@@ -91,7 +91,12 @@ async function isMeant(shell: Shell, { files: system, path, shown, stats }: Item
 async function removeItem(shell: Shell, item: Item, recursive: boolean, hasTrash: boolean): Promise<void> {
   if (item.stats.isDirectory() && !recursive) return shell.refuse(item.shown, "Is a directory");
   if (hasTrash && (await moveToTrash(shell, item).catch(withAdvice))) return;
-  await item.files.rm(item.path, { recursive: true, signal: shell.signal });
+  const { signal } = shell;
+  await item.files.rm(item.path, { recursive: true, signal }).catch(async (error: unknown) => {
+    const isUnknown = isQuorateError(error) && error.code === "OUTCOME_UNKNOWN";
+    // It was there a moment ago. Where it still is, it is not removed again: by then it may be another one.
+    if (!isUnknown || (await item.files.exists(item.path, { signal }).catch(() => true))) throw error;
+  });
   await shell.print(`Deleted ${item.shown}`);
 }
 

@@ -3,7 +3,7 @@
  * it: who is interrupted leaves nothing that looks finished. A small one goes up in one step where the file system can do that.
  */
 import { isQuorateError, QuorateError } from "../../runtime/errors.ts";
-import type { Chunks, WriteOptions } from "../../client/files/driver.ts";
+import type { CallOptions, Chunks, WriteOptions } from "../../client/files/driver.ts";
 import type { FileStats } from "../../client/files/file-stats.ts";
 import type { Files } from "../../client/files/files.ts";
 import type { Shell } from "./shell.ts";
@@ -12,6 +12,7 @@ import type { Transfer } from "./transfer.ts";
 const UNFINISHED = "._COPYING_";
 /** To move so many bytes takes less time than to wait for the answers of a server. */
 const SMALL_MAX_BYTES = 64 * 1024;
+const RENAMES_MAX = 3;
 
 interface Target {
   readonly files: Files;
@@ -56,25 +57,13 @@ async function putNew(
   bytes: Uint8Array,
 ): Promise<boolean> {
   const options = { overwrite: false, createParents: false, ...optionsOf(shell, how) };
-  const put = (): Promise<boolean> => files.driver.put(path, bytes, options);
   try {
-    return await put().catch((unknown) => {
-      if (!isUnknown(unknown)) throw unknown;
-      return put().catch((again) => {
-        // Its content proves nothing: another may have written the same.
-        if (isExisting(again) && !how.overwrite) throw notKnown(path, unknown);
-        throw again;
-      });
-    });
+    return await files.driver.put(path, bytes, options);
   } catch (error) {
-    if (isExisting(error)) return false;
+    // What may be replaced is, whosever it is.
+    if (isExisting(error) || (how.overwrite && isUnknown(error))) return false;
     throw error;
   }
-}
-
-function notKnown(path: string, cause: unknown): QuorateError {
-  const text = `${path}: the answer was lost, and a file is there, this one or another's: look before you try again`;
-  return new QuorateError("OUTCOME_UNKNOWN", text, { cause });
 }
 
 async function* once(bytes: Uint8Array): Chunks {
@@ -116,17 +105,22 @@ export async function writeWhole(
     return true;
   }
   const beside = `${target}${UNFINISHED}`;
+  let size = 0;
+  const counted = async function* (chunks: Chunks): Chunks {
+    size = 0;
+    for await (const chunk of chunks) {
+      size += chunk.length;
+      yield chunk;
+    }
+  };
+  const bytes = typeof content === "function" ? () => counted(content()) : counted(content);
   try {
-    await to.writeFile(beside, content, { overwrite: true, ...kept }).catch((error) => {
+    await to.writeFile(beside, bytes, { overwrite: true, ...kept }).catch((error) => {
       // Nobody else writes this name: twice is the same as once.
-      if (!isUnknown(error) || typeof content !== "function") throw error;
-      return to.writeFile(beside, content, { overwrite: true, ...kept });
+      if (!isUnknown(error) || typeof bytes !== "function") throw error;
+      return to.writeFile(beside, bytes, { overwrite: true, ...kept });
     });
-    await to.rename(beside, target, { overwrite, signal }).catch(async (error) => {
-      // What was written is at one name or the other.
-      if (!isUnknown(error)) throw error;
-      if (await to.exists(beside, { signal })) await to.rename(beside, target, { overwrite, signal });
-    });
+    await moveIntoPlace(to, beside, target, size, { overwrite, signal });
     return true;
   } catch (error) {
     // What cannot be removed now is seen to be unfinished by its name.
@@ -135,9 +129,61 @@ export async function writeWhole(
   }
 }
 
+/**
+ * Where the answer is lost it is looked what became of it: nobody else writes the unfinished name, so what was there is at the other
+ * one, or is moved again. A first rename that comes to the log late finds nothing to move.
+ */
+async function moveIntoPlace(
+  files: Files,
+  from: string,
+  to: string,
+  size: number,
+  options: { readonly overwrite: boolean; readonly signal: AbortSignal },
+): Promise<void> {
+  const { signal } = options;
+  let lost: unknown;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await files.rename(from, to, options);
+    } catch (error) {
+      if (isUnknown(error)) lost ??= error;
+      if (lost === undefined) throw error;
+      // What cannot be looked for, or not be done now, leaves open what was done before.
+      const isLeft = await files.exists(from, { signal }).catch((failure: unknown) => {
+        throw orUnknown(failure, lost);
+      });
+      if (!isLeft) return checkMoved(files, from, to, size, { signal }, lost);
+      if (!isUnknown(error)) throw orUnknown(error, lost);
+      if (attempt >= RENAMES_MAX) throw lost;
+    }
+  }
+}
+
+async function checkMoved(
+  files: Files,
+  from: string,
+  to: string,
+  size: number,
+  call: CallOptions,
+  lost: unknown,
+): Promise<void> {
+  const there = await files.stat(to, call).catch((error: unknown) => {
+    if (isQuorateError(error) && error.code === "PATH_NOT_FOUND") return undefined;
+    throw orUnknown(error, lost);
+  });
+  if (there?.size === size) return;
+  const text = `${to}: the answer was lost, and what was written is neither there nor at ${from}`;
+  throw new QuorateError("OUTCOME_UNKNOWN", text, { cause: lost });
+}
+
 /** The node died before it answered, and may have done it. */
 function isUnknown(error: unknown): boolean {
   return isQuorateError(error) && error.code === "OUTCOME_UNKNOWN";
+}
+
+/** Of what another one may do, or the same one later, `lost` says more. */
+function orUnknown(error: unknown, lost: unknown): unknown {
+  return isQuorateError(error) && error.retryable ? lost : error;
 }
 
 function isExisting(error: unknown): boolean {

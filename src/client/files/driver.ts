@@ -169,8 +169,8 @@ export interface FilesDriver extends AttributesDriver {
   putMaxBytes(options: CallOptions): Promise<number>;
   /**
    * A file with this content in one step, at the cost of one request: nobody sees a part of it. False: nothing was done, because
-   * it is too large or a symbolic link is there, and `write` does it. As `write`, with its timeout of silence, but it is not made
-   * anew: OUTCOME_UNKNOWN.
+   * it is too large or a symbolic link is there, and `write` does it. As `write`, with its timeout of silence. When an answer is lost
+   * it is asked for again; OUTCOME_UNKNOWN: nobody knows.
    */
   put(path: string, bytes: Uint8Array, options: WriteOptions): Promise<boolean>;
   append(path: string, chunks: Chunks, options: CallOptions): Promise<void>;

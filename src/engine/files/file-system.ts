@@ -80,6 +80,8 @@ export interface CreateOptions extends CallOptions {
   readonly overwrite?: boolean;
   /** Nodes that are not to hold replicas. Default none. */
   readonly exclude?: readonly NodeId[];
+  /** A name of its own, of a request that may come twice: of a file that ends small `isDone` says later whether it was put. */
+  readonly request?: string;
 }
 
 /**
@@ -288,6 +290,11 @@ export interface FileSystem {
 
   // Streams.
   create(path: string, caller: Caller, options?: CreateOptions): Promise<FileWriter>;
+  /**
+   * The file of a `create` with this request was put into the namespace, through whichever node, and this node has applied it lately.
+   * False: it was not, or not yet, or it is not known any more.
+   */
+  isDone(request: string, path: string): boolean;
   /** Raises what `create` would be refused with at this moment, in one round, and begins nothing. */
   checkCreate(path: string, caller: Caller, options?: CreateOptions): Promise<void>;
   /** At the end of a file that nobody writes. BEING_WRITTEN, LEASE_RECOVERING. */

@@ -32,6 +32,8 @@ export interface Sending {
   readonly json?: object | undefined;
   /** In place of both: sent in one piece. */
   readonly bytes?: Uint8Array | undefined;
+  /** Besides those of the body. Default: none. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 export class Connections {
@@ -41,13 +43,14 @@ export class Connections {
   async send(
     method: string,
     url: string,
-    { signal, until, idleMs, body, json, bytes }: Sending,
+    { signal, until, idleMs, body, json, bytes, headers: others }: Sending,
   ): Promise<IncomingMessage> {
     signal?.throwIfAborted();
     until?.throwIfAborted();
     const piece = bytes ?? Buffer.from(json === undefined ? "" : JSON.stringify(json));
     const isBinary = body !== undefined || bytes !== undefined;
     const headers = {
+      ...others,
       ...(isBinary ? { "Content-Type": "application/octet-stream" } : {}),
       ...(json === undefined ? {} : { "Content-Type": "application/json" }),
       ...(body === undefined

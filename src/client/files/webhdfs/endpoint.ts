@@ -58,6 +58,8 @@ export interface Calling {
   readonly json?: object | undefined;
   /** In place of `json`, as it is. */
   readonly bytes?: Uint8Array | undefined;
+  /** Default: none. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Twice is the same as once. */
   readonly repeatable: boolean;
   /** Milliseconds of silence. Default 60,000. */
@@ -115,13 +117,14 @@ export class Endpoint {
 
   /** A request that is none of WebHDFS: what `read` makes of the answer, when that is no refusal. */
   async call<T>(
-    { what, method, target, json, bytes, repeatable, idleMs = IDLE_TIMEOUT_MS, isUpload = false }: Calling,
+    { what, method, target, json, bytes, headers, repeatable, ...calling }: Calling,
     options: CallOptions,
     read: (answer: IncomingMessage) => Promise<T>,
   ): Promise<T> {
+    const { idleMs = IDLE_TIMEOUT_MS, isUpload = false } = calling;
     const until = isUpload ? (options.signal ?? new AbortController().signal) : deadline(options);
     return this.persist(what, repeatable, until, options, async (authority) => {
-      const sending = { signal: options.signal, until, idleMs, json, bytes };
+      const sending = { signal: options.signal, until, idleMs, json, bytes, headers };
       const response = await this.connections.send(method, `http://${authority}${target}`, sending);
       if ((response.statusCode ?? 0) >= 300) throw await errorOf(response);
       return read(response);
@@ -193,7 +196,11 @@ export class Endpoint {
         }
         const again =
           error instanceof NotSent || isNotReady(error) || (error instanceof AnswerLost && repeatable);
-        if (!again || ++failures >= ATTEMPTS) throw explain(error, what, repeatable);
+        if (!again || ++failures >= ATTEMPTS) {
+          // The next call may find another one that answers.
+          if (error instanceof AnswerLost && nodes.name === name) nodes.next();
+          throw explain(error, what, repeatable);
+        }
         if (nodes.name === name && isNotReady(error)) await nodes.refused();
         // Unless another call has found out already.
         if (nodes.name === name) nodes.next();

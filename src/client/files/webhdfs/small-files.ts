@@ -1,14 +1,16 @@
 /** Small files in one step each, which only Quorate can (`wire/small-files.ts`). */
-import { isQuorateError } from "../../../runtime/errors.ts";
+import { randomUUID } from "node:crypto";
+import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
 import type { PutJson } from "../../../wire/small-files.ts";
-import { smallFileTarget } from "../../../wire/small-files.ts";
+import { REQUEST_HEADER, smallFileTarget } from "../../../wire/small-files.ts";
 import { FILES_ADMIN_PREFIX } from "../../../wire/files-admin.ts";
 import type { CallOptions, WriteOptions } from "../driver.ts";
 import { readJson } from "./connections.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { Calling, Endpoint } from "./endpoint.ts";
 import { callOf } from "./writing.ts";
 
 const NONE = -1;
+const ATTEMPTS = 3;
 
 export class SmallFiles {
   private readonly endpoint: Endpoint;
@@ -33,10 +35,11 @@ export class SmallFiles {
     const { overwrite = true, mode: permission, replication, blockSize, createParents = true } = options;
     const file = { path, overwrite, permission, replication, blocksize: blockSize };
     const target = smallFileTarget({ ...file, createparent: createParents }, this.endpoint.user);
-    const idleMs = options.timeoutMs;
-    const calling = { what: "put", method: "PUT", target, bytes, repeatable: false, idleMs, isUpload: true };
+    const headers = { [REQUEST_HEADER]: randomUUID() };
+    const body = { bytes, headers, idleMs: options.timeoutMs, isUpload: true };
+    const calling = { what: "put", method: "PUT", target, repeatable: false, ...body };
     try {
-      const answer = await this.endpoint.call(calling, callOf(options), (response) => readJson(response));
+      const answer = await this.insist(path, calling, callOf(options));
       return (answer as PutJson | undefined)?.put === true;
     } catch (error) {
       // A node of an older version has settings, and no small files in one step.
@@ -44,6 +47,23 @@ export class SmallFiles {
       if (!isOlder && !isAnotherServer(error)) throw error;
       this.limit = Promise.resolve(NONE);
       return false;
+    }
+  }
+
+  /** An answer that was lost is asked for again, at another node where there is one: by its name the request is known there. */
+  private async insist(path: string, calling: Calling, options: CallOptions): Promise<unknown> {
+    let lost: unknown;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.endpoint.call(calling, options, (response) => readJson(response));
+      } catch (error) {
+        const isUnknown = isQuorateError(error) && error.code === "OUTCOME_UNKNOWN";
+        if (isUnknown && attempt < ATTEMPTS) lost ??= error;
+        // That nothing was done now says nothing of the first time.
+        else if (lost !== undefined && isQuorateError(error) && (error.retryable || isExisting(error)))
+          throw notKnown(path, error, lost);
+        else throw error;
+      }
     }
   }
 
@@ -59,6 +79,17 @@ export class SmallFiles {
       throw error;
     }
   }
+}
+
+function isExisting(error: QuorateError): boolean {
+  return error.code === "PATH_EXISTS";
+}
+
+/** A node of an older version knows no names of requests, and one that was just started not those of before. */
+function notKnown(path: string, error: QuorateError, cause: unknown): QuorateError {
+  const found = isExisting(error) ? "a file is there, this one or another's" : error.message;
+  const text = `${path}: the answer was lost, and ${found}: look before you try again`;
+  return new QuorateError("OUTCOME_UNKNOWN", text, { cause });
 }
 
 /** Nothing of Quorate's was in the answer. */

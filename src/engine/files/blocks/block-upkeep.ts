@@ -59,7 +59,7 @@ const REMOVAL_PATIENCE_MS = 4_000;
 
 export class BlockUpkeep {
   readonly locations: LocationTable;
-  readonly observer: NamespaceObserver;
+  readonly observer: Pick<NamespaceObserver, "blockChanged" | "blockRemoved" | "replaced">;
   readonly recent: RecentChanges;
   private readonly link: BlockLink;
   private readonly options: BlockUpkeepOptions;
@@ -114,8 +114,6 @@ export class BlockUpkeep {
       blockRemoved: (id, numbers) => {
         for (let number = id; number < id + numbers; number++) this.mark(number);
       },
-      pathChanged: () => undefined,
-      configured: () => undefined,
       replaced: () => this.lookAtAll(),
     };
     link.on("heartbeat", (from, frame) => {

@@ -79,6 +79,7 @@ export class MemoryFileSystem implements FileSystem {
   private readonly changes: Changes;
   private readonly blockNodes: readonly BlockNode[];
   private readonly watchers = new Set<() => void>();
+  private readonly requests = new Set<string>();
 
   constructor({ settings, nodes, now = Date.now }: MemoryFileSystemOptions = {}) {
     this.tree = new Tree({ ...DEFAULT_SETTINGS, ...settings }, now);
@@ -318,9 +319,14 @@ export class MemoryFileSystem implements FileSystem {
       node.content = content;
       this.tree.touch(node);
       this.tree.insert(now, this.tree.writable(now, caller), node);
+      if (options.request !== undefined) this.requests.add(options.request + path);
       return node;
     };
     return this.writer(place.path, Buffer.alloc(0), put);
+  }
+
+  isDone(request: string, path: string): boolean {
+    return this.requests.has(request + path);
   }
 
   async checkCreate(path: string, caller: Caller, options: CreateOptions = {}): Promise<void> {

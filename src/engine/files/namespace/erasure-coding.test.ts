@@ -143,6 +143,7 @@ test("a block group takes sixteen numbers, so that the number of a shard tells i
     blockChanged: () => undefined,
     blockRemoved: (id, numbers) => removed.push([id, numbers]),
     pathChanged: () => undefined,
+    requestDone: () => undefined,
     configured: () => undefined,
     replaced: () => undefined,
   };

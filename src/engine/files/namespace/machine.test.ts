@@ -106,6 +106,7 @@ test("deleting a directory is one step; its blocks go in bounded slices, and the
     blockChanged: () => undefined,
     blockRemoved: (id) => removed.push(id),
     pathChanged: () => undefined,
+    requestDone: () => undefined,
     configured: () => undefined,
     replaced: () => undefined,
   };

@@ -46,6 +46,8 @@ export interface NamespaceObserver {
   blockRemoved(id: BlockId, numbers: number): void;
   /** A file was closed, renamed, removed, or changed in content: those who watch it look again. Path of now, or last. */
   pathChanged(path: string): void;
+  /** The request of this name has put the file that it calls so (`request-name.ts`). */
+  requestDone(request: string, path: string): void;
   /** An operator changed settings: those that he named. */
   configured(change: Partial<NamespaceSettings>): void;
   /** Everything may have changed: a snapshot of the log was installed. */

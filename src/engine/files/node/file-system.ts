@@ -38,10 +38,12 @@ import type {
 } from "../namespace/model.ts";
 import type { IntendedFile, NamespaceQueries, NamespaceStatistics } from "../namespace/queries.ts";
 import type { Replies } from "../namespace/replies.ts";
+import { withRequest } from "../namespace/request-name.ts";
 import { orderBalance } from "./balance-order.ts";
 import { appending, Creation } from "./beginnings.ts";
 import type { WritingMeans } from "./block-sequence.ts";
 import { checksumOf } from "./checksum.ts";
+import type { DoneRequests } from "./done-requests.ts";
 import type { ReadingMeans } from "./file-reader.ts";
 import { fileReader } from "./file-reader.ts";
 import type { Beginning } from "./file-writer.ts";
@@ -73,6 +75,7 @@ export interface FileSystemParts {
   readonly isRefusing: (node: NodeId) => boolean;
   readonly safeMode: SafeMode;
   readonly watchers: Watchers;
+  readonly requests: DoneRequests;
   readonly writing: WritingMeans;
   readonly reading: ReadingMeans;
   /** Another number in each life of the process. */
@@ -279,7 +282,7 @@ export class NodeFileSystem implements FileSystem {
     // Named one by one: see "What an object costs" in docs/architecture.md.
     const command = {
       path,
-      caller,
+      caller: withRequest(caller, options.request),
       mode,
       unmaskedMode: undefined,
       replication,
@@ -288,6 +291,10 @@ export class NodeFileSystem implements FileSystem {
       existing,
     } as const;
     return this.writer(0, new Creation(this.parts.writing, command, new Set(exclude)));
+  }
+
+  isDone(request: string, path: string): boolean {
+    return this.parts.requests.has(request, path);
   }
 
   async checkCreate(path: string, caller: Caller, options: CreateOptions = {}): Promise<void> {

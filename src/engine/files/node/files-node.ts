@@ -20,6 +20,7 @@ import type { BlockId, NamespaceSettings } from "../namespace/model.ts";
 import type { NamespaceObserver } from "../namespace/queries.ts";
 import type { WritingMeans } from "./block-sequence.ts";
 import { NodeFileSystem } from "./file-system.ts";
+import { DoneRequests } from "./done-requests.ts";
 import { GoneWriters } from "./gone-writers.ts";
 import type { NamespaceGroup } from "./namespace-log.ts";
 import { NamespaceLog, settled } from "./namespace-log.ts";
@@ -137,7 +138,8 @@ export class FilesNode {
     const targets = new Targets(locations, random);
     link.on("heartbeat", (from) => targets.measured(from));
     const watchers = new Watchers(clock);
-    group.machine.observer = this.observer(watchers);
+    const requests = new DoneRequests();
+    group.machine.observer = this.observer(watchers, requests);
     const writing: WritingMeans = {
       log: this.log,
       link,
@@ -155,6 +157,7 @@ export class FilesNode {
       isRefusing: options.isRefusing ?? (() => false),
       safeMode: this.safeMode,
       watchers,
+      requests,
       writing,
       reading: {
         link,
@@ -218,12 +221,13 @@ export class FilesNode {
     });
   }
 
-  private observer(watchers: Watchers): NamespaceObserver {
+  private observer(watchers: Watchers, requests: DoneRequests): NamespaceObserver {
     const { observer } = this.upkeep;
     return {
       blockChanged: (block) => observer.blockChanged(block),
       blockRemoved: (id, numbers) => observer.blockRemoved(id, numbers),
       pathChanged: (path) => watchers.pathChanged(path),
+      requestDone: (request, path) => requests.add(request, path),
       configured: (change) => {
         if (change.safeMode === false) this.safeMode.leave();
         this.dataNode.report();

@@ -2,7 +2,12 @@
 import type { IncomingMessage } from "node:http";
 import { QuorateError } from "../../../runtime/errors.ts";
 import { FILES_ADMIN_PREFIX } from "../../../wire/files-admin.ts";
-import { parseSmallFile, SMALL_FILE_PATH } from "../../../wire/small-files.ts";
+import {
+  parseRequestName,
+  parseSmallFile,
+  REQUEST_HEADER,
+  SMALL_FILE_PATH,
+} from "../../../wire/small-files.ts";
 import type { FileSystem } from "../../files/file-system.ts";
 import type { Caller } from "../../files/namespace/model.ts";
 import { batches } from "../webhdfs/batches.ts";
@@ -25,6 +30,8 @@ export async function putSmallFile(
   idleMs: number,
 ): Promise<boolean> {
   const { path, overwrite, permission, replication, blocksize, createparent } = parseSmallFile(query);
+  const name = parseRequestName(request.headers[REQUEST_HEADER]);
+  const isDone = (): boolean => name !== undefined && files.isDone(name, path);
   const bytes = await bodyOf(request, idleMs);
   if (bytes.length > files.settings().inlineMaxBytes) return false;
   // Both wait for the same barrier.
@@ -36,27 +43,32 @@ export async function putSmallFile(
       overwrite,
       ...(replication === undefined ? {} : { replication }),
       ...(blocksize === undefined ? {} : { blockSize: blocksize }),
+      ...(name === undefined ? {} : { request: name }),
     }),
   ]);
   // Whoever means this name gets another answer than who means what the link leads to.
   const isLink = found.status === "fulfilled" && found.value.type === "link";
   if (begun.status === "rejected") {
+    if (isDone()) return true;
     if (isLink) return false;
     throw begun.reason;
   }
   const writer = begun.value;
   try {
-    if (!isLink) {
+    // What another has put there since stays.
+    if (!isLink && !isDone()) {
       await writer.write(bytes);
       await writer.close();
       return true;
     }
   } catch (error) {
     await writer.abort();
+    // The first one came to the log only now.
+    if (isDone()) return true;
     throw error;
   }
   await writer.abort();
-  return false;
+  return isDone();
 }
 
 async function bodyOf(request: IncomingMessage, idleMs: number): Promise<Buffer> {

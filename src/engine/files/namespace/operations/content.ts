@@ -12,6 +12,7 @@ import type { BlockId, FileId } from "../model.ts";
 import { pathOf, shown } from "../path.ts";
 import type { IntendedFile } from "../queries.ts";
 import { Refusal } from "../replies.ts";
+import { requestOf } from "../request-name.ts";
 import type { Resolved } from "../resolve.ts";
 import {
   changeable,
@@ -45,6 +46,8 @@ export const CONTENT_OPERATIONS: Operations<"put" | "appendInline" | "concat" | 
     }
     const { file, found } = makeFile(state, command, content);
     state.observer?.pathChanged(pathOf(found.names));
+    const request = requestOf(command.caller);
+    if (request !== undefined) state.observer?.requestDone(request, command.path);
     return statusOf(state, file, found.names);
   },
 
