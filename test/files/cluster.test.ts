@@ -242,6 +242,43 @@ test("the only node that the shell was told of dies for good: what runs for long
   expect(await files.summary("/d")).toMatchObject({ directories: 1, files: 2_000 });
 });
 
+test("from when a node is killed no client is sent to it, long before its silence says so", async () => {
+  const data = scratch();
+  const { https, nodes } = await apart((id) => join(data, id));
+  const [first = "", ...others] = https;
+  const files = filesAt([first]);
+  const names = Array.from({ length: 8 }, (_, at) => `/f${at}`);
+  // Each of them at the node that is killed, and at another one.
+  for (const name of names) await files.writeFile(name, Buffer.alloc(MIB), { replication: 2 });
+  await files.writeFile("/alone", Buffer.alloc(MIB), { replication: 1 });
+  const locationAt = async (http: string, path: string, query: string, method: string): Promise<string> => {
+    const url = `http://${http}/webhdfs/v1${path}?op=${query}&noredirect=true&user.name=${userName()}`;
+    const answer = await fetch(url, { method });
+    const { Location = "" } = (await answer.json()) as { readonly Location?: string };
+    return Location === "" ? "" : new URL(Location).host;
+  };
+  const ask = async (): Promise<readonly string[]> => {
+    const asked = others.flatMap((http, at) => [
+      ...[...names, "/alone"].map((path) => locationAt(http, path, "OPEN", "GET")),
+      locationAt(http, "/new", "CREATE", "PUT"),
+      locationAt(http, "/new", `CREATE&excludedatanodes=${others[at] ?? ""}`, "PUT"),
+    ]);
+    return Promise.all(asked);
+  };
+  await until("every holder to be known", 20_000, async () => {
+    return (await ask()).filter((host) => host === first).length >= 2 || undefined;
+  });
+  nodes[0]?.kill("SIGKILL");
+  await nodes[0]?.ended;
+  const named: string[] = [];
+  for (const endMs = performance.now() + 3_000; performance.now() < endMs;) {
+    named.push(...(await ask()));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((host) => host === first)).toHaveLength(0);
+});
+
 test("a node dies with what goes up through it: in seconds every file is ended, and what has no finished name says so", async () => {
   const { https } = await three();
   const [first = "", second = ""] = https;

@@ -89,6 +89,7 @@ export class BlockUpkeep {
       options.address,
       { changed: (block) => this.mark(block), restarted: (node) => this.expectNothing(node) },
       options.standing,
+      (node) => link.isAway(node),
     );
     this.groups = new GroupUpkeep({
       locations: this.locations,

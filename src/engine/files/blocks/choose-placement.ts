@@ -1,6 +1,7 @@
 /** The rules of `placement.ts`. */
 import type { NodeId } from "../../../runtime/world.ts";
 import type { BlockNode } from "./locations.ts";
+import { isReachable } from "./locations.ts";
 import type { ChoosePlacement } from "./placement.ts";
 
 /** Many blocks are written at a time, and none should end for want of room: so many of its size must fit. */
@@ -37,7 +38,7 @@ export const choosePlacement: ChoosePlacement = (nodes, request, random) => {
 
 /** Whether a node takes another replica at all: of those that are there and stay, who has so many bytes free. */
 export function isEligible(node: BlockNode, roomBytes: number): boolean {
-  return node.live && !node.stale && node.standing === "inService" && node.freeBytes >= roomBytes;
+  return isReachable(node) && node.standing === "inService" && node.freeBytes >= roomBytes;
 }
 
 /** Bytes that should be free where a new block of at most so many bytes begins, if there is such a node. */

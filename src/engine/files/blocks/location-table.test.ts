@@ -134,3 +134,44 @@ test("unfinished copies are read after all that are whole, even far and silent o
   expect(order("n1")).toEqual(["n3", "n4", "n1", "n2", "n5"]);
   expect(order("n2")).toEqual(["n3", "n4", "n2", "n1", "n5"]);
 });
+
+test("a node is read from last from when its link breaks until it is up again, and is as live as before", () => {
+  const away = new Set<string>();
+  const table = new LocationTable(
+    () => 0,
+    () => undefined,
+    undefined,
+    undefined,
+    (node) => away.has(node),
+  );
+  for (const node of ["n1", "n2", "n3"]) {
+    const heartbeat = {
+      type: "heartbeat" as const,
+      life: 1,
+      reported: 0,
+      rack: "/r",
+      standing: "inService" as const,
+      term: 0,
+      capacityBytes: 1,
+      usedBytes: 0,
+      freeBytes: 1,
+      writers: 0,
+      readers: 0,
+    };
+    const full = { part: 0, last: true };
+    table.onReport(
+      node,
+      { type: "report", life: 1, sequence: 0, full, replicas: [replica(1)], removed: [] },
+      0,
+    );
+    table.onHeartbeat(node, heartbeat, 0);
+  }
+  const order = (): readonly string[] => table.readable(1, 1, "n2").map(({ node }) => node);
+  expect(order()).toEqual(["n2", "n1", "n3"]);
+  away.add("n1");
+  expect(order()).toEqual(["n2", "n3", "n1"]);
+  expect(table.nodes()[0]).toMatchObject({ id: "n1", live: true, stale: false, away: true });
+  away.clear();
+  expect(order()).toEqual(["n2", "n1", "n3"]);
+  expect(table.nodes()[0]).toMatchObject({ away: false });
+});

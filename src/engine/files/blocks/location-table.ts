@@ -35,13 +35,14 @@ export class LocationTable implements Locations {
   private readonly address: (node: NodeId) => string | undefined;
   private readonly observer: LocationObserver;
   private readonly standing: (node: NodeId) => BlockNode["standing"] | undefined;
+  private readonly isAway: (node: NodeId) => boolean;
   private readonly reporting = new Map<NodeId, Reporting>();
   /** Replicas that readers complained of, by block: stamps under which they are not believed. */
   private readonly complaints = new Map<BlockId, Map<NodeId, GenerationStamp>>();
 
   /**
    * `clock`: monotonic milliseconds. `address`: where a node's HTTP server is. `standing`: what the log says, which counts also
-   * while the node is silent; undefined: as it said itself.
+   * while the node is silent; undefined: as it said itself. `isAway`: the link to it broke, and is not up again.
    */
   constructor(
     clock: () => number,
@@ -51,11 +52,13 @@ export class LocationTable implements Locations {
       restarted: () => undefined,
     },
     standing: (node: NodeId) => BlockNode["standing"] | undefined = () => undefined,
+    isAway: (node: NodeId) => boolean = () => false,
   ) {
     this.clock = clock;
     this.address = address;
     this.observer = observer;
     this.standing = standing;
+    this.isAway = isAway;
   }
 
   onHeartbeat(from: NodeId, heartbeat: Heartbeat, nowMs: number): boolean {
@@ -122,7 +125,7 @@ export class LocationTable implements Locations {
     const rank = ({ node, state }: ReplicaLocation): number => {
       const known = this.reporting.get(node);
       const distance = node === reader ? 0 : known?.last?.rack === readerRack ? 1 : 2;
-      const isStale = nowMs - (known?.heardMs ?? 0) > STALE_AFTER_MS;
+      const isStale = nowMs - (known?.heardMs ?? 0) > STALE_AFTER_MS || this.isAway(node);
       const isAccused = state === "corrupt";
       // Of a closed block it ends somewhere in the middle; of one that is being written all are so.
       const ends = isUnfinished({ state }) ? 1e10 : 0;
@@ -178,6 +181,7 @@ export class LocationTable implements Locations {
       term,
       live: nowMs - heardMs < DEAD_AFTER_MS,
       stale: nowMs - heardMs >= STALE_AFTER_MS,
+      away: this.isAway(id),
       silentMs: nowMs - heardMs,
       capacityBytes,
       usedBytes,

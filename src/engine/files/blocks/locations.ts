@@ -18,6 +18,8 @@ export interface BlockNode {
   readonly live: boolean;
   /** Silent for `STALE_AFTER_MS` or longer. */
   readonly stale: boolean;
+  /** The link to it broke and is not up again: what is sent to it now is lost. Of a moment, and told to no user. Default false. */
+  readonly away?: boolean;
   /** Milliseconds since it was heard. */
   readonly silentMs: number;
   /** It takes no changes, and may answer no questions: its log's disk is full. Its blocks can be read. Default false. */
@@ -33,8 +35,13 @@ export interface BlockNode {
 
 /** A node that was silent for so long counts as gone: its replicas are made anew elsewhere. */
 export const DEAD_AFTER_MS = 10_000;
-/** A node that was silent for so long is not chosen for new blocks, and tried last for reads. */
+/** A node that was silent for so long is not chosen for new blocks, and tried last for reads, as one is to which the link broke. */
 export const STALE_AFTER_MS = 3_000;
+
+/** Something may be asked of it now: whoever else is chosen fails, or waits. */
+export function isReachable({ live, stale, away }: Pick<BlockNode, "live" | "stale" | "away">): boolean {
+  return live && !stale && away !== true;
+}
 
 export interface ReplicaLocation {
   readonly node: NodeId;

@@ -53,10 +53,11 @@ test("the first replica is at the writer, the second on another rack, the third 
   }
 });
 
-test("nodes that are dead, silent, leaving, full or excluded are not chosen", () => {
+test("nodes that are dead, silent, out of reach, leaving, full or excluded are not chosen", () => {
   const nodes = [
     node("dead", "/b", { live: false }),
     node("silent", "/b", { stale: true }),
+    node("away", "/b", { away: true }),
     node("leaving", "/b", { standing: "decommissioning" }),
     node("resting", "/b", { standing: "inMaintenance" }),
     node("full", "/b", { freeBytes: 49 }),

@@ -6,6 +6,7 @@ import type { NodeId } from "../../../runtime/world.ts";
 import type { StoredBlock } from "../namespace/queries.ts";
 import { chooseExcess, isEligible, roomToCopy } from "./choose-placement.ts";
 import type { BlockNode, ReplicaLocation } from "./locations.ts";
+import { isReachable } from "./locations.ts";
 
 /** 0: one good replica on nodes that stay; 1: fewer than a third; 2: any other lack; 3: all on one rack, or a node is leaving. */
 export type RepairPriority = 0 | 1 | 2 | 3;
@@ -210,8 +211,10 @@ export function whoTakesOne(others: readonly BlockNode[], length: number): strin
 }
 
 /** Why a node is not eligible for a replica of so many bytes, said after its name. */
-export function whyNot({ live, stale, standing, freeBytes }: BlockNode, blockBytes: number): string {
+export function whyNot(node: BlockNode, blockBytes: number): string {
+  const { live, stale, standing, freeBytes } = node;
   if (!live || stale) return "is silent";
+  if (!isReachable(node)) return "cannot be reached";
   if (standing === "decommissioning") return "is being decommissioned";
   if (standing === "inMaintenance") return "is in maintenance";
   return `has only ${freeBytes} bytes free, and ${roomToCopy(blockBytes)} must be`;

@@ -6,6 +6,7 @@
 import type { NodeId } from "../../../runtime/world.ts";
 import { isEligible, roomToCopy } from "../blocks/choose-placement.ts";
 import type { BlockNode, ReplicaLocation } from "../blocks/locations.ts";
+import { isReachable } from "../blocks/locations.ts";
 import type { ShardPlace } from "../blocks/protocol.ts";
 import type { RepairPlan, RepairPriority } from "../blocks/repair-plan.ts";
 import { whyNot, whoTakesOne } from "../blocks/repair-plan.ts";
@@ -244,9 +245,7 @@ function moveOf(
   | { readonly work: ShardWork; readonly avoid: ReadonlySet<NodeId>; readonly explanation: string }
   | undefined {
   const crowd = crowding(units, nodes);
-  const open = [...nodes.values()].filter(
-    ({ live, stale, standing }) => live && !stale && standing === "inService",
-  );
+  const open = [...nodes.values()].filter((node) => isReachable(node) && node.standing === "inService");
   const holders = units.flatMap(({ unit, staying }) => staying.map((node) => ({ unit, node })));
   const crowded = holders.toSorted((a, b) => crowd.node(b.node) - crowd.node(a.node))[0];
   if (crowded === undefined) return undefined;

@@ -3,6 +3,7 @@ import type { NodeId, Random } from "../../../runtime/world.ts";
 import { QuorateError } from "../../../runtime/errors.ts";
 import { choosePlacement, roomToCopy, roomToWrite } from "../blocks/choose-placement.ts";
 import type { BlockNode, Locations } from "../blocks/locations.ts";
+import { isReachable } from "../blocks/locations.ts";
 import type { ScheduledBlock } from "../blocks/scheduled-blocks.ts";
 import { ScheduledBlocks } from "../blocks/scheduled-blocks.ts";
 import { chooseGroupPlacement } from "../erasure/group-placement.ts";
@@ -116,6 +117,7 @@ export class Targets {
 
 function whyNot(node: BlockNode, exclude: ReadonlySet<NodeId>, roomBytes: number): string {
   if (!node.live || node.stale) return "is silent";
+  if (!isReachable(node)) return "cannot be reached";
   if (node.standing !== "inService") return "is on its way out";
   // Of one that also failed before this is why, or says more.
   const isExcluded = exclude.has(node.id) && node.freeBytes >= roomBytes;

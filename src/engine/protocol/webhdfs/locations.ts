@@ -11,6 +11,7 @@ import type { Operation } from "../../../wire/webhdfs/operations.ts";
 import type { WebHdfsRequest } from "../../../wire/webhdfs/request.ts";
 import { renderRequest } from "../../../wire/webhdfs/request.ts";
 import type { BlockNode } from "../../files/blocks/locations.ts";
+import { isReachable } from "../../files/blocks/locations.ts";
 import type { FileSystem } from "../../files/file-system.ts";
 import type { Caller } from "../../files/namespace/model.ts";
 
@@ -135,16 +136,18 @@ function here(files: FileSystem, excluded: readonly string[]): BlockNode | undef
   return reachable(files.nodes(), excluded).find(({ id }) => id === files.node);
 }
 
-/** Nodes to which a client can be sent: they serve it, and have a name that it could use, as those that listen on every address have none. */
+/** Nodes to which a client can be sent: they are there as far as is known, serve it, and have a name that it could use, as those that listen on every address have none. */
 function reachable(nodes: readonly BlockNode[], excluded: readonly string[]): readonly BlockNode[] {
-  return nodes.filter(
-    ({ live, refusing, http }) =>
-      live &&
+  return nodes.filter((node) => {
+    const { refusing, http } = node;
+    return (
+      isReachable(node) &&
       refusing !== true &&
       http !== undefined &&
       !excluded.includes(http) &&
-      !/^(0\.0\.0\.0|\[?::\]?):\d+$/.test(http),
-  );
+      !/^(0\.0\.0\.0|\[?::\]?):\d+$/.test(http)
+    );
+  });
 }
 
 /** The numbers of nodes by the addresses under which clients know them. */

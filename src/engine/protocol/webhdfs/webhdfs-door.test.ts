@@ -103,26 +103,33 @@ test("a location holds for other offsets, again and again, and excluded nodes ar
   }
 });
 
-test("nobody is sent to a node that takes no changes, though it has the bytes, or is on the client's own machine", async () => {
-  await put("/f", "x".repeat(2_000));
-  const [own = "", other = ""] = served.addresses;
-  const nodes = served.files.nodes.bind(served.files);
-  for (const [full, sentTo] of [
-    ["n1", other],
-    ["n2", own],
-  ]) {
-    served.files.nodes = () => nodes().map((each) => ({ ...each, refusing: each.id === full }));
-    for (const [method, target] of [
-      ["GET", "/f?op=OPEN"],
-      ["GET", "/f?op=GETFILECHECKSUM"],
-      ["PUT", "/g?op=CREATE"],
-      ["POST", "/f?op=APPEND"],
-    ] as const) {
-      const { location = "" } = await ask(method, target);
-      expect(new URL(location).host, `${target} ${full}`).toBe(sentTo);
+test.each([
+  ["takes no changes", { refusing: true }],
+  ["is silent", { stale: true }],
+  ["cannot be reached", { away: true }],
+])(
+  "nobody is sent to a node that %s, though it has the bytes, or is on the client's own machine",
+  async (_, how) => {
+    await put("/f", "x".repeat(2_000));
+    const [own = "", other = ""] = served.addresses;
+    const nodes = served.files.nodes.bind(served.files);
+    for (const [victim, sentTo] of [
+      ["n1", other],
+      ["n2", own],
+    ]) {
+      served.files.nodes = () => nodes().map((each) => (each.id === victim ? { ...each, ...how } : each));
+      for (const [method, target] of [
+        ["GET", "/f?op=OPEN"],
+        ["GET", "/f?op=GETFILECHECKSUM"],
+        ["PUT", "/g?op=CREATE"],
+        ["POST", "/f?op=APPEND"],
+      ] as const) {
+        const { location = "" } = await ask(method, target);
+        expect(new URL(location).host, `${target} ${victim}`).toBe(sentTo);
+      }
     }
-  }
-});
+  },
+);
 
 test("a location that was tampered with, or that expired, is refused", async () => {
   await put("/f", "x");
