@@ -288,3 +288,23 @@ test("the bytes of a small file may come as slowly as they like, but not stand s
   await new Promise((resolve) => socket.on("error", () => undefined).once("close", resolve));
   await expect(served.files.status("/f", ROOT)).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
 });
+
+test("a small file whose request has a name is put once, however often it comes, at whichever node", async () => {
+  const headers = { "X-Quorate-Request": "b6f9d5ce-7c1e-4d5b" };
+  const target = "/file?user.name=quorate&path=";
+  for (const at of [0, 1])
+    expect((await ask("PUT", `${target}/f`, "mine", headers, at)).body).toEqual({ put: true });
+  const another = { "X-Quorate-Request": "0a1b2c3d-ffff-4d5b" };
+  expect((await ask("PUT", `${target}/f`, "mine", another)).body).toEqual(refusal("PATH_EXISTS"));
+  expect((await ask("PUT", `${target}/f&overwrite=true`, "theirs", another)).body).toEqual({ put: true });
+  // It replaced the file already: what came there since stays.
+  expect((await ask("PUT", `${target}/f&overwrite=true`, "more", another, 1)).body).toEqual({ put: true });
+  expect((await served.files.status("/f", ROOT)).length).toBe("theirs".length);
+  // The name is one of this path alone.
+  expect((await ask("PUT", `${target}/g`, "mine", headers)).body).toEqual({ put: true });
+  expect((await served.files.status("/g", ROOT)).length).toBe("mine".length);
+  for (const odd of ["short", "x".repeat(65), "with a blank in it"])
+    expect((await ask("PUT", `${target}/h`, "x", { "X-Quorate-Request": odd })).body).toEqual(
+      refusal("PROTOCOL"),
+    );
+});
