@@ -249,8 +249,8 @@ export class Files extends Attributes<FilesDriver> {
   }
 
   /**
-   * Renames many in one step: all of them, if everything is as expected, else none (CHANGED_MEANWHILE). Up to 10,000, no two of
-   * them to one target (ARGUMENT_INVALID).
+   * Renames many in one step: all of them, in their order, if everything is as expected, else none (CHANGED_MEANWHILE). Up to
+   * 10,000, no two of them to one target, and none to what a later one moves (ARGUMENT_INVALID): two names are swapped through a third.
    *
    *     const version = await files.version("/index/current");
    *     await files.publish([{ from: "/index/new", to: "/index/current" }], {

@@ -32,8 +32,8 @@ export class Changes {
   private admit(command: Change): void {
     if (command.type === "symlink") checkLinkTarget(command.target);
     if (command.type !== "publish" || !command.overwrite) return;
-    const status = (path: string, caller: Caller): FileStatus => {
-      const { node, path: place } = this.tree.locate(path, caller);
+    const status = (path: string, caller: Caller, followLast?: boolean): FileStatus => {
+      const { node, path: place } = this.tree.locate(path, caller, followLast);
       if (node === undefined) throw new Refusal("PATH_NOT_FOUND", path);
       return this.tree.status(node, place);
     };

@@ -97,6 +97,54 @@ test("two sources for one target are refused, by whatever path it is called", ()
   for (const [moves, why] of cases) expect(checked(moves), JSON.stringify(moves)).toBe(why);
 });
 
+test("what a later move names is not replaced by an earlier one", () => {
+  const lies = (earlier: string, later: string): string =>
+    `ARGUMENT_INVALID: one publish replaces nothing that it is to move: ${earlier} would replace ${later} before that is moved itself: move that first, or swap through a third name`;
+  const cases: readonly (readonly [Moves, string])[] = [
+    [
+      [
+        ["/a", "/b"],
+        ["/b", "/a"],
+      ],
+      lies("/a", "/b"),
+    ],
+    [
+      [
+        ["/a", "/b"],
+        ["/b", "/c"],
+        ["/c", "/a"],
+      ],
+      lies("/a", "/b"),
+    ],
+    // By another path, and where a directory took it along.
+    [
+      [
+        ["/a", "/l/old"],
+        ["/d", "/m"],
+        ["/m/old", "/z"],
+      ],
+      lies("/a", "/m/old"),
+    ],
+    [
+      [
+        ["/d", "/m"],
+        ["/a", "/m/old"],
+        ["/m/old", "/z"],
+      ],
+      lies("/a", "/m/old"),
+    ],
+    // A link itself.
+    [
+      [
+        ["/a", "/l"],
+        ["/l", "/z"],
+      ],
+      lies("/a", "/l"),
+    ],
+  ];
+  for (const [moves, why] of cases) expect(checked(moves), JSON.stringify(moves)).toBe(why);
+});
+
 test("chains, swaps and what is below what was moved are no such thing, and are carried out", () => {
   const cases: readonly Moves[] = [
     [
@@ -112,6 +160,23 @@ test("chains, swaps and what is below what was moved are no such thing, and are 
       ["/a", "/x"],
       ["/x", "/y"],
       ["/b", "/x"],
+    ],
+    // A chain from its end, and there and back.
+    [
+      ["/b", "/x"],
+      ["/a", "/b"],
+      ["/b", "/y"],
+    ],
+    [
+      ["/b", "/x"],
+      ["/x", "/b"],
+      ["/b", "/y"],
+    ],
+    [
+      ["/d", "/m"],
+      ["/m/old", "/x"],
+      ["/a", "/m/old"],
+      ["/m/old", "/y"],
     ],
     [
       ["/a", "/d/x"],

@@ -17,8 +17,9 @@ export function checkLinkTarget(target: string): void {
 }
 
 /**
- * With `overwrite`, a move onto what an earlier one of the same publish put there would take it away without a word. Chains and
- * swaps, where it was moved on before, are none of this. Links are followed as they are now. Throws ARGUMENT_INVALID.
+ * With `overwrite`, a publish could take away, without a word, what it was told to move: when a move goes onto what an earlier one
+ * put there, or onto the source of a later one. Moves are made in their order: chains from their end, and swaps through a third
+ * name, are none of this. Links are followed as they are now. Throws ARGUMENT_INVALID.
  */
 export function checkTargets(
   namespace: Pick<NamespaceQueries, "status">,
@@ -34,10 +35,18 @@ export function checkTargets(
     const target = places.of(to);
     // Refused by the namespace, or nothing happens.
     if (source === undefined || target === undefined) return;
-    const before = placed.at(target);
+    const { source: before } = placed.at(target) ?? {};
     if (before !== undefined) {
       const text = `both ${shown(before)} and ${shown(from)} would come to lie at ${shown(to)}`;
       throw new QuorateError("ARGUMENT_INVALID", `one publish replaces nothing that it has moved: ${text}`);
+    }
+    const { source: replacing, replaced } = placed.at(source) ?? {};
+    if (replacing !== undefined && replaced !== undefined && places.isThere(replaced)) {
+      const text = `${shown(replacing)} would replace ${shown(from)} before that is moved itself`;
+      throw new QuorateError(
+        "ARGUMENT_INVALID",
+        `one publish replaces nothing that it is to move: ${text}: move that first, or swap through a third name`,
+      );
     }
     placed.move(source, target, from);
   }
@@ -72,6 +81,11 @@ class Places {
     return [...known.names, ...names.slice(depth)];
   }
 
+  /** A link, too, wherever it leads. */
+  isThere(names: readonly string[]): boolean {
+    return orRefused(() => this.namespace.status(pathOf(names), this.caller, false)) !== undefined;
+  }
+
   private child({ names, below }: Known, name: string): Known {
     let child = below.get(name);
     if (child !== undefined) return child;
@@ -94,24 +108,53 @@ function orRefused<T>(look: () => T): T | undefined {
 
 /** What has been moved, as a tree of where it lies. */
 class Placed {
+  /** The path that was moved here, as it was called; undefined: nothing was. */
+  source: string | undefined;
+  /** Where that was before all of this; undefined: nowhere, or nothing was moved here. */
+  private origin: readonly string[] | undefined;
+  /** What was moved here took the place of what was there before all of this, if there was something. */
+  replaced: readonly string[] | undefined;
+  /** What was here before all of this was moved away. */
+  private isLeft = false;
   private readonly below = new Map<string, Placed>();
-  private source: string | undefined;
 
-  at(names: readonly string[]): string | undefined {
-    return names.reduce<Placed | undefined>((place, name) => place?.below.get(name), this)?.source;
+  at(names: readonly string[]): Placed | undefined {
+    return names.reduce<Placed | undefined>((place, name) => place?.below.get(name), this);
   }
 
   /** A directory takes along what was put into it. */
   move(from: readonly string[], to: readonly string[], source: string): void {
-    const moved = this.take(from) ?? new Placed();
+    const origin = this.originOf(from);
+    const moved = this.take(from);
     moved.source = source;
+    moved.origin = origin;
+    moved.replaced = this.originOf(to);
+    moved.isLeft = false;
     this.parentOf(to).below.set(to.at(-1)!, moved);
   }
 
-  private take(names: readonly string[]): Placed | undefined {
+  /** Where what lies here was before all of this. Undefined: it was moved away. */
+  private originOf(names: readonly string[]): readonly string[] | undefined {
+    let base: readonly string[] | undefined = [];
+    let since = 0;
+    let below: ReadonlyMap<string, Placed> | undefined = this.below;
+    for (const [depth, name] of names.entries()) {
+      const place: Placed | undefined = below?.get(name);
+      below = place?.below;
+      if (place === undefined || (place.source === undefined && !place.isLeft)) continue;
+      base = place.source === undefined ? undefined : place.origin;
+      since = depth + 1;
+    }
+    return base === undefined ? undefined : [...base, ...names.slice(since)];
+  }
+
+  private take(names: readonly string[]): Placed {
     const parent = this.parentOf(names);
-    const taken = parent.below.get(names.at(-1)!);
-    parent.below.delete(names.at(-1)!);
+    const name = names.at(-1)!;
+    const taken = parent.below.get(name) ?? new Placed();
+    const left = new Placed();
+    left.isLeft = true;
+    parent.below.set(name, left);
     return taken;
   }
 

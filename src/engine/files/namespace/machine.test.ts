@@ -219,6 +219,22 @@ test("links are followed on the way, at the end unless the link itself is meant,
   trial.restored();
 });
 
+test("a refusal for a quota names the directory whose quota it is, of what is renamed and joined as well", () => {
+  const trial = new Trial();
+  for (const path of ["/d/names", "/d/space", "/d/elsewhere"]) trial.do("mkdir", { path, mode: 0o755 });
+  trial.do("put", { path: "/d/space/a", content: "x".repeat(10) });
+  trial.do("put", { path: "/d/elsewhere/b", content: "x".repeat(10) });
+  trial.do("setQuota", { path: "/d/names", names: 1, space: undefined });
+  trial.do("setQuota", { path: "/d/space", names: undefined, space: 40 });
+  const move = (to: string): { from: string; to: string } => ({ from: "/d/elsewhere/b", to });
+  const names = trial.refused("NAME_QUOTA_EXCEEDED", "renameTo", move("/d/names/b"));
+  expect(names).toContain("of directory /d/names is exceeded: quota=1 file count=2");
+  const space = "The DiskSpace quota of /d/space is exceeded: quota = 40 B but diskspace consumed = 60 B";
+  expect(trial.refused("SPACE_QUOTA_EXCEEDED", "renameTo", move("/d/space/b"))).toBe(space);
+  const joining = { path: "/d/space/a", sources: ["/d/elsewhere/b"] };
+  expect(trial.refused("SPACE_QUOTA_EXCEEDED", "concat", joining)).toBe(space);
+});
+
 test("quotas of names and space hold for files, blocks being written, renames and replication", () => {
   const trial = new Trial();
   trial.do("mkdir", { path: "/q", mode: 0o777 });

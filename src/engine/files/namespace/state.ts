@@ -21,6 +21,7 @@ import { Reclaimer } from "./reclaimer.ts";
 import { Refusal } from "./replies.ts";
 import { DEFAULT_NAMESPACE_SETTINGS, settingsDigest } from "./settings.ts";
 import { lookUp } from "./chunk.ts";
+import type { OverQuota } from "./tree.ts";
 import { overQuota, Tree } from "./tree.ts";
 
 export const ROOT_ID = 16_385;
@@ -253,14 +254,13 @@ export class NamespaceState {
   /** Throws Refusal when `delta` does not fit below these directories, which lead to `names`. */
   checkQuota(directories: readonly Directory[], names: readonly string[], delta: Partial<Totals>): void {
     const over = overQuota(directories, delta);
-    if (over === undefined) return;
-    const path = pathOf(names, over.at);
-    if (over.kind === "names") {
-      const text = `The NameSpace quota (directories and files) of directory ${path} is exceeded`;
-      throw new Refusal("NAME_QUOTA_EXCEEDED", `${text}: quota=${over.quota} file count=${over.needed}`);
-    }
-    const text = `The DiskSpace quota of ${path} is exceeded: quota = ${over.quota} B`;
-    throw new Refusal("SPACE_QUOTA_EXCEEDED", `${text} but diskspace consumed = ${over.needed} B`);
+    if (over !== undefined) throw quotaRefusal(over, pathOf(names, over.at));
+  }
+
+  /** As `checkQuota`, of the directory with these names alone. */
+  checkQuotaOf(directory: Directory, names: readonly string[], delta: Partial<Totals>): void {
+    const over = overQuota([directory], delta);
+    if (over !== undefined) throw quotaRefusal(over, pathOf(names));
   }
 
   /** Somebody is about to put a file below these names. */
@@ -288,6 +288,15 @@ export class NamespaceState {
       if (stored !== undefined) this.observer.blockChanged(stored);
     }
   }
+}
+
+function quotaRefusal({ kind, quota, needed }: OverQuota, path: string): Refusal {
+  if (kind === "names") {
+    const text = `The NameSpace quota (directories and files) of directory ${path} is exceeded`;
+    return new Refusal("NAME_QUOTA_EXCEEDED", `${text}: quota=${quota} file count=${needed}`);
+  }
+  const text = `The DiskSpace quota of ${path} is exceeded: quota = ${quota} B`;
+  return new Refusal("SPACE_QUOTA_EXCEEDED", `${text} but diskspace consumed = ${needed} B`);
 }
 
 /** Block numbers that a block takes. */

@@ -230,13 +230,16 @@ export class Tree {
   }
 }
 
+export interface OverQuota {
+  /** Which of the directories. */
+  readonly at: number;
+  readonly kind: "names" | "space";
+  readonly quota: number;
+  readonly needed: number;
+}
+
 /** Whether `delta` fits into the quotas of all these directories; gives the first that it does not fit into. */
-export function overQuota(
-  directories: readonly Directory[],
-  delta: Partial<Totals>,
-):
-  | { readonly at: number; readonly kind: "names" | "space"; readonly quota: number; readonly needed: number }
-  | undefined {
+export function overQuota(directories: readonly Directory[], delta: Partial<Totals>): OverQuota | undefined {
   const { files = 0, directories: made = 0, links = 0, space = 0 } = delta;
   const names = files + made + links;
   for (let at = 0; at < directories.length; at++) {

@@ -85,7 +85,7 @@ export const CONTENT_OPERATIONS: Operations<"put" | "appendInline" | "concat" | 
         return (file.length + file.parity) * target.replication - gone;
       });
       const space = more.reduce((sum, each) => sum + each, 0);
-      state.checkQuota([directory], found.names.slice(0, at), { space });
+      state.checkQuotaOf(directory, found.names.slice(0, at), { space });
     }
     const moved = from.flatMap(({ file }) => file.segments);
     for (const segment of moved) {

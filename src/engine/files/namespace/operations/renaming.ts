@@ -133,7 +133,7 @@ function move(state: NamespaceState, source: Resolved, node: Inode, target: Reso
   // What is above both has it already; what is counted there must not be counted again.
   const below = directories.map((each, at) => (at <= common ? undefined : each));
   for (const [at, each] of below.entries()) {
-    if (each !== undefined) state.checkQuota([each], target.names.slice(0, at), delta);
+    if (each !== undefined) state.checkQuotaOf(each, target.names.slice(0, at), delta);
   }
   if (replaced === undefined) checkEntries(state, parent, target.names, target.names.length - 1);
   if (replaced !== undefined) state.discard(target.names, state.detach(target.names));
