@@ -22,6 +22,7 @@ const ASKED_MAX = 16;
 export async function checksumOf(
   means: ReadingMeans,
   { status, segments }: FileSegments,
+  signal: AbortSignal | undefined,
 ): Promise<FileChecksum> {
   const coding = erasurePolicy(status.erasureCoding);
   const sums: (() => Promise<Bytes>)[] = [];
@@ -35,11 +36,12 @@ export async function checksumOf(
         sums.push(() => Promise.resolve(coding === undefined ? md5 : md5OfMd5s([md5])));
       }
     } else {
-      sums.push(() => blockMd5(means, status.path, segment));
+      sums.push(() => blockMd5(means, status.path, segment, signal));
     }
   }
   const md5s: Bytes[] = [];
   for (let at = 0; at < sums.length; at += ASKED_MAX) {
+    signal?.throwIfAborted();
     md5s.push(...(await Promise.all(sums.slice(at, at + ASKED_MAX).map((sum) => sum()))));
   }
   const first = segments.find(({ length }) => length > 0);
@@ -52,7 +54,12 @@ function summedLength(segment: Segment): number {
   return shardLength(segment.coded.policy, segment.coded.groupLength, 0);
 }
 
-async function blockMd5(means: ReadingMeans, path: string, segment: BlockSegment): Promise<Bytes> {
+async function blockMd5(
+  means: ReadingMeans,
+  path: string,
+  segment: BlockSegment,
+  signal: AbortSignal | undefined,
+): Promise<Bytes> {
   const { link, locations } = means;
   const { id, stamp, coded } = segment;
   const rounds = new Rounds(means, segment);
@@ -63,7 +70,7 @@ async function blockMd5(means: ReadingMeans, path: string, segment: BlockSegment
       const from = locations.readable(id, stamp, link.self).map(({ node }) => node);
       return await settled<Bytes>((done) => askBlockMd5(link, segment, from, done));
     } catch (error) {
-      await rounds.failed(error, `${path} has no checksum`, undefined);
+      await rounds.failed(error, `${path} has no checksum`, signal);
     }
   }
 }

@@ -192,7 +192,7 @@ export class NodeFileSystem implements FileSystem {
   async checksum(path: string, caller: Caller, options?: CallOptions): Promise<FileChecksum> {
     const found = await this.ask((namespace) => namespace.segments(path, caller, 0, 2 ** 52), options);
     await this.locations(path, caller, 0, 2 ** 52, options);
-    return until(options?.signal, checksumOf(this.parts.reading, found));
+    return until(options?.signal, checksumOf(this.parts.reading, found, options?.signal));
   }
 
   snapshottable(caller: Caller, options?: CallOptions): Promise<readonly SnapshottableDirectory[]> {

@@ -1,4 +1,5 @@
 /** Files of which a part cannot be read: how long that takes, and what is said. In virtual time. */
+import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
 import type { Bytes } from "../../../runtime/bytes.ts";
 import type { NodeId } from "../../../runtime/world.ts";
@@ -172,4 +173,30 @@ test("a group with too few shards says how many there are, and where the others 
   await expect(cluster.of(cluster.files(reader).checksum("/ec/f", ROOT))).rejects.toThrow(
     "/ec/f has no checksum: live nodes have only 2 of the 3 shards",
   );
+});
+
+test("who is not waited for any more ends its rounds, and leaves nothing at the signal", async () => {
+  const cluster = await spread(7);
+  cluster.losePower("n3");
+  const aborting = new AbortController();
+  const { signal } = aborting;
+  const heard = (): number => getEventListeners(signal, "abort").length;
+  const before = cluster.world.scheduler.nowMs;
+  const ended: number[] = [];
+  const end = (): number => ended.push(cluster.world.scheduler.nowMs - before);
+  const checksum = cluster.files("n1").checksum("/d/f", ROOT, { signal });
+  const reading = (async () => {
+    for await (const _ of await cluster.files("n1").read("/d/f", ROOT, { signal, offset: BLOCK }));
+  })();
+  for (const waiting of [checksum, reading]) waiting.then(end, end);
+  await cluster.run(1_500);
+  expect(ended).toEqual([]);
+  // Each one's own, and that of its pause.
+  expect(heard()).toBeLessThanOrEqual(4);
+  aborting.abort(new Error("gone"));
+  await cluster.run(50);
+  expect(ended).toHaveLength(2);
+  await expect(checksum).rejects.toThrow("gone");
+  await expect(reading).rejects.toThrow("gone");
+  expect(heard()).toBe(0);
 });

@@ -80,12 +80,15 @@ export class Rounds {
     if (delayMs === undefined || isOver || (why !== undefined && isSettled))
       throw new QuorateError("BLOCK_MISSING", `${what}: ${why ?? error.message}`, { cause: error });
     this.round++;
+    signal?.throwIfAborted();
     await new Promise<void>((resolve) => {
-      const timer = clock.setTimer(delayMs, resolve);
-      signal?.addEventListener("abort", () => {
+      const end = (): void => {
         timer.cancel();
+        signal?.removeEventListener("abort", end);
         resolve();
-      });
+      };
+      const timer = clock.setTimer(delayMs, end);
+      signal?.addEventListener("abort", end);
     });
     signal?.throwIfAborted();
   }
