@@ -3,8 +3,9 @@
  * Content goes out as it is, without a copy: what is sent must not be changed any more.
  *
  * A peer whose link broke is *away* until the network says that it is up again: what is sent meanwhile is lost, so a stream that
- * is opened to it fails at the end of the turn, as if the link broke then. One whose link was never up is not away: a link may
- * have come up before this was made, and at the start links are still being made.
+ * is opened to it fails at the end of the turn, as if the peer refused it; nothing else is told, for the peer may be back by
+ * then. One whose link was never up is not away: a link may have come up before this was made, and at the start links are still
+ * being made.
  */
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { NO_BYTES } from "../../../runtime/bytes.ts";
@@ -40,9 +41,6 @@ export interface BlockLinkOptions {
   readonly logger: Logger;
 }
 
-/** What opens a stream that others can take over. A recovery asks all, and has patience with those that are away. */
-const OPENING: ReadonlySet<BlockFrame["type"]> = new Set(["open", "fetch", "read", "checksum"]);
-
 export class BlockLink {
   readonly self: NodeId;
   readonly clock: Clock;
@@ -51,8 +49,6 @@ export class BlockLink {
   private readonly receivers = new Map<string, Set<(from: NodeId, frame: LinkFrame) => void>>();
   private readonly downListeners = new Set<(peer: NodeId) => void>();
   private readonly away = new Set<NodeId>();
-  /** Peers to which streams were opened in this turn though they are away. */
-  private readonly missed = new Set<NodeId>();
   private lastStream: number;
   private closed = false;
 
@@ -67,7 +63,7 @@ export class BlockLink {
     network.onLink((peer, up) => {
       if (up) return void this.away.delete(peer);
       this.away.add(peer);
-      this.tellDown(peer);
+      for (const listener of this.downListeners) listener(peer);
     });
   }
 
@@ -88,10 +84,7 @@ export class BlockLink {
     return this.away.has(peer);
   }
 
-  /**
-   * Calls back when the link to a peer breaks, and when a stream was opened to one that is away, until the returned function is
-   * called.
-   */
+  /** Calls back when the link to a peer breaks, until the returned function is called. */
   onDown(listener: (peer: NodeId) => void): () => void {
     this.downListeners.add(listener);
     return () => this.downListeners.delete(listener);
@@ -101,7 +94,10 @@ export class BlockLink {
     if (to === this.self) return this.clock.endOfTurn(() => this.deliver(to, frame));
     if (this.closed) return;
     this.network.send(to, ...encodeFrame(frame));
-    if (this.away.has(to) && OPENING.has(frame.type)) this.miss(to);
+    if (!this.away.has(to)) return;
+    const refusal = refusalOf(frame, this.failure("REPLICA_UNUSABLE", `the link to ${to} is broken`, to));
+    // Later: who opens a stream has not noted it yet.
+    if (refusal !== undefined) this.clock.endOfTurn(() => this.dispatch(to, refusal));
   }
 
   failure(code: StreamFailure["code"], message: string, node: NodeId = this.self): StreamFailure {
@@ -110,20 +106,6 @@ export class BlockLink {
 
   close(): void {
     this.closed = true;
-  }
-
-  /** Later: who opens a stream has not noted it yet. */
-  private miss(peer: NodeId): void {
-    if (this.missed.has(peer)) return;
-    this.missed.add(peer);
-    this.clock.endOfTurn(() => {
-      this.missed.delete(peer);
-      if (!this.closed) this.tellDown(peer);
-    });
-  }
-
-  private tellDown(peer: NodeId): void {
-    for (const listener of this.downListeners) listener(peer);
   }
 
   private receive(from: NodeId, bytes: Bytes): void {
@@ -147,6 +129,24 @@ export class BlockLink {
   private dispatch(from: NodeId, frame: LinkFrame): void {
     if (this.closed) return;
     for (const receiver of this.receivers.get(frame.type) ?? []) receiver(from, frame);
+  }
+}
+
+/**
+ * The answer to what opens a stream, when there is none. Undefined: it opens none that others can take over; a recovery asks all,
+ * and has patience with those that are away.
+ */
+function refusalOf(frame: LinkFrame, failure: StreamFailure): LinkFrame | undefined {
+  switch (frame.type) {
+    case "open":
+      return { type: "opened", stream: frame.stream, failure };
+    case "fetch":
+      return { type: "held", stream: frame.stream, replica: undefined, failure };
+    case "read":
+    case "checksum":
+      return { type: "close", stream: frame.stream, answer: true, failure };
+    default:
+      return undefined;
   }
 }
 

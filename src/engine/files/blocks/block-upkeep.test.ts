@@ -93,6 +93,22 @@ test("an order of an earlier leader is not carried out once a node has heard the
   expect(managed.holders(1)).toEqual(["n1", "n3", "n4"]);
 });
 
+test("a node that no longer leads does not tell of replicas that it ordered, and that nobody makes", () => {
+  const managed = new Managed(13, { ids: ["n1", "n2", "n3", "n4"] });
+  const { cluster } = managed;
+  managed.write(1, ["n1", "n2", "n3"]);
+  cluster.run(11_000);
+  cluster.losePower("n3");
+  const making = (): readonly string[] | undefined => managed.upkeeps.get("n1")?.situation(1)?.making;
+  cluster.until(() => making()?.includes("n4") === true, "a copy is ordered");
+  cluster.losePower("n4");
+  managed.leader = "n2";
+  managed.term = 2;
+  cluster.run(30_000);
+  expect(managed.upkeeps.get("n2")?.situation(1)).toMatchObject({ missing: 1, making: [] });
+  expect(managed.upkeeps.get("n1")?.situation(1)).toMatchObject({ missing: 1, making: [] });
+});
+
 test("a node that is decommissioned is emptied of nothing before its blocks are elsewhere", () => {
   const managed = new Managed(5);
   const { cluster } = managed;

@@ -274,15 +274,15 @@ export class BlockUpkeep {
     for (const block of this.copies.dropNode(node)) this.mark(block);
   }
 
+  /** Also forgets all that was ordered: who does not lead any more never hears what became of it. */
   private lookAtAll(): void {
     this.dirty.clear();
     this.unseen.length = 0;
     this.crowded.clear();
-    if (this.term === undefined) return;
-    this.unseen.push(this.everyBlock());
     this.standings.clear();
     this.copies.clear();
     this.recoveries.clear();
+    if (this.term !== undefined) this.unseen.push(this.everyBlock());
   }
 
   /** Those of the namespace, of which perhaps nothing is reported, and those that are reported, which perhaps no file names. */

@@ -288,6 +288,21 @@ test("what a writer left behind on a node that lives is replaced there", () => {
   expect(managed.shards(160)[3]).toEqual(["n4"]);
 });
 
+test("a node that no longer leads does not tell of shards that it ordered, and that nobody makes", () => {
+  const managed = new Managed(14, 6);
+  const { cluster } = managed;
+  managed.write(160, ["n1", "n2", "n3", "n4", "n5"]);
+  cluster.run(11_000);
+  cluster.losePower("n5");
+  const making = (): readonly string[] | undefined => managed.upkeeps.get("n1")?.situation(160)?.making;
+  cluster.until(() => making()?.includes("n6") === true, "a shard is ordered");
+  cluster.losePower("n6");
+  managed.leader = "n2";
+  managed.term = 2;
+  cluster.run(1_000);
+  expect(managed.upkeeps.get("n1")?.situation(160)?.making).toEqual([]);
+});
+
 test("a group that no file names goes, with all of its shards, and what is not known stays", () => {
   const managed = new Managed(5, 6);
   const { cluster } = managed;

@@ -75,7 +75,7 @@ export class BlockSequence {
   /** Goes on in the last block of a file, which was put under a new stamp; these nodes hold it. */
   async goOn(block: Block, oldStamp: number, nodes: readonly NodeId[], replication: number): Promise<void> {
     const tailSum = await this.tailSum(block, oldStamp, nodes);
-    this.schedule(nodes, this.options.blockSize - block.length);
+    this.schedule(nodes, this.options.blockSize, block.length);
     this.open({ block: block.id, stamp: block.stamp, nodes, replication, length: block.length, tailSum });
   }
 
@@ -113,8 +113,8 @@ export class BlockSequence {
     this.pipeline?.abort();
   }
 
-  private schedule(nodes: readonly NodeId[], bytesOnEach: number): void {
-    this.scheduled = this.means.targets.schedule(nodes, bytesOnEach);
+  private schedule(nodes: readonly NodeId[], bytesOnEach: number, presentBytes = 0): void {
+    this.scheduled = this.means.targets.schedule(nodes, bytesOnEach, presentBytes);
     if (this.stopped) this.unschedule();
   }
 

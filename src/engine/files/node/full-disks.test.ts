@@ -30,6 +30,22 @@ test("of many files that are begun at once, no more go to a node than it has roo
   }
 });
 
+test("an append takes what it adds of the room of its node, not what was there", async () => {
+  const cluster = await new FilesCluster(4, ONE_REPLICA).ready();
+  const write = async (path: string, bytes: number): Promise<void> => {
+    const writer = await cluster.of(cluster.files("n1").create(path, ROOT));
+    await cluster.put(writer, streamBytes(1, 0, bytes));
+    await cluster.of(writer.close());
+  };
+  await write("/f", 0.9 * BLOCK_BYTES);
+  await withRoomAt(cluster, "n1", 5.5 * BLOCK_BYTES);
+  const writer = await cluster.of(cluster.files("n1").append("/f", ROOT));
+  await cluster.put(writer, streamBytes(2, 0, 1_000));
+  await cluster.of(writer.close());
+  await write("/g", 0.4 * BLOCK_BYTES);
+  expect(cluster.blocks("/g").map((block) => cluster.holders(block))).toEqual([["n1"]]);
+});
+
 test("a block whose only node has no more room goes on at another, with all that was acknowledged", async () => {
   for (const acknowledged of [0, 20_000]) {
     const cluster = await new FilesCluster(2, ONE_REPLICA).ready();

@@ -48,9 +48,9 @@ test("what has ended counts with its length, until its node has told what is lef
   expect(targets.choose(WANTED)).toEqual(["n2"]);
   for (const block of blocks) block.end(600);
   expect(targets.choose(WANTED)).toEqual(["n2"]);
-  targets.measured("n2");
+  for (let told = 0; told < 2; told++) targets.measured("n2");
   expect(targets.choose(WANTED)).toEqual(["n2"]);
-  targets.measured("n1");
+  for (let told = 0; told < 2; told++) targets.measured("n1");
   expect(targets.choose(WANTED)).toEqual(["n1"]);
 });
 

@@ -42,9 +42,12 @@ export class Targets {
     this.random = random;
   }
 
-  /** To be told of every block that begins on nodes that were chosen: it counts there when the next ones are. */
-  schedule(nodes: readonly NodeId[], bytesOnEach: number): ScheduledBlock {
-    return this.scheduled.begin(nodes, bytesOnEach);
+  /**
+   * To be told of every block that begins, or goes on behind what is there of it, on nodes that were chosen: it counts there when
+   * the next ones are.
+   */
+  schedule(nodes: readonly NodeId[], bytesOnEach: number, presentBytes = 0): ScheduledBlock {
+    return this.scheduled.begin(nodes, bytesOnEach, presentBytes);
   }
 
   /** A heartbeat of this node came. */
