@@ -387,3 +387,21 @@ test("safe mode that ends by itself is waited for, also that of HDFS; one that a
   const late = filesAt(await refusing(starts, 99)).chmod("/d", 0o700, { timeoutMs: 1_000 });
   await expect(late).rejects.toMatchObject({ code: "SAFE_MODE", message: starts });
 });
+
+test("safe mode that ends by itself is waited for also where all other nodes are dead", async () => {
+  const starts = "Name node is in safe mode. Safe mode will be turned off automatically.";
+  let asked = 0;
+  const starting = (times: number): Promise<string> =>
+    scripted((_, response) => {
+      if (asked++ >= times) return json(response, { boolean: true });
+      json(response, remote("SafeModeException", starts), 403);
+    });
+  const dead = await deadAddress();
+  // More often than a dead node is tried.
+  await filesAt(dead, await starting(10), await deadAddress()).rename("/a", "/b");
+  expect(asked).toBe(11);
+  const late = filesAt(dead, await starting(Infinity)).rename("/a", "/b", { timeoutMs: 3_000 });
+  await expect(late).rejects.toMatchObject({ code: "SAFE_MODE", outcome: "not-applied", message: starts });
+  // Between two rounds there is a pause.
+  expect(asked).toBeLessThan(11 + 3_000 / 200 + 2);
+});
