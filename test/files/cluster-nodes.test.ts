@@ -27,7 +27,15 @@ interface Node {
 interface Refusing {
   readonly code: string | undefined;
   readonly exception: string;
+  /** Default: "refused". */
+  readonly message?: string;
 }
+
+const STARTING: Refusing = {
+  code: "SAFE_MODE",
+  exception: "SafeModeException",
+  message: "Name node is in safe mode. Safe mode will be turned off automatically.",
+};
 
 /** Answers as a node of a cluster answers, or refuses all; without a cluster it is another server of WebHDFS. */
 async function node(
@@ -44,12 +52,10 @@ async function node(
       return response.end(JSON.stringify({ cluster, nodes: members() }));
     }
     if (refusing !== undefined) {
-      const { code, exception } = refusing;
+      const { code, exception, message = "refused" } = refusing;
       response.writeHead(403, code === undefined ? {} : { "X-Quorate-Error": code });
       const javaClassName = `org.apache.hadoop.ipc.${exception}`;
-      return response.end(
-        JSON.stringify({ RemoteException: { exception, javaClassName, message: "refused" } }),
-      );
+      return response.end(JSON.stringify({ RemoteException: { exception, javaClassName, message } }));
     }
     return response.end(JSON.stringify({ Path: `/user/${cluster ?? ""}` }));
   });
@@ -95,14 +101,15 @@ test("when the node that it was told of is gone, a client goes on at another one
   expect(second.asked.filter((url) => url === "/status")).toHaveLength(1);
 });
 
-for (const [code, exception] of [
-  ["DISK_FULL", "RetriableException"],
-  ["DIVERGED", "RetriableException"],
-  [undefined, "StandbyException"],
-] as const)
-  test(`a node that answers ${code ?? exception} to a command's first request sends it on to another of its cluster`, async () => {
+for (const refusing of [
+  { code: "DISK_FULL", exception: "RetriableException" },
+  { code: "DIVERGED", exception: "RetriableException" },
+  { code: undefined, exception: "StandbyException" },
+  STARTING,
+])
+  test(`a node that answers ${refusing.code ?? refusing.exception} to a command's first request sends it on to another of its cluster`, async () => {
     const members: { readonly http: string }[] = [];
-    const full = await node("c1", () => members, { code, exception });
+    const full = await node("c1", () => members, refusing);
     const second = await node("c1", () => members);
     for (const { authority } of [full, second]) members.push({ http: authority });
     const files = connectFiles(`webhdfs://${full.authority}`, { user: "ann" });
@@ -114,6 +121,40 @@ for (const [code, exception] of [
     await files.driver.rename("/b", "/c", { overwrite: true });
     expect([renames(full), renames(second)]).toEqual([1, 2]);
   });
+
+test("a node that has only just started is asked for the others until it has heard of them", async () => {
+  const members: { http: string | null }[] = [];
+  const starting = await node("c1", () => members, STARTING);
+  const second = await node("c1", () => members);
+  members.push({ http: starting.authority }, { http: null });
+  const files = connectFiles(`webhdfs://${starting.authority}`, { user: "ann" });
+  opened.push(files);
+  const renaming = files.driver.rename("/a", "/b", { overwrite: true });
+  while (!starting.asked.includes("/status")) await new Promise((resolve) => setTimeout(resolve, 5));
+  members[1] = { http: second.authority };
+  await renaming;
+  expect(second.asked.filter((url) => url.includes("op=RENAME"))).toHaveLength(1);
+});
+
+test("a call whose time is up, while it asks who a learnt node is, says that nothing was done", async () => {
+  const members: { readonly http: string }[] = [];
+  const starting = await node("c1", () => members, STARTING);
+  const asked: string[] = [];
+  const slow = createServer((request, response) => {
+    asked.push(request.url ?? "");
+    response.setHeader("Content-Type", "application/json");
+    setTimeout(() => response.end(JSON.stringify({ cluster: "c1", nodes: members })), 700);
+  });
+  servers.push(slow);
+  await new Promise<void>((resolve) => slow.listen(0, "127.0.0.1", resolve));
+  const { port } = slow.address() as AddressInfo;
+  members.push({ http: starting.authority }, { http: `127.0.0.1:${port}` });
+  const files = connectFiles(`webhdfs://${starting.authority}`, { user: "ann" });
+  opened.push(files);
+  const failing = files.driver.rename("/a", "/b", { overwrite: true, timeoutMs: 500 });
+  await expect(failing).rejects.toMatchObject({ code: "SAFE_MODE", outcome: "not-applied" });
+  expect(asked).toEqual(["/status"]);
+});
 
 test("a lone node that cannot do it says why, in the end", async () => {
   const full = await node("c1", () => [], { code: "DISK_FULL", exception: "RetriableException" });

@@ -167,6 +167,33 @@ test("nodes are taken out of service and back by the superuser; a slip of the pe
   expect(served.files.settings()).toMatchObject({ decommissioning: ["n2"], inMaintenance: [] });
 });
 
+test("who waits for a node to be out of service is told when the order is withdrawn", async () => {
+  const found = served.files.report.bind(served.files);
+  let looks = 0;
+  served.files.report = async (...args) => {
+    const report = await found(...args);
+    looks++;
+    // A heartbeat goes by before it is known; then there is always something left to do.
+    const nodes = report.nodes.map((each) => ({
+      ...each,
+      ...(looks === 1 && { node: { ...each.node, standing: "inService" as const } }),
+      remaining: 1,
+    }));
+    return { ...report, nodes };
+  };
+  const waiting = fs(["maintenance", "-w", "n2", "n1"]);
+  await until(() => looks > 2);
+  await served.files.change({ type: "setStanding", caller: ROOT, node: "n2", standing: "inService" });
+  await served.files.change({ type: "setStanding", caller: ROOT, node: "n1", standing: "decommissioning" });
+  const { code, stdout, stderr } = await waiting;
+  expect([code, stdout.split("\n")[0]]).toEqual([1, "n2: Entering Maintenance, 1 blocks to go."]);
+  expect(stderr).toMatch(/^maintenance: `n2': the order was withdrawn: it is Normal\n/);
+  // Behind it comes n1, which was never seen to have taken the order.
+  expect(stderr).toMatch(
+    /\nmaintenance: `n1': the order was withdrawn, or the node does not hear of it: it is Decommission in progress\n$/,
+  );
+}, 60_000);
+
 test("balance goes on until nothing is to be moved, and ends at Ctrl-C", async () => {
   expect(await done("balance")).toMatch(/The cluster is balanced\. Exiting\.\.\.\n$/);
   const rounds: unknown[] = [];

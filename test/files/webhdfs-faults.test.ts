@@ -322,6 +322,40 @@ test("a file that was replaced while it was read is not mixed of two", async () 
   await expect(filesAt(changing).readFile("/f")).rejects.toMatchObject({ code: "CHANGED_MEANWHILE" });
 });
 
+test("a file that was removed, cut, or replaced by a shorter one or a directory while it was read, changed meanwhile", async () => {
+  const served = await serveMemory();
+  closers.push(() => served.close());
+  const real = served.addresses[0] ?? "";
+  // Whatever is there by the time that the first node breaks off.
+  await filesAt(real).writeFile("/short", Buffer.alloc(10));
+  await filesAt(real).mkdir("/directory");
+  const breaking = await scripted((request, response) => {
+    response.writeHead(200, { "Content-Length": 1_000, ETag: '"1-1"' });
+    response.write(Buffer.alloc(400), () => request.socket.destroy());
+  });
+  const files = filesAt(await frontOf([breaking, real]));
+  const end = async (path: string, offset: number): Promise<void> => {
+    for await (const chunk of files.readable(path, { offset })) expect(chunk.length).toBeGreaterThan(0);
+  };
+  const changed = (message: string): object => ({ code: "CHANGED_MEANWHILE", message });
+  await expect(end("/gone", 0)).rejects.toMatchObject(
+    changed("/gone changed while it was read: it is not there any more"),
+  );
+  const shorter = changed("/short changed while it was read: it is shorter now");
+  await expect(end("/short", 0)).rejects.toMatchObject(shorter);
+  // It ends now where this reading began, which is not its end all the same.
+  await expect(end("/short", 10)).rejects.toMatchObject(shorter);
+  await expect(end("/directory", 0)).rejects.toMatchObject(
+    changed("/directory changed while it was read: it is no file any more"),
+  );
+  await expect(end("/short/f", 0)).rejects.toMatchObject(
+    changed("/short/f changed while it was read: it is not there any more"),
+  );
+  // Of what was never begun the server's word holds.
+  const reader = filesAt(real);
+  await expect(reader.readFile("/gone")).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
+});
+
 test("a refusal in the middle of an upload ends it at once, with the reason", async () => {
   const full: string = await scripted((request, response) => {
     if (!(request.url ?? "").includes("second=1"))
@@ -386,4 +420,22 @@ test("safe mode that ends by itself is waited for, also that of HDFS; one that a
   expect(refusals).toBe(10);
   const late = filesAt(await refusing(starts, 99)).chmod("/d", 0o700, { timeoutMs: 1_000 });
   await expect(late).rejects.toMatchObject({ code: "SAFE_MODE", message: starts });
+});
+
+test("safe mode that ends by itself is waited for also where all other nodes are dead", async () => {
+  const starts = "Name node is in safe mode. Safe mode will be turned off automatically.";
+  let asked = 0;
+  const starting = (times: number): Promise<string> =>
+    scripted((_, response) => {
+      if (asked++ >= times) return json(response, { boolean: true });
+      json(response, remote("SafeModeException", starts), 403);
+    });
+  const dead = await deadAddress();
+  // More often than a dead node is tried.
+  await filesAt(dead, await starting(10), await deadAddress()).rename("/a", "/b");
+  expect(asked).toBe(11);
+  const late = filesAt(dead, await starting(Infinity)).rename("/a", "/b", { timeoutMs: 3_000 });
+  await expect(late).rejects.toMatchObject({ code: "SAFE_MODE", outcome: "not-applied", message: starts });
+  // Between two rounds there is a pause.
+  expect(asked).toBeLessThan(11 + 3_000 / 200 + 2);
 });

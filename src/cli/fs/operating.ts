@@ -115,14 +115,35 @@ function standingText(node: FilesNodeJson): string {
   return `${stateOf(node)}${rest}`.trimEnd();
 }
 
+/**
+ * Looks of three seconds at a node that lives and stands otherwise, after which the order is taken for withdrawn. It tells of itself once
+ * a second; behind a start it may have to fetch the order first.
+ */
+const UNTAKEN_LOOKS = 3;
+
 async function waitFor(shell: Shell, id: string, standing: NodeStandingName, state: string): Promise<void> {
   let last = "";
+  let isTaken = false;
+  let untaken = 0;
   for (;;) {
     const node = await nodeIn(shell, id, standing);
     const text = node === undefined ? "not heard" : standingText(node);
     if (text !== last) await shell.print(`${id}: ${text}`);
     last = text;
-    if (node !== undefined && node.live && node.standing === standing && stateOf(node) === state) return;
+    if (node === undefined || !node.live) {
+      isTaken = false;
+      untaken = 0;
+    } else if (node.standing === standing) {
+      if (stateOf(node) === state) return;
+      isTaken = true;
+    } else if (isTaken) {
+      return shell.refuse(id, `the order was withdrawn: it is ${stateOf(node)}`);
+    } else if (++untaken >= UNTAKEN_LOOKS) {
+      return shell.refuse(
+        id,
+        `the order was withdrawn, or the node does not hear of it: it is ${stateOf(node)}`,
+      );
+    }
     await shell.pause(LOOK_MS);
   }
 }

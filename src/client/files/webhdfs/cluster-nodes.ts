@@ -19,6 +19,8 @@ const AUTHORITY = /^([\w.-]+|\[[\da-f:.]+\]):\d{1,5}$/i;
 interface ClusterView {
   readonly cluster: string;
   readonly authorities: readonly string[];
+  /** It was only just started, or another one was: it has not heard where all of them are. */
+  readonly isPartial: boolean;
 }
 
 export class ClusterNodes {
@@ -32,18 +34,15 @@ export class ClusterNodes {
   /** The learnt one that has said that it is of the cluster, as long as it is the one that is asked. */
   private confirmed: string | undefined;
   private learning: NodeJS.Timeout | undefined;
-  /** Asked for once. */
+  /** Asked for once, and again by whoever is refused as long as not all are known. */
   private learnt: Promise<void> | undefined;
+  private isPartial = false;
 
   /** `authorities`: "host:port" of at least one. */
   constructor(connections: Connections, authorities: readonly string[]) {
     this.connections = connections;
     this.authorities = [...authorities];
     this.given = authorities.length;
-  }
-
-  get size(): number {
-    return this.authorities.length;
   }
 
   /** For texts. */
@@ -80,6 +79,8 @@ export class ClusterNodes {
   refused(): Promise<void> {
     clearTimeout(this.learning);
     this.learning = undefined;
+    if (this.isPartial) this.learnt = undefined;
+    this.isPartial = false;
     return (this.learnt ??= this.learn());
   }
 
@@ -94,8 +95,10 @@ export class ClusterNodes {
     const view = await this.ask(authority);
     if (view === undefined) return;
     this.cluster = view.cluster;
+    this.isPartial = view.isPartial;
     for (const each of view.authorities)
-      if (this.size < NODES_MAX && !this.authorities.includes(each)) this.authorities.push(each);
+      if (this.authorities.length < NODES_MAX && !this.authorities.includes(each))
+        this.authorities.push(each);
   }
 
   /** Undefined: it is no node of Quorate, or does not answer in time. */
@@ -118,9 +121,9 @@ export class ClusterNodes {
 function viewOf(body: unknown): ClusterView | undefined {
   const { cluster, nodes } = (body ?? {}) as { readonly cluster?: unknown; readonly nodes?: unknown };
   if (typeof cluster !== "string" || !Array.isArray(nodes)) return undefined;
-  const authorities = nodes.flatMap((node: { readonly http?: unknown } | null) => {
-    const http = node?.http;
-    return typeof http === "string" && AUTHORITY.test(http) ? [http] : [];
-  });
-  return { cluster, authorities };
+  const addresses = nodes.map((node: { readonly http?: unknown } | null) => node?.http);
+  const authorities = addresses.filter(
+    (http): http is string => typeof http === "string" && AUTHORITY.test(http),
+  );
+  return { cluster, authorities, isPartial: addresses.includes(null) };
 }

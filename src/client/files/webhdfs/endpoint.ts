@@ -164,14 +164,18 @@ export class Endpoint {
     attempt: (authority: string) => Promise<T>,
   ): Promise<T> {
     const { nodes } = this;
-    // A server may have done it.
-    let sent = false;
     const beganMs = performance.now();
+    /** Since the last pause in safe mode. */
+    const asked = new Set<string>();
+    /** Nodes whose last answer was that they start, and what they said. */
+    const starting = new Map<string, QuorateError>();
     let failures = 0;
-    let refusals = 0;
     for (;;) {
       const { name } = nodes;
+      // A server may have done it. What was asked before is not done, or harmless, or it would not be asked again.
+      let sent = false;
       try {
+        signal.throwIfAborted();
         const authority = await nodes.current();
         signal.throwIfAborted();
         sent = true;
@@ -179,33 +183,37 @@ export class Endpoint {
         nodes.answered();
         return answer;
       } catch (error) {
-        if (error instanceof NotSent || isNotReady(error)) sent = false;
+        if (error instanceof NotSent || isNotReady(error) || isStarting(error)) sent = false;
+        if (isStarting(error)) starting.set(name, error);
+        else if (!signal.aborted) starting.delete(name);
+        const [refusal] = starting.values();
         if (signal.aborted) {
           outer?.throwIfAborted();
           // The next call may find another one that answers.
           if (nodes.name === name) nodes.next();
-          throw outOfTime(what, name, repeatable || !sent);
+          const harmless = repeatable || !sent;
+          throw (harmless && refusal) || outOfTime(what, name, harmless);
         }
-        if (isStarting(error) && performance.now() - beganMs < SAFE_MODE_MS) {
-          // It did nothing. Another one may have been up for long.
-          if (nodes.name === name) nodes.next();
-          if (++refusals % nodes.size === 0) await pause(SAFE_MODE_PAUSE_MS, signal);
-          outer?.throwIfAborted();
-          if (signal.aborted) throw error;
-          continue;
-        }
+        // As long as one starts the others may be down: it is up in a moment.
+        const waits = refusal !== undefined && performance.now() - beganMs < SAFE_MODE_MS;
         const again =
-          error instanceof NotSent || isNotReady(error) || (error instanceof AnswerLost && repeatable);
-        if (!again || ++failures >= ATTEMPTS) {
+          error instanceof NotSent ||
+          isNotReady(error) ||
+          (isStarting(error) && waits) ||
+          (error instanceof AnswerLost && repeatable);
+        if (!again || (!waits && ++failures >= ATTEMPTS)) {
           // The next call may find another one that answers.
           if (error instanceof AnswerLost && nodes.name === name) nodes.next();
           throw explain(error, what, repeatable);
         }
-        if (nodes.name === name && isNotReady(error)) await nodes.refused();
+        if (nodes.name === name && isQuorateError(error)) await nodes.refused();
+        asked.add(name);
         // Unless another call has found out already.
         if (nodes.name === name) nodes.next();
         // A node that was never asked is asked at once.
-        if (failures >= nodes.size) await pause(BACKOFF_MS * 2 ** (failures - 1), signal);
+        if (!asked.has(nodes.name)) continue;
+        await pause(waits ? SAFE_MODE_PAUSE_MS : BACKOFF_MS * 2 ** (failures - 1), signal);
+        if (waits) asked.clear();
       }
     }
   }
@@ -217,7 +225,7 @@ function isNotReady(error: unknown): boolean {
 }
 
 /** Safe mode that ends by itself. */
-function isStarting(error: unknown): boolean {
+function isStarting(error: unknown): error is QuorateError {
   return isQuorateError(error) && error.code === "SAFE_MODE" && ENDS_BY_ITSELF.test(error.message);
 }
 

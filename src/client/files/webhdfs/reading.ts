@@ -42,7 +42,11 @@ async function* readOn(endpoint: Endpoint, path: string, options: ReadOptions & 
   for (let failures = 0; ;) {
     const length = end === undefined ? undefined : end - at;
     if (length === 0 && at !== (options.offset ?? 0)) return;
-    const { answer, node } = await open(endpoint, path, at, length, failed, options);
+    const { answer, node } = await open(endpoint, path, at, length, failed, options).catch(
+      (error: unknown) => {
+        throw tag === undefined ? error : changeOf(path, error);
+      },
+    );
     tag = same(path, tag, answer);
     const announced = answer.headers["content-length"];
     if (announced !== undefined) end = at + Number(announced);
@@ -152,6 +156,26 @@ function givenUp(path: string, what: string, error: unknown): QuorateError {
   const code = error instanceof QuorateError ? error.code : "NO_QUORUM";
   const named = text.includes(path) ? text : `${what}: ${text}`;
   return new QuorateError(code, named, { cause: error });
+}
+
+/** Bytes of it were read: what the server then says of the path tells how it changed. Any other failure is itself. */
+function changeOf(path: string, error: unknown): unknown {
+  const how = error instanceof QuorateError ? changeIn(error) : undefined;
+  return how === undefined
+    ? error
+    : new QuorateError("CHANGED_MEANWHILE", `${path} changed while it was read: ${how}`, { cause: error });
+}
+
+function changeIn({ code, message }: QuorateError): string | undefined {
+  switch (code) {
+    case "PATH_NOT_FOUND":
+    case "PARENT_NOT_DIRECTORY":
+      return "it is not there any more";
+    case "FILE_OPERATION_REFUSED":
+      return /out of the range/i.test(message) ? "it is shorter now" : "it is no file any more";
+    default:
+      return undefined;
+  }
 }
 
 /** Quorate tags an answer with the file and its last change; another server that does not is believed. */
