@@ -120,7 +120,8 @@ test("parity of cells in the wrong order is found out", async () => {
 
 test("a recovery that takes cells which were never filled for bytes of the file is found out", async () => {
   recovery.isTrusting = true;
-  const failure = await found({ coded: true }, 20);
+  // Rare: of 160 seeds one finds it, of those before a change of timing 4 of 200. `group-recovery.test.ts` has the cases themselves.
+  const failure = await found({ coded: true }, 55);
   recovery.isTrusting = false;
   expect(failure).toMatch(/none of/);
 });
