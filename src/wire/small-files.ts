@@ -5,8 +5,9 @@
  * `PUT /files/v1/file?path=/f` with all the bytes of the file, and with parameters of CREATE, which mean what they mean there:
  * `overwrite`, `permission`, `replication`, `blocksize`, `createparent`.
  *
- * With the header `X-Quorate-Request`, a name of its own, the same request may come again, at any node: it is carried out once. A node
- * that cannot know whether it was answers as to a new one. Older nodes take no notice of it.
+ * With the header `X-Quorate-Request`, a name of its own, the same request may come again, at any node: one that was carried out is
+ * answered so. A node that cannot know it (it was started since, is older, or thousands came after it) answers as to a new one, and while
+ * the first is under way the second is another: without `overwrite` only one of them can be, with it both.
  */
 import { QuorateError } from "../runtime/errors.ts";
 import { FILES_ADMIN_PREFIX } from "./files-admin.ts";

@@ -194,6 +194,26 @@ test("who waits for a node to be out of service is told when the order is withdr
   );
 }, 60_000);
 
+test("an order for a silent node may be withdrawn as well", async () => {
+  const found = served.files.report.bind(served.files);
+  let looks = 0;
+  served.files.report = async (...args) => {
+    const report = await found(...args);
+    looks++;
+    const silent = { live: false, stale: true, silentMs: 60_000 };
+    const nodes = report.nodes.map((each) => ({ ...each, node: { ...each.node, ...silent } }));
+    return { ...report, nodes };
+  };
+  const waiting = fs(["maintenance", "-w", "n2"]);
+  await until(() => looks > 2);
+  await served.files.change({ type: "setStanding", caller: ROOT, node: "n2", standing: "inService" });
+  const { code, stderr } = await waiting;
+  expect([code, stderr.split(":").slice(0, 3).join(":")]).toEqual([
+    1,
+    "maintenance: `n2': the order was withdrawn",
+  ]);
+}, 60_000);
+
 test("balance goes on until nothing is to be moved, and ends at Ctrl-C", async () => {
   expect(await done("balance")).toMatch(/The cluster is balanced\. Exiting\.\.\.\n$/);
   const rounds: unknown[] = [];

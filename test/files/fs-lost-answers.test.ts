@@ -175,3 +175,16 @@ test("what was removed without an answer is removed; what is still there is not 
   expect(await fs(recreated, "rm", "-skipTrash", "/f")).toEqual([3, unknown]);
   expect(await contentOf("/f")).toBe("of another");
 });
+
+test("what went to the trash without an answer is there", async () => {
+  await served.node.files.change({
+    type: "configure",
+    caller: CALLER,
+    settings: { trashIntervalMs: 3_600_000 },
+  });
+  await write("/f", "old");
+  const moved = "Moved: '/f' to trash at: /user/quorate/.Trash/Current/f";
+  expect(await fs(await losing(isRename), "rm", "/f")).toEqual([0, moved]);
+  expect(await names()).not.toContain("/f");
+  expect(await contentOf("/user/quorate/.Trash/Current/f")).toBe("old");
+});

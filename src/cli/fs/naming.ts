@@ -121,13 +121,23 @@ async function moveToTrash(shell: Shell, { files, path, shown }: Item): Promise<
   await files.mkdir(wanted.slice(0, wanted.lastIndexOf("/")), { recursive: true, mode: 0o700, signal });
   for (let target = wanted; ; target = `${wanted}${Date.now()}`) {
     try {
-      await files.rename(path, target, { overwrite: false, signal });
+      await files.rename(path, target, { overwrite: false, signal }).catch(async (error: unknown) => {
+        // It was there a moment ago, and nothing was at the other place.
+        const isUnknown = isQuorateError(error) && error.code === "OUTCOME_UNKNOWN";
+        if (!isUnknown || !(await isMoved(files, path, target, signal))) throw error;
+      });
       shell.note(`Moved: '${path}' to trash at: ${target}`);
       return true;
     } catch (error) {
       if (!isQuorateError(error) || error.code !== "PATH_EXISTS") throw error;
     }
   }
+}
+
+async function isMoved(files: Files, path: string, target: string, signal: AbortSignal): Promise<boolean> {
+  const isThere = (at: string): Promise<boolean> => files.exists(at, { signal });
+  const [from, to] = await Promise.all([isThere(path), isThere(target)]).catch(() => [true, false]);
+  return !from && to === true;
 }
 
 export const rmdir: FsCommand = {

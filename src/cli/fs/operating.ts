@@ -115,10 +115,7 @@ function standingText(node: FilesNodeJson): string {
   return `${stateOf(node)}${rest}`.trimEnd();
 }
 
-/**
- * Looks of three seconds at a node that lives and stands otherwise, after which the order is taken for withdrawn. It tells of itself once
- * a second; behind a start it may have to fetch the order first.
- */
+/** Looks of three seconds at a node that stands otherwise, after which the order is taken for withdrawn. */
 const UNTAKEN_LOOKS = 3;
 
 async function waitFor(shell: Shell, id: string, standing: NodeStandingName, state: string): Promise<void> {
@@ -130,12 +127,10 @@ async function waitFor(shell: Shell, id: string, standing: NodeStandingName, sta
     const text = node === undefined ? "not heard" : standingText(node);
     if (text !== last) await shell.print(`${id}: ${text}`);
     last = text;
-    if (node === undefined || !node.live) {
-      isTaken = false;
-      untaken = 0;
-    } else if (node.standing === standing) {
-      if (stateOf(node) === state) return;
-      isTaken = true;
+    // How it stands is known of a silent one too.
+    if (node === undefined || node.standing === standing) {
+      if (node?.live === true && stateOf(node) === state) return;
+      isTaken ||= node !== undefined;
     } else if (isTaken) {
       return shell.refuse(id, `the order was withdrawn: it is ${stateOf(node)}`);
     } else if (++untaken >= UNTAKEN_LOOKS) {

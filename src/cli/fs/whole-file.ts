@@ -116,7 +116,7 @@ export async function writeWhole(
   const bytes = typeof content === "function" ? () => counted(content()) : counted(content);
   try {
     await to.writeFile(beside, bytes, { overwrite: true, ...kept }).catch((error) => {
-      // Nobody else writes this name: twice is the same as once.
+      // Nobody else writes this name: twice is the same as once. One that comes very late leaves it behind, unfinished as it says.
       if (!isUnknown(error) || typeof bytes !== "function") throw error;
       return to.writeFile(beside, bytes, { overwrite: true, ...kept });
     });

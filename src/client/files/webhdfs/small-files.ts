@@ -38,9 +38,10 @@ export class SmallFiles {
     const headers = { [REQUEST_HEADER]: randomUUID() };
     const body = { bytes, headers, idleMs: options.timeoutMs, isUpload: true };
     const calling = { what: "put", method: "PUT", target, repeatable: false, ...body };
+    // With `overwrite` a second time could take away what another has written meanwhile.
+    const attempts = overwrite ? 1 : ATTEMPTS;
     try {
-      const answer = await this.insist(path, calling, callOf(options));
-      return (answer as PutJson | undefined)?.put === true;
+      return await this.insist(path, calling, callOf(options), attempts);
     } catch (error) {
       // A node of an older version has settings, and no small files in one step.
       const isOlder = isQuorateError(error) && error.code === "UNSUPPORTED";
@@ -51,19 +52,26 @@ export class SmallFiles {
   }
 
   /** An answer that was lost is asked for again, at another node where there is one: by its name the request is known there. */
-  private async insist(path: string, calling: Calling, options: CallOptions): Promise<unknown> {
+  private async insist(
+    path: string,
+    calling: Calling,
+    options: CallOptions,
+    attempts: number,
+  ): Promise<boolean> {
     let lost: unknown;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.endpoint.call(calling, options, (response) => readJson(response));
+        const answer = await this.endpoint.call(calling, options, (response) => readJson(response));
+        const isPut = (answer as PutJson | undefined)?.put === true;
+        if (isPut || lost === undefined) return isPut;
       } catch (error) {
-        const isUnknown = isQuorateError(error) && error.code === "OUTCOME_UNKNOWN";
-        if (isUnknown && attempt < ATTEMPTS) lost ??= error;
-        // That nothing was done now says nothing of the first time.
-        else if (lost !== undefined && isQuorateError(error) && (error.retryable || isExisting(error)))
-          throw notKnown(path, error, lost);
-        else throw error;
+        if (isUnknown(error) && attempt < attempts) lost ??= error;
+        else if (lost === undefined || options.signal?.aborted === true) throw error;
+        else throw notKnown(path, error, lost);
+        continue;
       }
+      // That nothing was done now says nothing of the first time.
+      throw notKnown(path, undefined, lost);
     }
   }
 
@@ -81,13 +89,15 @@ export class SmallFiles {
   }
 }
 
-function isExisting(error: QuorateError): boolean {
-  return error.code === "PATH_EXISTS";
+/** It was done, or will be, or neither. */
+function isUnknown(error: unknown): boolean {
+  return isQuorateError(error) && (error.code === "OUTCOME_UNKNOWN" || error.code === "REPLY_LOST");
 }
 
 /** A node of an older version knows no names of requests, and one that was just started not those of before. */
-function notKnown(path: string, error: QuorateError, cause: unknown): QuorateError {
-  const found = isExisting(error) ? "a file is there, this one or another's" : error.message;
+function notKnown(path: string, error: unknown, cause: unknown): QuorateError {
+  const isThere = error === undefined || (isQuorateError(error) && error.code === "PATH_EXISTS");
+  const found = isThere ? "something is there, this file or another's" : (error as Error).message;
   const text = `${path}: the answer was lost, and ${found}: look before you try again`;
   return new QuorateError("OUTCOME_UNKNOWN", text, { cause });
 }

@@ -18,7 +18,7 @@ export interface BlockNode {
   readonly live: boolean;
   /** Silent for `STALE_AFTER_MS` or longer. */
   readonly stale: boolean;
-  /** The link to it broke and is not up again: what is sent to it now is lost. Of a moment, and told to no user. Default false. */
+  /** The link to it broke and is not up again: what is sent to it now is lost. Of a moment, and no state that users are told of. Default false. */
   readonly away?: boolean;
   /** Milliseconds since it was heard. */
   readonly silentMs: number;

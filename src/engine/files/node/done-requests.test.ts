@@ -3,7 +3,7 @@ import { requestOf, withRequest } from "../namespace/request-name.ts";
 import { DoneRequests } from "./done-requests.ts";
 
 test("the newest requests are known, each for the path that it named", () => {
-  const requests = new DoneRequests(2);
+  const requests = new DoneRequests(9);
   requests.add("r1", "/a");
   requests.add("r2", "/b");
   expect([requests.has("r1", "/a"), requests.has("r1", "/b")]).toEqual([true, false]);
@@ -11,6 +11,13 @@ test("the newest requests are known, each for the path that it named", () => {
   expect(["r1", "r2", "r3"].map((each, at) => requests.has(each, ["/a", "/b", "/c"][at] ?? ""))).toEqual([
     false,
     true,
+    true,
+  ]);
+  // By their length, not their number.
+  requests.add("r4", "/four");
+  expect([requests.has("r2", "/b"), requests.has("r3", "/c"), requests.has("r4", "/four")]).toEqual([
+    false,
+    false,
     true,
   ]);
 });

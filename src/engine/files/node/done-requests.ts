@@ -3,23 +3,27 @@
  * newest alone. Who is found did it; who is not found may have, and only a client that asks again is interested.
  */
 
-/** Those of ten seconds at the highest rate that was measured, or of hours. A few megabytes. */
-const KEPT = 65_536;
+/** Characters of names and paths: some 50,000 of usual length, those of ten seconds at the highest rate that was measured. */
+const KEPT_CHARACTERS = 4 * 1024 * 1024;
 
 export class DoneRequests {
   private readonly names = new Set<string>();
-  private readonly kept: number;
+  private readonly keptCharacters: number;
+  private characters = 0;
 
-  constructor(kept: number = KEPT) {
-    this.kept = kept;
+  constructor(keptCharacters: number = KEPT_CHARACTERS) {
+    this.keptCharacters = keptCharacters;
   }
 
   add(request: string, path: string): void {
-    this.names.add(request + path);
-    if (this.names.size <= this.kept) return;
+    const name = request + path;
+    if (this.names.has(name)) return;
+    this.names.add(name);
+    this.characters += name.length;
     for (const oldest of this.names) {
+      if (this.characters <= this.keptCharacters) return;
       this.names.delete(oldest);
-      return;
+      this.characters -= oldest.length;
     }
   }
 

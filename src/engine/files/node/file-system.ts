@@ -370,13 +370,8 @@ export class NodeFileSystem implements FileSystem {
   }
 
   private async checkTargets({ moves, caller }: CommandOf<"publish">, options?: CallOptions): Promise<void> {
-    const check = (namespace: NamespaceQueries): void => checkTargets(namespace, caller, moves);
-    try {
-      this.log.now(check);
-    } catch {
-      // Links may lead elsewhere now, which this node has not heard of yet.
-      await this.ask(check, options);
-    }
+    // This node may not have heard yet of what is there.
+    await this.ask((namespace) => checkTargets(namespace, caller, moves), options);
   }
 
   private checkSuperuser({ user, groups }: Caller, what: string): void {

@@ -45,6 +45,58 @@ test("a node that dies while a file is written through another is left out, and 
   }
 });
 
+test("a block that begins while its writer is cut off for a moment is on as many nodes as any", async () => {
+  for (const [seed, cutOffMs] of [150, 550, 1_550].entries()) {
+    const blockSize = 256 * 1024;
+    const cluster = await new FilesCluster(70 + seed, { settings: { replication: 3, blockSize } }).ready();
+    const content = streamBytes(seed, 0, 2 * blockSize);
+    const writer = await cluster.of(cluster.files("n1").create("/f", ROOT));
+    await cluster.put(writer, content.subarray(0, blockSize));
+    await cluster.run(100);
+    cluster.world.network.partition(["n1"], "drop");
+    await cluster.run(20);
+    const put = cluster.put(writer, content.subarray(blockSize));
+    await cluster.run(cutOffMs);
+    cluster.world.network.heal();
+    await put;
+    await cluster.of(writer.close());
+    // Nothing was repaired yet.
+    expect(cluster.holders(cluster.blocks("/f")[1]!)).toHaveLength(3);
+    expect((await cluster.read("/f", "n3")).equals(content)).toBe(true);
+  }
+});
+
+test("every node that has applied it knows a small file by the name of its request", async () => {
+  const cluster = await new FilesCluster(80).ready();
+  const request = "b6f9d5ce-7c1e-4d5b";
+  const known = (): readonly boolean[] =>
+    ["n1", "n2", "n3"].map((id) => cluster.files(id).isDone(request, "/f"));
+  const writer = await cluster.of(cluster.files("n1").create("/f", ROOT, { request }));
+  await cluster.put(writer, streamBytes(1, 0, 100));
+  expect(known()).toEqual([false, false, false]);
+  await cluster.of(writer.close());
+  await cluster.run(1_000);
+  expect(known()).toEqual([true, true, true]);
+  const again = cluster.files("n2").create("/f", ROOT, { request });
+  await expect(cluster.of(again)).rejects.toMatchObject({ code: "PATH_EXISTS" });
+});
+
+test("a publish replaces nothing that it moves, also where the node that is asked lags", async () => {
+  for (let seed = 90; seed < 120; seed++) {
+    const cluster = await new FilesCluster(seed).ready();
+    await cluster.write("/a", streamBytes(1, 0, 100), "n1");
+    await cluster.write("/b", streamBytes(2, 0, 20), "n1");
+    const moves = [
+      { from: "/a", to: "/b" },
+      { from: "/b", to: "/c" },
+    ];
+    const publish = { type: "publish", caller: ROOT, expected: [], moves, overwrite: true } as const;
+    const published = cluster.files("n2").change({ ...publish, createParents: false });
+    await expect(cluster.of(published)).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
+    expect((await cluster.read("/b")).length).toBe(20);
+  }
+});
+
 test("an append that is given up leaves the file as it was, and a snapshot what it was shown meanwhile", async () => {
   const before = streamBytes(5, 0, 300_000);
   const added = streamBytes(6, 0, 900_000);

@@ -10,7 +10,7 @@ const NOBODY: ReadonlySet<NodeId> = new Set();
 const WANTED = { replicas: 1, blockSize: BLOCK_BYTES, exclude: NOBODY, writer: "n1" };
 
 /** Nodes that tell of room for so many blocks. */
-function targetsOf(room: Readonly<Record<NodeId, number>>): Targets {
+function targetsOf(room: Readonly<Record<NodeId, number>>, away: readonly NodeId[] = []): Targets {
   const nodes = Object.entries(room).map(([id, blocks]): BlockNode => {
     const told = { capacityBytes: 1_000_000, usedBytes: 0, freeBytes: blocks * BLOCK_BYTES };
     const load = { term: 1, silentMs: 0, writers: 0, readers: 0 };
@@ -21,6 +21,7 @@ function targetsOf(room: Readonly<Record<NodeId, number>>): Targets {
       standing: "inService",
       live: true,
       stale: false,
+      away: away.includes(id),
       ...told,
       ...load,
     };
@@ -79,4 +80,19 @@ test("shards go to nodes with room beside what is scheduled, as long as that lea
   expect(new Set(targets.chooseShards(request)).size).toBe(5);
   for (let n = 0; n < 20; n++) targets.schedule(ids, BLOCK_BYTES);
   expect(new Set(targets.chooseShards(request)).size).toBe(5);
+});
+
+test("nodes that cannot be reached just now are chosen where too few others are left, for blocks and for shards", () => {
+  const room = { n1: 9, n2: 9, n3: 9, n4: 9, n5: 9 };
+  const wanted = { ...WANTED, replicas: 3 };
+  expect(targetsOf(room, ["n2", "n4"]).choose(wanted).toSorted()).toEqual(["n1", "n3", "n5"]);
+  const few = targetsOf(room, ["n2", "n3", "n4", "n5"]).choose(wanted);
+  expect(few[0]).toBe("n1");
+  expect(new Set(few).size).toBe(3);
+  const shards = targetsOf(room, ["n2", "n3"]).chooseShards({
+    coding: SMALL_RS32,
+    shardBytes: BLOCK_BYTES,
+    exclude: NOBODY,
+  });
+  expect(new Set(shards).size).toBe(5);
 });

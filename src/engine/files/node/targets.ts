@@ -100,15 +100,19 @@ export class Targets {
 
   /**
    * Best first. What is scheduled is an upper bound, the size of a block too: most files end before. So where nodes would
-   * have too little room beside it, those that have some count, and at last those that have it by their own word.
+   * have too little room beside it, those that have some count, and then those that have it by their own word; at last nodes that cannot
+   * be reached just now.
    */
   private tiers(blockBytes: number): readonly Tier[] {
     const told = this.locations.nodes();
     const left = this.scheduled.withRoom(told);
+    // Its link may be up again when the block begins; else it fails at once, and the others go on. Too few nodes would stay too few.
+    const hoped = told.map((node) => ({ ...node, away: false }));
     return [
       { nodes: left, roomBytes: roomToWrite(blockBytes) },
       { nodes: left, roomBytes: roomToCopy(blockBytes) },
       { nodes: told, roomBytes: roomToCopy(blockBytes) },
+      { nodes: hoped, roomBytes: roomToCopy(blockBytes) },
     ];
   }
 
