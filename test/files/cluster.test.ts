@@ -347,6 +347,11 @@ test("what a dead node alone had is a clear error to curl, the shell and a progr
   await at(1).writeFile("/f", first, { blockSize: 4 * MIB, replication: 1 });
   await at(2).appendFile("/f", Buffer.concat([piece(4), piece(5)]));
   expect(blockFiles(join(root, "n3"), "n3").length).toBe(1);
+  await until("n1 to have heard of both", 10_000, async () => {
+    const found = await fetch(`http://${https[0] ?? ""}/webhdfs/v1/f?op=GETFILEBLOCKLOCATIONS`);
+    const text = await found.text();
+    return https.slice(1).every((each) => text.includes(each)) || undefined;
+  });
   nodes[2]?.kill("SIGKILL");
   await until("n3 to count as dead", 30_000, async () => {
     return (await statusAt(https[0]))?.files?.liveNodes === 2 || undefined;
