@@ -8,6 +8,7 @@ import type { Item, Shell } from "./shell.ts";
 import { join, parentOf, shownAs } from "./shell.ts";
 import { isLocal } from "../../client/files/real-place.ts";
 import { destinationOf, refusesMany, refuseWithin } from "./destination.ts";
+import { isUnknown } from "./whole-file.ts";
 
 export const mkdir: FsCommand = {
   name: "mkdir",
@@ -93,9 +94,8 @@ async function removeItem(shell: Shell, item: Item, recursive: boolean, hasTrash
   if (hasTrash && (await moveToTrash(shell, item).catch(withAdvice))) return;
   const { signal } = shell;
   await item.files.rm(item.path, { recursive: true, signal }).catch(async (error: unknown) => {
-    const isUnknown = isQuorateError(error) && error.code === "OUTCOME_UNKNOWN";
     // It was there a moment ago. Where it still is, it is not removed again: by then it may be another one.
-    if (!isUnknown || (await item.files.exists(item.path, { signal }).catch(() => true))) throw error;
+    if (!isUnknown(error) || (await item.files.exists(item.path, { signal }).catch(() => true))) throw error;
   });
   await shell.print(`Deleted ${item.shown}`);
 }
@@ -123,8 +123,7 @@ async function moveToTrash(shell: Shell, { files, path, shown }: Item): Promise<
     try {
       await files.rename(path, target, { overwrite: false, signal }).catch(async (error: unknown) => {
         // It was there a moment ago, and nothing was at the other place.
-        const isUnknown = isQuorateError(error) && error.code === "OUTCOME_UNKNOWN";
-        if (!isUnknown || !(await isMoved(files, path, target, signal))) throw error;
+        if (!isUnknown(error) || !(await isMoved(files, path, target, signal))) throw error;
       });
       shell.note(`Moved: '${path}' to trash at: ${target}`);
       return true;

@@ -177,7 +177,7 @@ async function checkMoved(
 }
 
 /** The node died before it answered, and may have done it. */
-function isUnknown(error: unknown): boolean {
+export function isUnknown(error: unknown): boolean {
   return isQuorateError(error) && error.code === "OUTCOME_UNKNOWN";
 }
 

@@ -18,7 +18,7 @@ export interface ScheduledBlock {
 }
 
 export class ScheduledBlocks {
-  /** Of blocks that are being written: at most so many bytes come. What is there already counts too, as in HDFS. */
+  /** Of blocks that are being written: at most so many bytes come. What has come since it began counts on, as in HDFS. */
   private readonly open = new Map<NodeId, number>();
   /** What ended since the node's last heartbeat. */
   private readonly ended = new Map<NodeId, number>();
