@@ -3,6 +3,8 @@
  * to single bytes, these do to sixteen. Names and numbers are those of the specification (core 2.0, chapter 5).
  */
 
+import type { PageMemory } from "../../runtime/page-memory.ts";
+
 export type Code = readonly number[];
 
 export function code(...parts: readonly Code[]): Code {
@@ -108,21 +110,11 @@ export function moduleOnSharedMemory(name: string, body: Code): Uint8Array<Array
   );
 }
 
-/** Memory that several threads, and modules on them, work on. */
-export interface SharedMemory {
-  readonly buffer: ArrayBufferLike;
-}
-
 /** WebAssembly as far as it is used here; neither the language's types nor those of Node.js 20 name it. */
 interface WebAssemblyApi {
   validate(bytes: Uint8Array): boolean;
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object, imports?: object) => { readonly exports: object };
-  readonly Memory: new (limits: {
-    readonly initial: number;
-    readonly maximum: number;
-    readonly shared: true;
-  }) => SharedMemory;
 }
 
 const api = (globalThis as { readonly WebAssembly?: WebAssemblyApi }).WebAssembly;
@@ -130,19 +122,9 @@ const api = (globalThis as { readonly WebAssembly?: WebAssemblyApi }).WebAssembl
 /** What the module exports. Undefined where WebAssembly, or its vector instructions, are missing. */
 export function instantiate<Exports extends object>(
   bytes: Uint8Array,
-  memory?: SharedMemory,
+  memory?: PageMemory,
 ): Exports | undefined {
   if (api?.validate(bytes) !== true) return undefined;
   const imports = { [MEMORY_MODULE]: { [MEMORY_NAME]: memory } };
   return new api.Instance(new api.Module(bytes), imports).exports as Exports;
-}
-
-/** At least so many bytes, zeros, that take room when they are used. Undefined where WebAssembly is missing, or the room. */
-export function createSharedMemory(minBytes: number): SharedMemory | undefined {
-  const pages = Math.ceil(minBytes / PAGE_BYTES);
-  try {
-    return api === undefined ? undefined : new api.Memory({ initial: pages, maximum: pages, shared: true });
-  } catch {
-    return undefined;
-  }
 }

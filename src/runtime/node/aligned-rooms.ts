@@ -1,15 +1,5 @@
-/**
- * Memory that begins at a page of the system, as disks want it that are written to past the system's memory. Only the memory of
- * WebAssembly is sure to: Node.js tells nobody where a Buffer lies.
- */
-
-/** A page of WebAssembly's memory. */
-const PAGE_BYTES = 64 * 1024;
-
-/** WebAssembly as far as it is used here; neither the language's types nor those of Node.js 20 name it. */
-interface WebAssemblyApi {
-  readonly Memory: new (size: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
-}
+/** Memory for direct writes, and their turns. */
+import { createPageMemory } from "../page-memory.ts";
 
 /** Rooms of one size, used again and again. The memory is taken when the first one is asked for, and kept. */
 export class AlignedRooms {
@@ -39,20 +29,9 @@ export class AlignedRooms {
   }
 
   private allocate(): Uint8Array[] | undefined {
-    const pages = (this.count * this.bytes) / PAGE_BYTES;
-    const api = (globalThis as { readonly WebAssembly?: WebAssemblyApi }).WebAssembly;
-    try {
-      const memory = api === undefined ? undefined : new api.Memory({ initial: pages, maximum: pages });
-      const buffer = memory?.buffer;
-      if (buffer !== undefined) {
-        return Array.from(
-          { length: this.count },
-          (_, at) => new Uint8Array(buffer, at * this.bytes, this.bytes),
-        );
-      }
-    } catch {
-      // No room in the address space, or a limit on it.
-    }
-    return undefined;
+    const memory = createPageMemory(this.count * this.bytes, { shared: false });
+    if (memory === undefined) return undefined;
+    const { buffer } = memory;
+    return Array.from({ length: this.count }, (_, at) => new Uint8Array(buffer, at * this.bytes, this.bytes));
   }
 }

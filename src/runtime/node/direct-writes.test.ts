@@ -2,6 +2,8 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { PageMemory } from "../page-memory.ts";
+import { createPageMemory } from "../page-memory.ts";
 import type { Disk, DiskFile, WriteMode } from "../world.ts";
 import { openNodeDisk } from "./disk.ts";
 
@@ -42,7 +44,12 @@ function noise(length: number, seed = 7919): Buffer {
 type Done = (error: unknown, count?: number) => void;
 
 interface Direct {
-  readonly calls: { position: number; length: number; isOver: boolean }[];
+  readonly calls: {
+    readonly position: number;
+    readonly length: number;
+    readonly chunks: readonly Uint8Array[];
+    isOver: boolean;
+  }[];
   /** Replaces what such a call does. */
   instead: ((call: number, done: Done) => boolean) | undefined;
   opened: number;
@@ -52,32 +59,32 @@ interface Direct {
 function watch(): Direct {
   const seen: Direct = { calls: [], instead: undefined, opened: 0 };
   const realOpen = fs.open;
+  const descriptors = new Set<number>();
   vi.spyOn(fs, "open").mockImplementation(((path: string, flags: number, done: Done) => {
     realOpen(path, flags, (error, fd) => {
       if (DIRECT !== 0 && typeof flags === "number" && (flags & DIRECT) !== 0) {
         seen.opened++;
+        descriptors.add(fd);
       }
       done(error, fd);
     });
   }) as never);
-  const realWrite = fs.write as (...call: unknown[]) => void;
-  vi.spyOn(fs, "write").mockImplementation(((
+  const realWrite = fs.writev as (...call: unknown[]) => void;
+  vi.spyOn(fs, "writev").mockImplementation(((
     fd: number,
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
+    chunks: readonly Uint8Array[],
     position: number,
     done: Done,
   ) => {
-    const call = { position, length, isOver: false };
+    if (!descriptors.has(fd)) return realWrite(fd, chunks, position, done);
+    const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const call = { position, length, chunks, isOver: false };
     seen.calls.push(call);
     const over: Done = (error, count) => {
       call.isOver = true;
       done(error, count);
     };
-    if (seen.instead?.(seen.calls.length, over) !== true) {
-      realWrite(fd, bytes, offset, length, position, over);
-    }
+    if (seen.instead?.(seen.calls.length, over) !== true) realWrite(fd, chunks, position, over);
   }) as never);
   return seen;
 }
@@ -146,6 +153,61 @@ test("a disk that is told so writes all of it the usual way", async () => {
   other.close();
   expect(content("other").equals(bytes)).toBe(true);
   expect(seen.opened).toBe(0);
+});
+
+/** Pieces of `bytes` as long as these, each at a unit of memory that begins at a page, `shift` bytes behind it. */
+function pieces(bytes: Buffer, lengths: readonly number[], shift = 0): Uint8Array[] {
+  const memory = createPageMemory(32 * KIB * KIB, { shared: true }) as PageMemory;
+  let from = 0;
+  let place = shift;
+  return lengths.map((length) => {
+    const piece = new Uint8Array(memory.buffer, place, length);
+    piece.set(bytes.subarray(from, from + length));
+    from += length;
+    place += Math.ceil(length / 4096) * 4096 + 4096;
+    return piece;
+  });
+}
+
+test("what lies at units already is written from where it lies, several pieces in a call of at most four MiB", async (context) => {
+  if (!(await takesDirect())) context.skip("this file system takes no direct writes");
+  const seen = watch();
+  const bytes = noise(6_291_456);
+  const chunks = pieces(bytes, Array<number>(6).fill(1024 * KIB));
+  await write(8192, chunks);
+  expect(content().subarray(8192).equals(bytes)).toBe(true);
+  const place = ({ buffer, byteOffset, length }: Uint8Array): readonly unknown[] => [
+    buffer === chunks[0]?.buffer,
+    byteOffset,
+    length,
+  ];
+  expect(seen.calls.map((call) => ({ position: call.position, from: call.chunks.map(place) }))).toEqual([
+    { position: 8192, from: chunks.slice(0, 4).map(place) },
+    { position: 8192 + 4096 * KIB, from: chunks.slice(4).map(place) },
+  ]);
+});
+
+test.each([
+  { what: "lie between units", lengths: [1024 * KIB, 1024 * KIB], shift: 512, position: 0 },
+  { what: "go between units", lengths: [1024 * KIB, 1024 * KIB], shift: 0, position: 4000 },
+  { what: "end between units", lengths: [1024 * KIB, 1_000_001, 1024 * KIB], shift: 0, position: 4096 },
+])("pieces that $what come where they belong", async ({ lengths, shift, position }) => {
+  const bytes = noise(lengths.reduce((sum, length) => sum + length));
+  await write(position, [
+    bytes.subarray(0, 10),
+    ...pieces(bytes.subarray(10), lengths.with(0, (lengths[0] ?? 0) - 10), shift),
+  ]);
+  await write(position + 4_000_000, pieces(bytes, lengths, shift));
+  expect(
+    content()
+      .subarray(position, position + bytes.length)
+      .equals(bytes),
+  ).toBe(true);
+  expect(
+    content()
+      .subarray(position + 4_000_000)
+      .equals(bytes),
+  ).toBe(true);
 });
 
 test("what is small goes the usual way", async () => {

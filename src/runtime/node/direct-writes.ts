@@ -9,6 +9,7 @@
  * is written both ways by one write, and between writes the system keeps the two in step.
  */
 import fs from "node:fs";
+import { fillsUnits } from "../page-memory.ts";
 import type { DiskCallback } from "../world.ts";
 import { AlignedRooms } from "./aligned-rooms.ts";
 import { firstOf, lengthOf, withoutFirst } from "./file-writes.ts";
@@ -109,8 +110,9 @@ export class DirectWriter {
         this.support.refuse();
         return this.cached(position, chunks, done);
       }
-      const bytes = fill(room, chunks);
-      fs.write(fd, bytes, 0, bytes.length, position, (error, count) => {
+      const there = filling(chunks);
+      const parts = there.length > 0 ? there : [fill(room, chunks)];
+      fs.writev(fd, parts, position, (error, count) => {
         rooms.giveBack(room);
         if (error !== null) {
           const code = error.code ?? "";
@@ -119,12 +121,24 @@ export class DirectWriter {
           return this.cached(position, chunks, done);
         }
         const rest = withoutFirst(chunks, count);
-        if (count === bytes.length) return this.writeUnits(fd, position + count, rest, done);
+        if (count === lengthOf(parts)) return this.writeUnits(fd, position + count, rest, done);
         // A full disk or a signal: the usual way writes what is left, or says why not.
         this.cached(position + count, rest, done);
       });
     });
   }
+}
+
+/** The first chunks that need no copy, as many as one call takes. */
+function filling(chunks: readonly Uint8Array[]): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for (const chunk of chunks) {
+    length += chunk.length;
+    if (length > CALL_BYTES || !fillsUnits(chunk, UNIT_BYTES)) break;
+    parts.push(chunk);
+  }
+  return parts;
 }
 
 /** Copies as much of the chunks to the room as it holds; gives the part of it that is filled. */

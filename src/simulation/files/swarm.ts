@@ -16,6 +16,7 @@ import { FilesFaults, RESERVED_BYTES } from "./faults.ts";
 import type { FilesClusterOptions } from "./files-cluster.ts";
 import { FilesCluster, ROOT } from "./files-cluster.ts";
 import { judgeHealed } from "./healed.ts";
+import { writeLent } from "./lent-pieces.ts";
 import { streamBytes } from "./stream-bytes.ts";
 
 /** What clients do, each as often as it is here. */
@@ -211,7 +212,7 @@ export class FilesSwarm {
         let synced = 0;
         for (let from = 0; from < content.length;) {
           const size = random.integer(1, 60_000);
-          await writer.write(content.subarray(from, from + size));
+          await writeLent(writer, content.subarray(from, from + size));
           from = Math.min(content.length, from + size);
           if (this.options.coded !== true && random.chance(0.1)) {
             may(beginning(content, synced));
@@ -239,7 +240,7 @@ export class FilesSwarm {
         }
         const longer = concatBytes([base, content]);
         may(beginning(longer, base.length));
-        await writer.write(content);
+        await writeLent(writer, content);
         await writer.close();
         return [whole(longer)];
       }

@@ -12,6 +12,7 @@ import { NO_BYTES } from "../../../runtime/bytes.ts";
 import { isQuorateError } from "../../../runtime/errors.ts";
 import type { Clock, Logger, Network, NodeId, Random } from "../../../runtime/world.ts";
 import { decode, encode } from "../../../wire/record.ts";
+import { hold, letGo } from "./piece-rooms.ts";
 import type { BlockFrame, StreamFailure, StreamId } from "./protocol.ts";
 import { BLOCK_FRAME } from "./protocol.ts";
 
@@ -91,7 +92,10 @@ export class BlockLink {
   }
 
   send(to: NodeId, frame: LinkFrame): void {
-    if (to === this.self) return this.clock.endOfTurn(() => this.deliver(to, frame));
+    if (to === this.self) {
+      if (frame.type === "packet") hold(frame.content);
+      return this.clock.endOfTurn(() => this.deliver(to, frame));
+    }
     if (this.closed) return;
     this.network.send(to, ...encodeFrame(frame));
     if (!this.away.has(to)) return;
@@ -123,6 +127,7 @@ export class BlockLink {
   /** What is lent and nobody took goes back. */
   private deliver(from: NodeId, frame: LinkFrame): void {
     this.dispatch(from, frame);
+    if (frame.type === "packet") letGo(frame.content);
     if (frame.loan?.isTaken === false) frame.loan.giveBack();
   }
 

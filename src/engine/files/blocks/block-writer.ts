@@ -16,7 +16,10 @@ export interface BlockWriter {
   readonly failure: QuorateError | undefined;
   /** Bytes put in so far, in the block. */
   readonly length: number;
-  /** Takes bytes, which must not change any more; calls back when more may come, or when all is over. */
+  /**
+   * Takes bytes, which must not change any more; calls back when more may come, or when all is over. What it keeps it holds
+   * (`piece-rooms.ts`).
+   */
   write(bytes: Bytes, room: () => void): void;
   /** All so far is durable. UNSUPPORTED where the block is coded. */
   sync(done: Outcome<WrittenBlock>): void;

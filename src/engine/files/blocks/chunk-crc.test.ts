@@ -1,14 +1,16 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { crc32c, crc32cPieces } from "../../../wire/crc32.ts";
-import type { SharedMemory } from "../web-assembly-code.ts";
-import { createSharedMemory } from "../web-assembly-code.ts";
+import type { PageMemory } from "../../../runtime/page-memory.ts";
+import { createPageMemory } from "../../../runtime/page-memory.ts";
 import type { Bytes } from "../../../runtime/bytes.ts";
-import { copyBytes } from "../../../runtime/bytes.ts";
+import { allocateBytes, copyBytes } from "../../../runtime/bytes.ts";
 import { seededRandom } from "../../group/write-ahead-log/crash-disk.testing.ts";
+import { CHUNK_BYTES } from "./block-store.ts";
 import { checksumChunks, firstBadChunk, usesVectors } from "./chunk-crc.ts";
 import { ChunkEngine, ENGINE_BYTES } from "./chunk-engine.ts";
 import { MARKS } from "./chunk-overlay-module.ts";
+import { letGo, ROOM_BYTES, takeRoom } from "./piece-rooms.ts";
 import { foldsOf } from "./crc32c-module.ts";
 
 /** x^exponent modulo Castagnoli's polynomial, its highest coefficient in the highest bit. */
@@ -45,7 +47,7 @@ test("chunks have the checksums that each has alone, wherever they lie and howev
 });
 
 test("what lies in the memory itself is counted there, and stays as it is", () => {
-  const memory = createSharedMemory(ENGINE_BYTES + 200_000) as SharedMemory;
+  const memory = createPageMemory(ENGINE_BYTES + 200_000, { shared: true }) as PageMemory;
   const engine = ChunkEngine.on(memory) as ChunkEngine;
   for (const length of [0, 1, 511, 512, 8_192, 8_193, 100_000]) {
     const from = ENGINE_BYTES + 512;
@@ -142,7 +144,7 @@ function engineWith(seed: number): {
   readonly finds: (change: (bytes: Uint8Array, sums: Uint8Array) => void) => boolean;
   readonly below: (limit: number) => number;
 } {
-  const memory = createSharedMemory(ENGINE_BYTES + 140_000) as SharedMemory;
+  const memory = createPageMemory(ENGINE_BYTES + 140_000, { shared: true }) as PageMemory;
   const engine = ChunkEngine.on(memory) as ChunkEngine;
   const random = seededRandom(seed);
   const below = (limit: number): number => Math.floor(random.float() * limit);
@@ -215,7 +217,7 @@ test("damage that repeats is found: columns of bits, pages with equal fields tha
     for (let at = 0; at < 131_072; at += stride) places.push(at + column, at + other);
     if (column !== other) expect(finds((bytes) => flip(bytes, places, bit))).toBe(true);
   }
-  const memory = createSharedMemory(ENGINE_BYTES + 140_000) as SharedMemory;
+  const memory = createPageMemory(ENGINE_BYTES + 140_000, { shared: true }) as PageMemory;
   const engine = ChunkEngine.on(memory) as ChunkEngine;
   const sumsAt = ENGINE_BYTES + 131_072;
   let missed = 0;
@@ -273,4 +275,27 @@ test("no two marks are as far apart as two others", () => {
   const distances = MARKS.flatMap((mark, at) => MARKS.slice(0, at).map((other) => mark - other));
   expect(new Set(distances).size).toBe((16 * 15) / 2);
   expect(Math.min(...distances)).toBeGreaterThan(0);
+});
+
+test("what lies in a room has the checksums of its copy, from whichever byte to whichever", () => {
+  const room = takeRoom() as Bytes;
+  for (let at = 0; at < room.length; at++) room[at] = (at * 7919) >> 5;
+  for (const [from, to] of [
+    [0, ROOM_BYTES],
+    [0, 512],
+    [1, ROOM_BYTES - 1],
+    [4095, 4096 + 70_000],
+    [100_000, 100_000],
+    [ROOM_BYTES - 8192, ROOM_BYTES],
+  ] as const) {
+    const part = room.subarray(from, to);
+    const copy = copyBytes(part);
+    const expected = allocateBytes(4 * Math.ceil(part.length / CHUNK_BYTES));
+    const sums = allocateBytes(expected.length);
+    checksumChunks(copy, 0, copy.length, expected, 0);
+    checksumChunks(part, 0, part.length, sums, 0);
+    expect(sums.equals(expected)).toBe(true);
+    expect(part.equals(copy)).toBe(true);
+  }
+  letGo(room);
 });

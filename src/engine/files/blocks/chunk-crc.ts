@@ -1,10 +1,11 @@
 /** CRC-32Cs of whole chunks, one after the other, as fast as they are to be had. */
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { allocateBytes } from "../../../runtime/bytes.ts";
+import { assert } from "../../../runtime/errors.ts";
 import { crc32cPieces } from "../../../wire/crc32.ts";
-import { createSharedMemory } from "../web-assembly-code.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
 import { ChunkEngine, ENGINE_BYTES, LANE_BYTES, OVERLAID_CHUNKS } from "./chunk-engine.ts";
+import { RESERVED_BYTES, roomsMemory } from "./piece-rooms.ts";
 
 const CHECKSUM_BYTES = 4;
 /** Bytes that are copied to where the engine finds them, at a time: little enough to stay near the processor. */
@@ -31,12 +32,14 @@ export function checksumChunks(
   let at = from;
   let out = sumsFrom;
   if (engine !== undefined) {
+    const isThere = bytes.buffer === engine.bytes.buffer;
     for (;;) {
       const size = Math.floor(Math.min(SLICE_BYTES, to - at) / LANE_BYTES) * LANE_BYTES;
       if (size === 0) break;
       const sumsSize = (size / CHUNK_BYTES) * CHECKSUM_BYTES;
-      engine.bytes.set(bytes.subarray(at, at + size), CONTENT_AT);
-      engine.checksum(CONTENT_AT, CONTENT_AT + size, SUMS_AT);
+      const place = isThere ? bytes.byteOffset + at : CONTENT_AT;
+      if (!isThere) engine.bytes.set(bytes.subarray(at, at + size), CONTENT_AT);
+      engine.checksum(place, place + size, SUMS_AT);
       sums.set(engine.bytes.subarray(SUMS_AT, SUMS_AT + sumsSize), out);
       at += size;
       out += sumsSize;
@@ -86,6 +89,6 @@ function firstUnlike(computed: Bytes, checksums: Bytes): number | undefined {
 }
 
 function createEngine(): ChunkEngine | undefined {
-  const memory = createSharedMemory(SUMS_AT + OVERLAID_CHUNKS * CHECKSUM_BYTES);
-  return memory === undefined ? undefined : ChunkEngine.on(memory);
+  assert(SUMS_AT + OVERLAID_CHUNKS * CHECKSUM_BYTES <= RESERVED_BYTES, "the rooms begin too early");
+  return roomsMemory === undefined ? undefined : ChunkEngine.on(roomsMemory);
 }

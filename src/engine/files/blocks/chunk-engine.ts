@@ -1,7 +1,7 @@
 /** CRC-32Cs of what lies in one WebAssembly memory, and whether it fits those that it should have. */
 import { zeroBytes } from "../../../runtime/bytes.ts";
 import { crc32c, crc32cPieces } from "../../../wire/crc32.ts";
-import type { SharedMemory } from "../web-assembly-code.ts";
+import type { PageMemory } from "../../../runtime/page-memory.ts";
 import { instantiate, LANES } from "../web-assembly-code.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
 import {
@@ -39,7 +39,7 @@ export class ChunkEngine {
   private readonly sumsOfOverlays: ChecksumProgram;
   private readonly overlay: Overlay["overlay"];
 
-  private constructor(memory: SharedMemory, ofChunks: Checksums, ofOverlays: Checksums, overlay: Overlay) {
+  private constructor(memory: PageMemory, ofChunks: Checksums, ofOverlays: Checksums, overlay: Overlay) {
     this.bytes = new Uint8Array(memory.buffer);
     this.view = new DataView(memory.buffer);
     this.pile = this.bytes.subarray(PILE_AT, PILE_AT + OVERLAY_BYTES);
@@ -52,7 +52,7 @@ export class ChunkEngine {
   }
 
   /** Undefined where there are no vectors. */
-  static on(memory: SharedMemory): ChunkEngine | undefined {
+  static on(memory: PageMemory): ChunkEngine | undefined {
     const ofChunks = instantiate<Checksums>(crc32cModule(CHUNK_BYTES), memory);
     const ofOverlays = instantiate<Checksums>(crc32cModule(OVERLAY_BYTES), memory);
     const overlay = instantiate<Overlay>(overlayModule(CHUNK_BYTES), memory);

@@ -1,7 +1,7 @@
 /** The thread of `piece-reader.ts`: reads pieces and their checksums into the memory that it shares, and holds them against each other. */
 import fs from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
-import type { SharedMemory } from "../web-assembly-code.ts";
+import type { PageMemory } from "../../../runtime/page-memory.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
 import { ChunkEngine, OVERLAID_CHUNKS } from "./chunk-engine.ts";
 import type { PartOrder, ReadAnswer, ReadOrder } from "./piece-reader.ts";
@@ -9,7 +9,7 @@ import type { PartOrder, ReadAnswer, ReadOrder } from "./piece-reader.ts";
 /** Little enough that it is verified while the processor still has it at hand; as much as the engine takes at a time. */
 const STEP_BYTES = OVERLAID_CHUNKS * CHUNK_BYTES;
 
-const engine = ChunkEngine.on(workerData as SharedMemory);
+const engine = ChunkEngine.on(workerData as PageMemory);
 if (engine === undefined) throw new Error("there are no vectors here");
 const { bytes } = engine;
 

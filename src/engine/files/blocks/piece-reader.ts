@@ -10,8 +10,8 @@ import { Worker } from "node:worker_threads";
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { viewBytes } from "../../../runtime/bytes.ts";
 import type { Clock, Descriptor, DiskFile, Logger, Timer } from "../../../runtime/world.ts";
-import type { SharedMemory } from "../web-assembly-code.ts";
-import { createSharedMemory } from "../web-assembly-code.ts";
+import type { PageMemory } from "../../../runtime/page-memory.ts";
+import { createPageMemory } from "../../../runtime/page-memory.ts";
 import { CHUNK_BYTES, READ_BYTES } from "./block-store.ts";
 import { usesVectors } from "./chunk-crc.ts";
 import { ENGINE_BYTES } from "./chunk-engine.ts";
@@ -51,7 +51,7 @@ export interface ThreadPieceReaderOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Default `startReaderThread`. */
-  readonly start?: (memory: SharedMemory) => Worker;
+  readonly start?: (memory: PageMemory) => Worker;
 }
 
 /** `length` bytes of a file from `position` on, and where in the memory they belong. */
@@ -124,7 +124,7 @@ export class ThreadPieceReader implements PieceReader {
   /** Those used last at the end. */
   private readonly freeRooms: number[] = Array.from({ length: ROOMS }, (_, room) => ROOMS - 1 - room);
   private lent = 0;
-  private memory: SharedMemory | undefined;
+  private memory: PageMemory | undefined;
   private worker: Worker | undefined;
   private isRunning = false;
   private isCold = false;
@@ -188,7 +188,7 @@ export class ThreadPieceReader implements PieceReader {
 
   /** Until it runs, nobody waits for it. */
   private start(): void {
-    this.memory = createSharedMemory(ENGINE_BYTES + ROOMS * ROOM_BYTES);
+    this.memory = createPageMemory(ENGINE_BYTES + ROOMS * ROOM_BYTES, { shared: true });
     if (this.memory === undefined) return this.lose("there is no memory for it");
     let worker: Worker;
     try {
@@ -306,7 +306,7 @@ const THREAD = fileURLToPath(
 );
 
 /** Has no part in how the process was started, nor in its environment; the pieces do not count as its memory. */
-export function startReaderThread(memory: SharedMemory): Worker {
+export function startReaderThread(memory: PageMemory): Worker {
   return new Worker(THREAD, {
     name: "quorate-reader",
     workerData: memory,

@@ -12,6 +12,7 @@ import type { NodeId, Timer } from "../../../runtime/world.ts";
 import type { BlockLink, FrameOf } from "./block-link.ts";
 import { failureOf } from "./block-link.ts";
 import type { BlockStore, ReplicaWriter } from "./block-store.ts";
+import { hold, letGo } from "./piece-rooms.ts";
 import type { StreamFailure, StreamId } from "./protocol.ts";
 import { PIPELINE_EARLY_BYTES, STREAM_SILENCE_MS } from "./protocol.ts";
 
@@ -42,7 +43,7 @@ interface Pipeline {
   isOpened: boolean;
   expected: number;
   /** What was taken and is not done, in order; until the replica is there, all of it waits. */
-  taken: Taken[];
+  readonly taken: Taken[];
   /** Bytes that wait so. */
   earlyBytes: number;
   /** Highest sequence that is through, here and behind; 0: none. */
@@ -169,6 +170,7 @@ export class PipelineNode {
       this.link.send(next.node, { ...frame, stream: next.stream });
     }
     if (frame.last) pipeline.lastSequence = sequence;
+    hold(content);
     const taken: Taken = { packet: frame, sequence, sinceMs: nowMs, isDone: false };
     pipeline.taken.push(taken);
     if (writer !== undefined) return this.put(pipeline, writer, taken);
@@ -182,11 +184,13 @@ export class PipelineNode {
     const { packet, sequence } = taken;
     taken.packet = undefined;
     taken.sinceMs = this.link.clock.monotonicMs();
-    if (packet === undefined || this.pipelines.get(keyOf(pipeline.from, pipeline.stream)) !== pipeline)
-      return;
+    if (packet === undefined) return;
     const { offset, content, checksums, last, sync } = packet;
-    if (writer.length !== offset)
+    if (this.pipelines.get(keyOf(pipeline.from, pipeline.stream)) !== pipeline) return letGo(content);
+    if (writer.length !== offset) {
+      letGo(content);
       return this.refuse(pipeline, `byte ${writer.length} is missing before packet ${sequence}`);
+    }
     const done = (error: QuorateError | undefined): void => {
       if (error !== undefined) return this.fail(pipeline, failureOf(error, this.link.self));
       taken.isDone = true;
@@ -194,6 +198,7 @@ export class PipelineNode {
     };
     const isWhole = !last && !sync;
     const written = (error: QuorateError | undefined): void => {
+      letGo(content);
       if (error !== undefined || isWhole) done(error);
     };
     writer.write(asBytes(content), asBytes(checksums), written, pipeline.from === this.link.self);
@@ -239,7 +244,7 @@ export class PipelineNode {
   private end(pipeline: Pipeline): void {
     this.forget(pipeline);
     // A replica that is still being made holds on to the pipeline, for as long as its disk hangs.
-    pipeline.taken = [];
+    for (const { packet } of pipeline.taken.splice(0)) if (packet !== undefined) letGo(packet.content);
     pipeline.writer?.release();
     const { next } = pipeline;
     if (next !== undefined) {

@@ -16,6 +16,7 @@ import type { BlockLink, FrameOf } from "./block-link.ts";
 import type { Outcome, ReplicaDurability } from "./block-store.ts";
 import type { BlockWriter } from "./block-writer.ts";
 import { ChunkChecksums } from "./chunk-checksums.ts";
+import { hold, letGo } from "./piece-rooms.ts";
 import type { StreamFailure, StreamId } from "./protocol.ts";
 import {
   PACKET_BYTES,
@@ -148,10 +149,10 @@ export class PipelineWriter implements BlockWriter {
     return this.packed + this.pendingBytes;
   }
 
-  /** Takes bytes, which must not change any more; calls back when more may come, or when all is over. */
   write(bytes: Bytes, room: () => void): void {
     if (this.ended !== undefined) return room();
     if (bytes.length > 0) {
+      hold(bytes);
       this.pending.push(bytes);
       this.pendingBytes += bytes.length;
     }
@@ -188,12 +189,15 @@ export class PipelineWriter implements BlockWriter {
       while (size < PACKET_BYTES && this.pending.length > 0) {
         const first = this.pending.shift() as Bytes;
         const taken = first.subarray(0, PACKET_MAX_BYTES - size);
-        if (taken.length < first.length) this.pending.unshift(first.subarray(taken.length));
+        if (taken.length < first.length) {
+          hold(first);
+          this.pending.unshift(first.subarray(taken.length));
+        }
         parts.push(taken);
         size += taken.length;
       }
       this.pendingBytes -= size;
-      this.add(parts.length === 1 ? (parts[0] as Bytes) : concatBytes(parts), { sync: false, last: false });
+      this.add(parts.length === 1 ? (parts[0] as Bytes) : joined(parts), { sync: false, last: false });
     }
   }
 
@@ -294,6 +298,7 @@ export class PipelineWriter implements BlockWriter {
       this.sent--;
       this.packetBytes -= first.content.length;
       this.acknowledged = first.offset + first.content.length;
+      letGo(first.content);
       this.dueMs = nowMs;
       done.push(first);
     }
@@ -411,14 +416,23 @@ export class PipelineWriter implements BlockWriter {
     this.stream = undefined;
     this.timer?.cancel();
     for (const cancel of this.subscriptions) cancel();
-    const { packets, room } = this;
+    const { packets, room, pending } = this;
     this.ended = failure ?? new QuorateError("REPLICA_UNUSABLE", "the block is finished");
     this.packets = [];
     this.room = [];
     this.pending = [];
+    for (const bytes of pending) letGo(bytes);
+    for (const { content } of packets) letGo(content);
     for (const { done } of packets) for (const each of done) each(this.ended);
     for (const each of room) each();
   }
+}
+
+/** In memory of its own. */
+function joined(parts: readonly Bytes[]): Bytes {
+  const bytes = concatBytes(parts);
+  for (const part of parts) letGo(part);
+  return bytes;
 }
 
 function noNodes(block: BlockId, failure?: StreamFailure): QuorateError {

@@ -15,6 +15,7 @@ import type { BlockLink } from "../blocks/block-link.ts";
 import type { Outcome, ReplicaDurability } from "../blocks/block-store.ts";
 import type { BlockWriter } from "../blocks/block-writer.ts";
 import type { PipelineAuthority } from "../blocks/pipeline-writer.ts";
+import { hold, letGo } from "../blocks/piece-rooms.ts";
 import { PipelineWriter } from "../blocks/pipeline-writer.ts";
 import type { WrittenBlock } from "../namespace/commands.ts";
 import type { StripeGeometry } from "../namespace/erasure-policy.ts";
@@ -90,6 +91,7 @@ export class GroupWriter implements BlockWriter {
       const cell = Math.floor(this.stripeBytes / cellBytes);
       const part = rest.subarray(0, (cell + 1) * cellBytes - this.stripeBytes);
       rest = rest.subarray(part.length);
+      hold(part);
       (this.cells[cell] ??= []).push(part);
       this.stripeBytes += part.length;
       this.length += part.length;
@@ -139,7 +141,7 @@ export class GroupWriter implements BlockWriter {
   private end(failure: QuorateError): void {
     if (this.ended !== undefined) return;
     this.ended = failure;
-    this.cells = [];
+    this.leaveCells();
     for (const shard of this.shards) shard?.abort();
   }
 
@@ -170,7 +172,7 @@ export class GroupWriter implements BlockWriter {
     const parity = Array.from({ length: parityUnits }, () => allocateOwnedBytes(size));
     const data = Array.from({ length: dataUnits }, (_, cell) => this.cells[cell] ?? []);
     codeOf(geometry).encode(data, parity);
-    this.cells = [];
+    this.leaveCells();
     this.stripeBytes = 0;
     let waitsFor = parityUnits;
     for (const [at, bytes] of parity.entries()) {
@@ -178,6 +180,11 @@ export class GroupWriter implements BlockWriter {
         if (--waitsFor === 0) room();
       });
     }
+  }
+
+  private leaveCells(): void {
+    for (const part of this.cells.flat()) letGo(part);
+    this.cells = [];
   }
 
   /** Ends when so many shards are lost that not even all others give the data back. */

@@ -15,6 +15,7 @@ import { CHUNK_BYTES } from "../blocks/block-store.ts";
 import { ChunkChecksums } from "../blocks/chunk-checksums.ts";
 import type { BlockWriter } from "../blocks/block-writer.ts";
 import type { Locations } from "../blocks/locations.ts";
+import { hold, letGo } from "../blocks/piece-rooms.ts";
 import type { PipelineAuthority, PipelineOptions } from "../blocks/pipeline-writer.ts";
 import { PipelineWriter } from "../blocks/pipeline-writer.ts";
 import type { ScheduledBlock } from "../blocks/scheduled-blocks.ts";
@@ -63,7 +64,7 @@ export class BlockSequence {
   /** Closed on all its nodes, and not by the log yet. */
   private finished: WrittenBlock | undefined;
   /** What was put into the block while nothing of it is acknowledged: another attempt begins with it. */
-  private unproven: Bytes[] = [];
+  private readonly unproven: Bytes[] = [];
   private attempts = 0;
   private stopped = false;
 
@@ -85,7 +86,10 @@ export class BlockSequence {
       const pipeline = this.pipeline ?? (await this.begin());
       const part = rest.subarray(0, this.options.blockSize - pipeline.length);
       rest = rest.subarray(part.length);
-      if (pipeline.written.length === 0) this.unproven.push(part);
+      if (pipeline.written.length === 0) {
+        hold(part);
+        this.unproven.push(part);
+      }
       await this.push(pipeline, part);
       if (this.pipeline?.length === this.options.blockSize) await this.finishBlock();
     }
@@ -111,6 +115,11 @@ export class BlockSequence {
     this.stopped = true;
     this.unschedule();
     this.pipeline?.abort();
+    this.leaveUnproven();
+  }
+
+  private leaveUnproven(): void {
+    for (const part of this.unproven.splice(0)) letGo(part);
   }
 
   private schedule(nodes: readonly NodeId[], bytesOnEach: number, presentBytes = 0): void {
@@ -139,7 +148,7 @@ export class BlockSequence {
   private async push(pipeline: BlockWriter, part: Bytes): Promise<void> {
     await new Promise<void>((resolve) => pipeline.write(part, resolve));
     if (pipeline.failure !== undefined) return this.beginAgain(pipeline, pipeline.failure);
-    if (pipeline.written.length > 0) this.unproven = [];
+    if (pipeline.written.length > 0) this.leaveUnproven();
   }
 
   private async finishBlock(): Promise<void> {
@@ -150,7 +159,7 @@ export class BlockSequence {
         this.finished = await settled<WrittenBlock>((done) => pipeline.finish(done));
         this.unschedule();
         this.pipeline = undefined;
-        this.unproven = [];
+        this.leaveUnproven();
         this.attempts = 0;
         return;
       } catch (error) {
@@ -222,15 +231,19 @@ export class BlockSequence {
   private async beginAgain(pipeline: BlockWriter, error: unknown): Promise<void> {
     this.unschedule();
     const isHopeless = !isQuorateError(error) || !PASSING.has(error.code) || this.stopped;
-    if (isHopeless || pipeline.written.length > 0 || ++this.attempts >= ATTEMPTS_MAX) throw error;
+    if (isHopeless || pipeline.written.length > 0 || ++this.attempts >= ATTEMPTS_MAX) {
+      this.leaveUnproven();
+      throw error;
+    }
     const { log } = this.means;
     const { file, holder } = this.options;
     for (const node of pipeline.lostNodes) this.failed.add(node);
     await log.delay(ATTEMPT_DELAY_MS * this.attempts);
     await log.insist({ type: "abandonBlock", file, holder, block: pipeline.written.id }, () => this.stopped);
+    if (this.stopped) throw error;
     const content = concatBytes(this.unproven);
     this.pipeline = undefined;
-    this.unproven = [];
+    this.leaveUnproven();
     if (content.length > 0) await this.write(content);
   }
 

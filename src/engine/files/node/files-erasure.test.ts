@@ -130,6 +130,29 @@ test("nodes that die under a writer and a reader are not noticed, and what they 
   expect(Buffer.concat(parts).equals(bytes)).toBe(true);
 });
 
+test("a group whose nodes die before they acknowledge anything is begun anew, with all that was put into it", async () => {
+  const ids = [...SIX, "n7", "n8", "n9"];
+  const cluster = await codedCluster(8, ids);
+  const bytes = content(3 * MIB);
+  const slow = (latencyMs: number): void => {
+    for (const id of ids) cluster.world.machine(id).disk.options.latencyMs = latencyMs;
+  };
+  slow(2_000);
+  const writer = await cluster.of(cluster.files().create("/ec/f", ROOT));
+  await cluster.put(writer, bytes, 300_000);
+  const begun = (): NodeId[] => ids.slice(1).filter((id) => [...cluster.node(id).store.list()].length > 0);
+  await cluster.until(() => begun().length >= 3, "shards have begun");
+  const victims = begun().slice(0, 3);
+  for (const id of victims) cluster.losePower(id);
+  slow(1);
+  await cluster.of(writer.close(), "closed");
+  expect((await cluster.read("/ec/f")).equals(bytes)).toBe(true);
+  const [block] = await healthOf(cluster, "/ec/f");
+  const holders = block?.replicas.map(({ node }) => node) ?? [];
+  expect(holders).toHaveLength(5);
+  for (const id of victims) expect(holders).not.toContain(id);
+});
+
 test("the checksum of a file whose shards are lost is the same", async () => {
   const cluster = await codedCluster(3, ["n1", "n2", "n3", "n4", "n5"]);
   const [, , [length, checksum]] = HDFS_CHECKSUMS;

@@ -7,14 +7,15 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Bytes } from "../../../runtime/bytes.ts";
-import { allocateOwnedBytes } from "../../../runtime/bytes.ts";
+import { allocateOwnedBytes, NO_BYTES } from "../../../runtime/bytes.ts";
 import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
+import { letGo, ROOM_BYTES, takeRoom } from "../../files/blocks/piece-rooms.ts";
 import type { TakenConnection } from "../../../runtime/node/request-connection.ts";
 import { takeConnection } from "../../../runtime/node/request-connection.ts";
 import type { BodyFraming } from "../../../wire/http/body-framing.ts";
 
-/** A piece has so many bytes, unless it is the last one: two cached calls of the disk (`runtime/node/file-writes.ts`), one packet. */
-const PIECE_BYTES = 896 * 1024;
+/** A piece has so many bytes, unless it is the first or the last one. */
+const PIECE_BYTES = ROOM_BYTES;
 /** The client waits when so many pieces are not taken. */
 const WAITING_MAX = 2;
 /** A client that still sends when it has its answer may send so much more to read it, and be silent for so long. */
@@ -28,7 +29,7 @@ export class TakenBody {
   private readonly framing: BodyFraming;
   private readonly idleMs: number;
   private connection: TakenConnection | undefined;
-  private piece: Bytes;
+  private piece = NO_BYTES;
   private filled = 0;
   private ready: Bytes[] = [];
   private failure: QuorateError | undefined;
@@ -39,11 +40,9 @@ export class TakenBody {
   private timer: NodeJS.Timeout | undefined;
   private wake: () => void = () => undefined;
 
-  private constructor(framing: BodyFraming, before: number, idleMs: number) {
+  private constructor(framing: BodyFraming, idleMs: number) {
     this.framing = framing;
     this.idleMs = idleMs;
-    // From the second one on, pieces begin at multiples of their length in the body.
-    this.piece = allocateOwnedBytes(PIECE_BYTES).subarray(before % PIECE_BYTES);
   }
 
   /**
@@ -57,9 +56,9 @@ export class TakenBody {
     before: number,
     idleMs: number,
   ): TakenBody | undefined {
-    const body = new TakenBody(framing, before, idleMs);
+    const body = new TakenBody(framing, idleMs);
     const connection = takeConnection(request, response, (unparsed) => {
-      body.begin(request, unparsed);
+      body.begin(request, unparsed, before);
       return { room: () => body.room(), took: (_, count) => body.took(count) };
     });
     if (connection === undefined) return undefined;
@@ -73,7 +72,8 @@ export class TakenBody {
   }
 
   /**
-   * All of it. Throws PROTOCOL when it breaks off, when it is no body, or when nothing comes for too long while a piece is waited
+   * All of it; a piece is there until the next one is asked for, and for who holds it (`files/blocks/piece-rooms.ts`). Throws
+   * PROTOCOL when it breaks off, when it is no body, or when nothing comes for too long while a piece is waited
    * for; then the connection is cut.
    */
   async *pieces(): AsyncGenerator<Uint8Array> {
@@ -81,20 +81,22 @@ export class TakenBody {
       for (;;) {
         const piece = this.ready.shift() ?? this.rest();
         if (this.isPaused) this.goOn();
-        if (piece !== undefined) yield piece;
+        if (piece !== undefined) yield* lent(piece);
         else if (this.failure !== undefined) throw this.failure;
         else if (this.framing.isOver) return;
         else await this.more();
       }
     } finally {
       this.isLeft = true;
-      this.ready = [];
+      for (const piece of this.ready.splice(0)) letGo(piece);
       if (this.isPaused) this.goOn();
     }
   }
 
   /** What has come already, in memory of the server's. */
-  private begin(request: IncomingMessage, unparsed: readonly Uint8Array[]): void {
+  private begin(request: IncomingMessage, unparsed: readonly Uint8Array[], before: number): void {
+    // From the second one on, pieces begin at multiples of their length in the body.
+    this.piece = newPiece().subarray(before % PIECE_BYTES);
     // To the server the request breaks off when the connection is closed.
     request.on("error", () => undefined);
     for (;;) {
@@ -109,7 +111,10 @@ export class TakenBody {
     this.connection = connection;
     const { socket, response } = connection;
     socket.on("error", (cause) => this.fail("the body broke off", cause));
-    socket.on("close", () => this.fail("the body broke off"));
+    socket.on("close", () => {
+      this.fail("the body broke off");
+      this.leavePiece();
+    });
     socket.on("end", () => this.fail("the request ended before its time: nothing was done"));
     response.on("error", () => undefined);
     response.once("finish", () => this.part());
@@ -130,6 +135,7 @@ export class TakenBody {
     return this.isLeft || this.failure !== undefined || this.framing.isOver;
   }
 
+  /** Asked for what comes next when what came before is taken: until then, the connection reads into the last answer. */
   private room(): Uint8Array {
     if (this.isOver) return scrap;
     const { piece, filled } = this;
@@ -139,6 +145,7 @@ export class TakenBody {
   private took(count: number): void {
     this.timer?.refresh();
     if (this.isOver) {
+      this.leavePiece();
       this.dropped += count;
       if (this.dropped > DRAIN_MAX_BYTES) this.connection?.socket.destroy();
       return;
@@ -157,7 +164,7 @@ export class TakenBody {
     this.filled = filled;
     if (filled === this.piece.length) {
       this.ready.push(this.piece);
-      this.piece = allocateOwnedBytes(PIECE_BYTES);
+      this.piece = newPiece();
       this.filled = 0;
       if (this.ready.length >= WAITING_MAX) this.pause();
       this.wake();
@@ -166,9 +173,16 @@ export class TakenBody {
 
   private rest(): Bytes | undefined {
     if (!this.framing.isOver || this.filled === 0) return undefined;
-    const { filled } = this;
+    const { piece, filled } = this;
+    this.piece = NO_BYTES;
     this.filled = 0;
-    return this.piece.subarray(0, filled);
+    return piece.subarray(0, filled);
+  }
+
+  /** Nothing more comes into it. */
+  private leavePiece(): void {
+    letGo(this.piece);
+    this.piece = NO_BYTES;
   }
 
   private pause(): void {
@@ -204,5 +218,17 @@ export class TakenBody {
     this.timer = setTimeout(() => socket.destroy(), DRAIN_SILENCE_MS);
     socket.once("close", () => clearTimeout(this.timer));
     socket.end();
+  }
+}
+
+function newPiece(): Bytes {
+  return takeRoom() ?? allocateOwnedBytes(PIECE_BYTES);
+}
+
+function* lent(piece: Bytes): Generator<Bytes> {
+  try {
+    yield piece;
+  } finally {
+    letGo(piece);
   }
 }

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { connect } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { QuorateError } from "../../../runtime/errors.ts";
+import { freeRooms } from "../../files/blocks/piece-rooms.ts";
 import type { FileWriter } from "../../files/file-system.ts";
 import type { Served } from "./served.testing.ts";
 import { serveMemory } from "./served.testing.ts";
@@ -11,6 +12,7 @@ const SOMEONE = { user: "quorate", groups: [] };
 /** No two pieces of it are alike. */
 const CONTENT = Buffer.from(Uint32Array.from({ length: 1.25 * MIB }, (_, at) => at * 2_654_435_761).buffer);
 
+const rooms = freeRooms();
 let served: Served;
 const clients: Socket[] = [];
 beforeEach(async () => {
@@ -19,6 +21,8 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const client of clients.splice(0)) client.destroy();
   await served.close();
+  // Whatever became of the upload.
+  await until(() => freeRooms() === rooms);
 });
 
 interface Client {
