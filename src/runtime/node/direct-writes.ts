@@ -21,7 +21,7 @@ const WORTH_BYTES = 64 * 1024;
 /** A call takes so much at most: the larger it is, the less does its end, which waits for a processor, count for. */
 const CALL_BYTES = 4 * 1024 * 1024;
 /**
- * Calls under way of all files, each in a room of its own; more wait for their turn. Two keep a disk busy, and leave half of the
+ * Calls under way of all files, each with a room of its own that what is not at units is copied to; more wait for their turn. Two keep a disk busy, and leave half of the
  * threads that carry out calls (four by default), and the disk's own queue, to the log, whose writes are what everybody waits for.
  */
 const CALLS_MAX = 2;

@@ -6,13 +6,13 @@ import type { NetworkOptions } from "../../runtime/simulated/network.ts";
 import { SimulatedWorld } from "../../runtime/simulated/world.ts";
 import type { Network, NodeId, World } from "../../runtime/world.ts";
 import { LendingReader } from "./lending-reader.ts";
-import { reclaimRooms } from "../../engine/files/blocks/piece-rooms.ts";
+import { reclaimBuffers } from "../../engine/files/blocks/buffer-pool.ts";
 import type { FileSystem, FileWriter, ReadOptions } from "../../engine/files/file-system.ts";
 import type { NamespaceMachine } from "../../engine/files/namespace/machine.ts";
 import type { Caller, NamespaceSettings, Segment } from "../../engine/files/namespace/model.ts";
 import type { FilesNode, FilesNodeOptions } from "../../engine/files/node/files-node.ts";
 import { openFilesNode } from "../../engine/files/node/files-node.ts";
-import { writeLent } from "./lent-pieces.ts";
+import { writePooled } from "./pooled-writes.ts";
 import { SimulatedLog } from "./simulated-log.ts";
 import type { NamespaceGroup } from "../../engine/files/node/namespace-log.ts";
 
@@ -60,7 +60,7 @@ export class FilesCluster {
   private readonly options: FilesClusterOptions;
 
   constructor(seed: number, options: FilesClusterOptions = {}) {
-    reclaimRooms();
+    reclaimBuffers();
     this.options = options;
     this.ids = options.ids ?? ["n1", "n2", "n3", "n4"];
     this.world = new SimulatedWorld(seed, options.network, {
@@ -166,7 +166,7 @@ export class FilesCluster {
 
   async put(writer: FileWriter, content: Bytes, pieceBytes = 10_000): Promise<void> {
     for (let at = 0; at < content.length; at += pieceBytes) {
-      await this.of(writeLent(writer, content.subarray(at, at + pieceBytes)), "a write");
+      await this.of(writePooled(writer, content.subarray(at, at + pieceBytes)), "a write");
     }
   }
 

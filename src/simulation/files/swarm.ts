@@ -16,7 +16,7 @@ import { FilesFaults, RESERVED_BYTES } from "./faults.ts";
 import type { FilesClusterOptions } from "./files-cluster.ts";
 import { FilesCluster, ROOT } from "./files-cluster.ts";
 import { judgeHealed } from "./healed.ts";
-import { writeLent } from "./lent-pieces.ts";
+import { writePooled } from "./pooled-writes.ts";
 import { streamBytes } from "./stream-bytes.ts";
 
 /** What clients do, each as often as it is here. */
@@ -212,7 +212,7 @@ export class FilesSwarm {
         let synced = 0;
         for (let from = 0; from < content.length;) {
           const size = random.integer(1, 60_000);
-          await writeLent(writer, content.subarray(from, from + size));
+          await writePooled(writer, content.subarray(from, from + size));
           from = Math.min(content.length, from + size);
           if (this.options.coded !== true && random.chance(0.1)) {
             may(beginning(content, synced));
@@ -240,7 +240,7 @@ export class FilesSwarm {
         }
         const longer = concatBytes([base, content]);
         may(beginning(longer, base.length));
-        await writeLent(writer, content);
+        await writePooled(writer, content);
         await writer.close();
         return [whole(longer)];
       }

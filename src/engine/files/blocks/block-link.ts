@@ -12,7 +12,7 @@ import { NO_BYTES } from "../../../runtime/bytes.ts";
 import { isQuorateError } from "../../../runtime/errors.ts";
 import type { Clock, Logger, Network, NodeId, Random } from "../../../runtime/world.ts";
 import { decode, encode } from "../../../wire/record.ts";
-import { hold, letGo } from "./piece-rooms.ts";
+import { retain, release } from "./buffer-pool.ts";
 import type { BlockFrame, StreamFailure, StreamId } from "./protocol.ts";
 import { BLOCK_FRAME } from "./protocol.ts";
 
@@ -93,10 +93,12 @@ export class BlockLink {
 
   send(to: NodeId, frame: LinkFrame): void {
     if (to === this.self) {
-      if (frame.type === "packet") hold(frame.content);
+      // Who sends it may give up before the turn ends.
+      if (frame.type === "packet") retain(frame.content);
       return this.clock.endOfTurn(() => this.deliver(to, frame));
     }
     if (this.closed) return;
+    // Content that is still queued when its stream ends may be overwritten: who receives it holds it against its checksums.
     this.network.send(to, ...encodeFrame(frame));
     if (!this.away.has(to)) return;
     const refusal = refusalOf(frame, this.failure("REPLICA_UNUSABLE", `the link to ${to} is broken`, to));
@@ -127,7 +129,7 @@ export class BlockLink {
   /** What is lent and nobody took goes back. */
   private deliver(from: NodeId, frame: LinkFrame): void {
     this.dispatch(from, frame);
-    if (frame.type === "packet") letGo(frame.content);
+    if (frame.type === "packet") release(frame.content);
     if (frame.loan?.isTaken === false) frame.loan.giveBack();
   }
 

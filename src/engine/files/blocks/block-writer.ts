@@ -18,7 +18,7 @@ export interface BlockWriter {
   readonly length: number;
   /**
    * Takes bytes, which must not change any more; calls back when more may come, or when all is over. What it keeps it holds
-   * (`piece-rooms.ts`).
+   * (`buffer-pool.ts`).
    */
   write(bytes: Bytes, room: () => void): void;
   /** All so far is durable. UNSUPPORTED where the block is coded. */

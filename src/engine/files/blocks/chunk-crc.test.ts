@@ -10,7 +10,7 @@ import { CHUNK_BYTES } from "./block-store.ts";
 import { checksumChunks, firstBadChunk, usesVectors } from "./chunk-crc.ts";
 import { ChunkEngine, ENGINE_BYTES } from "./chunk-engine.ts";
 import { MARKS } from "./chunk-overlay-module.ts";
-import { letGo, ROOM_BYTES, takeRoom } from "./piece-rooms.ts";
+import { release, BUFFER_BYTES, takeBuffer } from "./buffer-pool.ts";
 import { foldsOf } from "./crc32c-module.ts";
 
 /** x^exponent modulo Castagnoli's polynomial, its highest coefficient in the highest bit. */
@@ -277,25 +277,29 @@ test("no two marks are as far apart as two others", () => {
   expect(Math.min(...distances)).toBeGreaterThan(0);
 });
 
-test("what lies in a room has the checksums of its copy, from whichever byte to whichever", () => {
-  const room = takeRoom() as Bytes;
-  for (let at = 0; at < room.length; at++) room[at] = (at * 7919) >> 5;
-  for (const [from, to] of [
-    [0, ROOM_BYTES],
-    [0, 512],
-    [1, ROOM_BYTES - 1],
-    [4095, 4096 + 70_000],
-    [100_000, 100_000],
-    [ROOM_BYTES - 8192, ROOM_BYTES],
-  ] as const) {
-    const part = room.subarray(from, to);
-    const copy = copyBytes(part);
-    const expected = allocateBytes(4 * Math.ceil(part.length / CHUNK_BYTES));
-    const sums = allocateBytes(expected.length);
-    checksumChunks(copy, 0, copy.length, expected, 0);
-    checksumChunks(part, 0, part.length, sums, 0);
-    expect(sums.equals(expected)).toBe(true);
-    expect(part.equals(copy)).toBe(true);
+test("what lies in a buffer of the pool has the checksums of its copy, from whichever byte to whichever", () => {
+  const all: Bytes[] = [];
+  for (let buffer = takeBuffer(); buffer !== undefined; buffer = takeBuffer()) all.push(buffer);
+  for (const buffer of [all[0], all.at(-1)] as Bytes[]) {
+    for (let at = 0; at < buffer.length; at++) buffer[at] = (at * 7919) >> 5;
+    for (const [from, to] of [
+      [0, BUFFER_BYTES],
+      [0, 512],
+      [1, BUFFER_BYTES - 1],
+      [4095, 4096 + 70_000],
+      [100_000, 100_000],
+      [BUFFER_BYTES - 8192, BUFFER_BYTES],
+    ] as const) {
+      const copy = copyBytes(buffer);
+      const expected = allocateBytes(4 * Math.ceil((to - from) / CHUNK_BYTES));
+      const sums = allocateBytes(expected.length);
+      checksumChunks(copy, from, to, expected, 0);
+      checksumChunks(buffer, from, to, sums, 0);
+      expect(sums.equals(expected)).toBe(true);
+      checksumChunks(buffer.subarray(from, to), 0, to - from, sums, 0);
+      expect(sums.equals(expected)).toBe(true);
+      expect(buffer.equals(copy)).toBe(true);
+    }
   }
-  letGo(room);
+  for (const buffer of all) release(buffer);
 });

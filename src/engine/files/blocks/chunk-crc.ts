@@ -5,7 +5,7 @@ import { assert } from "../../../runtime/errors.ts";
 import { crc32cPieces } from "../../../wire/crc32.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
 import { ChunkEngine, ENGINE_BYTES, LANE_BYTES, OVERLAID_CHUNKS } from "./chunk-engine.ts";
-import { RESERVED_BYTES, roomsMemory } from "./piece-rooms.ts";
+import { RESERVED_BYTES, poolMemory } from "./buffer-pool.ts";
 
 const CHECKSUM_BYTES = 4;
 /** Bytes that are copied to where the engine finds them, at a time: little enough to stay near the processor. */
@@ -89,6 +89,9 @@ function firstUnlike(computed: Bytes, checksums: Bytes): number | undefined {
 }
 
 function createEngine(): ChunkEngine | undefined {
-  assert(SUMS_AT + OVERLAID_CHUNKS * CHECKSUM_BYTES <= RESERVED_BYTES, "the rooms begin too early");
-  return roomsMemory === undefined ? undefined : ChunkEngine.on(roomsMemory);
+  assert(
+    SUMS_AT + OVERLAID_CHUNKS * CHECKSUM_BYTES <= RESERVED_BYTES,
+    "the buffers of the pool begin too early",
+  );
+  return poolMemory === undefined ? undefined : ChunkEngine.on(poolMemory);
 }

@@ -12,7 +12,7 @@ import type { NodeId, Timer } from "../../../runtime/world.ts";
 import type { BlockLink, FrameOf } from "./block-link.ts";
 import { failureOf } from "./block-link.ts";
 import type { BlockStore, ReplicaWriter } from "./block-store.ts";
-import { hold, letGo } from "./piece-rooms.ts";
+import { retain, release } from "./buffer-pool.ts";
 import type { StreamFailure, StreamId } from "./protocol.ts";
 import { PIPELINE_EARLY_BYTES, STREAM_SILENCE_MS } from "./protocol.ts";
 
@@ -170,7 +170,7 @@ export class PipelineNode {
       this.link.send(next.node, { ...frame, stream: next.stream });
     }
     if (frame.last) pipeline.lastSequence = sequence;
-    hold(content);
+    retain(content);
     const taken: Taken = { packet: frame, sequence, sinceMs: nowMs, isDone: false };
     pipeline.taken.push(taken);
     if (writer !== undefined) return this.put(pipeline, writer, taken);
@@ -184,11 +184,11 @@ export class PipelineNode {
     const { packet, sequence } = taken;
     taken.packet = undefined;
     taken.sinceMs = this.link.clock.monotonicMs();
+    // None: the pipeline has ended meanwhile.
     if (packet === undefined) return;
     const { offset, content, checksums, last, sync } = packet;
-    if (this.pipelines.get(keyOf(pipeline.from, pipeline.stream)) !== pipeline) return letGo(content);
     if (writer.length !== offset) {
-      letGo(content);
+      release(content);
       return this.refuse(pipeline, `byte ${writer.length} is missing before packet ${sequence}`);
     }
     const done = (error: QuorateError | undefined): void => {
@@ -198,7 +198,7 @@ export class PipelineNode {
     };
     const isWhole = !last && !sync;
     const written = (error: QuorateError | undefined): void => {
-      letGo(content);
+      release(content);
       if (error !== undefined || isWhole) done(error);
     };
     writer.write(asBytes(content), asBytes(checksums), written, pipeline.from === this.link.self);
@@ -244,7 +244,10 @@ export class PipelineNode {
   private end(pipeline: Pipeline): void {
     this.forget(pipeline);
     // A replica that is still being made holds on to the pipeline, for as long as its disk hangs.
-    for (const { packet } of pipeline.taken.splice(0)) if (packet !== undefined) letGo(packet.content);
+    for (const taken of pipeline.taken.splice(0)) {
+      if (taken.packet !== undefined) release(taken.packet.content);
+      taken.packet = undefined;
+    }
     pipeline.writer?.release();
     const { next } = pipeline;
     if (next !== undefined) {

@@ -16,7 +16,7 @@ import type { BlockLink, FrameOf } from "./block-link.ts";
 import type { Outcome, ReplicaDurability } from "./block-store.ts";
 import type { BlockWriter } from "./block-writer.ts";
 import { ChunkChecksums } from "./chunk-checksums.ts";
-import { hold, letGo } from "./piece-rooms.ts";
+import { retain, release } from "./buffer-pool.ts";
 import type { StreamFailure, StreamId } from "./protocol.ts";
 import {
   PACKET_BYTES,
@@ -152,7 +152,7 @@ export class PipelineWriter implements BlockWriter {
   write(bytes: Bytes, room: () => void): void {
     if (this.ended !== undefined) return room();
     if (bytes.length > 0) {
-      hold(bytes);
+      retain(bytes);
       this.pending.push(bytes);
       this.pendingBytes += bytes.length;
     }
@@ -190,7 +190,8 @@ export class PipelineWriter implements BlockWriter {
         const first = this.pending.shift() as Bytes;
         const taken = first.subarray(0, PACKET_MAX_BYTES - size);
         if (taken.length < first.length) {
-          hold(first);
+          // Once for each of its parts.
+          retain(first);
           this.pending.unshift(first.subarray(taken.length));
         }
         parts.push(taken);
@@ -298,7 +299,7 @@ export class PipelineWriter implements BlockWriter {
       this.sent--;
       this.packetBytes -= first.content.length;
       this.acknowledged = first.offset + first.content.length;
-      letGo(first.content);
+      release(first.content);
       this.dueMs = nowMs;
       done.push(first);
     }
@@ -421,8 +422,8 @@ export class PipelineWriter implements BlockWriter {
     this.packets = [];
     this.room = [];
     this.pending = [];
-    for (const bytes of pending) letGo(bytes);
-    for (const { content } of packets) letGo(content);
+    for (const bytes of pending) release(bytes);
+    for (const { content } of packets) release(content);
     for (const { done } of packets) for (const each of done) each(this.ended);
     for (const each of room) each();
   }
@@ -431,7 +432,7 @@ export class PipelineWriter implements BlockWriter {
 /** In memory of its own. */
 function joined(parts: readonly Bytes[]): Bytes {
   const bytes = concatBytes(parts);
-  for (const part of parts) letGo(part);
+  for (const part of parts) release(part);
   return bytes;
 }
 

@@ -15,7 +15,7 @@ import type { BlockLink } from "../blocks/block-link.ts";
 import type { Outcome, ReplicaDurability } from "../blocks/block-store.ts";
 import type { BlockWriter } from "../blocks/block-writer.ts";
 import type { PipelineAuthority } from "../blocks/pipeline-writer.ts";
-import { hold, letGo } from "../blocks/piece-rooms.ts";
+import { retain, release } from "../blocks/buffer-pool.ts";
 import { PipelineWriter } from "../blocks/pipeline-writer.ts";
 import type { WrittenBlock } from "../namespace/commands.ts";
 import type { StripeGeometry } from "../namespace/erasure-policy.ts";
@@ -91,7 +91,7 @@ export class GroupWriter implements BlockWriter {
       const cell = Math.floor(this.stripeBytes / cellBytes);
       const part = rest.subarray(0, (cell + 1) * cellBytes - this.stripeBytes);
       rest = rest.subarray(part.length);
-      hold(part);
+      retain(part);
       (this.cells[cell] ??= []).push(part);
       this.stripeBytes += part.length;
       this.length += part.length;
@@ -183,7 +183,7 @@ export class GroupWriter implements BlockWriter {
   }
 
   private leaveCells(): void {
-    for (const part of this.cells.flat()) letGo(part);
+    for (const part of this.cells.flat()) release(part);
     this.cells = [];
   }
 

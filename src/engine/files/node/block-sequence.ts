@@ -15,7 +15,7 @@ import { CHUNK_BYTES } from "../blocks/block-store.ts";
 import { ChunkChecksums } from "../blocks/chunk-checksums.ts";
 import type { BlockWriter } from "../blocks/block-writer.ts";
 import type { Locations } from "../blocks/locations.ts";
-import { hold, letGo } from "../blocks/piece-rooms.ts";
+import { retain, release } from "../blocks/buffer-pool.ts";
 import type { PipelineAuthority, PipelineOptions } from "../blocks/pipeline-writer.ts";
 import { PipelineWriter } from "../blocks/pipeline-writer.ts";
 import type { ScheduledBlock } from "../blocks/scheduled-blocks.ts";
@@ -86,8 +86,8 @@ export class BlockSequence {
       const pipeline = this.pipeline ?? (await this.begin());
       const part = rest.subarray(0, this.options.blockSize - pipeline.length);
       rest = rest.subarray(part.length);
-      if (pipeline.written.length === 0) {
-        hold(part);
+      if (pipeline.written.length === 0 && !this.stopped) {
+        retain(part);
         this.unproven.push(part);
       }
       await this.push(pipeline, part);
@@ -119,7 +119,7 @@ export class BlockSequence {
   }
 
   private leaveUnproven(): void {
-    for (const part of this.unproven.splice(0)) letGo(part);
+    for (const part of this.unproven.splice(0)) release(part);
   }
 
   private schedule(nodes: readonly NodeId[], bytesOnEach: number, presentBytes = 0): void {
@@ -231,10 +231,8 @@ export class BlockSequence {
   private async beginAgain(pipeline: BlockWriter, error: unknown): Promise<void> {
     this.unschedule();
     const isHopeless = !isQuorateError(error) || !PASSING.has(error.code) || this.stopped;
-    if (isHopeless || pipeline.written.length > 0 || ++this.attempts >= ATTEMPTS_MAX) {
-      this.leaveUnproven();
-      throw error;
-    }
+    // Whoever asked gives up then, and stops this.
+    if (isHopeless || pipeline.written.length > 0 || ++this.attempts >= ATTEMPTS_MAX) throw error;
     const { log } = this.means;
     const { file, holder } = this.options;
     for (const node of pipeline.lostNodes) this.failed.add(node);

@@ -9,13 +9,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { allocateOwnedBytes, NO_BYTES } from "../../../runtime/bytes.ts";
 import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
-import { letGo, ROOM_BYTES, takeRoom } from "../../files/blocks/piece-rooms.ts";
+import { release, BUFFER_BYTES, takeBuffer } from "../../files/blocks/buffer-pool.ts";
 import type { TakenConnection } from "../../../runtime/node/request-connection.ts";
 import { takeConnection } from "../../../runtime/node/request-connection.ts";
 import type { BodyFraming } from "../../../wire/http/body-framing.ts";
 
 /** A piece has so many bytes, unless it is the first or the last one. */
-const PIECE_BYTES = ROOM_BYTES;
+const PIECE_BYTES = BUFFER_BYTES;
 /** The client waits when so many pieces are not taken. */
 const WAITING_MAX = 2;
 /** A client that still sends when it has its answer may send so much more to read it, and be silent for so long. */
@@ -31,11 +31,12 @@ export class TakenBody {
   private connection: TakenConnection | undefined;
   private piece = NO_BYTES;
   private filled = 0;
-  private ready: Bytes[] = [];
+  private readonly ready: Bytes[] = [];
   private failure: QuorateError | undefined;
   /** Nobody asks for pieces any more. */
   private isLeft = false;
   private isPaused = false;
+  private isClosed = false;
   private dropped = 0;
   private timer: NodeJS.Timeout | undefined;
   private wake: () => void = () => undefined;
@@ -72,14 +73,14 @@ export class TakenBody {
   }
 
   /**
-   * All of it; a piece is there until the next one is asked for, and for who holds it (`files/blocks/piece-rooms.ts`). Throws
+   * All of it; a piece is there until the next one is asked for, and for who retains it (`files/blocks/buffer-pool.ts`). Throws
    * PROTOCOL when it breaks off, when it is no body, or when nothing comes for too long while a piece is waited
    * for; then the connection is cut.
    */
   async *pieces(): AsyncGenerator<Uint8Array> {
     try {
       for (;;) {
-        const piece = this.ready.shift() ?? this.rest();
+        const piece = this.ready.shift();
         if (this.isPaused) this.goOn();
         if (piece !== undefined) yield* lent(piece);
         else if (this.failure !== undefined) throw this.failure;
@@ -88,7 +89,8 @@ export class TakenBody {
       }
     } finally {
       this.isLeft = true;
-      for (const piece of this.ready.splice(0)) letGo(piece);
+      for (const piece of this.ready.splice(0)) release(piece);
+      this.leavePiece();
       if (this.isPaused) this.goOn();
     }
   }
@@ -113,6 +115,7 @@ export class TakenBody {
     socket.on("error", (cause) => this.fail("the body broke off", cause));
     socket.on("close", () => {
       this.fail("the body broke off");
+      this.isClosed = true;
       this.leavePiece();
     });
     socket.on("end", () => this.fail("the request ended before its time: nothing was done"));
@@ -145,7 +148,6 @@ export class TakenBody {
   private took(count: number): void {
     this.timer?.refresh();
     if (this.isOver) {
-      this.leavePiece();
       this.dropped += count;
       if (this.dropped > DRAIN_MAX_BYTES) this.connection?.socket.destroy();
       return;
@@ -162,26 +164,20 @@ export class TakenBody {
 
   private filledTo(filled: number): void {
     this.filled = filled;
-    if (filled === this.piece.length) {
-      this.ready.push(this.piece);
-      this.piece = newPiece();
-      this.filled = 0;
-      if (this.ready.length >= WAITING_MAX) this.pause();
-      this.wake();
-    } else if (this.framing.isOver) this.wake();
-  }
-
-  private rest(): Bytes | undefined {
-    if (!this.framing.isOver || this.filled === 0) return undefined;
-    const { piece, filled } = this;
-    this.piece = NO_BYTES;
+    const { isOver } = this.framing;
+    if (filled < this.piece.length && !isOver) return;
+    if (filled > 0) this.ready.push(this.piece.subarray(0, filled));
+    else release(this.piece);
+    this.piece = isOver ? NO_BYTES : newPiece();
     this.filled = 0;
-    return piece.subarray(0, filled);
+    if (this.ready.length >= WAITING_MAX) this.pause();
+    this.wake();
   }
 
-  /** Nothing more comes into it. */
+  /** Of a body that nobody asks for any more. Not before its connection is closed: that reads into it until it has another. */
   private leavePiece(): void {
-    letGo(this.piece);
+    if (!this.isLeft || !this.isClosed) return;
+    release(this.piece);
     this.piece = NO_BYTES;
   }
 
@@ -222,13 +218,13 @@ export class TakenBody {
 }
 
 function newPiece(): Bytes {
-  return takeRoom() ?? allocateOwnedBytes(PIECE_BYTES);
+  return takeBuffer() ?? allocateOwnedBytes(PIECE_BYTES);
 }
 
 function* lent(piece: Bytes): Generator<Bytes> {
   try {
     yield piece;
   } finally {
-    letGo(piece);
+    release(piece);
   }
 }

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { connect } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { QuorateError } from "../../../runtime/errors.ts";
-import { freeRooms } from "../../files/blocks/piece-rooms.ts";
+import { freeBuffers } from "../../files/blocks/buffer-pool.ts";
 import type { FileWriter } from "../../files/file-system.ts";
 import type { Served } from "./served.testing.ts";
 import { serveMemory } from "./served.testing.ts";
@@ -12,7 +12,7 @@ const SOMEONE = { user: "quorate", groups: [] };
 /** No two pieces of it are alike. */
 const CONTENT = Buffer.from(Uint32Array.from({ length: 1.25 * MIB }, (_, at) => at * 2_654_435_761).buffer);
 
-const rooms = freeRooms();
+const buffers = freeBuffers();
 let served: Served;
 const clients: Socket[] = [];
 beforeEach(async () => {
@@ -22,7 +22,7 @@ afterEach(async () => {
   for (const client of clients.splice(0)) client.destroy();
   await served.close();
   // Whatever became of the upload.
-  await until(() => freeRooms() === rooms);
+  await until(() => freeBuffers() === buffers);
 });
 
 interface Client {
@@ -266,6 +266,80 @@ test.each(FRAMINGS)("a large body with %s waits in the client while its writer i
   open();
   await ended;
   expect((await stored("/slow")).equals(content)).toBe(true);
+});
+
+test.each(FRAMINGS)(
+  "the end of a large body with %s is not lost on a writer that is slow, whatever the client does behind it",
+  async (framing) => {
+    for (const [path, behind] of [
+      ["/junk", (socket: Socket) => socket.write(Buffer.alloc(100_000, "x"))],
+      ["/ended", (socket: Socket) => socket.end()],
+      ["/gone", (socket: Socket) => socket.destroy()],
+    ] as const) {
+      let open: () => void = () => undefined;
+      const gate = new Promise<void>((resolve) => (open = resolve));
+      let isAsked = false;
+      let isClosed = false;
+      changeWriters((writer) => {
+        const write = writer.write.bind(writer);
+        writer.write = (bytes) => {
+          isAsked = true;
+          return gate.then(() => write(bytes));
+        };
+        const close = writer.close.bind(writer);
+        writer.close = async () => {
+          isClosed = true;
+          return close();
+        };
+      });
+      const { socket } = dial();
+      // Less than is read ahead of the writer: the client is rid of all of it.
+      const content = CONTENT.subarray(0, 2 * MIB + 12_345);
+      socket.write(head(path, framing, content.length));
+      await new Promise((resolve) => socket.write(body(framing, content), resolve));
+      await until(() => isAsked);
+      behind(socket);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      open();
+      await until(() => isClosed && served.files.openStreams === 0);
+      expect((await stored(path)).equals(content), path).toBe(true);
+    }
+  },
+);
+
+test("what still comes of a refused body is in no other upload", async () => {
+  let refuse: () => void = () => undefined;
+  const refused = new Promise<void>((resolve) => (refuse = resolve));
+  let isAsked = false;
+  const create = served.files.create.bind(served.files);
+  changeWriters((writer) => {
+    writer.write = async () => {
+      isAsked = true;
+      await refused;
+      throw new QuorateError("NO_TARGETS", "no node is left");
+    };
+  });
+  const first = dial();
+  first.socket.write(head("/refused", "Content-Length", CONTENT.length));
+  first.socket.write(CONTENT.subarray(0, 2_200_000));
+  await until(() => isAsked && first.socket.writableLength === 0);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  refuse();
+  await until(() => served.files.openStreams === 0);
+
+  served.files.create = create;
+  const second = dial();
+  const content = CONTENT.subarray(2 * MIB);
+  second.socket.write(head("/f", "Content-Length", content.length));
+  second.socket.write(content.subarray(0, 700_000));
+  await until(() => served.files.openStreams === 1);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  // It comes where the first one's next bytes belonged.
+  first.socket.write(CONTENT.subarray(2_200_000, 2_300_000));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  second.socket.write(content.subarray(700_000));
+  await second.ended;
+  expect((await stored("/f")).equals(content)).toBe(true);
 });
 
 test.each(FRAMINGS)(
