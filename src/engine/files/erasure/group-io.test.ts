@@ -99,6 +99,23 @@ test("a reader gets exactly the range that it asks for, whichever two nodes are 
   }
 });
 
+test("a group that has lost too many shards begins no other, and tells its writer", () => {
+  const cluster = new BlockCluster(9, IDS);
+  const opened: NodeId[] = [];
+  for (const id of FIVE) cluster.node(id).link.on("open", () => void opened.push(id));
+  const writer = groupWriterAt(cluster.node("n6"), FIVE);
+  writer.write(streamBytes(1, 0, STRIPE - 100), () => undefined);
+  cluster.until(() => opened.length === 3, "three shards have begun");
+  for (const id of FIVE.slice(0, 3)) cluster.losePower(id);
+  cluster.run(10_000);
+  let isToldOfRoom = false;
+  writer.write(streamBytes(1, STRIPE - 100, 100), () => (isToldOfRoom = true));
+  cluster.run(10_000);
+  expect(opened.sort()).toEqual(["n1", "n2", "n3"]);
+  expect(isToldOfRoom).toBe(true);
+  expect(writer.failure).toMatchObject({ code: "NO_TARGETS" });
+});
+
 test("RS-6-3 gives back what it was given when any three of nine nodes are gone", () => {
   const ids = Array.from({ length: 10 }, (_, at) => `n${at}`);
   const nine = ids.slice(0, 9);

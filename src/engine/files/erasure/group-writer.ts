@@ -97,7 +97,8 @@ export class GroupWriter implements BlockWriter {
       this.length += part.length;
       waitsFor++;
       this.put(cell, part, roomHere);
-      if (this.stripeBytes < dataUnits * cellBytes) continue;
+      // Nobody would end the shards of a group that has ended meanwhile.
+      if (this.failure !== undefined || this.stripeBytes < dataUnits * cellBytes) continue;
       waitsFor++;
       this.putParity(roomHere);
     }

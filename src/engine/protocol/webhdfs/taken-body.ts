@@ -90,7 +90,7 @@ export class TakenBody {
     } finally {
       this.isLeft = true;
       for (const piece of this.ready.splice(0)) release(piece);
-      this.leavePiece();
+      if (this.isClosed) this.leavePiece();
       if (this.isPaused) this.goOn();
     }
   }
@@ -116,7 +116,7 @@ export class TakenBody {
     socket.on("close", () => {
       this.fail("the body broke off");
       this.isClosed = true;
-      this.leavePiece();
+      if (this.isLeft) this.leavePiece();
     });
     socket.on("end", () => this.fail("the request ended before its time: nothing was done"));
     response.on("error", () => undefined);
@@ -140,7 +140,11 @@ export class TakenBody {
 
   /** Asked for what comes next when what came before is taken: until then, the connection reads into the last answer. */
   private room(): Uint8Array {
-    if (this.isOver) return scrap;
+    if (this.isOver) {
+      // It reads elsewhere from now on.
+      if (this.isLeft) this.leavePiece();
+      return scrap;
+    }
     const { piece, filled } = this;
     return piece.subarray(filled, Math.min(piece.length, filled + this.framing.most));
   }
@@ -174,9 +178,8 @@ export class TakenBody {
     this.wake();
   }
 
-  /** Of a body that nobody asks for any more. Not before its connection is closed: that reads into it until it has another. */
+  /** Of a body that nobody asks for any more. The connection must not read into it: it does until it is closed, or has other room. */
   private leavePiece(): void {
-    if (!this.isLeft || !this.isClosed) return;
     release(this.piece);
     this.piece = NO_BYTES;
   }

@@ -339,6 +339,8 @@ test("what still comes of a refused body is in no other upload", async () => {
   await new Promise((resolve) => setTimeout(resolve, 100));
   second.socket.write(content.subarray(700_000));
   await second.ended;
+  // Nor does it keep a buffer for as long as it comes.
+  await expect.poll(freeBuffers, { timeout: 1_000 }).toBe(buffers);
   expect((await stored("/f")).equals(content)).toBe(true);
 });
 
