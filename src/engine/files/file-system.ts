@@ -93,7 +93,8 @@ export interface FileWriter {
   readonly position: number;
   /**
    * Takes the bytes (the caller must not change them); resolves when more may come: back-pressure, not durability. Rejects with
-   * whatever ended the writer, then and ever after.
+   * whatever ended the writer, then and ever after. Whoever gives bytes of a pooled buffer (`blocks/buffer-pool.ts`) retains it
+   * until then.
    */
   write(bytes: Uint8Array): Promise<void>;
   /** Everything so far is on the disks of all nodes of the pipeline, and visible to readers. */

@@ -12,7 +12,7 @@ import { NO_BYTES } from "../../../runtime/bytes.ts";
 import { isQuorateError } from "../../../runtime/errors.ts";
 import type { Clock, Logger, Network, NodeId, Random } from "../../../runtime/world.ts";
 import { decode, encode } from "../../../wire/record.ts";
-import { retain, release } from "./buffer-pool.ts";
+import { release, retain } from "./buffer-pool.ts";
 import type { BlockFrame, StreamFailure, StreamId } from "./protocol.ts";
 import { BLOCK_FRAME } from "./protocol.ts";
 

@@ -17,7 +17,7 @@ export interface BlockWriter {
   /** Bytes put in so far, in the block. */
   readonly length: number;
   /**
-   * Takes bytes, which must not change any more; calls back when more may come, or when all is over. What it keeps it holds
+   * Takes bytes, which must not change any more; calls back when more may come, or when all is over. What it keeps it retains
    * (`buffer-pool.ts`).
    */
   write(bytes: Bytes, room: () => void): void;

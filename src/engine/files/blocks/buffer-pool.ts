@@ -43,6 +43,7 @@ export function retain(bytes: Uint8Array): void {
   count(bytes, 1);
 }
 
+/** Takes one `retain`, or the taking of the buffer, back. */
 export function release(bytes: Uint8Array): void {
   count(bytes, -1);
 }

@@ -4,8 +4,8 @@ import { allocateBytes } from "../../../runtime/bytes.ts";
 import { assert } from "../../../runtime/errors.ts";
 import { crc32cPieces } from "../../../wire/crc32.ts";
 import { CHUNK_BYTES } from "./block-store.ts";
+import { poolMemory, RESERVED_BYTES } from "./buffer-pool.ts";
 import { ChunkEngine, ENGINE_BYTES, LANE_BYTES, OVERLAID_CHUNKS } from "./chunk-engine.ts";
-import { RESERVED_BYTES, poolMemory } from "./buffer-pool.ts";
 
 const CHECKSUM_BYTES = 4;
 /** Bytes that are copied to where the engine finds them, at a time: little enough to stay near the processor. */

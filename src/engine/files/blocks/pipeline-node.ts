@@ -12,7 +12,7 @@ import type { NodeId, Timer } from "../../../runtime/world.ts";
 import type { BlockLink, FrameOf } from "./block-link.ts";
 import { failureOf } from "./block-link.ts";
 import type { BlockStore, ReplicaWriter } from "./block-store.ts";
-import { retain, release } from "./buffer-pool.ts";
+import { release, retain } from "./buffer-pool.ts";
 import type { StreamFailure, StreamId } from "./protocol.ts";
 import { PIPELINE_EARLY_BYTES, STREAM_SILENCE_MS } from "./protocol.ts";
 

@@ -16,7 +16,7 @@ import type { BlockLink, FrameOf } from "./block-link.ts";
 import type { Outcome, ReplicaDurability } from "./block-store.ts";
 import type { BlockWriter } from "./block-writer.ts";
 import { ChunkChecksums } from "./chunk-checksums.ts";
-import { retain, release } from "./buffer-pool.ts";
+import { release, retain } from "./buffer-pool.ts";
 import type { StreamFailure, StreamId } from "./protocol.ts";
 import {
   PACKET_BYTES,

@@ -15,7 +15,7 @@ import type { BlockLink } from "../blocks/block-link.ts";
 import type { Outcome, ReplicaDurability } from "../blocks/block-store.ts";
 import type { BlockWriter } from "../blocks/block-writer.ts";
 import type { PipelineAuthority } from "../blocks/pipeline-writer.ts";
-import { retain, release } from "../blocks/buffer-pool.ts";
+import { release, retain } from "../blocks/buffer-pool.ts";
 import { PipelineWriter } from "../blocks/pipeline-writer.ts";
 import type { WrittenBlock } from "../namespace/commands.ts";
 import type { StripeGeometry } from "../namespace/erasure-policy.ts";

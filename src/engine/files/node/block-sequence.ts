@@ -15,7 +15,7 @@ import { CHUNK_BYTES } from "../blocks/block-store.ts";
 import { ChunkChecksums } from "../blocks/chunk-checksums.ts";
 import type { BlockWriter } from "../blocks/block-writer.ts";
 import type { Locations } from "../blocks/locations.ts";
-import { retain, release } from "../blocks/buffer-pool.ts";
+import { release, retain } from "../blocks/buffer-pool.ts";
 import type { PipelineAuthority, PipelineOptions } from "../blocks/pipeline-writer.ts";
 import { PipelineWriter } from "../blocks/pipeline-writer.ts";
 import type { ScheduledBlock } from "../blocks/scheduled-blocks.ts";

@@ -9,7 +9,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { allocateOwnedBytes, NO_BYTES } from "../../../runtime/bytes.ts";
 import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
-import { release, BUFFER_BYTES, takeBuffer } from "../../files/blocks/buffer-pool.ts";
+import { BUFFER_BYTES, release, takeBuffer } from "../../files/blocks/buffer-pool.ts";
 import type { TakenConnection } from "../../../runtime/node/request-connection.ts";
 import { takeConnection } from "../../../runtime/node/request-connection.ts";
 import type { BodyFraming } from "../../../wire/http/body-framing.ts";
