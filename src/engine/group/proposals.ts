@@ -40,6 +40,11 @@ export class Proposals<Command, Reply> {
   /** Bytes of commands that wait to be applied. */
   waitingBytes = 0;
 
+  /** Of the commands in the open batch. */
+  get openBytes(): number {
+    return this.writer.size;
+  }
+
   /** False when a command of so many bytes should begin a batch of its own: a batch is small, or a single command. */
   hasRoom(bytes: number): boolean {
     return this.commands.length === 0 || this.writer.size + bytes <= BATCH_MAX_BYTES;

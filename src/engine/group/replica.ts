@@ -124,7 +124,7 @@ export class Replica<Command, Reply, Message> {
     const refusal = this.refusal() ?? this.tooLarge(encoded.length);
     if (refusal !== undefined) return done(undefined, refusal);
     this.submission.propose(command, encoded, done);
-    this.schedulePump();
+    if (!this.sealer.holdsBack(this.submission.openBytes)) this.schedulePump();
   }
 
   /**
@@ -286,6 +286,13 @@ export class Replica<Command, Reply, Message> {
     // Sealed before the core draws its conclusions: a commit of this turn travels with the next entry.
     this.sealer.seal();
     this.carryOut();
+    // What was written and sent leaves before anything is applied: the disk and the other nodes work meanwhile.
+    this.options.clock.endOfTurn(() => {
+      if (!this.stopped) this.applyChosen();
+    });
+  }
+
+  private applyChosen(): void {
     const more = this.apply();
     this.barriers.release(this.applier.appliedIndex);
     if (!more) this.failHeldUpReads();
@@ -332,6 +339,8 @@ export class Replica<Command, Reply, Message> {
     for (;;) {
       const effects = this.options.consensus.drain();
       if (effects.length === 0) return;
+      // Messages leave before the disk is asked: to others and back is the longer way.
+      for (const effect of effects) if (effect.type === "send") this.outbox.send(effect);
       for (const effect of effects) this.perform(effect);
     }
   }
@@ -341,7 +350,7 @@ export class Replica<Command, Reply, Message> {
       case "write":
         return this.write(effect);
       case "send":
-        return this.outbox.send(effect);
+        return;
       case "commit":
         this.commitIndex = effect.upTo;
         return this.sealer.committed(effect.upTo);

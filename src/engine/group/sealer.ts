@@ -12,7 +12,7 @@ import type { Clock, NodeId, Timer } from "../../runtime/world.ts";
 import { ByteWriter } from "../../wire/byte-writer.ts";
 import type { Batch } from "./batch.ts";
 import { encodeBatch, sealEntry } from "./batch.ts";
-import { GATHER_MS, Gathering } from "./gathering.ts";
+import { Gathering } from "./gathering.ts";
 import { Intake } from "./intake.ts";
 import type { LogClock } from "./log-clock.ts";
 import { PayloadMemory } from "./payload-memory.ts";
@@ -89,18 +89,18 @@ export class Sealer {
 
   committed(upTo: Index): void {
     this.commitIndex = upTo;
-    if (upTo >= this.appendedIndex) this.gathering.committed(this.now());
+    if (upTo >= this.appendedIndex) this.gathering.committed(this.intake.bytes, this.now());
     if (this.leading) this.announceSoon();
   }
 
   /** Whether `seal` would make an entry of what waits. */
   get ready(): boolean {
-    return !this.intake.empty && this.mayFollowOn() && !this.gathers() && this.accepts();
+    return !this.intake.empty && this.mayFollowOn(this.intake.bytes) && !this.gathers() && this.accepts();
   }
 
   /** What waits becomes one entry, if now is the time. */
   seal(): void {
-    if (!this.leading || !this.mayFollowOn() || this.gathers()) return;
+    if (!this.leading || !this.mayFollowOn(this.intake.bytes) || this.gathers()) return;
     const upkeep = this.upkeepBatch();
     if ((this.intake.empty && upkeep === undefined) || !this.accepts()) return;
     this.gathering.sealed(this.intake.bytes, this.now());
@@ -108,6 +108,17 @@ export class Sealer {
     if (upkeep !== undefined) batches.unshift(upkeep);
     this.options.propose(sealEntry(this.options.logClock.stamp(), batches, this.memory.allocate), nodes);
     this.announceSoon();
+  }
+
+  /**
+   * Whether `seal` would make no entry even if so many bytes more waited, and is surely called when that changes: by the entry that
+   * is under way, or by the timer.
+   */
+  holdsBack(bytes: number): boolean {
+    if (!this.leading) return false;
+    const gathered = this.intake.bytes + bytes;
+    if (!this.mayFollowOn(gathered)) return true;
+    return this.gatherTimer !== undefined && this.gathering.waitMs(gathered, this.now()) > 0;
   }
 
   stop(): void {
@@ -120,9 +131,9 @@ export class Sealer {
     return this.options.clock.monotonicMs();
   }
 
-  private mayFollowOn(): boolean {
+  private mayFollowOn(gatheredBytes: number): boolean {
     if (this.writesInFlight > 0) return false;
-    return this.commitIndex >= this.appendedIndex || this.intake.bytes >= FOLLOW_ON_BYTES;
+    return this.commitIndex >= this.appendedIndex || gatheredBytes >= FOLLOW_ON_BYTES;
   }
 
   private accepts(): boolean {
@@ -131,8 +142,10 @@ export class Sealer {
 
   /** Whether what waits should wait a moment longer; looks again then. */
   private gathers(): boolean {
-    if (this.intake.empty || !this.gathering.waits(this.intake.bytes, this.now())) return false;
-    this.gatherTimer ??= this.options.clock.setTimer(GATHER_MS, () => {
+    if (this.intake.empty) return false;
+    const waitMs = this.gathering.waitMs(this.intake.bytes, this.now());
+    if (waitMs <= 0) return false;
+    this.gatherTimer ??= this.options.clock.setTimer(waitMs, () => {
       this.gatherTimer = undefined;
       this.options.wake();
     });

@@ -63,6 +63,11 @@ export class Submission<Command, Reply> {
     if (full) this.closeBatch();
   }
 
+  /** Of the commands in the open batch. */
+  get openBytes(): number {
+    return this.proposals.openBytes;
+  }
+
   /** The open batch, if it holds anything, leaves for the leader; without one or a session it waits. */
   closeBatch(): void {
     const batch = this.proposals.close();
