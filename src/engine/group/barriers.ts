@@ -45,6 +45,11 @@ export class Barriers {
     this.gathering.push({ done, sinceMs: nowMs });
   }
 
+  /** Nobody waits for a read. */
+  get idle(): boolean {
+    return this.rounds.length === 0 && this.gathering.length === 0;
+  }
+
   /** At the end of a turn: starts a round for what has gathered. */
   start(nowMs: number): void {
     if (this.gathering.length === 0 || this.unconfirmed >= ROUNDS_IN_FLIGHT) return;

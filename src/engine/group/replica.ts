@@ -46,6 +46,9 @@ export class Replica<Command, Reply, Message> {
   private term: Term = 0;
   private leader: NodeId | undefined;
   private pumpScheduled = false;
+  private writesInFlight = 0;
+  /** What was chosen is applied in this turn, whatever is on its way to the disk. */
+  private applyDue = false;
   private stopped = false;
   private quarantined = false;
   private nextChangeId = 1;
@@ -286,10 +289,21 @@ export class Replica<Command, Reply, Message> {
     // Sealed before the core draws its conclusions: a commit of this turn travels with the next entry.
     this.sealer.seal();
     this.carryOut();
+    if (this.mayApplyLater()) return;
+    this.applyDue = false;
     // What was written and sent leaves before anything is applied: the disk and the other nodes work meanwhile.
     this.options.clock.endOfTurn(() => {
       if (!this.stopped) this.applyChosen();
     });
+  }
+
+  /**
+   * Where nobody waits for it, what was chosen is applied when the write that is under way has been acknowledged, or by the next
+   * sweep: the leader's clients wait for that acknowledgement, and the thread that writes for a processor to run on.
+   */
+  private mayApplyLater(): boolean {
+    if (this.applyDue || this.writesInFlight === 0 || this.role === "leader") return false;
+    return this.submission.idle && this.barriers.idle;
   }
 
   private applyChosen(): void {
@@ -384,7 +398,10 @@ export class Replica<Command, Reply, Message> {
         if (entry.kind === "command") this.logClock.observe(sealedTimeMs(entry.payload));
       }
     }
+    this.writesInFlight++;
     this.options.storage.append(effect.write, () => {
+      this.writesInFlight--;
+      this.applyDue = true;
       if (this.stopped) return;
       if (effect.write.floor === "reached") this.options.logger.log("info", "recovered from peers", {});
       this.sealer.written();
@@ -424,6 +441,7 @@ export class Replica<Command, Reply, Message> {
     const nowMs = this.now();
     this.submission.sweep();
     this.barriers.expire(nowMs - RETRY_MS, nowMs - this.options.requestTimeoutMs);
+    this.applyDue = true;
     this.schedulePump();
   }
 }

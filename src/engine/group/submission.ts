@@ -68,6 +68,11 @@ export class Submission<Command, Reply> {
     return this.proposals.openBytes;
   }
 
+  /** Nobody here waits for a command to be applied. */
+  get idle(): boolean {
+    return this.proposals.waitingBytes === 0 && this.drainCallbacks.length === 0;
+  }
+
   /** The open batch, if it holds anything, leaves for the leader; without one or a session it waits. */
   closeBatch(): void {
     const batch = this.proposals.close();
