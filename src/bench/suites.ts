@@ -144,11 +144,11 @@ export function memoryNode(extent: Extent, report: (comparison: Comparison) => v
   });
 }
 
-/** A server is measured as it runs all day: compiled code, filled caches. */
+/** A server is measured as it runs all day: compiled code, filled caches. It takes some half a million commands until it is. */
 export async function warmUp({ port }: RunningEngine): Promise<void> {
   for (const operation of ["set", "get"] as const) {
     for (const pipeline of [1, 16]) {
-      const load = { port, operation, connections: 64, pipeline, requests: 100_000 * pipeline ** 0.5 };
+      const load = { port, operation, connections: 64, pipeline, requests: 300_000 };
       await loadResp({ ...load, keys: 100_000, valueBytes: 64 });
     }
   }

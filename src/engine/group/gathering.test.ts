@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { GATHER_MAX_MS, GATHER_ROUNDS, Gathering } from "./gathering.ts";
+import { GATHER_MAX_MS, GATHER_ROUNDS, Gathering, PLENTY_BYTES } from "./gathering.ts";
 
 /** An entry of 1000 bytes that took `roundMs` and was committed at 100 ms, when `gathered` bytes were behind it. */
 function afterRound(roundMs: number, gathered = 0): Gathering {
@@ -50,7 +50,7 @@ test("one client alone never waits, nor does anybody for an entry that cost noth
   expect(afterRound(2).waitMs(1000, 100)).toBe(0);
   expect(afterRound(0.1).waitMs(100, 100)).toBe(0);
   expect(new Gathering().waitMs(100, 0)).toBe(0);
-  expect(afterRound(2, 1_000_000).waitMs(70_000, 100)).toBe(0);
+  expect(afterRound(2, 1_000_000).waitMs(PLENTY_BYTES, 100)).toBe(0);
 });
 
 test("who was answered and does not come back is waited for ever more rarely, and as before once the wait is worth it", () => {

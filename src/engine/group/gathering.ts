@@ -18,8 +18,8 @@ export const GATHER_MAX_MS = 8;
 const ROUND_MIN_MS = 0.25;
 /** The part of what is expected that ends the wait. */
 const ENOUGH = 0.9;
-/** So much is not worth waiting for more. */
-const PLENTY_BYTES = 64 * 1024;
+/** So much is not worth waiting for more, be it other clients or the entry before. */
+export const PLENTY_BYTES: number = 192 * 1024;
 /** Entries that wait for no more than the last one carried, after many waits in vain. */
 const MODEST_MAX = 64;
 

@@ -12,7 +12,7 @@ import type { Clock, NodeId, Timer } from "../../runtime/world.ts";
 import { ByteWriter } from "../../wire/byte-writer.ts";
 import type { Batch } from "./batch.ts";
 import { encodeBatch, sealEntry } from "./batch.ts";
-import { Gathering } from "./gathering.ts";
+import { Gathering, PLENTY_BYTES } from "./gathering.ts";
 import { Intake } from "./intake.ts";
 import type { LogClock } from "./log-clock.ts";
 import { PayloadMemory } from "./payload-memory.ts";
@@ -37,8 +37,6 @@ export interface SealerOptions {
 }
 
 const UPKEEP_MS = 100;
-/** An entry of so many bytes does not wait for the one before it to be committed. */
-const FOLLOW_ON_BYTES = 64 * 1024;
 /** How long an entry or a commit that no client of another replica waits for may wait for others to travel with. */
 const ANNOUNCE_MS = 5;
 
@@ -133,7 +131,7 @@ export class Sealer {
 
   private mayFollowOn(gatheredBytes: number): boolean {
     if (this.writesInFlight > 0) return false;
-    return this.commitIndex >= this.appendedIndex || gatheredBytes >= FOLLOW_ON_BYTES;
+    return this.commitIndex >= this.appendedIndex || gatheredBytes >= PLENTY_BYTES;
   }
 
   private accepts(): boolean {
