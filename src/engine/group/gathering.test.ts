@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { GATHER_MAX_MS, GATHER_ROUNDS, Gathering, PLENTY_BYTES } from "./gathering.ts";
+import { GATHER_MAX_MS, GATHER_ROUNDS, Gathering, MODEST_MAX_MS, PLENTY_BYTES } from "./gathering.ts";
 
 /** An entry of 1000 bytes that took `roundMs` and was committed at 100 ms, when `gathered` bytes were behind it. */
 function afterRound(roundMs: number, gathered = 0): Gathering {
@@ -9,21 +9,39 @@ function afterRound(roundMs: number, gathered = 0): Gathering {
   return gathering;
 }
 
-/** Rounds of a millisecond: entries of 1000 bytes behind each of which 500 gather; `came` of each: how large the next one gets. */
-function wantedAfter(came: readonly number[]): readonly number[] {
+interface Sealed {
+  readonly bytes: number;
+  readonly waitedMs: number;
+}
+
+/**
+ * Rounds of a millisecond. `arrived`: bytes that wait, so long after the last entry was committed (negative: before), of which none
+ * are in it. Looked at every tenth of a millisecond.
+ */
+function rounds(
+  count: number,
+  arrived: (sinceCommitMs: number, sealed: readonly Sealed[]) => number,
+): Sealed[] {
   const gathering = new Gathering();
-  let nowMs = 0;
+  const entries: Sealed[] = [];
+  let nowMs = 1000;
   gathering.sealed(1000, nowMs);
-  const wanted = [];
-  for (const bytes of came) {
+  for (let round = 0; round < count; round++) {
     nowMs += 1;
-    gathering.committed(500, nowMs);
-    wanted.push([900, 1350].find((enough) => gathering.waitMs(enough, nowMs) === 0) ?? Infinity);
-    gathering.sealed(bytes, nowMs);
-    // Of the same size again, whatever came.
-    gathering.sealed(1000, nowMs);
+    gathering.committed(arrived(0, entries), nowMs);
+    let tenths = 0;
+    for (;;) {
+      const bytes = arrived(tenths / 10, entries);
+      if (bytes > 0 && gathering.waitMs(bytes, nowMs) === 0) {
+        gathering.sealed(bytes, nowMs);
+        entries.push({ bytes, waitedMs: tenths / 10 });
+        break;
+      }
+      tenths++;
+      nowMs += 0.1;
+    }
   }
-  return wanted;
+  return entries;
 }
 
 test("little waits for the crowd of the last entry, until it is there", () => {
@@ -33,7 +51,7 @@ test("little waits for the crowd of the last entry, until it is there", () => {
   expect(gathering.waitMs(900, 100.2)).toBe(0);
 });
 
-test("what had gathered behind the last entry waits for the last one's crowd too: there is one crowd then", () => {
+test("what had gathered behind the last entry waits for the last one's crowd too", () => {
   const gathering = afterRound(2, 500);
   expect(gathering.waitMs(1349, 100)).toBeGreaterThan(0);
   expect(gathering.waitMs(1350, 100)).toBe(0);
@@ -53,10 +71,55 @@ test("one client alone never waits, nor does anybody for an entry that cost noth
   expect(afterRound(2, 1_000_000).waitMs(PLENTY_BYTES, 100)).toBe(0);
 });
 
-test("who was answered and does not come back is waited for ever more rarely, and as before once the wait is worth it", () => {
-  const inVain = wantedAfter(Array.from({ length: 300 }, () => 600));
-  const waits = inVain.flatMap((wanted, at) => (wanted === 1350 ? [at] : []));
-  expect(waits).toEqual([0, 2, 5, 10, 19, 36, 69, 134, 199, 264]);
-  const seldom = wantedAfter([600, 600, 1400, 1400, 600, 600, 600]);
-  expect(seldom).toEqual([1350, 900, 1350, 1350, 1350, 900, 1350]);
+test("two crowds of clients that come back at once become one, and stay one", () => {
+  // Ten clients of 100 bytes: six are answered by the first entry, four wait; each is back within a millisecond.
+  const entries = rounds(100, (sinceMs, sealed) => {
+    const answered = sealed.at(-1)?.bytes ?? 600;
+    return 1000 - answered + Math.min(1, sinceMs) * answered;
+  });
+  for (const { bytes } of entries) expect(bytes).toBeGreaterThanOrEqual(900);
+});
+
+test("what flows in steadily, whoever is answered, hardly ever waits", () => {
+  // 1000 bytes in a millisecond, and in the one that an entry takes.
+  const entries = rounds(1000, (sinceMs) => 1000 * (1 + sinceMs));
+  const mean = entries.reduce((sum, { waitedMs }) => sum + waitedMs, 0) / entries.length;
+  expect(mean).toBeLessThan(0.1);
+});
+
+test("who was answered and does not come back is waited for ever more rarely", () => {
+  // The first entry's crowd is gone: one client is left, with commands small and large in turn.
+  const entries = rounds(1000, (_, sealed) => (sealed.length % 2 === 0 ? 100 : 1000));
+  const long = entries.filter(({ waitedMs }) => waitedMs > MODEST_MAX_MS + 0.1);
+  expect(long.length).toBeLessThan(22);
+});
+
+test("a crowd that comes back after all is waited for at once again", () => {
+  const gathering = new Gathering();
+  let nowMs = 0;
+  const round = (gatheredBytes: number, bytes: number): number => {
+    nowMs += 1;
+    gathering.committed(gatheredBytes, nowMs);
+    const waitMs = gathering.waitMs(gatheredBytes, nowMs);
+    nowMs += waitMs;
+    gathering.sealed(bytes, nowMs);
+    return waitMs;
+  };
+  gathering.sealed(1000, nowMs);
+  // In vain: no wait for all in the next one, then in two, then in four.
+  const waits = Array.from({ length: 12 }, () => round(500, 800));
+  expect(waits.map((waitMs) => waitMs > MODEST_MAX_MS)).toEqual(
+    [1, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0].map(Boolean),
+  );
+  for (let modest = 0; modest < 7; modest++) round(500, 800);
+  expect(round(500, 1300)).toBeGreaterThan(MODEST_MAX_MS);
+  // Quiet behind it: it was the crowd.
+  expect(round(100, 1300)).toBeGreaterThan(MODEST_MAX_MS);
+  expect(round(500, 800)).toBe(MODEST_MAX_MS);
+});
+
+test("only an entry with commands counts as a round", () => {
+  const gathering = afterRound(1);
+  gathering.committed(100, 5000);
+  expect(gathering.waitMs(100, 5000)).toBe(0);
 });

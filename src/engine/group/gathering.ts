@@ -6,59 +6,84 @@
  * an entry costs the same few system calls on every node whatever it carries. So the next entry waits, for a moment only, until
  * about as much is there as the last one carried, on top of what had gathered behind it: then there is one crowd.
  *
- * Those who were answered need not come back at once, or at all. A wait that was in vain is not soon repeated: for a while, which
- * doubles each time, the next entry waits only until it is about as large as the last one, which what comes by itself soon is.
- * (PostgreSQL's commit_delay waits before the commit; here the wait ends by itself.)
+ * Who was answered need not come back, and not all who come are a crowd: commands may flow in steadily, whoever is answered. A
+ * crowd shows itself in that hardly anything comes while its entry is under way. A wait that ended by time, or behind which it went
+ * on flowing, was in vain and is not soon repeated: for some entries, twice as many each time, the next one waits for no more than
+ * the last one carried, and for a millisecond only. (PostgreSQL's commit_delay waits before the commit.)
+ *
+ * All sizes are bytes of commands.
  */
 
 /** How long after a commit, at most: so many times as long as the last entry took, and never longer than this. */
 export const GATHER_ROUNDS = 6;
 export const GATHER_MAX_MS = 8;
+/** The same after waits in vain. A timer of Node.js cannot wait for less. */
+export const MODEST_MAX_MS = 1;
 /** What commits faster than this costs too little to wait for. */
 const ROUND_MIN_MS = 0.25;
 /** The part of what is expected that ends the wait. */
 const ENOUGH = 0.9;
-/** So much is not worth waiting for more, be it other clients or the entry before. */
+/** Behind the entry of a whole crowd comes no more than this part of it. */
+const QUIET = 0.3;
+/** An entry of so much waits neither for more clients nor for the commit of the one before it. */
 export const PLENTY_BYTES: number = 192 * 1024;
-/** Entries that wait for no more than the last one carried, after many waits in vain. */
+/** Modest entries after many waits in vain. */
 const MODEST_MAX = 64;
 
 export class Gathering {
+  /** Of the last entry. */
   private sealedBytes = 0;
   private sealedMs = 0;
-  private endMs = Number.NEGATIVE_INFINITY;
+  private underWay = false;
+  /** It had waited until enough was there. */
+  private gotEnough = false;
+  /** What ends the wait for the next one: so much, or this time. */
   private enoughBytes = 0;
-  /** Whether the wait is for more than the last entry carried, with what had gathered behind it. */
-  private isForAll = false;
+  private endMs = Number.NEGATIVE_INFINITY;
+  private waited = false;
   /** Entries yet to come that do not wait for all; and how many after the next wait in vain. */
   private modest = 0;
   private modestNext = 1;
 
   /** An entry of so many bytes was sealed. */
   sealed(bytes: number, nowMs: number): void {
-    if (this.isForAll) this.learn(bytes >= this.enoughBytes);
-    this.isForAll = false;
+    const isEnough = bytes >= this.enoughBytes;
+    if (this.waited && this.modest === 0 && !isEnough) this.wasInVain();
+    else if (this.modest > 0) this.modest--;
+    else this.gotEnough = this.waited;
+    this.waited = false;
+    this.endMs = Number.NEGATIVE_INFINITY;
+    this.underWay = true;
     this.sealedBytes = bytes;
     this.sealedMs = nowMs;
   }
 
-  /** The last entry is committed, and so many bytes have gathered behind it. */
+  /** All entries are committed, and so many bytes have gathered behind the last one that was sealed. */
   committed(gatheredBytes: number, nowMs: number): void {
+    if (!this.underWay) return;
+    this.underWay = false;
+    if (this.gotEnough) {
+      if (gatheredBytes <= this.sealedBytes * QUIET) this.modestNext = 1;
+      else this.wasInVain();
+      this.gotEnough = false;
+    }
+    const isModest = this.modest > 0;
     const roundMs = nowMs - this.sealedMs;
-    this.endMs = roundMs < ROUND_MIN_MS ? nowMs : nowMs + Math.min(roundMs * GATHER_ROUNDS, GATHER_MAX_MS);
-    this.isForAll = this.modest === 0 && gatheredBytes > 0;
-    if (this.modest > 0) this.modest--;
-    const expected = this.sealedBytes + (this.isForAll ? gatheredBytes : 0);
-    this.enoughBytes = Math.min(expected * ENOUGH, PLENTY_BYTES);
+    const maxMs = isModest ? MODEST_MAX_MS : GATHER_MAX_MS;
+    if (roundMs >= ROUND_MIN_MS) this.endMs = nowMs + Math.min(roundMs * GATHER_ROUNDS, maxMs);
+    const expectedBytes = this.sealedBytes + (isModest ? 0 : gatheredBytes);
+    this.enoughBytes = Math.min(expectedBytes * ENOUGH, PLENTY_BYTES);
   }
 
   /** How long `bytes` should wait for more, at most; 0: not at all. Asked when no entry is under way. */
   waitMs(bytes: number, nowMs: number): number {
-    return bytes >= this.enoughBytes ? 0 : Math.max(this.endMs - nowMs, 0);
+    if (bytes >= this.enoughBytes || nowMs >= this.endMs) return 0;
+    this.waited = true;
+    return this.endMs - nowMs;
   }
 
-  private learn(cameBack: boolean): void {
-    this.modest = cameBack ? 0 : this.modestNext;
-    this.modestNext = cameBack ? 1 : Math.min(this.modestNext * 2, MODEST_MAX);
+  private wasInVain(): void {
+    this.modest = this.modestNext;
+    this.modestNext = Math.min(this.modestNext * 2, MODEST_MAX);
   }
 }

@@ -12,8 +12,9 @@ import { encodeBatch } from "./batch.ts";
 const INTAKE_MAX_BYTES = 64 * 1024 * 1024;
 
 export class Intake {
-  private queue: { readonly node: NodeId; readonly bytes: Bytes }[] = [];
+  private queue: { readonly node: NodeId; readonly bytes: Bytes; readonly commandBytes: number }[] = [];
   private queuedBytes = 0;
+  private queuedCommandBytes = 0;
   /** Per session, the highest number taken in during this leadership. */
   private taken = new Map<string, number>();
   private readonly applied: (node: NodeId, session: number) => number;
@@ -31,6 +32,11 @@ export class Intake {
     return this.queuedBytes;
   }
 
+  /** Without what batches have besides. */
+  get commandBytes(): number {
+    return this.queuedCommandBytes;
+  }
+
   /** Takes a batch in; false when it is not needed or there is no room (its owner will ask again). */
   add(batch: Batch, encoded: Bytes | undefined): boolean {
     if (batch.kind === "commands") {
@@ -45,8 +51,10 @@ export class Intake {
       this.taken.set(session, batch.seq);
     }
     const bytes = encoded ?? encodeBatch(batch);
-    this.queue.push({ node: batch.node, bytes });
+    const commandBytes = batch.body.length;
+    this.queue.push({ node: batch.node, bytes, commandBytes });
     this.queuedBytes += bytes.length;
+    this.queuedCommandBytes += commandBytes;
     return true;
   }
 
@@ -56,25 +64,33 @@ export class Intake {
   }
 
   /** Up to `maxBytes` of batches, at least one if any wait, and the nodes whose clients wait for them. */
-  take(maxBytes: number): { readonly batches: Bytes[]; readonly nodes: readonly NodeId[] } {
+  take(maxBytes: number): {
+    readonly batches: Bytes[];
+    readonly nodes: readonly NodeId[];
+    readonly commandBytes: number;
+  } {
     const batches: Bytes[] = [];
     const nodes = new Set<NodeId>();
     let taken = 0;
-    for (const { node, bytes } of this.queue) {
+    let takenCommandBytes = 0;
+    for (const { node, bytes, commandBytes } of this.queue) {
       if (batches.length > 0 && taken + bytes.length > maxBytes) break;
       taken += bytes.length;
+      takenCommandBytes += commandBytes;
       batches.push(bytes);
       nodes.add(node);
     }
     this.queuedBytes -= taken;
+    this.queuedCommandBytes -= takenCommandBytes;
     this.queue.splice(0, batches.length);
-    return { batches, nodes: [...nodes] };
+    return { batches, nodes: [...nodes], commandBytes: takenCommandBytes };
   }
 
   /** A leadership ended or began: what waits here is sent again by its owners. */
   reset(): void {
     this.queue = [];
     this.queuedBytes = 0;
+    this.queuedCommandBytes = 0;
     this.taken = new Map();
   }
 }

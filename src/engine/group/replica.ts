@@ -46,7 +46,6 @@ export class Replica<Command, Reply, Message> {
   private term: Term = 0;
   private leader: NodeId | undefined;
   private pumpScheduled = false;
-  private writesInFlight = 0;
   /** What was chosen is applied in this turn, whatever is on its way to the disk. */
   private applyDue = false;
   private stopped = false;
@@ -282,7 +281,7 @@ export class Replica<Command, Reply, Message> {
     });
   }
 
-  /** One turn: everything that has gathered goes out, everything that was chosen is applied. */
+  /** One turn: everything that has gathered goes out; then, or where nobody waits a little later, what was chosen is applied. */
   private pump(): void {
     this.submission.closeBatch();
     this.barriers.start(this.now());
@@ -298,11 +297,12 @@ export class Replica<Command, Reply, Message> {
   }
 
   /**
-   * Where nobody waits for it, what was chosen is applied when the write that is under way has been acknowledged, or by the next
-   * sweep: the leader's clients wait for that acknowledgement, and the thread that writes for a processor to run on.
+   * Where no client waits for it, what was chosen is applied when the write that is under way has been acknowledged, or by the
+   * next sweep: the leader's clients wait for that acknowledgement, and the thread that writes for a processor to run on. What
+   * applying tells others than who asked (subscribers of this node) comes so much later.
    */
   private mayApplyLater(): boolean {
-    if (this.applyDue || this.writesInFlight === 0 || this.role === "leader") return false;
+    if (this.applyDue || !this.sealer.isWriting || this.role === "leader") return false;
     return this.submission.idle && this.barriers.idle;
   }
 
@@ -314,6 +314,7 @@ export class Replica<Command, Reply, Message> {
     if (this.quarantined) this.snapshots.refuse(diverged());
     else this.snapshots.maybeTake();
     this.submission.tellDrained();
+    if (more) this.applyDue = true;
     if (more || this.sealer.ready) this.schedulePump();
   }
 
@@ -353,7 +354,7 @@ export class Replica<Command, Reply, Message> {
     for (;;) {
       const effects = this.options.consensus.drain();
       if (effects.length === 0) return;
-      // Messages leave before the disk is asked: to others and back is the longer way.
+      // Messages stand in line before the write: to others and back is the longer way.
       for (const effect of effects) if (effect.type === "send") this.outbox.send(effect);
       for (const effect of effects) this.perform(effect);
     }
@@ -364,7 +365,7 @@ export class Replica<Command, Reply, Message> {
       case "write":
         return this.write(effect);
       case "send":
-        return;
+        return; // It stands in line already.
       case "commit":
         this.commitIndex = effect.upTo;
         return this.sealer.committed(effect.upTo);
@@ -398,11 +399,9 @@ export class Replica<Command, Reply, Message> {
         if (entry.kind === "command") this.logClock.observe(sealedTimeMs(entry.payload));
       }
     }
-    this.writesInFlight++;
     this.options.storage.append(effect.write, () => {
-      this.writesInFlight--;
-      this.applyDue = true;
       if (this.stopped) return;
+      this.applyDue = true;
       if (effect.write.floor === "reached") this.options.logger.log("info", "recovered from peers", {});
       this.sealer.written();
       this.options.consensus.step({ type: "durable", writeId: effect.id }, this.now());

@@ -43,7 +43,7 @@ const ANNOUNCE_MS = 5;
 export class Sealer {
   private readonly options: SealerOptions;
   private readonly intake: Intake;
-  private readonly gathering = new Gathering();
+  private gathering = new Gathering();
   private readonly memory = new PayloadMemory();
   private leading = false;
   private writesInFlight = 0;
@@ -63,6 +63,8 @@ export class Sealer {
   restart(leading: boolean): void {
     this.leading = leading;
     this.intake.reset();
+    this.gathering = new Gathering();
+    this.endGathering();
   }
 
   /** A batch for the log; `encoded` when its bytes are at hand. Dropped unless this node leads: its owner sends it again. */
@@ -87,51 +89,58 @@ export class Sealer {
 
   committed(upTo: Index): void {
     this.commitIndex = upTo;
-    if (upTo >= this.appendedIndex) this.gathering.committed(this.intake.bytes, this.now());
+    if (upTo >= this.appendedIndex) this.gathering.committed(this.intake.commandBytes, this.now());
     if (this.leading) this.announceSoon();
   }
 
   /** Whether `seal` would make an entry of what waits. */
   get ready(): boolean {
-    return !this.intake.empty && this.mayFollowOn(this.intake.bytes) && !this.gathers() && this.accepts();
+    return !this.intake.empty && this.mayFollowOn() && !this.gathers() && this.accepts();
   }
 
   /** What waits becomes one entry, if now is the time. */
   seal(): void {
-    if (!this.leading || !this.mayFollowOn(this.intake.bytes) || this.gathers()) return;
+    if (!this.leading || !this.mayFollowOn() || this.gathers()) return;
     const upkeep = this.upkeepBatch();
     if ((this.intake.empty && upkeep === undefined) || !this.accepts()) return;
-    this.gathering.sealed(this.intake.bytes, this.now());
-    const { batches, nodes } = this.intake.take(this.options.entryMaxBytes);
+    this.endGathering();
+    const { batches, nodes, commandBytes } = this.intake.take(this.options.entryMaxBytes);
+    if (commandBytes > 0) this.gathering.sealed(commandBytes, this.now());
     if (upkeep !== undefined) batches.unshift(upkeep);
     this.options.propose(sealEntry(this.options.logClock.stamp(), batches, this.memory.allocate), nodes);
     this.announceSoon();
   }
 
   /**
-   * Whether `seal` would make no entry even if so many bytes more waited, and is surely called when that changes: by the entry that
-   * is under way, or by the timer.
+   * Whether `seal` would make no entry even if so many bytes of commands more waited, and is surely called when that changes: the
+   * entry that is under way sees to it, or the timer.
    */
-  holdsBack(bytes: number): boolean {
+  holdsBack(commandBytes: number): boolean {
     if (!this.leading) return false;
-    const gathered = this.intake.bytes + bytes;
-    if (!this.mayFollowOn(gathered)) return true;
-    return this.gatherTimer !== undefined && this.gathering.waitMs(gathered, this.now()) > 0;
+    if (!this.mayFollowOn(commandBytes)) return true;
+    if (this.gatherTimer === undefined) return false;
+    return this.gathering.waitMs(this.intake.commandBytes + commandBytes, this.now()) > 0;
+  }
+
+  /** Writes of whatever kind are on their way to this node's disk. */
+  get isWriting(): boolean {
+    return this.writesInFlight > 0;
   }
 
   stop(): void {
     this.leading = false;
     this.announceTimer?.cancel();
-    this.gatherTimer?.cancel();
+    this.endGathering();
   }
 
   private now(): number {
     return this.options.clock.monotonicMs();
   }
 
-  private mayFollowOn(gatheredBytes: number): boolean {
-    if (this.writesInFlight > 0) return false;
-    return this.commitIndex >= this.appendedIndex || gatheredBytes >= PLENTY_BYTES;
+  /** `moreBytes`: of commands that are not in the intake yet. */
+  private mayFollowOn(moreBytes = 0): boolean {
+    if (this.isWriting) return false;
+    return this.commitIndex >= this.appendedIndex || this.intake.commandBytes + moreBytes >= PLENTY_BYTES;
   }
 
   private accepts(): boolean {
@@ -141,13 +150,18 @@ export class Sealer {
   /** Whether what waits should wait a moment longer; looks again then. */
   private gathers(): boolean {
     if (this.intake.empty) return false;
-    const waitMs = this.gathering.waitMs(this.intake.bytes, this.now());
+    const waitMs = this.gathering.waitMs(this.intake.commandBytes, this.now());
     if (waitMs <= 0) return false;
     this.gatherTimer ??= this.options.clock.setTimer(waitMs, () => {
       this.gatherTimer = undefined;
       this.options.wake();
     });
     return true;
+  }
+
+  private endGathering(): void {
+    this.gatherTimer?.cancel();
+    this.gatherTimer = undefined;
   }
 
   /**
