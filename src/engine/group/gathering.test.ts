@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
-import { GATHER_MAX_MS, GATHER_ROUNDS, Gathering, MODEST_MAX_MS, PLENTY_BYTES } from "./gathering.ts";
+import {
+  GATHER_MAX_MS,
+  GATHER_ROUNDS,
+  Gathering,
+  MODEST_MAX_MS,
+  PLENTY_BYTES,
+  SILENCE_MS,
+} from "./gathering.ts";
 
 /** An entry of 1000 bytes that took `roundMs` and was committed at 100 ms, when `gathered` bytes were behind it. */
 function afterRound(roundMs: number, gathered = 0): Gathering {
@@ -58,10 +65,14 @@ test("what had gathered behind the last entry waits for the last one's crowd too
 });
 
 test("the wait ends by itself, counted from the commit, sooner after a fast round", () => {
-  expect(afterRound(1).waitMs(100, 100)).toBe(GATHER_ROUNDS);
-  expect(afterRound(1).waitMs(100, 100 + GATHER_ROUNDS)).toBe(0);
-  expect(afterRound(50).waitMs(100, 100)).toBe(GATHER_MAX_MS);
-  expect(afterRound(50).waitMs(100, 5000)).toBe(0);
+  /** Ever a little more comes. */
+  const end = (gathering: Gathering): number => {
+    for (let tenths = 0; ; tenths++) {
+      if (gathering.waitMs(100 + tenths, 100 + tenths / 10) === 0) return tenths / 10;
+    }
+  };
+  expect(end(afterRound(1))).toBeCloseTo(GATHER_ROUNDS, 5);
+  expect(end(afterRound(50))).toBeCloseTo(GATHER_MAX_MS, 5);
 });
 
 test("one client alone never waits, nor does anybody for an entry that cost nothing, or when plenty is there", () => {
@@ -80,6 +91,24 @@ test("two crowds of clients that come back at once become one, and stay one", ()
   for (const { bytes } of entries) expect(bytes).toBeGreaterThanOrEqual(900);
 });
 
+test("nobody is waited for when nothing has come for a while; what came while this node was busy has", () => {
+  const gathering = afterRound(2);
+  expect(gathering.waitMs(100, 100.5)).toBe(SILENCE_MS);
+  expect(gathering.waitMs(100, 101.2)).toBeCloseTo(0.3, 5);
+  expect(gathering.waitMs(200, 103)).toBe(SILENCE_MS);
+  expect(gathering.waitMs(200, 104)).toBe(0);
+});
+
+test("a fast client loses little to one that comes now and then", () => {
+  // One is back 0.2 ms after its reply; the other comes every tenth round, while the first one's entry is under way.
+  const entries = rounds(1000, (sinceMs, sealed) => {
+    const slow = sealed.length % 10 === 9 ? 100 : 0;
+    return slow + (sinceMs >= 0.2 ? 100 : 0);
+  });
+  const mean = entries.reduce((sum, { waitedMs }) => sum + waitedMs, 0) / entries.length;
+  expect(mean).toBeLessThan(0.4);
+});
+
 test("what flows in steadily, whoever is answered, hardly ever waits", () => {
   // 1000 bytes in a millisecond, and in the one that an entry takes.
   const entries = rounds(1000, (sinceMs) => 1000 * (1 + sinceMs));
@@ -96,28 +125,30 @@ test("who was answered and does not come back is waited for ever more rarely", (
   expect(long.length).toBeLessThan(22);
 });
 
-test("a crowd that comes back after all is waited for at once again", () => {
+test("a crowd that comes back after all is soon waited for again", () => {
   const gathering = new Gathering();
   let nowMs = 0;
-  const round = (gatheredBytes: number, bytes: number): number => {
+  let lastBytes = 1000;
+  gathering.sealed(lastBytes, nowMs);
+  /** Whether the next entry waits for more than the last one carried, when it will carry so much. */
+  const waitsForAll = (gatheredBytes: number, bytes: number): boolean => {
     nowMs += 1;
     gathering.committed(gatheredBytes, nowMs);
-    const waitMs = gathering.waitMs(gatheredBytes, nowMs);
-    nowMs += waitMs;
+    const waits = gathering.waitMs(lastBytes * 0.9, nowMs) > 0;
+    nowMs += 1;
     gathering.sealed(bytes, nowMs);
-    return waitMs;
+    lastBytes = bytes;
+    return waits;
   };
-  gathering.sealed(1000, nowMs);
-  // In vain: no wait for all in the next one, then in two, then in four.
-  const waits = Array.from({ length: 12 }, () => round(500, 800));
-  expect(waits.map((waitMs) => waitMs > MODEST_MAX_MS)).toEqual(
-    [1, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0].map(Boolean),
-  );
-  for (let modest = 0; modest < 7; modest++) round(500, 800);
-  expect(round(500, 1300)).toBeGreaterThan(MODEST_MAX_MS);
-  // Quiet behind it: it was the crowd.
-  expect(round(100, 1300)).toBeGreaterThan(MODEST_MAX_MS);
-  expect(round(500, 800)).toBe(MODEST_MAX_MS);
+  // In vain: the next one does not, then two do not, then four.
+  const inVain = Array.from({ length: 12 }, () => waitsForAll(500, 800));
+  expect(inVain).toEqual([1, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0].map(Boolean));
+  for (let modest = 0; modest < 7; modest++) waitsForAll(500, 800);
+  expect(waitsForAll(500, 1300)).toBe(true);
+  // Quiet behind it: it was the crowd, and half as many entries are modest after the next one that is in vain.
+  expect(waitsForAll(200, 800)).toBe(true);
+  const modest = Array.from({ length: 10 }, () => waitsForAll(500, 800)).indexOf(true);
+  expect(modest).toBe(8);
 });
 
 test("only an entry with commands counts as a round", () => {

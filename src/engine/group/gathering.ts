@@ -6,10 +6,11 @@
  * an entry costs the same few system calls on every node whatever it carries. So the next entry waits, for a moment only, until
  * about as much is there as the last one carried, on top of what had gathered behind it: then there is one crowd.
  *
- * Who was answered need not come back, and not all who come are a crowd: commands may flow in steadily, whoever is answered. A
- * crowd shows itself in that hardly anything comes while its entry is under way. A wait that ended by time, or behind which it went
- * on flowing, was in vain and is not soon repeated: for some entries, twice as many each time, the next one waits for no more than
- * the last one carried, and for a millisecond only. (PostgreSQL's commit_delay waits before the commit.)
+ * Who was answered need not come back, or not soon: when nothing has come for a millisecond, the wait is over. And not all who come
+ * are a crowd: commands may flow in steadily, whoever is answered. A crowd shows itself in that hardly anything comes while its
+ * entry is under way. A wait that ended by time, or behind which it went on flowing, was in vain and is not soon repeated: for some
+ * entries, twice as many each time, the next one waits for no more than the last one carried, and for a millisecond in all.
+ * (PostgreSQL's commit_delay waits before the commit.)
  *
  * All sizes are bytes of commands.
  */
@@ -17,8 +18,10 @@
 /** How long after a commit, at most: so many times as long as the last entry took, and never longer than this. */
 export const GATHER_ROUNDS = 6;
 export const GATHER_MAX_MS = 8;
-/** The same after waits in vain. A timer of Node.js cannot wait for less. */
+/** The same after waits in vain. */
 export const MODEST_MAX_MS = 1;
+/** When nothing comes for so long, nobody is waited for. A timer of Node.js cannot wait for less. */
+export const SILENCE_MS = 1;
 /** What commits faster than this costs too little to wait for. */
 const ROUND_MIN_MS = 0.25;
 /** The part of what is expected that ends the wait. */
@@ -41,6 +44,9 @@ export class Gathering {
   private enoughBytes = 0;
   private endMs = Number.NEGATIVE_INFINITY;
   private waited = false;
+  /** How much is there, and since when, as far as anybody looked. */
+  private seenBytes = 0;
+  private seenMs = 0;
   /** Entries yet to come that do not wait for all; and how many after the next wait in vain. */
   private modest = 0;
   private modestNext = 1;
@@ -63,10 +69,11 @@ export class Gathering {
     if (!this.underWay) return;
     this.underWay = false;
     if (this.gotEnough) {
-      if (gatheredBytes <= this.sealedBytes * QUIET) this.modestNext = 1;
+      if (gatheredBytes <= this.sealedBytes * QUIET) this.modestNext = Math.max(this.modestNext / 2, 1);
       else this.wasInVain();
       this.gotEnough = false;
     }
+    this.seenBytes = 0;
     const isModest = this.modest > 0;
     const roundMs = nowMs - this.sealedMs;
     const maxMs = isModest ? MODEST_MAX_MS : GATHER_MAX_MS;
@@ -78,8 +85,13 @@ export class Gathering {
   /** How long `bytes` should wait for more, at most; 0: not at all. Asked when no entry is under way. */
   waitMs(bytes: number, nowMs: number): number {
     if (bytes >= this.enoughBytes || nowMs >= this.endMs) return 0;
+    // More than at the last look: however long ago that was, this node itself may have been busy.
+    if (bytes > this.seenBytes) {
+      this.seenBytes = bytes;
+      this.seenMs = nowMs;
+    }
     this.waited = true;
-    return this.endMs - nowMs;
+    return Math.max(Math.min(this.endMs, this.seenMs + SILENCE_MS) - nowMs, 0);
   }
 
   private wasInVain(): void {
