@@ -51,11 +51,12 @@ export class Connection implements Flushable {
   transaction: Transaction | undefined;
   /** By "database:key". */
   readonly watched: Map<string, WatchedKey> = new Map();
-  readonly subscriptions: SubscriptionSets = { channels: new Set(), patterns: new Set(), shards: new Set() };
   lastCommand = "NULL";
   lastCommandMs: number = Date.now();
   commandCount = 0;
 
+  /** Most connections never subscribe, and every command asks whether this one has. */
+  private sets: SubscriptionSets | undefined;
   private out = "";
   private flushing = false;
   private pausedFor = 0;
@@ -87,11 +88,15 @@ export class Connection implements Flushable {
 
   /** In RESP2 a subscribed connection may do little else. */
   get subscribed(): boolean {
-    return this.subscriptionCount > 0 || this.subscriptions.shards.size > 0;
+    return this.sets !== undefined && (this.subscriptionCount > 0 || this.sets.shards.size > 0);
+  }
+
+  get subscriptions(): SubscriptionSets {
+    return (this.sets ??= { channels: new Set(), patterns: new Set(), shards: new Set() });
   }
 
   get subscriptionCount(): number {
-    return this.subscriptions.channels.size + this.subscriptions.patterns.size;
+    return this.sets === undefined ? 0 : this.sets.channels.size + this.sets.patterns.size;
   }
 
   /** Bytes of replies that have not left the process. */
