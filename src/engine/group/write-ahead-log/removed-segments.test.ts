@@ -4,10 +4,11 @@ import type { Bytes } from "../../../runtime/bytes.ts";
 import { seededRandom } from "./crash-disk.testing.ts";
 import type { TestDisk } from "./crash-disk.testing.ts";
 import type { TestLog } from "./log-test.testing.ts";
-import { close, entries, openLog, tryOpen } from "./log-test.testing.ts";
+import { close, entries, openLog, reopen, tryOpen } from "./log-test.testing.ts";
+import { segmentName } from "./segment.ts";
 import type { WriteAheadLogOptions } from "./write-ahead-log.ts";
 
-const OPTIONS: Partial<WriteAheadLogOptions> = { segmentBytes: 6 * 1024 };
+const OPTIONS = { segmentBytes: 6 * 1024 } satisfies Partial<WriteAheadLogOptions>;
 /** Entries of a step: so many that their headers fill more than a sector. */
 const ENTRIES = 16;
 
@@ -25,8 +26,8 @@ function filled(steps: number, every = 1, options = OPTIONS): TestLog {
   return log;
 }
 
-const removals = (disk: TestDisk): number =>
-  disk.events.filter((event) => event.at === "complete" && event.operation.type === "remove").length;
+const completed = (disk: TestDisk, type: "remove" | "rename" | "create"): number =>
+  disk.events.filter((event) => event.at === "complete" && event.operation.type === type).length;
 
 /** Gives the last step of what is recovered, which must be as it was written. */
 function lastStep(
@@ -58,7 +59,8 @@ test.each([
   ["the power fails", "several together", true, 9],
 ])("whenever %s while segments go %s, the log is whole, and goes on", (_, _how, power, every) => {
   const { disk } = filled(STEPS, every);
-  expect(removals(disk)).toBeGreaterThan(8);
+  expect(completed(disk, "rename")).toBeGreaterThan(every === 1 ? 8 : 2);
+  if (every > 1) expect(completed(disk, "remove")).toBeGreaterThan(2);
   const random = seededRandom(23);
   for (let point = 0; point <= disk.events.length; point++) {
     const marks = disk.events.slice(0, point).flatMap((event) => (event.at === "mark" ? [event.label] : []));
@@ -113,4 +115,70 @@ test("no damage to a sector shortens a log in silence whose oldest segments are 
   }
   expect(verdicts).toMatchObject({ refused: 0 });
   expect(verdicts.named).toBeGreaterThan(5);
+});
+
+test("in a log of steady length segments are used again, and none is made from nothing", () => {
+  const log = filled(STEPS);
+  const created = completed(log.disk, "create");
+  const renamed = completed(log.disk, "rename");
+  for (let step = STEPS + 1; step <= 2 * STEPS; step++) append(log, step);
+  expect(completed(log.disk, "create")).toBe(created);
+  expect(completed(log.disk, "rename")).toBeGreaterThan(renamed + 8);
+});
+
+test("on a full disk the first segment that goes becomes the spare that is missing, the next one makes room", () => {
+  const log = openLog(undefined, OPTIONS);
+  log.disk.capacityBytes = 8 * 6 * 1024;
+  for (let step = 1; step <= 12; step++) append(log, step, 100);
+  expect(log.log.refusing()).toMatchObject({ code: "DISK_FULL" });
+  const before = log.disk.events.length;
+  append(log, 13);
+  const types = log.disk.events
+    .slice(before)
+    .flatMap((event) => (event.at === "complete" ? [event.operation.type] : []))
+    .filter((type) => type === "rename" || type === "remove" || type === "create");
+  expect(types.slice(0, 2)).toEqual(["rename", "remove"]);
+  expect(types).not.toContain("create");
+  expect(log.log.refusing()).toBeUndefined();
+});
+
+test("whatever the sizes of writes, segments of other sizes come and go, and the numbers have no gap", () => {
+  for (let seed = 1; seed <= 60; seed++) {
+    const random = seededRandom(seed);
+    const log = openLog(undefined, OPTIONS);
+    let next = 1;
+    let acknowledged = 0;
+    const appendNext = (): void => {
+      if (next > 80) return;
+      const index = next++;
+      const fill = Math.floor(random.float() ** 4 * 20_000);
+      log.log.append(1, entries(index, index, 1, "z".repeat(fill)), () => {
+        acknowledged++;
+        if (random.float() < 0.5) log.log.compact(1, index - Math.floor(random.float() * 4));
+        appendNext();
+      });
+    };
+    for (let chain = 0; chain < 3; chain++) appendNext();
+    log.run(200);
+    expect([acknowledged, log.fatal], `seed ${seed}`).toEqual([80, []]);
+    // From now on small ones: what is left of larger segments goes, and is not kept for later.
+    for (let index = 81; index <= 130; index++) {
+      log.log.append(1, entries(index, index, 1, "z".repeat(400)), () => log.log.compact(1, index));
+      log.run(0);
+    }
+    log.run(200);
+    const names = log.disk.list();
+    const first = Number(names[0]!.slice(4, 14));
+    expect(names, `seed ${seed}`).toEqual(names.map((_, at) => segmentName(first + at)));
+    expect(names.map((name) => log.disk.size(name))).toEqual(names.map(() => OPTIONS.segmentBytes));
+    expect(log.log.stats()).toMatchObject({
+      segments: names.length,
+      diskBytes: names.length * OPTIONS.segmentBytes,
+    });
+    const found = reopen(log.disk, OPTIONS).recovered.get(1);
+    expect(found?.damage).toBeUndefined();
+    expect(found?.entries.at(-1)?.index).toBe(130);
+    close(log);
+    expect(log.disk.openFiles).toBe(0);
+  }
 });

@@ -1,6 +1,10 @@
 /**
- * The files of a running log: the current segment, the spare that is prepared ahead so that no write waits for an
- * allocation, and the older ones, which are removed oldest first once nothing in them is needed.
+ * The files of a running log: the current segment, the spares that are prepared ahead so that no write waits for an
+ * allocation, and the older ones, which go oldest first once nothing in them is needed.
+ *
+ * One that goes becomes a spare under a new number, as long as there are not enough of them: its space is allocated, and its
+ * zeros need not be written, which would be as much again as the log itself. No byte that is left in it can pass for one of the
+ * new segment, because every frame says of which segment it is.
  */
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { Clock, Disk, DiskCallback, DiskFile, Logger, Timer } from "../../../runtime/world.ts";
@@ -11,6 +15,8 @@ import type { KeptSegment } from "./recovery.ts";
 import { encodeSegmentHeader, FORMAT_VERSION, segmentName } from "./segment.ts";
 
 const RETRY_MS = 1000;
+/** Older segments become spares as long as there are fewer. Without any, one is made from nothing. */
+const SPARES_MAX = 2;
 
 export interface OpenSegment extends Omit<KeptSegment, "firstSequence"> {
   readonly file: DiskFile;
@@ -34,10 +40,12 @@ export class SegmentStore {
   current: OpenSegment | undefined;
   private readonly options: SegmentStoreOptions;
   private older: KeptSegment[];
-  private spare: OpenSegment | undefined;
-  /** Given while a segment is being created or its creation is waiting for space. */
+  /** In the order of their numbers, which follow that of the current one. */
+  private spares: OpenSegment[] = [];
+  /** Given while a segment is being made or its creation is waiting for space. */
   private whenReady: ((segment: OpenSegment) => void) | undefined;
-  private creating = false;
+  /** The next spare is being made, or those that there were are being removed. */
+  private making = false;
   private removing = false;
   private closed = false;
   private whenIdle: (() => void) | undefined;
@@ -63,18 +71,18 @@ export class SegmentStore {
   }
 
   get count(): number {
-    return this.older.length + (this.current === undefined ? 0 : 1) + (this.spare === undefined ? 0 : 1);
+    return this.older.length + (this.current === undefined ? 0 : 1) + this.spares.length;
   }
 
   get diskBytes(): number {
-    let bytes = (this.current?.sizeBytes ?? 0) + (this.spare?.sizeBytes ?? 0);
-    for (const { sizeBytes } of this.older) bytes += sizeBytes;
+    let bytes = this.current?.sizeBytes ?? 0;
+    for (const { sizeBytes } of [...this.older, ...this.spares]) bytes += sizeBytes;
     return bytes;
   }
 
   /** Prepares the segment after the current one. */
   prepare(): void {
-    if (this.spare === undefined && !this.creating && !this.closed) this.create();
+    if (this.spares.length === 0 && !this.making && !this.closed) this.create();
   }
 
   /** Makes the first segment of a new log. */
@@ -87,20 +95,20 @@ export class SegmentStore {
 
   /** Makes the next segment, with room for `bytes` in all, the current one, at once if it is prepared. */
   rotate(bytes: number, ready: (segment: OpenSegment) => void): void {
-    const { spare } = this;
+    const [spare] = this.spares;
     if (spare !== undefined && spare.sizeBytes >= bytes) {
       this.adopt(spare);
       return ready(spare);
     }
     this.whenReady = ready;
     this.wantedBytes = Math.max(this.options.segmentBytes, roundUpToSector(bytes));
-    if (spare !== undefined) this.discardSpare(spare);
-    else this.prepare();
+    if (spare === undefined) this.prepare();
+    else if (!this.making) this.discardSpares();
     if (this.full !== undefined) this.options.spaceRanOut();
   }
 
   /**
-   * Removes the oldest segments whose entries are all below their groups' compaction points. `sealedThrough`: the next
+   * Lets the oldest segments go whose entries are all below their groups' compaction points. `sealedThrough`: the next
    * segment must begin, with its summary of all groups, with a sealed frame.
    */
   removeOld(compactedBelow: (group: GroupId) => number, sealedThrough: number): void {
@@ -109,16 +117,15 @@ export class SegmentStore {
     if (second.firstSequence === 0 || second.firstSequence > sealedThrough) return;
     for (const [group, highest] of oldest.highest) if (highest >= compactedBelow(group)) return;
     this.removing = true;
-    const { disk, syncDirectory } = this.options;
     // One at a time, each made durable, so that a crash leaves no gap in the numbers.
-    inOrder([(next) => disk.remove(oldest.name, next), syncDirectory], (error) => {
+    const gone = (): void => {
       this.removing = false;
       if (this.closed) return this.settle();
-      if (error !== undefined) return this.options.fatal(error);
-      this.older.shift();
       this.tryAgain();
       this.removeOld(compactedBelow, sealedThrough);
-    });
+    };
+    if (this.isReusable(oldest)) this.reuse(oldest, gone);
+    else this.remove(oldest, gone);
   }
 
   /** The groups whose uncompacted entries keep the oldest segment. */
@@ -132,14 +139,14 @@ export class SegmentStore {
     this.closed = true;
     this.retry?.cancel();
     this.current?.file.close();
-    this.spare?.file.close();
+    for (const { file } of this.spares) file.close();
     this.whenIdle = done;
     this.settle();
   }
 
   private settle(): void {
     const { whenIdle } = this;
-    if (!this.closed || this.creating || this.removing || whenIdle === undefined) return;
+    if (!this.closed || this.making || this.removing || whenIdle === undefined) return;
     this.whenIdle = undefined;
     whenIdle();
   }
@@ -150,61 +157,115 @@ export class SegmentStore {
       this.older.push(this.current);
     }
     this.current = segment;
-    this.spare = undefined;
+    this.spares.shift();
     this.wantedBytes = this.options.segmentBytes;
     this.prepare();
   }
 
+  private get nextNumber(): number {
+    return ((this.spares.at(-1) ?? this.current)?.segment ?? 0) + 1;
+  }
+
   private create(): void {
-    const { disk, sealing, syncDirectory } = this.options;
-    const segment = (this.current?.segment ?? 0) + 1;
+    const { disk } = this.options;
+    const segment = this.nextNumber;
     const sizeBytes = this.wantedBytes;
     if (disk.freeBytes() < sizeBytes)
       return this.waitForSpace(`${sizeBytes} bytes for ${segmentName(segment)}`);
-    this.creating = true;
+    this.making = true;
     disk.create(segmentName(segment), sizeBytes, (error, file) => {
       if (file === undefined) {
-        this.creating = false;
+        this.making = false;
         if (this.closed) return this.settle();
         if (isDiskFull(error)) return this.waitForSpace(error.message);
         return this.options.fatal(error ?? new Error("no file was created"));
       }
-      const header = { version: FORMAT_VERSION, segment, salt: sealing.salt, sizeBytes };
-      const bytes = encodeSegmentHeader(header, sealing.checksum);
-      inOrder([(next) => file.write(0, [bytes], "durable", next), syncDirectory], (failure) => {
-        this.creating = false;
-        if (this.closed) {
-          file.close();
-          return this.settle();
-        }
-        if (failure !== undefined) return this.options.fatal(failure);
-        const highest = new Map<GroupId, number>();
-        this.created({ segment, name: segmentName(segment), sizeBytes, file, highest, firstSequence: 0 });
+      this.begun(segment, sizeBytes, file, () => undefined);
+    });
+  }
+
+  private remove(oldest: KeptSegment, gone: () => void): void {
+    const { disk, syncDirectory, fatal } = this.options;
+    inOrder([(next) => disk.remove(oldest.name, next), syncDirectory], (error) => {
+      if (error !== undefined && !this.closed) return fatal(error);
+      this.older.shift();
+      gone();
+    });
+  }
+
+  /** What space is left when it is scarce is not kept for a second spare. */
+  private isReusable({ sizeBytes }: KeptSegment): boolean {
+    const { disk, segmentBytes } = this.options;
+    const count = this.spares.length;
+    if (this.making || sizeBytes !== segmentBytes || count >= SPARES_MAX) return false;
+    return count === 0 || disk.freeBytes() >= segmentBytes;
+  }
+
+  /** The oldest segment gets the number behind the last spare's. Until its header says so too, it is no segment at all. */
+  private reuse(oldest: KeptSegment, gone: () => void): void {
+    const { disk, syncDirectory, fatal } = this.options;
+    const segment = this.nextNumber;
+    const name = segmentName(segment);
+    this.making = true;
+    const failed = (error: Error | undefined): void => {
+      this.making = false;
+      if (!this.closed) fatal(error ?? new Error("no file was opened"));
+      gone();
+    };
+    inOrder([(next) => disk.rename(oldest.name, name, next), syncDirectory], (error) => {
+      if (error !== undefined) return failed(error);
+      this.older.shift();
+      disk.open(name, (openError, file) => {
+        if (file === undefined) failed(openError);
+        else this.begun(segment, oldest.sizeBytes, file, gone);
       });
     });
   }
 
-  private created(segment: OpenSegment): void {
-    const { whenReady } = this;
-    this.full = undefined;
-    if (segment.sizeBytes < this.wantedBytes) return this.discardSpare(segment);
-    if (whenReady === undefined) {
-      this.spare = segment;
-      return;
-    }
-    this.whenReady = undefined;
-    this.adopt(segment);
-    whenReady(segment);
+  /** The file is there, with its space: it needs a header to be a segment. `then` is called whatever becomes of it. */
+  private begun(segment: number, sizeBytes: number, file: DiskFile, then: () => void): void {
+    const { sealing, syncDirectory, fatal } = this.options;
+    const header = { version: FORMAT_VERSION, segment, salt: sealing.salt, sizeBytes };
+    const bytes = encodeSegmentHeader(header, sealing.checksum);
+    inOrder([(next) => file.write(0, [bytes], "durable", next), syncDirectory], (error) => {
+      this.making = false;
+      if (this.closed) {
+        file.close();
+        this.settle();
+      } else if (error !== undefined) fatal(error);
+      else {
+        const highest = new Map<GroupId, number>();
+        this.made({ segment, name: segmentName(segment), sizeBytes, file, highest, firstSequence: 0 });
+      }
+      then();
+    });
   }
 
-  /** The spare is too small for the frame that waits: it makes way for a larger one of the same number. */
-  private discardSpare(spare: OpenSegment): void {
+  private made(segment: OpenSegment): void {
+    this.full = undefined;
+    this.spares.push(segment);
+    const first = this.spares[0] ?? segment;
+    if (first.sizeBytes < this.wantedBytes) return this.discardSpares();
+    const { whenReady } = this;
+    if (whenReady === undefined) return;
+    this.whenReady = undefined;
+    this.adopt(first);
+    whenReady(first);
+  }
+
+  /** The spares are too small for the frame that waits: they make way for a larger one. The newest goes first, as ever. */
+  private discardSpares(): void {
     const { disk, syncDirectory, fatal } = this.options;
-    this.spare = undefined;
-    this.creating = true;
-    spare.file.close();
-    inOrder([(next) => disk.remove(spare.name, next), syncDirectory], (error) => {
-      this.creating = false;
+    const spares = this.spares.toReversed();
+    this.spares = [];
+    this.making = true;
+    for (const { file } of spares) file.close();
+    const steps = spares.flatMap(({ name }) => [
+      (next: DiskCallback) => disk.remove(name, next),
+      syncDirectory,
+    ]);
+    inOrder(steps, (error) => {
+      this.making = false;
       if (this.closed) this.settle();
       else if (error !== undefined) fatal(error);
       else this.prepare();
