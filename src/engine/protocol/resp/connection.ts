@@ -104,15 +104,11 @@ export class Connection implements Flushable {
     return this.out.length + this.socket.writableLength;
   }
 
-  /** Appends encoded bytes to what leaves at the end of the turn. */
+  /** Appends encoded replies to what leaves at the end of the turn, or before others are answered. */
   send(text: string): void {
-    if (text === "" || this.socket.destroyed) return;
-    // Never joined beyond the bound: two long replies together could be longer than a string can be.
-    if (this.out.length + text.length > GATHER_MAX_BYTES) this.writeOut();
-    this.out += text;
-    if (this.flushing) return;
+    if (!this.gather(text) || this.flushing) return;
     this.flushing = true;
-    this.server.turn.flushLater(this);
+    this.server.turn.flushReply(this);
   }
 
   /** A message that no command asked for (pub/sub, MONITOR): sent whatever CLIENT REPLY says. */
@@ -121,13 +117,13 @@ export class Connection implements Flushable {
   }
 
   pushText(text: string): void {
-    this.send(text);
+    if (this.gather(text)) this.flushLater();
     this.limitSubscriberOutput();
   }
 
   /** Everything was answered: the moment to end, if an end was asked for. */
   settled(): void {
-    if ((this.closing || this.inputEnded) && !this.flushing) this.server.turn.flushLater(this);
+    if (this.closing || this.inputEnded) this.flushLater();
   }
 
   flush(): void {
@@ -161,7 +157,7 @@ export class Connection implements Flushable {
     if (this.closing) return;
     this.closing = true;
     this.closingSinceMs = Date.now();
-    this.server.turn.flushLater(this);
+    this.flushLater();
   }
 
   destroy(): void {
@@ -201,6 +197,21 @@ export class Connection implements Flushable {
       this.server.logger.log("warn", "resp.query-buffer-limit", { client: this.remoteAddress });
       this.destroy();
     }
+  }
+
+  /** Appends to what will be written; false when there is nothing to write, or nobody to read it. */
+  private gather(text: string): boolean {
+    if (text === "" || this.socket.destroyed) return false;
+    // Never joined beyond the bound: two long replies together could be longer than a string can be.
+    if (this.out.length + text.length > GATHER_MAX_BYTES) this.writeOut();
+    this.out += text;
+    return true;
+  }
+
+  private flushLater(): void {
+    if (this.flushing) return;
+    this.flushing = true;
+    this.server.turn.flushLater(this);
   }
 
   private onDrained(): void {

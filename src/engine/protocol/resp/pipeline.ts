@@ -66,9 +66,9 @@ export class Pipeline implements ReadOrder {
     this.reads = new BarrierReads(connection, this.writes, this);
   }
 
-  /** True while a command waits for its reply or its turn. */
+  /** True while a command is taken, or waits for its reply or its turn. */
   get busy(): boolean {
-    return this.replies.pending > 0 || this.held !== undefined;
+    return this.running || this.replies.pending > 0 || this.held !== undefined;
   }
 
   /** True while CLIENT PAUSE holds a command back. */
@@ -95,6 +95,8 @@ export class Pipeline implements ReadOrder {
     } finally {
       this.running = false;
     }
+    // What was answered on the way may have left, and nobody ended the connection then.
+    if (this.replies.pending === 0) this.connection.settled();
   }
 
   /** The connection is gone: what is in the log takes its course, nobody is told. */

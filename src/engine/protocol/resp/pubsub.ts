@@ -39,6 +39,7 @@ export class PubSub {
 
   /** Ends all subscriptions of a connection. */
   leave(connection: Connection): void {
+    if (!connection.subscribed) return;
     for (const kind of ["channels", "patterns", "shards"] as const) {
       for (const name of connection.subscriptions[kind]) this.unsubscribe(kind, connection, name);
     }

@@ -460,3 +460,20 @@ test("any garbage is answered or ended, and the server serves the next client", 
   await client.until(() => started.server.connections().length === 1, "all others to be gone");
   expect(started.complaints).toEqual([]);
 });
+
+test.each(["OFF", "ON"])(
+  "who sends many commands at once and closes its side is served to the end, with replies %s",
+  async (replies) => {
+    const started = await serve({ timing: () => 5 });
+    const client = await open(started);
+    const socket = connect({ port: started.port, host: "127.0.0.1" });
+    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    socket.on("error", () => undefined);
+    socket.resume();
+    // A write, what waits for everything before it, and then more than leaves together.
+    const lines = [`CLIENT REPLY ${replies}`, "SET a 1", "INFO", ...Array<string>(40).fill("PING")];
+    socket.end([...lines, "MULTI", ...Array<string>(20).fill("INCR n"), "EXEC", ""].join("\r\n"));
+    await closed;
+    expect(plain(await client.call("GET", "n"))).toBe("20");
+  },
+);

@@ -2,13 +2,16 @@ import { expect, test } from "vitest";
 import { Turn } from "./turn.ts";
 
 /** Clients that ask for a flush, numbered; `flushed` has who was flushed, in order. */
-function clientsOf(turn: Turn): { ask: (count: number) => void; flushed: number[] } {
+function clientsOf(
+  turn: Turn,
+  how: "flushReply" | "flushLater" = "flushReply",
+): { ask: (count: number) => void; flushed: number[] } {
   const flushed: number[] = [];
   let asked = 0;
   const ask = (count: number): void => {
     for (let left = count; left > 0; left--) {
       const number = asked++;
-      turn.flushLater({ flush: () => flushed.push(number) });
+      turn[how]({ flush: () => flushed.push(number) });
     }
   };
   return { ask, flushed };
@@ -33,6 +36,18 @@ test("replies to a few leave together, when all of them are there", async () => 
   expect(clients.flushed).toEqual([]);
   await nextTick();
   expect(clients.flushed).toEqual(numbers(5));
+});
+
+test("what goes to many at a time leaves when all of it is there, whatever is answered meanwhile", async () => {
+  const turn = new Turn();
+  const subscribers = clientsOf(turn, "flushLater");
+  const clients = clientsOf(turn);
+  subscribers.ask(100);
+  clients.ask(100);
+  expect(subscribers.flushed).toEqual([]);
+  await nextTick();
+  expect(subscribers.flushed).toEqual(numbers(100));
+  expect(clients.flushed).toEqual(numbers(100));
 });
 
 test("what is answered while sockets are being read leaves when all were read", async () => {

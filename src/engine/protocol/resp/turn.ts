@@ -8,7 +8,7 @@
  */
 
 /** So many clients are answered before their replies leave, at most. */
-const FLUSHED_TOGETHER = 8;
+const ANSWERED_TOGETHER = 8;
 
 export interface Flushable {
   flush(): void;
@@ -17,19 +17,32 @@ export interface Flushable {
 export class Turn {
   /** True while a socket is being read: set by the connection around its read event. */
   reading = false;
+  private answered: Flushable[] = [];
   private waiting: Flushable[] = [];
   private scheduled = false;
   private time = 0;
   private readonly flushAll = (): void => {
     this.scheduled = false;
     this.time = 0;
-    this.flushWaiting();
+    this.flushAnswered();
+    const flushed = this.waiting;
+    this.waiting = [];
+    for (const target of flushed) target.flush();
   };
 
-  /** Asks for one `flush`; the caller asks once until then. */
+  /** Asks for one `flush` at the end of the turn; the caller asks once until then. */
   flushLater(target: Flushable): void {
-    if (this.waiting.length >= FLUSHED_TOGETHER && !this.reading) this.flushWaiting();
     this.waiting.push(target);
+    this.schedule();
+  }
+
+  /**
+   * As `flushLater`, for one who has a reply: it may leave before others are answered. What goes to many at a time, a message to
+   * its subscribers, does not: each of the next messages would leave alone.
+   */
+  flushReply(target: Flushable): void {
+    if (this.answered.length >= ANSWERED_TOGETHER && !this.reading) this.flushAnswered();
+    this.answered.push(target);
     this.schedule();
   }
 
@@ -42,9 +55,9 @@ export class Turn {
     return this.time;
   }
 
-  private flushWaiting(): void {
-    const flushed = this.waiting;
-    this.waiting = [];
+  private flushAnswered(): void {
+    const flushed = this.answered;
+    this.answered = [];
     for (const target of flushed) target.flush();
   }
 
