@@ -1,7 +1,7 @@
 /** Segments go while the log is written: wherever the process or the power dies, and whatever is damaged, none is missed. */
 import { expect, test } from "vitest";
 import type { Bytes } from "../../../runtime/bytes.ts";
-import { seededRandom } from "./crash-disk.testing.ts";
+import { errorWith, seededRandom } from "./crash-disk.testing.ts";
 import type { TestDisk } from "./crash-disk.testing.ts";
 import type { TestLog } from "./log-test.testing.ts";
 import { close, entries, openLog, reopen, tryOpen } from "./log-test.testing.ts";
@@ -28,6 +28,14 @@ function filled(steps: number, every = 1, options = OPTIONS): TestLog {
 
 const completed = (disk: TestDisk, type: "remove" | "rename" | "create"): number =>
   disk.events.filter((event) => event.at === "complete" && event.operation.type === type).length;
+
+/** How segments went, from the event `from` on. */
+function departures(disk: TestDisk, from = 0): readonly string[] {
+  return disk.events
+    .slice(from)
+    .flatMap((event) => (event.at === "complete" ? [event.operation.type] : []))
+    .filter((type) => type === "rename" || type === "remove");
+}
 
 /** Gives the last step of what is recovered, which must be as it was written. */
 function lastStep(
@@ -133,12 +141,8 @@ test("on a full disk the first segment that goes becomes the spare that is missi
   expect(log.log.refusing()).toMatchObject({ code: "DISK_FULL" });
   const before = log.disk.events.length;
   append(log, 13);
-  const types = log.disk.events
-    .slice(before)
-    .flatMap((event) => (event.at === "complete" ? [event.operation.type] : []))
-    .filter((type) => type === "rename" || type === "remove" || type === "create");
+  const types = departures(log.disk, before);
   expect(types.slice(0, 2)).toEqual(["rename", "remove"]);
-  expect(types).not.toContain("create");
   expect(log.log.refusing()).toBeUndefined();
 });
 
@@ -182,3 +186,132 @@ test("whatever the sizes of writes, segments of other sizes come and go, and the
     expect(log.disk.openFiles).toBe(0);
   }
 });
+
+/** Creating a file takes so long from now on. */
+function slowCreation({ disk, clock }: TestLog, ms: number): void {
+  const create = disk.create.bind(disk);
+  disk.create = (name, sizeBytes, done) =>
+    create(name, sizeBytes, (error, file) => clock.setTimer(ms, () => done(error, file)));
+}
+
+test("segments that could go while a spare is being made are used again, however long that takes", () => {
+  const log = openLog(undefined, OPTIONS);
+  slowCreation(log, 40);
+  for (let step = 1; step <= STEPS; step++) {
+    append(log, step);
+    log.run(10);
+  }
+  expect(completed(log.disk, "create")).toBeLessThan(6);
+  expect(completed(log.disk, "rename")).toBeGreaterThan(8);
+  expect(log.disk.list().length).toBeLessThan(7);
+});
+
+/** Appends steps at once, so many that several segments are filled while nothing else gets done. */
+function burst(log: TestLog, from: number, to: number): { readonly acknowledged: number } {
+  const seen = { acknowledged: 0 };
+  for (let step = from; step <= to; step++) {
+    const first = (step - 1) * ENTRIES + 1;
+    log.log.append(1, entries(first, first + ENTRIES - 1, step, "-".repeat(40)), () => seen.acknowledged++);
+  }
+  return seen;
+}
+
+test("segments that could go take the place of a spare that cannot be made, also when a frame waits for it", () => {
+  const log = openLog(undefined, { ...OPTIONS, frameMaxBytes: 2000 });
+  slowCreation(log, 40);
+  for (let step = 1; step <= 12; step++) append(log, step, 100);
+  log.run(200);
+  let creations = 0;
+  log.disk.inject = ({ type }) => {
+    if (type !== "create") return undefined;
+    // While this one is under way, all that was is given up.
+    if (creations++ === 0) log.log.compact(1, 12 * ENTRIES);
+    return errorWith("ENOSPC");
+  };
+  const seen = burst(log, 13, 20);
+  log.run(5000);
+  expect(creations).toBeGreaterThan(0);
+  expect(seen.acknowledged).toBe(8);
+  expect(log.log.refusing()).toBeUndefined();
+});
+
+test("a frame that waits for a segment which turns out to be unreadable gets another one", () => {
+  const log = openLog(undefined, { ...OPTIONS, frameMaxBytes: 2000 });
+  for (let step = 1; step <= 12; step++) append(log, step, 100);
+  const open = log.disk.open.bind(log.disk);
+  log.disk.open = (_name, done) => log.clock.setTimer(40, () => done(errorWith("EIO")));
+  log.log.compact(1, 12 * ENTRIES);
+  log.run(0);
+  const seen = burst(log, 13, 22);
+  log.run(200);
+  log.disk.open = open;
+  expect(seen.acknowledged).toBe(10);
+});
+
+test("a second spare is not kept when space is scarce", () => {
+  const log = openLog(undefined, OPTIONS);
+  for (let step = 1; step <= 12; step++) append(log, step, 100);
+  const used = log.disk.list().length;
+  log.disk.capacityBytes = (used + 3) * OPTIONS.segmentBytes;
+  append(log, 13);
+  expect(departures(log.disk)[0]).toBe("remove");
+});
+
+test("closed at any moment, it leaves no file open", () => {
+  let reached = true;
+  for (let moment = 0; reached; moment++) {
+    const log = openLog(undefined, OPTIONS);
+    slowCreation(log, 1);
+    let operations = 0;
+    let closed = false;
+    reached = false;
+    const end = (): void => {
+      if (!reached) log.log.close(() => (closed = true));
+      reached = true;
+    };
+    log.disk.inject = () => {
+      if (operations++ === moment) end();
+      return undefined;
+    };
+    for (let step = 1; step <= STEPS && !reached; step++) append(log, step);
+    const wasReached = reached;
+    end();
+    log.run(100);
+    expect([closed, log.disk.openFiles, log.fatal], `moment ${moment}`).toEqual([true, 0, []]);
+    reached = wasReached;
+  }
+});
+
+test("a segment that cannot be read is not used again", () => {
+  const log = openLog(undefined, OPTIONS);
+  const unreadable = new Set<unknown>();
+  log.disk.inject = (operation) => {
+    if (operation.type !== "read" || operation.position > 0) return undefined;
+    unreadable.add(operation.file);
+    return errorWith("EIO");
+  };
+  for (let step = 1; step <= STEPS; step++) append(log, step);
+  expect(unreadable.size).toBeGreaterThan(8);
+  expect(completed(log.disk, "rename")).toBe(0);
+  expect(log.disk.list().length).toBeLessThan(6);
+  expect(log.fatal).toEqual([]);
+  expect(lastStep(log.disk.image(), "the end", OPTIONS)).toBe(STEPS);
+});
+
+test.each(["rename", "remove", "open"] as const)(
+  "when %s fails, the log ends, once, and can be closed",
+  (what) => {
+    // So many segments that some become spares and others are removed.
+    const log = filled(12, 100);
+    const open = log.disk.open.bind(log.disk);
+    let opened = 0;
+    // The first time it is only read.
+    if (what === "open") {
+      log.disk.open = (name, done) => (++opened === 2 ? done(errorWith("EMFILE")) : open(name, done));
+    } else log.disk.inject = ({ type }) => (type === what ? errorWith("EIO") : undefined);
+    for (let step = 13; step <= 20 && log.fatal.length === 0; step++) append(log, step);
+    expect(log.fatal).toHaveLength(1);
+    close(log);
+    expect(log.disk.openFiles).toBe(0);
+  },
+);

@@ -4,7 +4,8 @@
  *
  * One that goes becomes a spare under a new number, as long as there are not enough of them: its space is allocated, and its
  * zeros need not be written, which would be as much again as the log itself. No byte that is left in it can pass for one of the
- * new segment, because every frame says of which segment it is.
+ * new segment, because every frame says of which segment it is. It is read through before: a frame overwrites parts of pages,
+ * which the system must be able to read, and had better have at hand.
  */
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { Clock, Disk, DiskCallback, DiskFile, Logger, Timer } from "../../../runtime/world.ts";
@@ -17,6 +18,9 @@ import { encodeSegmentHeader, FORMAT_VERSION, segmentName } from "./segment.ts";
 const RETRY_MS = 1000;
 /** Older segments become spares as long as there are fewer. Without any, one is made from nothing. */
 const SPARES_MAX = 2;
+/** So many segments more must be free for a second spare: snapshots need room too. */
+const ROOM_SEGMENTS = 4;
+const READ_BYTES = 1 << 20;
 
 export interface OpenSegment extends Omit<KeptSegment, "firstSequence"> {
   readonly file: DiskFile;
@@ -47,6 +51,8 @@ export class SegmentStore {
   /** The next spare is being made, or those that there were are being removed. */
   private making = false;
   private removing = false;
+  /** Older segments may go, once it is known whether they are needed as spares. */
+  private waitingToRemove: (() => void) | undefined;
   private closed = false;
   private whenIdle: (() => void) | undefined;
   private retry: Timer | undefined;
@@ -90,7 +96,6 @@ export class SegmentStore {
     this.whenReady = ready;
     this.wantedBytes = sizeBytes;
     this.prepare();
-    if (this.full !== undefined) this.options.spaceRanOut();
   }
 
   /** Makes the next segment, with room for `bytes` in all, the current one, at once if it is prepared. */
@@ -104,7 +109,6 @@ export class SegmentStore {
     this.wantedBytes = Math.max(this.options.segmentBytes, roundUpToSector(bytes));
     if (spare === undefined) this.prepare();
     else if (!this.making) this.discardSpares();
-    if (this.full !== undefined) this.options.spaceRanOut();
   }
 
   /**
@@ -116,13 +120,19 @@ export class SegmentStore {
     if (this.removing || this.closed || oldest === undefined || second === undefined) return;
     if (second.firstSequence === 0 || second.firstSequence > sealedThrough) return;
     for (const [group, highest] of oldest.highest) if (highest >= compactedBelow(group)) return;
+    const goOn = (): void => this.removeOld(compactedBelow, sealedThrough);
+    if (this.making) {
+      this.waitingToRemove = goOn;
+      return;
+    }
     this.removing = true;
     // One at a time, each made durable, so that a crash leaves no gap in the numbers.
-    const gone = (): void => {
+    const gone = (error: Error | undefined): void => {
       this.removing = false;
       if (this.closed) return this.settle();
+      if (error !== undefined) return this.options.fatal(error);
       this.tryAgain();
-      this.removeOld(compactedBelow, sealedThrough);
+      goOn();
     };
     if (this.isReusable(oldest)) this.reuse(oldest, gone);
     else this.remove(oldest, gone);
@@ -174,83 +184,124 @@ export class SegmentStore {
       return this.waitForSpace(`${sizeBytes} bytes for ${segmentName(segment)}`);
     this.making = true;
     disk.create(segmentName(segment), sizeBytes, (error, file) => {
-      if (file === undefined) {
-        this.making = false;
-        if (this.closed) return this.settle();
-        if (isDiskFull(error)) return this.waitForSpace(error.message);
-        return this.options.fatal(error ?? new Error("no file was created"));
+      if (file !== undefined) {
+        return this.giveHeader(segment, sizeBytes, file, (failure) => {
+          if (failure !== undefined && !this.closed) this.options.fatal(failure);
+        });
       }
-      this.begun(segment, sizeBytes, file, () => undefined);
+      this.making = false;
+      if (this.closed) return this.settle();
+      if (isDiskFull(error)) return this.waitForSpace(error.message);
+      this.options.fatal(error ?? new Error("no file was created"));
     });
   }
 
-  private remove(oldest: KeptSegment, gone: () => void): void {
-    const { disk, syncDirectory, fatal } = this.options;
-    inOrder([(next) => disk.remove(oldest.name, next), syncDirectory], (error) => {
-      if (error !== undefined && !this.closed) return fatal(error);
-      this.older.shift();
-      gone();
+  private remove({ name }: KeptSegment, gone: DiskCallback): void {
+    const { disk, syncDirectory } = this.options;
+    inOrder([(next) => disk.remove(name, next), syncDirectory], (error) => {
+      if (error === undefined) this.older.shift();
+      gone(error);
     });
   }
 
-  /** What space is left when it is scarce is not kept for a second spare. */
   private isReusable({ sizeBytes }: KeptSegment): boolean {
     const { disk, segmentBytes } = this.options;
     const count = this.spares.length;
-    if (this.making || sizeBytes !== segmentBytes || count >= SPARES_MAX) return false;
-    return count === 0 || disk.freeBytes() >= segmentBytes;
+    if (sizeBytes !== segmentBytes || sizeBytes < this.wantedBytes || count >= SPARES_MAX) return false;
+    return count === 0 || disk.freeBytes() >= ROOM_SEGMENTS * segmentBytes;
   }
 
   /** The oldest segment gets the number behind the last spare's. Until its header says so too, it is no segment at all. */
-  private reuse(oldest: KeptSegment, gone: () => void): void {
-    const { disk, syncDirectory, fatal } = this.options;
-    const segment = this.nextNumber;
-    const name = segmentName(segment);
+  private reuse(oldest: KeptSegment, gone: DiskCallback): void {
+    const { disk, syncDirectory } = this.options;
     this.making = true;
     const failed = (error: Error | undefined): void => {
-      this.making = false;
-      if (!this.closed) fatal(error ?? new Error("no file was opened"));
-      gone();
+      this.notMaking();
+      gone(error);
     };
-    inOrder([(next) => disk.rename(oldest.name, name, next), syncDirectory], (error) => {
-      if (error !== undefined) return failed(error);
-      this.older.shift();
-      disk.open(name, (openError, file) => {
-        if (file === undefined) failed(openError);
-        else this.begun(segment, oldest.sizeBytes, file, gone);
+    this.isReadable(oldest, (readable) => {
+      if (this.closed) return failed(undefined);
+      if (!readable) {
+        this.notMaking();
+        return this.remove(oldest, gone);
+      }
+      const segment = this.nextNumber;
+      const name = segmentName(segment);
+      // A rename replaces what is there without a word.
+      if (disk.size(name) !== undefined) return failed(new Error(`there is a file ${name} already`));
+      inOrder([(next) => disk.rename(oldest.name, name, next), syncDirectory], (error) => {
+        if (error !== undefined) return failed(error);
+        this.older.shift();
+        disk.open(name, (openError, file) => {
+          if (file === undefined) failed(openError ?? new Error("no file was opened"));
+          else this.giveHeader(segment, oldest.sizeBytes, file, gone);
+        });
       });
     });
   }
 
-  /** The file is there, with its space: it needs a header to be a segment. `then` is called whatever becomes of it. */
-  private begun(segment: number, sizeBytes: number, file: DiskFile, then: () => void): void {
-    const { sealing, syncDirectory, fatal } = this.options;
-    const header = { version: FORMAT_VERSION, segment, salt: sealing.salt, sizeBytes };
-    const bytes = encodeSegmentHeader(header, sealing.checksum);
-    inOrder([(next) => file.write(0, [bytes], "durable", next), syncDirectory], (error) => {
-      this.making = false;
-      if (this.closed) {
+  private isReadable({ name, sizeBytes }: KeptSegment, done: (readable: boolean) => void): void {
+    this.options.disk.open(name, (openError, file) => {
+      if (file === undefined) return done(false);
+      const end = (readable: boolean): void => {
         file.close();
-        this.settle();
-      } else if (error !== undefined) fatal(error);
-      else {
-        const highest = new Map<GroupId, number>();
-        this.made({ segment, name: segmentName(segment), sizeBytes, file, highest, firstSequence: 0 });
-      }
-      then();
+        done(readable);
+      };
+      const step = (at: number): void => {
+        if (at >= sizeBytes || this.closed) return end(true);
+        file.read(at, Math.min(READ_BYTES, sizeBytes - at), (error) => {
+          if (error !== undefined) end(false);
+          else step(at + READ_BYTES);
+        });
+      };
+      step(0);
     });
   }
 
-  private made(segment: OpenSegment): void {
-    this.full = undefined;
-    this.spares.push(segment);
-    const first = this.spares[0] ?? segment;
+  /** The file is there, with its space: it needs a header to be a segment. */
+  private giveHeader(segment: number, sizeBytes: number, file: DiskFile, done: DiskCallback): void {
+    const { sealing, syncDirectory } = this.options;
+    const header = { version: FORMAT_VERSION, segment, salt: sealing.salt, sizeBytes };
+    const bytes = encodeSegmentHeader(header, sealing.checksum);
+    inOrder([(next) => file.write(0, [bytes], "durable", next), syncDirectory], (error) => {
+      if (error !== undefined || this.closed) file.close();
+      else {
+        const highest = new Map<GroupId, number>();
+        this.spares.push({
+          segment,
+          name: segmentName(segment),
+          sizeBytes,
+          file,
+          highest,
+          firstSequence: 0,
+        });
+      }
+      this.notMaking();
+      done(error);
+    });
+  }
+
+  /** What was being made is there, or not: whoever waits for it goes on. */
+  private notMaking(): void {
+    this.making = false;
+    if (this.closed) return this.settle();
+    const [first] = this.spares;
+    if (first === undefined) return this.prepare();
     if (first.sizeBytes < this.wantedBytes) return this.discardSpares();
+    this.full = undefined;
+    // Before the spare is taken and another one made: else, in a busy log, none would ever go.
+    this.removeWaiting();
     const { whenReady } = this;
     if (whenReady === undefined) return;
     this.whenReady = undefined;
     this.adopt(first);
     whenReady(first);
+  }
+
+  private removeWaiting(): void {
+    const { waitingToRemove } = this;
+    this.waitingToRemove = undefined;
+    waitingToRemove?.();
   }
 
   /** The spares are too small for the frame that waits: they make way for a larger one. The newest goes first, as ever. */
@@ -277,6 +328,7 @@ export class SegmentStore {
     this.full = new QuorateError("DISK_FULL", `no space left for the log: ${what}`);
     if (this.whenReady !== undefined) this.options.spaceRanOut();
     if (this.closed) return;
+    this.removeWaiting();
     this.retry?.cancel();
     this.retry = this.options.clock.setTimer(RETRY_MS, () => this.tryAgain());
   }
