@@ -59,7 +59,7 @@ export function durableCluster(extent: Extent, report: (comparison: Comparison) 
         operation: "set",
         connections,
         pipeline: 1,
-        requests: requests(many ? 100_000 : 5_000),
+        requests: requests(many ? 200_000 : 5_000),
       } as const;
       const contenders = [
         respContender("Quorate, 3 nodes", quorate, shape),

@@ -1,6 +1,7 @@
 /** `quorate node`: the process of one node, under a supervisor. */
 import type { StartNodeOptions } from "../engine/start-node.ts";
 import { startNode } from "../engine/start-node.ts";
+import { inlineMore } from "../runtime/node/compiler.ts";
 import { keepRoomInHeap } from "../runtime/node/heap.ts";
 import { createLogger } from "../runtime/node/logger.ts";
 import type { NodeConfig } from "./node-channel.ts";
@@ -8,6 +9,7 @@ import type { ServedNode } from "./node-service.ts";
 import { serveSupervisor } from "./node-service.ts";
 
 export function nodeProcess(): Promise<number> {
+  inlineMore();
   keepRoomInHeap();
   return serveSupervisor(serve);
 }
