@@ -107,7 +107,7 @@ export function durableCluster(extent: Extent, report: (comparison: Comparison) 
         measured: await alternate(contenders, extent.rounds),
       });
     }
-    const deep = { operation: "set", connections: 64, pipeline: 16, requests: requests(400_000) } as const;
+    const deep = { operation: "set", connections: 64, pipeline: 16, requests: requests(1_000_000) } as const;
     const contenders = [
       respContender("Quorate, 3 nodes", quorate, deep),
       respContender("redis, fsync always + 2 async replicas", redis, deep),
