@@ -26,11 +26,15 @@ export interface Measured {
   readonly ratio: number;
 }
 
-/** Runs the contenders in turn, `rounds` times; the first is the one that the others are compared with. */
+/**
+ * Runs the contenders in turn, `rounds` times; the first is the one that the others are compared with. Before them comes a
+ * round that does not count: the first run of another kind meets code and caches of the kind before.
+ */
 export async function alternate(
   contenders: readonly Contender[],
   rounds: number,
 ): Promise<readonly Measured[]> {
+  for (const contender of contenders) await contender.load();
   const runs = contenders.map((): Run[] => []);
   for (let round = 0; round < rounds; round++) {
     for (const [at, contender] of contenders.entries()) runs[at]?.push(await measure(contender));
