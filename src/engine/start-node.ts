@@ -9,7 +9,7 @@ import type { ConsensusOptions } from "../consensus/consensus.ts";
 import { causesOf, QuorateError } from "../runtime/errors.ts";
 import { joinAddress } from "../runtime/node/address.ts";
 import type { Containment } from "../runtime/node/containment.ts";
-import { contain } from "../runtime/node/containment.ts";
+import { NodeKilled, contain } from "../runtime/node/containment.ts";
 import type { TcpNetwork } from "../runtime/node/network.ts";
 import { openTcpNetwork } from "../runtime/node/network.ts";
 import type { LocalWorld } from "../runtime/node/world.ts";
@@ -96,6 +96,11 @@ export interface RunningNode {
   status(): NodeStatus;
   /** Ends every server and closes the files; leaves no handle open. With `handOver`, first gives away what it leads, within two seconds. */
   stop(options: { readonly handOver: boolean }): Promise<void>;
+  /**
+   * As `stop`, but like a crash: what waits for the disk is never written. For nodes with `onEnd`, which is not called; another
+   * node's process is what is to be killed.
+   */
+  kill(): Promise<void>;
 }
 
 /**
@@ -108,6 +113,7 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   const containment = contain();
   const node = await startIn(options, containment);
   containment.ended.catch((error: Error) => {
+    if (error instanceof NodeKilled) return;
     options.logger.log("error", "node.fatal", {
       node: options.id,
       error: error.message,
@@ -147,6 +153,12 @@ async function startIn(
       status: () => node.status(),
       async stop({ handOver }) {
         if (handOver) await handOverLeadership(node.cluster, local.clock);
+        await closeAll();
+      },
+      async kill() {
+        containment?.kill();
+        // By now it is known to have failed.
+        await containment?.ended.catch(() => undefined);
         await closeAll();
       },
     };

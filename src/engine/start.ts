@@ -55,7 +55,10 @@ export interface EngineNode {
   readonly failure: Error | undefined;
   /** Undefined while it is not running. */
   status(): NodeStatus | undefined;
-  /** Stops at once, as a crash does: nothing is handed over, clients see their connections break. */
+  /**
+   * Stops at once, as a crash does: nothing is handed over, what still waits for the disk is never written, clients see their
+   * connections break.
+   */
   kill(): Promise<void>;
   /**
    * Starts a killed node again from what its disk holds. In memory mode it comes back with nothing, and fetches everything from
@@ -221,11 +224,12 @@ function createEngineNode(
     httpPort = node.httpPort ?? 0;
   };
   // Whoever ends it while it ends, or starts it again, waits as well.
-  const end = async (): Promise<void> => {
-    if (node !== undefined) ended = node.stop({ handOver: false });
+  const endBy = async (how: (running: RunningNode) => Promise<void>): Promise<void> => {
+    if (node !== undefined) ended = how(node);
     node = undefined;
     await ended;
   };
+  const end = (): Promise<void> => endBy((running) => running.stop({ handOver: false }));
   return {
     id,
     clock,
@@ -244,7 +248,7 @@ function createEngineNode(
       return failure;
     },
     status: () => node?.status(),
-    kill: end,
+    kill: () => endBy((running) => running.kill()),
     async restart() {
       if (node !== undefined) return;
       if (forgetsAll) {

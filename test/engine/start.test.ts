@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   closeSync,
   mkdtempSync,
@@ -237,6 +238,25 @@ test("a node without peers refuses a damaged log, naming the file and the place,
   expect(rot(join(data, "n1"), "\u0060-value-that-rots")).toBe(1);
   const again = await started({ data });
   expect(await (await clientOf(again.url)).mGet(["key", "later"])).toEqual(["a-value-that-rots", "2"]);
+});
+
+test("a node that is killed writes nothing more, and what was acknowledged is there", async () => {
+  const data = folder();
+  const engine = await started({ data });
+  const client = await clientOf(engine.url);
+  const [node] = engine.nodes;
+  // The next segment is still being filled with zeros.
+  const onDisk = (): string =>
+    createHash("sha256")
+      .update(readFileSync(join(data, "n1", "wal-0000000001.log")))
+      .digest("hex");
+  await client.set("key", "value");
+  const before = onDisk();
+  await node?.kill();
+  expect(onDisk()).toBe(before);
+  expect(node?.failure).toBeUndefined();
+  await node?.restart();
+  expect(await (await clientOf(engine.url)).get("key")).toBe("value");
 });
 
 test("a node that is killed at once can be started again at once, over and over", async () => {

@@ -9,11 +9,18 @@ export interface Containment {
   /** Rejects with what ended the node; never resolves. */
   readonly ended: Promise<never>;
   fatal(error: Error): never;
+  /** Ends it as a crash would, at once: `ended` rejects with `NodeKilled`. */
+  kill(): void;
   clock(clock: Clock): Clock;
   network(network: Network): Network;
   disk(disk: Disk): Disk;
   /** The node has ended: nothing of it runs any more, and no timer of it is left. */
   close(): void;
+}
+
+/** Nothing was wrong with the node. */
+export class NodeKilled extends Error {
+  override readonly name = "NodeKilled";
 }
 
 type Guard = <Arguments extends readonly unknown[]>(
@@ -58,6 +65,7 @@ export function contain(): Containment {
       end(error);
       throw error;
     },
+    kill: () => end(new NodeKilled("killed")),
     clock: (clock) => ({
       monotonicMs: () => clock.monotonicMs(),
       wallMs: () => clock.wallMs(),
