@@ -3,14 +3,23 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "redis";
+import { start } from "../index.ts";
 import { putEtcd } from "./etcd-load.ts";
+import type { RunningEngine } from "./engines.ts";
 import { answers, quorateLeader, startEtcd, startQuorate, startRedis } from "./engines.ts";
 import { median } from "./latency.ts";
 import type { Finding } from "./page.ts";
 import { until, usage } from "./processes.ts";
 import { loadResp } from "./redis-benchmark.ts";
 
+/** etcd's member is asked again after so long; a node of Quorate keeps a write until there is a leader. */
 const ATTEMPT_MS = 250;
+const GAP_GOAL_MS = 500;
+const RESTART_GOAL_SECONDS = 10;
+/** Of the memory that redis-server takes for the same. */
+const MEMORY_GOAL = 3;
+const STARTS = 11;
+const START_GOAL_MS = 100;
 
 export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "quorate-bench-"));
@@ -21,7 +30,7 @@ export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise
   }
 }
 
-/** Writes on a node that survives, each with a deadline, until one succeeds: milliseconds since the kill. */
+/** Writes on a node that survives until one succeeds: milliseconds since the kill. */
 async function gapAfter(kill: () => void, write: () => Promise<void>): Promise<number> {
   await write();
   const killedMs = performance.now();
@@ -39,15 +48,16 @@ async function gapAfter(kill: () => void, write: () => Promise<void>): Promise<n
 /** `kill -9` of the leader, `times` over: how long until a write on another node succeeds. Default settings. */
 export async function failOver(times: number, report: (finding: Finding) => void): Promise<void> {
   const quorate = await inFolder((folder) => quorateGaps(folder, times));
-  report(gapFinding("Quorate, 3 nodes", quorate));
+  report(gapFinding("Quorate, 3 nodes", quorate, GAP_GOAL_MS));
   const etcd: number[] = [];
   for (let round = 0; round < Math.max(3, times / 4); round++) etcd.push(await inFolder(etcdGap));
   report(gapFinding("etcd, 3 members", etcd));
 }
 
-function gapFinding(engine: string, gaps: readonly number[]): Finding {
+function gapFinding(engine: string, gaps: readonly number[], goalMs?: number): Finding {
   const range = `${Math.min(...gaps).toFixed(0)} to ${Math.max(...gaps).toFixed(0)}`;
-  const result = `median ${median(gaps).toFixed(0)} ms (${range}, ${gaps.length} kills)`;
+  const held = goalMs === undefined ? "" : `, goal ${goalMs}: ${verdict(median(gaps) <= goalMs)}`;
+  const result = `median ${median(gaps).toFixed(0)} ms (${range}, ${gaps.length} kills${held})`;
   return { title: "writes resume after `kill -9` of the leader", engine, result };
 }
 
@@ -91,16 +101,21 @@ async function etcdGap(folder: string): Promise<number> {
   }
 }
 
-/** One durable node with `keys` 64-byte values: resident memory, and the time from start to the first answer. */
+/**
+ * One durable node with `keys` 64-byte values: resident memory, and the time from start to the first answer. Then an engine
+ * inside a program.
+ */
 export async function restart(keys: number, report: (finding: Finding) => void): Promise<void> {
   const title = `${keys.toLocaleString("en-US")} keys of 64 bytes`;
+  let own = 0;
   await inFolder(async (folder) => {
     const first = await startQuorate(folder, 1);
     await fill(first.port, keys);
+    own = residentMegabytes(first);
     report({
       title: `memory, ${title}`,
       engine: "Quorate, 1 node",
-      result: megabytes(first.processes[0]?.pid ?? 0),
+      result: `${Math.round(own)} MB resident`,
     });
     await first.stop();
     const startedMs = performance.now();
@@ -108,29 +123,59 @@ export async function restart(keys: number, report: (finding: Finding) => void):
     const client = createClient({ url: `redis://127.0.0.1:${second.port}` });
     await client.connect();
     const found = await client.dbSize();
-    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+    const seconds = (performance.now() - startedMs) / 1000;
     client.destroy();
     await second.stop();
+    const held = `goal ${RESTART_GOAL_SECONDS} s: ${verdict(seconds <= RESTART_GOAL_SECONDS)}`;
     report({
-      title: `restart, ${title}`,
+      title: `restart after a clean stop, ${title}`,
       engine: "Quorate, 1 node",
-      result: `${seconds} s, ${found} keys found`,
+      result: `${seconds.toFixed(1)} s, ${found} keys found (${held})`,
     });
   });
   await inFolder(async (folder) => {
     const redis = await startRedis(folder, { fsync: "none", replicas: 0 });
     await fill(redis.port, keys);
+    const theirs = residentMegabytes(redis);
+    await redis.stop();
+    const ratio = own / theirs;
+    const compared = `${ratio.toFixed(2)} times this is Quorate's, goal below ${MEMORY_GOAL}: ${verdict(ratio < MEMORY_GOAL)}`;
     report({
       title: `memory, ${title}`,
       engine: "redis-server",
-      result: megabytes(redis.processes[0]?.pid ?? 0),
+      result: `${Math.round(theirs)} MB resident (${compared})`,
     });
-    await redis.stop();
   });
+  await inProgram(report);
 }
 
-function megabytes(pid: number): string {
-  return `${Math.round(usage(pid).residentBytes / 1e6)} MB resident`;
+/** `start()`, from the call to an engine that takes commands. */
+async function inProgram(report: (finding: Finding) => void): Promise<void> {
+  for (const data of ["memory", "directory"] as const) {
+    const times: number[] = [];
+    for (let run = 0; run < STARTS; run++) {
+      await inFolder(async (folder) => {
+        const startedMs = performance.now();
+        const engine = await start({ data: data === "memory" ? data : folder });
+        times.push(performance.now() - startedMs);
+        await engine.close();
+      });
+    }
+    const result = `median ${median(times).toFixed(0)} ms, the first ${(times[0] ?? 0).toFixed(0)} ms`;
+    report({
+      title: `start in a program, one node, ${data === "memory" ? "in memory" : "on disk"}`,
+      engine: "Quorate, 1 node",
+      result: `${result} (${times.length} starts, goal ${START_GOAL_MS}: ${verdict(median(times) <= START_GOAL_MS)})`,
+    });
+  }
+}
+
+function verdict(held: boolean): string {
+  return held ? "met" : "missed";
+}
+
+function residentMegabytes({ processes }: RunningEngine): number {
+  return usage(processes[0]?.pid ?? 0).residentBytes / 1e6;
 }
 
 /** Writes every key once, at least: redis-benchmark draws them at random, so the last ones come from a direct count. */
