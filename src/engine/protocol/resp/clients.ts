@@ -44,9 +44,12 @@ function flagsOf(connection: Connection): string {
   return flags === "" ? "N" : flags;
 }
 
-/** Bytes that wait in its buffers. */
-export function memoryOf({ parser, outputBytes }: Connection): number {
-  return parser.bufferedBytes + outputBytes;
+/** Bytes that wait in its buffers and its transaction, and what its watched keys and subscriptions take. */
+export function memoryOf(connection: Connection): number {
+  const { parser, outputBytes, watchedBytes, subscribedBytes, transaction } = connection;
+  return (
+    parser.bufferedBytes + outputBytes + watchedBytes + subscribedBytes + (transaction?.queuedBytes ?? 0)
+  );
 }
 
 /** One line of CLIENT LIST, in the order of Redis 7.0's fields, with 7.2's library fields behind. */

@@ -51,6 +51,9 @@ export class Connection implements Flushable {
   transaction: Transaction | undefined;
   /** By "database:key". */
   readonly watched: Map<string, WatchedKey> = new Map();
+  /** What its watched keys, and its subscriptions, take (`kept-names.ts`). */
+  watchedBytes = 0;
+  subscribedBytes = 0;
   lastCommand = "NULL";
   lastCommandMs: number = Date.now();
   commandCount = 0;

@@ -7,6 +7,7 @@
 import { matchesGlob } from "../../keyspace/glob.ts";
 import { PushReply } from "../../keyspace/reply.ts";
 import type { Connection, SubscriptionSets } from "./connection.ts";
+import { bytesToKeep } from "./kept-names.ts";
 
 export type SubscriptionKind = keyof SubscriptionSets;
 
@@ -24,6 +25,7 @@ export class PubSub {
   subscribe(kind: SubscriptionKind, connection: Connection, name: string): void {
     if (connection.subscriptions[kind].has(name)) return;
     connection.subscriptions[kind].add(name);
+    connection.subscribedBytes += bytesToKeep(name);
     const byName = this.listeners[kind];
     const there = byName.get(name);
     if (there === undefined) byName.set(name, new Set([connection]));
@@ -32,6 +34,7 @@ export class PubSub {
 
   unsubscribe(kind: SubscriptionKind, connection: Connection, name: string): void {
     if (!connection.subscriptions[kind].delete(name)) return;
+    connection.subscribedBytes -= bytesToKeep(name);
     const there = this.listeners[kind].get(name);
     there?.delete(connection);
     if (there?.size === 0) this.listeners[kind].delete(name);

@@ -20,7 +20,12 @@ export function selectDatabase(connection: Connection, text: string): Reply {
 /** Leaves the transaction and forgets the watched keys. */
 export function discardTransaction(connection: Connection): void {
   connection.transaction = undefined;
+  forgetWatched(connection);
+}
+
+export function forgetWatched(connection: Connection): void {
   connection.watched.clear();
+  connection.watchedBytes = 0;
 }
 
 /** Checks name and password of the one user there is, "default"; without a password any is right, as in Redis. */

@@ -27,6 +27,8 @@ export interface RespServerOptions {
   readonly idleTimeoutMs?: number;
   /** `tcp-keepalive`. Default 300 seconds; 0: off. */
   readonly keepAliveSeconds?: number;
+  /** How long WAIT takes at most, whatever its timeout. Default 60,000 ms. */
+  readonly waitMaxMs?: number;
   /** INFO says cluster_enabled:1, for cluster clients that ask. Default false. */
   readonly clusterEnabled?: boolean;
   /** What SHUTDOWN does. Default: it is refused. */
@@ -50,6 +52,7 @@ export class ServerSettings {
   keepAliveSeconds: number;
   bulkMaxBytes: number = STRING_MAX_BYTES;
   queryBufferMaxBytes: number = 1 << 30;
+  readonly waitMaxMs: number;
   readonly clusterEnabled: boolean;
   subscriberOutput: SubscriberOutput = { hardBytes: 32 << 20, softBytes: 8 << 20, softMs: 60_000 };
 
@@ -65,6 +68,7 @@ export class ServerSettings {
     this.maxClients = options.maxClients ?? 10_000;
     this.idleTimeoutMs = options.idleTimeoutMs ?? 0;
     this.keepAliveSeconds = options.keepAliveSeconds ?? 300;
+    this.waitMaxMs = options.waitMaxMs ?? 60_000;
     this.clusterEnabled = options.clusterEnabled ?? false;
   }
 

@@ -1,8 +1,9 @@
 /** SUBSCRIBE and its kin, PUBLISH, PUBSUB. Subscriptions are of one node's connections; messages reach all nodes. */
 import type { CommandSpec } from "../../../keyspace/command.ts";
 import type { Reply } from "../../../keyspace/reply.ts";
-import { PushReply, subcommandMisused } from "../../../keyspace/reply.ts";
+import { PushReply, ReplyError, subcommandMisused } from "../../../keyspace/reply.ts";
 import type { Connection } from "../connection.ts";
+import { bytesToKeep, KEPT_NAME_BYTES, KEPT_NAMES_MAX_BYTES } from "../kept-names.ts";
 import type { SubscriptionKind } from "../pubsub.ts";
 import { SHARD_PREFIX } from "../pubsub.ts";
 import { DEFERRED, SeveralReplies } from "../request.ts";
@@ -14,9 +15,19 @@ function countFor(kind: SubscriptionKind, connection: Connection): number {
   return kind === "shards" ? connection.subscriptions.shards.size : connection.subscriptionCount;
 }
 
+const TOO_MANY_SUBSCRIPTIONS = new ReplyError(
+  `ERR the subscriptions of this connection would take more than the limit of ${KEPT_NAMES_MAX_BYTES} bytes` +
+    ` (each its length and ${KEPT_NAME_BYTES} more); unsubscribe from some, or use patterns or a further connection`,
+);
+
 function subscribe(kind: SubscriptionKind, word: string): SessionHandler {
   return ({ connection, server, args }) => {
-    const replies = args.slice(1).map((name): Reply => {
+    const names = args.slice(1);
+    const there = connection.subscriptions[kind];
+    let bytes = connection.subscribedBytes;
+    for (const name of names) if (!there.has(name)) bytes += bytesToKeep(name);
+    if (bytes > KEPT_NAMES_MAX_BYTES) return TOO_MANY_SUBSCRIPTIONS;
+    const replies = names.map((name): Reply => {
       server.pubsub.subscribe(kind, connection, name);
       return new PushReply([word, name, countFor(kind, connection)]);
     });

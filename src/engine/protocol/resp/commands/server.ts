@@ -39,8 +39,8 @@ function role({ server }: Call): Reply {
 const WAIT_STEP_MS = 5;
 
 /**
- * How many other nodes hold what this connection wrote. What was acknowledged is on a majority; WAIT for more asks the
- * leader's knowledge of its followers until the time is over. Elsewhere only the majority is known.
+ * How many other nodes hold what this connection wrote. What was acknowledged is on a majority; WAIT for more looks at what is
+ * known of the others until the time is over. A timeout of 0, or a longer one, ends at the server's own bound.
  */
 function wait({ connection, server, args, answer }: Call): Reply | typeof DEFERRED {
   const wanted = wholeNumber(args[1]);
@@ -49,11 +49,12 @@ function wait({ connection, server, args, answer }: Call): Reply | typeof DEFERR
   const index = server.node.status().appliedIndex;
   const first = holders(server, index);
   if (first >= wanted) return first;
+  const { waitMaxMs } = server.settings;
+  const boundMs = timeoutMs === 0 ? waitMaxMs : Math.min(timeoutMs, waitMaxMs);
   const startedMs = performance.now();
   const timer = setInterval(() => {
     const now = holders(server, index);
-    const over = timeoutMs > 0 && performance.now() - startedMs >= timeoutMs;
-    if (connection.open && now < wanted && !over) return;
+    if (connection.open && now < wanted && performance.now() - startedMs < boundMs) return;
     clearInterval(timer);
     answer(now);
   }, WAIT_STEP_MS);
@@ -61,11 +62,19 @@ function wait({ connection, server, args, answer }: Call): Reply | typeof DEFERR
   return DEFERRED;
 }
 
-function holders(server: ServerContext, index: number): number {
-  const { membership, progress } = server.node.status().consensus;
+/**
+ * The leader knows what each node stored. Elsewhere it is known what each node in sight has applied, which it stored before: it
+ * tells so twice a second.
+ */
+function holders({ node }: ServerContext, index: number): number {
+  const { membership, progress } = node.status().consensus;
   const ofMajority = Math.floor(membership.voters.length / 2);
   let known = 0;
-  for (const { matchIndex } of progress.values()) if (matchIndex >= index) known += 1;
+  for (const { id, role, appliedIndex = 0 } of node.members()) {
+    if (id === node.id) continue;
+    const stored = (progress.get(id)?.matchIndex ?? 0) >= index;
+    if (stored || (role !== "unreachable" && appliedIndex >= index)) known += 1;
+  }
   return Math.max(ofMajority, known);
 }
 

@@ -14,13 +14,18 @@ import type { ScriptCall } from "../../../keyspace/script-calls.ts";
 import type { Connection } from "../connection.ts";
 import { countScripts, type ServerContext } from "../context.ts";
 import type { ErrorStatistics } from "../error-statistics.ts";
+import { bytesToKeep, KEPT_NAME_BYTES, KEPT_NAMES_MAX_BYTES } from "../kept-names.ts";
 import { DEFERRED, NO_REPLY, SeveralReplies } from "../request.ts";
 import type { Request } from "../request.ts";
 import type { Call, SessionCommand } from "../session-command.ts";
 import { command, row } from "../session-command.ts";
-import { discardTransaction, selectDatabase } from "../session-state.ts";
+import { discardTransaction, forgetWatched, selectDatabase } from "../session-state.ts";
 
 const ABORTED = new ReplyError("EXECABORT Transaction discarded because of previous errors.");
+const TOO_MANY_WATCHED = new ReplyError(
+  `ERR the watched keys of this connection would take more than the limit of ${KEPT_NAMES_MAX_BYTES} bytes` +
+    ` (each its length and ${KEPT_NAME_BYTES} more); UNWATCH, or watch fewer keys`,
+);
 const NOT_IN_TRANSACTION = new ReplyError("ERR This command is not allowed inside a transaction");
 
 function multi({ connection }: Call): Reply {
@@ -40,16 +45,19 @@ function watch({ connection, server, args }: Call): Reply {
   if (connection.transaction !== undefined) return new ReplyError("ERR WATCH inside MULTI is not allowed");
   const { database } = connection;
   const { node } = server;
-  for (const key of args.slice(1)) {
-    const name = `${database}:${key}`;
-    if (connection.watched.has(name)) continue;
-    connection.watched.set(name, node.machine.watch(database, key, node.logTimeMs()));
+  const added = new Set(args.slice(1).filter((key) => !connection.watched.has(`${database}:${key}`)));
+  let addedBytes = 0;
+  for (const key of added) addedBytes += bytesToKeep(key);
+  if (connection.watchedBytes + addedBytes > KEPT_NAMES_MAX_BYTES) return TOO_MANY_WATCHED;
+  for (const key of added) {
+    connection.watched.set(`${database}:${key}`, node.machine.watch(database, key, node.logTimeMs()));
   }
+  connection.watchedBytes += addedBytes;
   return OK;
 }
 
 function unwatch({ connection }: Call): Reply {
-  connection.watched.clear();
+  forgetWatched(connection);
   return OK;
 }
 
