@@ -155,7 +155,10 @@ export class Supervisor {
     return found;
   }
 
-  /** Stops every node cleanly, the leader first while others can take over, and kills what does not end in five seconds. */
+  /**
+   * Stops every node cleanly, and kills what does not end in five seconds. The leader goes first, while the others here can take
+   * over; each node finds out by itself whether any other of its cluster can, here or elsewhere.
+   */
   async stop(): Promise<void> {
     this.stopping = true;
     const leader = await this.leader();
@@ -164,9 +167,7 @@ export class Supervisor {
     running.sort(
       (left, right) => Number(right.config.id === leader?.id) - Number(left.config.id === leader?.id),
     );
-    for (const [at, node] of running.entries()) {
-      await this.stopOne(node, at < running.length - 1);
-    }
+    for (const node of running) await this.stopOne(node);
   }
 
   /** Kills every node at once. */
@@ -273,7 +274,7 @@ export class Supervisor {
     return delay;
   }
 
-  private stopOne(node: Supervised, handOver: boolean): Promise<void> {
+  private stopOne(node: Supervised): Promise<void> {
     const { child } = node;
     if (!child || child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
     return new Promise((resolve) => {
@@ -282,7 +283,7 @@ export class Supervisor {
         clearTimeout(timer);
         resolve();
       });
-      tell(node, { type: "stop", handOver });
+      tell(node, { type: "stop" });
     });
   }
 
