@@ -116,6 +116,48 @@ test("a node that dies again and again is tried with growing pauses, never above
   expect(delays.slice(0, 4)).toEqual([100, 200, 400, 800]);
 });
 
+test.each([
+  { how: "is told of later", execPath: "/nonexistent/node" },
+  { how: "is thrown", execPath: "no\0path" },
+])(
+  "a process that cannot be started again is tried until it can: an error that $how",
+  async ({ execPath }) => {
+    const { supervisor, events } = supervise(["n1"], program());
+    await supervisor.start();
+    const { execPath: usual } = process;
+    try {
+      process.execPath = execPath;
+      supervisor.kill("n1");
+      await until(() => events.filter(({ type }) => type === "died").length >= 3, "two tries");
+    } finally {
+      process.execPath = usual;
+    }
+    await until(() => supervisor.isReady("n1"), "a second process");
+    const deaths = events.filter((event) => event.type === "died");
+    expect(deaths.slice(0, 3)).toMatchObject([
+      { how: "ended (SIGKILL)", restartMs: 100 },
+      { how: expect.stringMatching(/^could not be started \(.+\)$/) as string, restartMs: 200 },
+      { how: expect.stringMatching(/^could not be started \(.+\)$/) as string, restartMs: 400 },
+    ]);
+    expect(events.at(-1)?.type).toBe("up");
+  },
+);
+
+test.each(["/nonexistent/node", "no\0path"])(
+  "where a first process cannot be started, the start of all ends with the reason: %j",
+  async (execPath) => {
+    const { supervisor } = supervise(["n1", "n2"], program());
+    const { execPath: usual } = process;
+    try {
+      process.execPath = execPath;
+      await expect(supervisor.start()).rejects.toThrow(/^n1 could not be started \(.+\)$/);
+    } finally {
+      process.execPath = usual;
+    }
+    expect(supervisor.pid("n1")).toBeUndefined();
+  },
+);
+
 test("without restart it stays down, and the supervisor says when nothing is left", async () => {
   const { supervisor, events } = supervise(["n1"], program(), false);
   await supervisor.start();

@@ -214,9 +214,9 @@ test.each(ALGORITHMS)(
     // What the leader itself says last of who leads the keyspace: it knew its successor when it ended.
     const { groups } = await statusOf(urls[0] ?? "");
     const leader = groups[0]?.leader ?? "";
-    const program = programs[ids.indexOf(leader)];
-    program?.kill("SIGTERM");
-    const { code, stderr = "" } = (await program?.ended) ?? {};
+    const program = programs[ids.indexOf(leader)]!;
+    program.kill("SIGTERM");
+    const { code, stderr } = await program.ended;
     expect(code).toBe(0);
     const views = stderr
       .match(/(?<=\| )\{.*"event":"role".*\}$/gm)
