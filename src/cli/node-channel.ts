@@ -42,8 +42,8 @@ export interface NodeConfig {
 export type ToNode =
   | { readonly type: "start"; readonly config: NodeConfig }
   | { readonly type: "status"; readonly id: number }
-  /** `handOver`: give leadership away first, somebody is left to take it. */
-  | { readonly type: "stop"; readonly handOver: boolean };
+  /** End cleanly, and give leadership away first to whoever in the cluster can take it. */
+  | { readonly type: "stop" };
 
 export type FromNode =
   /** The servers listen. */

@@ -23,7 +23,7 @@ async function serve(config: NodeConfig, onFatal: (error: Error) => void): Promi
       const count = newcomer ? undefined : membership.voters.length + membership.learners.length;
       return { role, term, leader, commitIndex, appliedIndex, newcomer, members: count };
     },
-    stop: (handOver) => node.stop({ handOver }),
+    stop: () => node.stop({ handOver: true }),
   };
 }
 

@@ -5,8 +5,8 @@ import type { FromNode, NodeBrief, NodeConfig, ToNode } from "./node-channel.ts"
 /** A node as its process sees it. */
 export interface ServedNode {
   brief(): NodeBrief;
-  /** Ends every server; with `handOver`, gives leadership away first when this node has it. */
-  stop(handOver: boolean): Promise<void>;
+  /** Gives leadership away when this node has it and another can take it, and ends every server. */
+  stop(): Promise<void>;
 }
 
 /** `onFatal`: for when the node cannot go on; tells the supervisor why and ends the process. */
@@ -18,10 +18,10 @@ export function serveSupervisor(startNode: StartServedNode): Promise<number> {
   return new Promise((resolve) => {
     let node: Promise<ServedNode> | undefined;
     let ended = false;
-    const end = (handOver: boolean): void => {
+    const end = (): void => {
       if (ended) return;
       ended = true;
-      void stopNode(node, handOver).then((code) => {
+      void stopNode(node).then((code) => {
         // The channel would keep this process alive.
         if (process.connected) process.disconnect();
         resolve(code);
@@ -30,8 +30,8 @@ export function serveSupervisor(startNode: StartServedNode): Promise<number> {
     // Ctrl-C reaches every process of the terminal; the supervisor decides what it means.
     process.on("SIGINT", () => undefined);
     process.on("SIGHUP", () => undefined);
-    process.on("SIGTERM", () => end(true));
-    process.on("disconnect", () => end(true));
+    process.on("SIGTERM", () => end());
+    process.on("disconnect", () => end());
     process.on("message", (message) => {
       const order = message as ToNode;
       if (order.type === "start" && !node) {
@@ -40,22 +40,22 @@ export function serveSupervisor(startNode: StartServedNode): Promise<number> {
           () => tell({ type: "ready" }),
           (error: unknown) => {
             tell(failureOf(error));
-            end(false);
+            end();
           },
         );
       } else if (order.type === "status") {
         void node?.then((served) => tell({ type: "status", id: order.id, status: served.brief() }));
       } else if (order.type === "stop") {
-        end(order.handOver);
+        end();
       }
     });
   });
 }
 
 /** 0 when it stopped cleanly, 1 when it never ran or could not stop. */
-async function stopNode(node: Promise<ServedNode> | undefined, handOver: boolean): Promise<number> {
+async function stopNode(node: Promise<ServedNode> | undefined): Promise<number> {
   try {
-    await (await node)?.stop(handOver);
+    await (await node)?.stop();
     return 0;
   } catch {
     return 1;

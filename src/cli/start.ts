@@ -178,7 +178,7 @@ function showEvent(event: Exclude<SupervisorEvent, { type: "empty" }>, paint: Pa
     case "died": {
       const next =
         event.restartMs === undefined ? "not started again" : `starting again in ${event.restartMs} ms`;
-      process.stderr.write(`${paint("yellow", `${event.id} ended (${event.how}), ${next}`)}\n`);
+      process.stderr.write(`${paint("yellow", `${event.id} ${event.how}, ${next}`)}\n`);
       return;
     }
     case "failed":

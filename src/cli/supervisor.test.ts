@@ -37,7 +37,7 @@ process.on("message", (message) => {
     const status = { role: config.id === "n2" ? "leader" : "follower", term: 3, leader: "n2", commitIndex: 1, appliedIndex: 1 };
     tell({ type: "status", id: message.id, status });
   } else if (message.type === "stop") {
-    appendFileSync(${JSON.stringify(join(directory, "stops"))}, config.id + " " + message.handOver + "\\n");
+    appendFileSync(${JSON.stringify(join(directory, "stops"))}, config.id + " " + JSON.stringify(message) + "\\n");
     process.disconnect();
   }
 });
@@ -116,6 +116,48 @@ test("a node that dies again and again is tried with growing pauses, never above
   expect(delays.slice(0, 4)).toEqual([100, 200, 400, 800]);
 });
 
+test.each([
+  { how: "is told of later", execPath: "/nonexistent/node" },
+  { how: "is thrown", execPath: "no\0path" },
+])(
+  "a process that cannot be started again is tried until it can: an error that $how",
+  async ({ execPath }) => {
+    const { supervisor, events } = supervise(["n1"], program());
+    await supervisor.start();
+    const { execPath: usual } = process;
+    try {
+      process.execPath = execPath;
+      supervisor.kill("n1");
+      await until(() => events.filter(({ type }) => type === "died").length >= 3, "two tries");
+    } finally {
+      process.execPath = usual;
+    }
+    await until(() => supervisor.isReady("n1"), "a second process");
+    const deaths = events.filter((event) => event.type === "died");
+    expect(deaths.slice(0, 3)).toMatchObject([
+      { how: "ended (SIGKILL)", restartMs: 100 },
+      { how: expect.stringMatching(/^could not be started \(.+\)$/) as string, restartMs: 200 },
+      { how: expect.stringMatching(/^could not be started \(.+\)$/) as string, restartMs: 400 },
+    ]);
+    expect(events.at(-1)?.type).toBe("up");
+  },
+);
+
+test.each(["/nonexistent/node", "no\0path"])(
+  "where a first process cannot be started, the start of all ends with the reason: %j",
+  async (execPath) => {
+    const { supervisor } = supervise(["n1", "n2"], program());
+    const { execPath: usual } = process;
+    try {
+      process.execPath = execPath;
+      await expect(supervisor.start()).rejects.toThrow(/^n1 could not be started \(.+\)$/);
+    } finally {
+      process.execPath = usual;
+    }
+    expect(supervisor.pid("n1")).toBeUndefined();
+  },
+);
+
 test("without restart it stays down, and the supervisor says when nothing is left", async () => {
   const { supervisor, events } = supervise(["n1"], program(), false);
   await supervisor.start();
@@ -146,13 +188,25 @@ test("a node that later says why it cannot go on is not started again and again"
   expect(events[1]).toMatchObject({ error: { message: "n2 refused this node" } });
 });
 
-test("the leader stops first, while somebody is left to take over", async () => {
+test("the leader stops first, while the others here can take over", async () => {
   const { readFileSync } = await import("node:fs");
   const { supervisor } = supervise(["n1", "n2", "n3"], program());
   await supervisor.start();
   expect(await supervisor.leader()).toEqual({ id: "n2", term: 3 });
   await supervisor.stop();
-  expect(readFileSync(join(directory, "stops"), "utf8")).toBe("n2 true\nn1 true\nn3 false\n");
+  expect(readFileSync(join(directory, "stops"), "utf8").match(/^n\d/gm)).toEqual(["n2", "n1", "n3"]);
+});
+
+test("the last node here, and an only one, is asked to stop as every other: successors may be elsewhere", async () => {
+  const { readFileSync } = await import("node:fs");
+  for (const ids of [["n1", "n2"], ["n3"]]) {
+    const { supervisor } = supervise(ids, program());
+    await supervisor.start();
+    await supervisor.stop();
+  }
+  const stops = readFileSync(join(directory, "stops"), "utf8").trimEnd().split("\n");
+  const stop = JSON.stringify({ type: "stop" });
+  expect(stops).toEqual([`n2 ${stop}`, `n1 ${stop}`, `n3 ${stop}`]);
 });
 
 test("what a node prints is passed on line by line with its name", async () => {

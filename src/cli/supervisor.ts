@@ -36,6 +36,7 @@ export type SupervisorEvent =
   | {
       readonly type: "died";
       readonly id: NodeId;
+      /** "ended (SIGKILL)", or why its process could not even be started. */
       readonly how: string;
       readonly restartMs: number | undefined;
     }
@@ -155,7 +156,10 @@ export class Supervisor {
     return found;
   }
 
-  /** Stops every node cleanly, the leader first while others can take over, and kills what does not end in five seconds. */
+  /**
+   * Stops every node cleanly, and kills what does not end in five seconds. The leader goes first, while the others here can take
+   * over; each node finds out by itself whether any other of its cluster can, here or elsewhere.
+   */
   async stop(): Promise<void> {
     this.stopping = true;
     const leader = await this.leader();
@@ -164,9 +168,7 @@ export class Supervisor {
     running.sort(
       (left, right) => Number(right.config.id === leader?.id) - Number(left.config.id === leader?.id),
     );
-    for (const [at, node] of running.entries()) {
-      await this.stopOne(node, at < running.length - 1);
-    }
+    for (const node of running) await this.stopOne(node);
   }
 
   /** Kills every node at once. */
@@ -187,14 +189,19 @@ export class Supervisor {
   /** Resolves when the node's servers listen; rejects when it ended before. */
   private launch(node: Supervised): Promise<void> {
     const { id } = node.config;
-    const child = fork(this.options.entry, ["node", id], {
-      stdio: ["ignore", "pipe", "pipe", "ipc"],
-      execArgv: NODE_ARGUMENTS,
-    });
-    node.child = child;
     node.ready = false;
     node.failure = undefined;
     node.startedMs = performance.now();
+    let child: ChildProcess;
+    try {
+      child = fork(this.options.entry, ["node", id], {
+        stdio: ["ignore", "pipe", "pipe", "ipc"],
+        execArgv: NODE_ARGUMENTS,
+      });
+    } catch (error) {
+      return Promise.reject(this.ended(node, notStarted(error)));
+    }
+    node.child = child;
     for (const stream of [child.stdout, child.stderr]) {
       if (stream) createInterface({ input: stream }).on("line", (line) => this.emitLine(id, line));
     }
@@ -206,13 +213,15 @@ export class Supervisor {
           resolve();
         }
       });
-      child.on("error", () => undefined);
-      child.once("exit", (code, signal) => {
+      const ended = (how: string): void => {
         clearTimeout(timer);
-        const how = signal ?? `exit code ${code ?? "?"}`;
-        this.died(node, how);
-        reject(node.failure ?? new QuorateError("INVARIANT", `${id} ended before it was ready (${how})`));
+        reject(this.ended(node, how));
+      };
+      child.on("error", (error) => {
+        // Without processes or files left, this is all that is heard; of a process that runs, its exit is heard as well.
+        if (child.pid === undefined) ended(notStarted(error));
       });
+      child.once("exit", (code, signal) => ended(`ended (${signal ?? `exit code ${code ?? "?"}`})`));
       tell(node, { type: "start", config: configOf(node) });
     });
   }
@@ -236,6 +245,12 @@ export class Supervisor {
     }
   }
 
+  /** Sees to its next life; the error is for who waits for this one to be ready. */
+  private ended(node: Supervised, how: string): QuorateError {
+    this.died(node, how);
+    return node.failure ?? new QuorateError("INVARIANT", `${node.config.id} ${how}`);
+  }
+
   private died(node: Supervised, how: string): void {
     const { id } = node.config;
     node.child = undefined;
@@ -248,7 +263,8 @@ export class Supervisor {
       return;
     }
     const restartMs = this.options.restart ? this.restartDelay(node) : undefined;
-    this.options.onEvent({ type: "died", id, how: node.failure?.message ?? how, restartMs });
+    const reason = node.failure === undefined ? how : `ended (${node.failure.message})`;
+    this.options.onEvent({ type: "died", id, how: reason, restartMs });
     if (restartMs === undefined) {
       this.tellIfEmpty();
       return;
@@ -273,16 +289,18 @@ export class Supervisor {
     return delay;
   }
 
-  private stopOne(node: Supervised, handOver: boolean): Promise<void> {
+  private stopOne(node: Supervised): Promise<void> {
     const { child } = node;
     if (!child || child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+    // It never ran, and so never exits.
+    if (child.pid === undefined) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
       child.once("exit", () => {
         clearTimeout(timer);
         resolve();
       });
-      tell(node, { type: "stop", handOver });
+      tell(node, { type: "stop" });
     });
   }
 
@@ -299,4 +317,8 @@ function configOf({ config, wasReady }: Supervised): NodeConfig {
 /** A node that is just ending cannot be told anything; its exit is handled where it is seen. */
 function tell(node: Supervised, message: ToNode): void {
   if (node.child?.connected) node.child.send(message, () => undefined);
+}
+
+function notStarted(error: unknown): string {
+  return `could not be started (${error instanceof Error ? error.message : String(error)})`;
 }

@@ -137,8 +137,8 @@ async function withCluster(
     onEvent(event) {
       if (event.type === "output") process.stderr.write(`${event.id} | ${event.line}\n`);
       // The kills of the tour itself end with SIGKILL; a node that ends in any other way is a failure of the tour.
-      if (event.type === "died" && event.how !== "SIGKILL")
-        trouble.abort(new Error(`${event.id} ended: ${event.how}`));
+      if (event.type === "died" && event.how !== "ended (SIGKILL)")
+        trouble.abort(new Error(`${event.id} ${event.how}`));
       if (event.type === "failed") trouble.abort(event.error);
     },
   });

@@ -25,7 +25,7 @@ import { loadScriptEngine } from "./scripting/script-engine.ts";
 import { createMetrics } from "./cluster/metrics.ts";
 import type { Metrics } from "./cluster/metrics.ts";
 import type { NodeStatus } from "./cluster/local-node.ts";
-import type { ClusterNode } from "./cluster/node.ts";
+import { handOverLeadership } from "./cluster/hand-over.ts";
 import type { FilesNode } from "./files/node/files-node.ts";
 import type { FilesOptions } from "./node-files.ts";
 import { filesStatusOf, NodeFiles, planeOfBlocks, withBlocks } from "./node-files.ts";
@@ -94,7 +94,10 @@ export interface RunningNode {
   readonly respPort: number;
   readonly httpPort: number | undefined;
   status(): NodeStatus;
-  /** Ends every server and closes the files; leaves no handle open. With `handOver`, first gives away what it leads, within two seconds. */
+  /**
+   * Ends every server and closes the files; leaves no handle open. With `handOver`, first gives away what it leads, within two
+   * seconds, and at once when no other voter is in sight.
+   */
   stop(options: { readonly handOver: boolean }): Promise<void>;
   /**
    * As `stop`, but like a crash: what waits for the disk is never written. For nodes with `onEnd`, which is not called; another
@@ -414,21 +417,5 @@ function registerNetwork(metrics: Metrics, network: TcpNetwork, name: string): v
   metrics.total(`${name}_received_bytes_total`, "Bytes from peers.", () => stats().receivedBytes);
   metrics.total(`${name}_dropped_frames_total`, "Frames not sent: the peer was away or slow.", () => {
     return stats().droppedFrames;
-  });
-}
-
-const HAND_OVER_TIMEOUT_MS = 2000;
-
-/** Resolves when others lead all that this node led, or nobody could take over in time. */
-function handOverLeadership(node: ClusterNode, clock: Clock): Promise<void> {
-  if (!node.leadsAny()) return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = clock.setTimer(HAND_OVER_TIMEOUT_MS, resolve);
-    node.onRoleChange(() => {
-      if (node.leadsAny()) return;
-      timer.cancel();
-      resolve();
-    });
-    node.handOver();
   });
 }

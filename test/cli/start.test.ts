@@ -195,6 +195,45 @@ test(
   CASE_TIMEOUT_MS,
 );
 
+test.each(ALGORITHMS)(
+  "%s: a node that is the only one of its machine hands over what it leads before it stops",
+  async (algorithm) => {
+    const ids = ["n1", "n2", "n3"];
+    const ports = await freePorts(9);
+    const list = ids.map((id, at) => `${id}=127.0.0.1:${ports[at] ?? 0}`).join(",");
+    const urls = ports.slice(3, 6).map((port) => `redis://127.0.0.1:${port}`);
+    const programs = ids.map((id, at) => {
+      const servers = ["--port", String(ports[3 + at]), "--http-port", String(ports[6 + at])];
+      const place = ["--cluster", list, ...servers, "--durability", "memory", "--log-level", "info"];
+      return launch(["start", "--name", id, ...place, ...keptBy(algorithm)]);
+    });
+    await until("a write through every node", 30_000, async () => {
+      const replies = await Promise.all(urls.map((url) => ask(url, "SET", url, "x").catch(() => undefined)));
+      return replies.every((reply) => reply === "OK") || undefined;
+    });
+    // What the leader itself says last of who leads the keyspace: it knew its successor when it ended.
+    const { groups } = await statusOf(urls[0] ?? "");
+    const leader = groups[0]?.leader ?? "";
+    const program = programs[ids.indexOf(leader)]!;
+    program.kill("SIGTERM");
+    const { code, stderr } = await program.ended;
+    expect(code).toBe(0);
+    const views = stderr
+      .match(/(?<=\| )\{.*"event":"role".*\}$/gm)
+      ?.map((line) => JSON.parse(line) as object);
+    expect(views?.findLast((view) => !("group" in view))).toMatchObject({
+      role: "follower",
+      leader: expect.stringMatching(/^n[123]$/) as string,
+    });
+    // The two that are left stop as well, the last one without anybody to hand over to.
+    for (const other of programs) {
+      other.kill("SIGTERM");
+      expect((await other.ended).code).toBe(0);
+    }
+  },
+  CASE_TIMEOUT_MS,
+);
+
 test(
   "with --no-restart a node that dies stays dead, and nothing left to supervise is exit code 1",
   async () => {

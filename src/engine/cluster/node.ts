@@ -76,7 +76,7 @@ export class ClusterNode {
   private founders: readonly string[] | undefined;
   private foundedAlone = false;
   private removed = false;
-  private readonly roleListeners: ((role: Role, leader: NodeId | undefined) => void)[] = [];
+  private readonly changeListeners: (() => void)[] = [];
   private advertised: Advertised = {};
   private greetingTimer: Timer | undefined;
   private started = false;
@@ -190,19 +190,24 @@ export class ClusterNode {
     this.publisher.deliver = deliver;
   }
 
-  /** Calls back whenever this node's role in a group or its view of the leader changes. */
-  onRoleChange(listener: (role: Role, leader: NodeId | undefined) => void): void {
-    this.roleListeners.push(listener);
+  /** Calls back whenever this node's role in a group, its view of a leader or its link to a peer changes. */
+  onChange(listener: () => void): void {
+    this.changeListeners.push(listener);
   }
 
-  /** True while this node leads any of its groups. */
-  leadsAny(): boolean {
-    return this.groups.some((group) => group.consensus().role === "leader");
-  }
-
-  /** Asks for another leader of every group that this node leads: look at `leadsAny` for the outcome. */
-  handOver(): void {
-    for (const group of this.groups) if (group.consensus().role === "leader") group.transferLeadership();
+  /**
+   * Asks for another leader of every group that this node leads. What it returns tells whether one is still awaited: not when all
+   * are known to have one, nor when no other voter is in sight.
+   */
+  handOver(): () => boolean {
+    const led = this.groups.filter((group) => group.consensus().role === "leader");
+    for (const group of led) group.transferLeadership();
+    return () =>
+      led.some((group) => {
+        const { leader, membership } = group.consensus();
+        if (leader !== undefined && leader !== this.id) return false;
+        return this.peers.linked().some((id) => isVoter(membership, id) && this.peers.isLive(id));
+      });
   }
 
   /** What an operator orders, at any node: carried out by the leader. `done` is called once, within half a minute or so. */
@@ -348,6 +353,11 @@ export class ClusterNode {
     if (up) return this.transmit(id, "greeting", [encodeGreeting(this.ownGreeting())]);
     this.orders.linkLost(id);
     for (const group of this.groups) group.suspect(id);
+    this.changed();
+  }
+
+  private changed(): void {
+    for (const listener of this.changeListeners) listener();
   }
 
   /** Whoever is a member of any group is a peer: the keyspace may have let go of a node that another group still knows. */
@@ -365,7 +375,7 @@ export class ClusterNode {
     const which = group.id === KEYSPACE_GROUP ? {} : { group: group.id };
     this.options.world.logger.log("info", "role", { node: this.id, role, term, leader, ...which });
     this.sendGreeting();
-    for (const listener of this.roleListeners) listener(role, leader);
+    this.changed();
   }
 
   private greet(): void {
