@@ -53,3 +53,25 @@ export function reportFailure(result: SimulationResult, options: SimulationOptio
     `Again: ${replayCommand(result.seed, options)}    (with every event: --trace)`,
   ].join("\n");
 }
+
+/** What comes of many seeds. */
+export class SearchTally {
+  steps = 0;
+  answered = 0;
+  judged = 0;
+  /** Histories that the judge gave up on at its bound: nothing is known about them. */
+  undecided = 0;
+
+  add(result: SimulationResult): void {
+    this.steps += result.steps;
+    this.answered += result.operations.answered;
+    if (result.verdict !== undefined) this.judged += 1;
+    if (result.undecided) this.undecided += 1;
+  }
+
+  /** Of a search that broke nothing. */
+  describe(): string {
+    const histories = `${this.undecided} of ${this.judged} histories undecided`;
+    return `${this.steps} events, ${this.answered} answers checked, ${histories}, nothing found`;
+  }
+}
