@@ -2,11 +2,15 @@
 import { DEFAULT_ALGORITHM } from "../consensus/algorithms.ts";
 import type { SimulationOptions, SimulationResult } from "./simulation.ts";
 
-/** The command that runs a seed again. */
+/**
+ * The command that runs a seed again; undefined: it ran with what the command line has no words for (a companion, or faults that
+ * were given), so that the same seed there is another world.
+ */
 export function replayCommand(
   seed: number,
-  { consensus = DEFAULT_ALGORITHM, nodes, mutant, storage }: SimulationOptions,
-): string {
+  { consensus = DEFAULT_ALGORITHM, nodes, mutant, storage, companion, faults }: SimulationOptions,
+): string | undefined {
+  if (companion !== undefined || faults !== undefined) return undefined;
   const flags = [
     ` --consensus ${consensus}`,
     nodes === undefined ? "" : ` --nodes ${nodes}`,
@@ -43,14 +47,21 @@ export function reportRun(result: SimulationResult): string {
   ].join("; ");
 }
 
-/** What broke, in which world, and how to see it again. */
-export function reportFailure(result: SimulationResult, options: SimulationOptions): string {
+/**
+ * What broke, in which world, and how to see it again. `replay`: the command that does, where `quorate simulate` cannot.
+ */
+export function reportFailure(result: SimulationResult, options: SimulationOptions, replay?: string): string {
+  const command = replayCommand(result.seed, options);
+  const again =
+    command === undefined
+      ? (replay ?? `seed ${result.seed} in the test that ran it: \`quorate simulate\` has no such world`)
+      : `${command}    (with every event: --trace)`;
   return [
     "",
     `FAILED in phase ${result.phase}: ${result.violation}`,
     "",
     `The world of this seed: ${JSON.stringify(result.swarm)}`,
-    `Again: ${replayCommand(result.seed, options)}    (with every event: --trace)`,
+    `Again: ${again}`,
   ].join("\n");
 }
 
