@@ -34,6 +34,7 @@ export function reportRun(result: SimulationResult): string {
     verdict,
     faults,
     unseenDamage,
+    misdirectedReads,
     traceHash,
   } = result;
   const struck = Object.entries(faults).map(([kind, count]) => `${count} ${kind}`);
@@ -42,6 +43,7 @@ export function reportRun(result: SimulationResult): string {
     `${operations.answered} answered, ${operations.refused} refused, ${operations.unknown} unknown`,
     `${elections} elections, ${committed} entries, ${verdict === undefined ? "not judged" : verdict.outcome}`,
     `faults: ${struck.length === 0 ? "none" : struck.join(", ")}`,
+    ...(misdirectedReads === 0 ? [] : [`${misdirectedReads} misdirected reads`]),
     ...(unseenDamage === 0 ? [] : [`${unseenDamage} disks out of service by damage that does not show`]),
     `trace ${traceHash}`,
   ].join("; ");

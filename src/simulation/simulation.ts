@@ -72,6 +72,8 @@ export interface SimulationResult {
   readonly fatal: Readonly<Record<string, number>>;
   /** Disks taken out of service because they lost the unsealed end of their log to damage. */
   readonly unseenDamage: number;
+  /** Reads of disks that gave the bytes of another place. */
+  readonly misdirectedReads: number;
   readonly verdict: Verdict | undefined;
   /** The clients' history was too much for the judge's bound: nothing is known about it. */
   readonly undecided: boolean;
@@ -176,6 +178,7 @@ class Run {
       faults: faults.struck,
       fatal: Object.fromEntries(cluster.fatal),
       unseenDamage: cluster.unseenDamage,
+      misdirectedReads: cluster.misdirectedReads,
       verdict: this.verdict,
       undecided: this.verdict?.outcome === "undecided",
     };
