@@ -7,7 +7,7 @@ import { checkHistory, parseHistory } from "../simulation/history.ts";
 import { EXPERIMENTS, runExperiment } from "../simulation/experiments.ts";
 import type { Experiment } from "../simulation/experiments.ts";
 import { MUTANT_NAMES, mutantsOf } from "../simulation/mutants.ts";
-import { reportFailure, reportRun } from "../simulation/report.ts";
+import { reportFailure, reportRun, SearchTally } from "../simulation/report.ts";
 import { formatScore, scoreMutant } from "../simulation/score.ts";
 import { simulate } from "../simulation/simulation.ts";
 import type { SimulationOptions } from "../simulation/simulation.ts";
@@ -78,24 +78,20 @@ function runMany(
   algorithms: readonly Algorithm[],
 ): number {
   const endMs = performance.now() + minutes * 60_000;
-  let steps = 0;
-  let answered = 0;
+  const tally = new SearchTally();
   let seed = first;
   for (; seed < first + seeds && performance.now() < endMs; seed++) {
     for (const consensus of algorithms) {
       const options = { ...given, consensus };
       const result = simulate(seed, options);
-      steps += result.steps;
-      answered += result.operations.answered;
+      tally.add(result);
       if (result.violation === undefined) continue;
       print(reportRun(result));
       print(reportFailure(result, options));
       return 1;
     }
   }
-  print(
-    `${algorithms.join(", ")}: ${seed - first} seeds from ${first} on: ${steps} events, ${answered} answers checked, nothing found`,
-  );
+  print(`${algorithms.join(", ")}: ${seed - first} seeds from ${first} on: ${tally.describe()}`);
   return 0;
 }
 

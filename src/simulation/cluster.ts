@@ -3,7 +3,7 @@ import { protocolOf } from "../consensus/algorithms.ts";
 import type { Algorithm } from "../consensus/algorithms.ts";
 import type { Membership } from "../consensus/consensus.ts";
 import type { Protocol } from "../consensus/protocol.ts";
-import { QuorateError } from "../runtime/errors.ts";
+import { isQuorateError, QuorateError } from "../runtime/errors.ts";
 import type { Scheduler } from "../runtime/simulated/scheduler.ts";
 import { SimulatedWorld } from "../runtime/simulated/world.ts";
 import type { NodeId } from "../runtime/world.ts";
@@ -142,6 +142,12 @@ export class SimulatedCluster {
     return undefined;
   }
 
+  get misdirectedReads(): number {
+    let reads = 0;
+    for (const node of this.nodes) reads += this.world.machine(node).disk.misdirectedReads;
+    return reads;
+  }
+
   /** Whether the machine failed for good. */
   isRetired(node: NodeId): boolean {
     return this.retired.has(node);
@@ -173,19 +179,20 @@ export class SimulatedCluster {
     machine.start((given) => {
       const world = mutateWorld(given, this.mutant);
       const { algorithm, swarm, mutant, invariants, founding } = this;
-      const decayed = machine.disk.decays > 0;
       const { furtherGroups } = this;
       const lives = this.lostDirectories.get(id) ?? 0;
       const directory = `${id.slice(1)}d${lives}`.padStart(12, "0");
       const own = { id, world, algorithm, founding, directory, newcomer: lives > 0, furtherGroups };
-      const context = { ...own, swarm, mutant, invariants, decayed };
-      openStorage(this.storageKind, context, this.models, this.world.random, (opened) => {
+      const asked = { ...own, swarm, mutant, invariants, decayed: machine.disk.decays > 0 };
+      openStorage(this.storageKind, asked, this.models, this.world.random, (opened) => {
+        // Reading it may have been what went wrong.
+        const decayed = machine.disk.decays > 0;
         if (decayed && this.hasLostUnseen(id, opened)) {
           this.unseenDamage++;
           this.world.scheduler.after(0, () => this.retire(id));
           return;
         }
-        const node = startNode(context, opened);
+        const node = startNode({ ...asked, decayed }, opened);
         const onEnd: (() => void)[] = [];
         const life: Life = { node: id, door: node, onEnd: (callback) => void onEnd.push(callback) };
         this.running.set(id, { life, node, onEnd });
@@ -235,6 +242,12 @@ export class SimulatedCluster {
   }
 
   private onUncaught(node: NodeId, error: unknown): void {
+    // What was whole when it was verified reads as damaged when it is used: the process ends, and starts again.
+    const isCorrupt = isQuorateError(error) && error.code === "DATA_CORRUPT";
+    if (isCorrupt && this.world.machine(node).disk.decays > 0) {
+      this.fatal.set(error.code, (this.fatal.get(error.code) ?? 0) + 1);
+      return;
+    }
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.invariants.fail(`an error left ${node}: ${text}`);
   }

@@ -3,6 +3,7 @@ import type { Algorithm } from "../consensus/algorithms.ts";
 import { MUTANTS } from "./mutants.ts";
 import type { Mutant } from "./mutants.ts";
 import { simulate } from "./simulation.ts";
+import type { SimulationResult } from "./simulation.ts";
 
 export interface MutantScore {
   readonly algorithm: Algorithm;
@@ -10,6 +11,8 @@ export interface MutantScore {
   /** The number of seeds that it took, from seed 1 on; undefined: not found. */
   readonly foundAfter: number | undefined;
   readonly seedsTried: number;
+  /** Of these, those whose history could not be judged within the bound: the bug may have hidden in them. */
+  readonly undecided: number;
   readonly violation: string | undefined;
 }
 
@@ -20,14 +23,14 @@ export interface MutantScore {
 export function findMutant(
   algorithm: Algorithm,
   mutant: Mutant,
-): { readonly foundBy: number | undefined; readonly seedsTried: number } {
+): { readonly foundBy: number | undefined; readonly seedsTried: number; readonly undecided: number } {
   const { foundWithin, foundBy: known } = MUTANTS[mutant];
   const seed = known?.[algorithm];
-  if (seed !== undefined && seed <= foundWithin && violationBy(algorithm, mutant, seed) !== undefined) {
-    return { foundBy: seed, seedsTried: 1 };
+  if (seed !== undefined && seed <= foundWithin && run(algorithm, mutant, seed).violation !== undefined) {
+    return { foundBy: seed, seedsTried: 1, undecided: 0 };
   }
-  const { foundAfter, seedsTried } = scoreMutant(algorithm, mutant);
-  return { foundBy: foundAfter, seedsTried: seedsTried + (seed === undefined ? 0 : 1) };
+  const { foundAfter, seedsTried, undecided } = scoreMutant(algorithm, mutant);
+  return { foundBy: foundAfter, seedsTried: seedsTried + (seed === undefined ? 0 : 1), undecided };
 }
 
 /** Tries seeds 1, 2, 3… until the mutant is found. `seedsMax`: default as many as the mutant is allowed. */
@@ -36,23 +39,34 @@ export function scoreMutant(
   mutant: Mutant,
   seedsMax: number = MUTANTS[mutant].foundWithin,
 ): MutantScore {
+  let undecided = 0;
   for (let seed = 1; seed <= seedsMax; seed++) {
-    const violation = violationBy(algorithm, mutant, seed);
-    if (violation !== undefined) return { algorithm, mutant, foundAfter: seed, seedsTried: seed, violation };
+    const { violation, undecided: isUndecided } = run(algorithm, mutant, seed);
+    if (violation !== undefined)
+      return { algorithm, mutant, foundAfter: seed, seedsTried: seed, undecided, violation };
+    if (isUndecided) undecided += 1;
   }
-  return { algorithm, mutant, foundAfter: undefined, seedsTried: seedsMax, violation: undefined };
+  return {
+    algorithm,
+    mutant,
+    foundAfter: undefined,
+    seedsTried: seedsMax,
+    undecided,
+    violation: undefined,
+  };
 }
 
-function violationBy(algorithm: Algorithm, mutant: Mutant, seed: number): string | undefined {
+function run(algorithm: Algorithm, mutant: Mutant, seed: number): SimulationResult {
   const { nodes } = MUTANTS[mutant];
-  return simulate(seed, { consensus: algorithm, mutant, nodes }).violation;
+  return simulate(seed, { consensus: algorithm, mutant, nodes });
 }
 
 /** Rows of the table in docs/simulation.md. */
 export function formatScore(scores: readonly MutantScore[]): string {
   return scores
-    .map(({ algorithm, mutant, foundAfter, seedsTried, violation }) => {
-      const found = foundAfter === undefined ? `not found in ${seedsTried}` : `${foundAfter}`;
+    .map(({ algorithm, mutant, foundAfter, seedsTried, undecided, violation }) => {
+      const unjudged = undecided === 0 ? "" : ` (${undecided} undecided)`;
+      const found = foundAfter === undefined ? `not found in ${seedsTried}${unjudged}` : `${foundAfter}`;
       const first =
         violation
           ?.split("\n")[0]

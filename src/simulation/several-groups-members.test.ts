@@ -8,11 +8,12 @@ import { SeededRandom } from "../runtime/simulated/random.ts";
 import type { NodeId } from "../runtime/world.ts";
 import { SimulatedCluster } from "./cluster.ts";
 import { Invariants } from "./invariants/invariants.ts";
+import { seedsFrom, takeEach } from "./seeds.testing.ts";
 import { drawSwarm } from "./swarm.ts";
 import { TallyGroup } from "./tally-group.testing.ts";
 
 /** Each with a network, disks, sizes and delays of its own. */
-const SEEDS = Array.from({ length: 20 }, (_, at) => at + 1);
+const SEEDS = seedsFrom(1, 20);
 const BOUND_MS = 120_000;
 
 const haveVotes = ({ voters }: Membership, ...ids: NodeId[]): boolean =>
@@ -21,10 +22,8 @@ const haveVotes = ({ voters }: Membership, ...ids: NodeId[]): boolean =>
 class Trial {
   readonly cluster: SimulatedCluster;
   readonly tally: TallyGroup;
-  private readonly seed: number;
 
   constructor(seed: number, algorithm: Algorithm) {
-    this.seed = seed;
     const random = SeededRandom.fromSeed(seed);
     const swarm = { ...drawSwarm(random.split("swarm"), { nodes: 3 }), decaying: 0 };
     const disk = { ...swarm.disk, writeError: 0, misdirect: 0 };
@@ -48,8 +47,8 @@ class Trial {
     const { scheduler } = this.cluster.world;
     const endMs = scheduler.nowMs + BOUND_MS;
     while (!holds()) {
-      if (this.cluster.violation !== undefined) expect.fail(`seed ${this.seed}: ${this.cluster.violation}`);
-      if (!scheduler.stepUntil(endMs)) expect.fail(`seed ${this.seed} waited for ${what()}`);
+      if (this.cluster.violation !== undefined) expect.fail(this.cluster.violation);
+      if (!scheduler.stepUntil(endMs)) expect.fail(`waited for ${what()}`);
     }
   }
 
@@ -90,7 +89,7 @@ class Trial {
       () => `${action} ${node}: ${told}`,
       () => outcome === "done" || outcome === "held",
     );
-    expect(this.memberships().every(holds), `seed ${this.seed}: ${action} ${node}: ${told}`).toBe(true);
+    expect(this.memberships().every(holds), `${action} ${node}: ${told}`).toBe(true);
   }
 
   /** Of each group, as the node knows it that leads it, once there is one and no change is half done. */
@@ -148,7 +147,7 @@ class Trial {
       () => "all to have applied the same",
       () => applied().size === 1,
     );
-    expect(this.tally.judge(nodes), `seed ${this.seed}`).toBeUndefined();
+    expect(this.tally.judge(nodes)).toBeUndefined();
     expect(this.tally.acknowledged.size).toBeGreaterThan(10);
   }
 }
@@ -156,7 +155,7 @@ class Trial {
 test.each(ALGORITHMS)(
   "%s: a node that lost its directory votes in both groups again when its replacement is reported done",
   (algorithm) => {
-    for (const seed of SEEDS) {
+    takeEach(SEEDS, "several-groups-members.test.ts", `${algorithm}: a node that lost`, (seed) => {
       const trial = new Trial(seed, algorithm);
       trial.serves("n3");
       trial.cluster.loseDirectory("n3");
@@ -168,7 +167,7 @@ test.each(ALGORITHMS)(
       trial.serves("n3");
       trial.serves("n2");
       trial.end(["n2", "n3"]);
-    }
+    });
   },
   300_000,
 );
@@ -176,7 +175,7 @@ test.each(ALGORITHMS)(
 test.each(ALGORITHMS)(
   "%s: a node that is removed is in no group any more, and one that is added is a voter in both",
   (algorithm) => {
-    for (const seed of SEEDS) {
+    takeEach(SEEDS, "several-groups-members.test.ts", `${algorithm}: a node that is removed`, (seed) => {
       const trial = new Trial(seed, algorithm);
       trial.serves("n2");
       trial.order("remove", "n1", (membership) => {
@@ -188,7 +187,7 @@ test.each(ALGORITHMS)(
       trial.cluster.retire("n2");
       trial.serves("n1");
       trial.end(["n1", "n3"]);
-    }
+    });
   },
   300_000,
 );

@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { ALGORITHMS } from "../consensus/algorithms.ts";
+import { SeededRandom } from "../runtime/simulated/random.ts";
 import type { SimulationResult } from "./simulation.ts";
 import { simulate } from "./simulation.ts";
+import { drawSwarm } from "./swarm.ts";
 
 test.each(ALGORITHMS)(
   "%s: the same seed twice gives the same trace, another seed another one",
@@ -34,4 +36,23 @@ test.each(ALGORITHMS)("%s: reads without a barrier are found out", (consensus) =
     (seed) => simulate(seed, { consensus, nodes: 3, mutant: "read-without-barrier" }).violation !== undefined,
   );
   expect(found).toBe(true);
+});
+
+test("reads are misdirected in a share of the seeds, and only where disks may decay", () => {
+  const swarms = Array.from({ length: 1000 }, (_, seed) =>
+    drawSwarm(SeededRandom.fromSeed(seed).split("swarm")),
+  );
+  const struck = swarms.filter(({ disk }) => disk.misdirectRead > 0);
+  expect(struck.length).toBeGreaterThan(50);
+  expect(struck.length).toBeLessThan(200);
+  expect(struck.every(({ decaying }) => decaying > 0)).toBe(true);
+});
+
+// In the last of them a log reads as zeros at a start.
+test.each(ALGORITHMS)("%s: reads that give the bytes of another place break no promise", (consensus) => {
+  for (const seed of [1_000_002, 1_000_011, 1_000_013, 1_000_022]) {
+    const result = simulate(seed, { consensus });
+    expect(result.violation, `seed ${seed}`).toBeUndefined();
+    expect(result.misdirectedReads, `seed ${seed}`).toBeGreaterThan(0);
+  }
 });

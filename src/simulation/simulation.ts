@@ -49,6 +49,8 @@ export interface SimulationOptions extends SwarmLimits {
   readonly mutant?: Mutant | undefined;
   /** Default "disk": the real write-ahead log on a simulated disk. */
   readonly storage?: StorageKind | undefined;
+  /** Configurations that the judge may search for each part of the history. Default 50,000. */
+  readonly maxConfigurations?: number | undefined;
   /** Called for every line of the trace. */
   readonly onTrace?: ((timeMs: number, actor: string, what: string) => void) | undefined;
 }
@@ -70,7 +72,11 @@ export interface SimulationResult {
   readonly fatal: Readonly<Record<string, number>>;
   /** Disks taken out of service because they lost the unsealed end of their log to damage. */
   readonly unseenDamage: number;
+  /** Reads of disks that gave the bytes of another place. */
+  readonly misdirectedReads: number;
   readonly verdict: Verdict | undefined;
+  /** The clients' history was too much for the judge's bound: nothing is known about it. */
+  readonly undecided: boolean;
 }
 
 /** Runs one seed to its end or its first violation. Never throws for what a run finds. */
@@ -84,6 +90,8 @@ export function simulate(seed: number, options: SimulationOptions = {}): Simulat
 /** How long the healed majority has to make progress: several of the longest election timeouts, and catching up. */
 const PROGRESS_BOUND_MS = 60_000;
 
+const CONFIGURATIONS_MAX = 50_000;
+
 class Run {
   private readonly seed: number;
   private readonly algorithm: Algorithm;
@@ -93,6 +101,7 @@ class Run {
   private readonly faults: Faults;
   private phase: SimulationResult["phase"] = "safety";
   private verdict: Verdict | undefined;
+  private readonly maxConfigurations: number;
   private readonly companion: Companion | undefined;
   /** Whom the second phase heals. */
   private core: readonly NodeId[] = [];
@@ -101,6 +110,7 @@ class Run {
     this.seed = seed;
     this.algorithm = options.consensus ?? DEFAULT_ALGORITHM;
     this.random = SeededRandom.fromSeed(seed);
+    this.maxConfigurations = options.maxConfigurations ?? CONFIGURATIONS_MAX;
     const { mutant } = options;
     const faults = options.faults ?? (mutant && MUTANTS[mutant].faults);
     const swarm = drawSwarm(this.random.split("swarm"), { ...options, faults });
@@ -168,7 +178,9 @@ class Run {
       faults: faults.struck,
       fatal: Object.fromEntries(cluster.fatal),
       unseenDamage: cluster.unseenDamage,
+      misdirectedReads: cluster.misdirectedReads,
       verdict: this.verdict,
+      undecided: this.verdict?.outcome === "undecided",
     };
   }
 
@@ -302,7 +314,7 @@ class Run {
     this.verdict = checkLinearizability(
       storeModel({ timeJumps: this.cluster.invariants.timeJumps }),
       this.clients.finish(),
-      { maxConfigurations: 50_000 },
+      { maxConfigurations: this.maxConfigurations },
     );
     if (this.verdict.violation !== undefined) this.cluster.invariants.fail(this.verdict.violation.report);
     const wrong = this.companion?.judge(this.core.filter((node) => this.cluster.lifeOf(node) !== undefined));

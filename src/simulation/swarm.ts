@@ -87,7 +87,10 @@ export function drawSwarm(root: SeededRandom, limits: SwarmLimits = {}): Swarm {
     learners,
     phaseOneMs: root.split("duration").between(5_000, 20_000),
     network: drawNetwork(root.split("network options")),
-    disk: drawDisk(root.split("disk options"), decaying > 0),
+    disk: {
+      ...drawDisk(root.split("disk options"), decaying > 0),
+      misdirectRead: decaying > 0 ? drawMisdirectedReads(root.split("misdirected reads")) : 0,
+    },
     decaying,
     clockDrift: root.split("drift").pick([0, 0.0001, 0.001, 0.004]),
     wallErrorMs: root.split("wall").pick([0, 10, 1000, 60_000]),
@@ -126,7 +129,11 @@ function drawNetwork(random: SeededRandom): NetworkOptions {
   };
 }
 
-function drawDisk(random: SeededRandom, decaying: boolean): DiskOptions {
+function drawMisdirectedReads(random: SeededRandom): number {
+  return random.chance(0.5) ? random.pick([0.002, 0.02, 0.1]) : 0;
+}
+
+function drawDisk(random: SeededRandom, decaying: boolean): Omit<DiskOptions, "misdirectRead"> {
   const sometimes = (probability: number, values: readonly number[]): number =>
     random.chance(probability) ? random.pick(values) : 0;
   return {

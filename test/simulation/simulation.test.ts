@@ -26,6 +26,12 @@ test.each(corpus)("seed $seed stays mended: $found", ({ seed, consensus = DEFAUL
   expect(failureOf(consensus, seed)).toBeUndefined();
 });
 
+test("a history that the judge gives up on fails its seed", () => {
+  expect(failureOf("raft", 1, { maxConfigurations: 10 })).toMatch(
+    /seed 1\b.*\bundecided[^]*gave the history up[^]*Again: quorate simulate --seed 1 --consensus raft/,
+  );
+});
+
 test.each(ALGORITHMS)("%s has a sweep of its own", (algorithm) => {
   expect(existsSync(resolve(import.meta.dirname, `${algorithm}.test.ts`))).toBe(true);
 });
@@ -33,9 +39,10 @@ test.each(ALGORITHMS)("%s has a sweep of its own", (algorithm) => {
 test.each(ALGORITHMS.flatMap((algorithm) => mutantsOf(algorithm).map((mutant) => ({ algorithm, mutant }))))(
   "the deliberate bug $mutant of $algorithm is found within its seeds",
   ({ algorithm, mutant }) => {
-    const { foundBy, seedsTried } = findMutant(algorithm, mutant);
+    const { foundBy, seedsTried, undecided } = findMutant(algorithm, mutant);
     console.log(`${algorithm}, ${mutant}: seed ${foundBy ?? "none"}, ${seedsTried} tried`);
     expect(foundBy).toBeDefined();
+    expect(undecided, "histories that the judge gave up on").toBe(0);
   },
   300_000,
 );

@@ -233,6 +233,31 @@ test("a misdirected write reports success and lands elsewhere; never on a disk t
   expect(text(world, "a").indexOf("X")).toBe(0);
 });
 
+test("a misdirected read gives what is elsewhere, in this file or another, and damages nothing; never on a disk that must not decay", () => {
+  const read = (seed: number, mayDecay: boolean, opened: boolean): string => {
+    const { boot, create, write, text, wait, machine } = bench(seed, {}, mayDecay);
+    const world = boot();
+    const file = create(world, "a", 0);
+    write(file, 0, ["a", "b", "c", "d"].map((letter) => letter.repeat(512)).join(""), true);
+    write(create(world, "b", 0), 0, "B".repeat(700), true);
+    machine.disk.options.misdirectRead = 1;
+    const bytes = opened
+      ? wait<Uint8Array | undefined>((done) => file.read(512, 512, (_, given) => done(given)))
+      : world.disk.read("a", 512, 512);
+    machine.disk.heal();
+    expect(text(world, "a", 512, 512)).toBe("b".repeat(512));
+    expect([machine.disk.misdirectedReads, machine.disk.decays]).toEqual(mayDecay ? [1, 1] : [0, 0]);
+    expect(bytes).toHaveLength(512);
+    return String.fromCharCode(bytes?.[0] ?? 0, bytes?.[511] ?? 0);
+  };
+  for (const opened of [false, true]) {
+    const seen = outcomes(50, (seed) => read(seed, true, opened));
+    // The start and the end of the other file, and the places of this one.
+    for (const content of ["BB", "B\0", "aa", "cc", "dd"]) expect(seen).toContain(content);
+    expect(outcomes(10, (seed) => read(seed, false, opened))).toEqual(new Set(["bb"]));
+  }
+});
+
 test("failed writes and syncs say so", () => {
   const { boot, create, write, wait, machine } = bench(1);
   const world = boot();

@@ -5,11 +5,12 @@
  * process alone loses nothing that was completed (the page cache stays), but operations under way may be done, half done
  * or not done. After a power failure, what no sync covered is kept or lost by chance, names included.
  *
- * Damage that lasts (rot, unreadable sectors, misdirected writes, a failed fsync's lost pages) can only be switched on for
+ * Damage that lasts (rot, unreadable sectors, misdirected writes and reads, a failed fsync's lost pages) can only be switched on for
  * a disk that was made `mayDecay`. The rule of the simulator: fewer than half of a cluster's disks may decay, so a majority's
  * acknowledged data always exists somewhere, and every loss is a bug of the system and not of the test.
  */
 import type { Bytes } from "../bytes.ts";
+import { zeroBytes } from "../bytes.ts";
 import { assert } from "../errors.ts";
 import type { Disk, DiskCallback, DiskFile } from "../world.ts";
 import { diskError, SECTOR_BYTES, SimulatedFile } from "./disk-file.ts";
@@ -33,6 +34,8 @@ export interface DiskOptions {
   readError: number;
   /** Probability that a write lands somewhere else in its file, and reports success (only if the disk may decay). */
   misdirect: number;
+  /** Probability that a read gives the bytes of another place of its file, or of another file (only if the disk may decay). */
+  misdirectRead: number;
   /** Probability that a lost write leaves garbage where it wrote. */
   garbage: number;
   /** Default unlimited. */
@@ -47,6 +50,7 @@ export const CALM_DISK: DiskOptions = {
   lostPages: false,
   readError: 0,
   misdirect: 0,
+  misdirectRead: 0,
   garbage: 0,
   capacityBytes: Infinity,
 };
@@ -69,6 +73,8 @@ export class SimulatedDisk {
   private readonly id: string;
   private readonly scheduler: Scheduler;
   private readonly random: SeededRandom;
+  /** A stream of its own, so that a disk without this fault behaves as ever. */
+  private readonly readRandom: SeededRandom;
   private readonly trace: Trace;
   private names = new Map<string, SimulatedFile>();
   private durableNames = new Map<string, SimulatedFile>();
@@ -76,6 +82,8 @@ export class SimulatedDisk {
   private underWay = new Set<DiskEffect>();
   /** Damage done so far. */
   decays = 0;
+  /** Of these, reads that gave the bytes of another place: what is on the disk is as it was. */
+  misdirectedReads = 0;
 
   constructor(
     id: string,
@@ -88,6 +96,7 @@ export class SimulatedDisk {
     this.id = id;
     this.scheduler = scheduler;
     this.random = random;
+    this.readRandom = random.split("misdirected reads");
     this.trace = trace;
     this.options = { ...CALM_DISK, ...options };
     this.mayDecay = mayDecay;
@@ -207,7 +216,25 @@ export class SimulatedDisk {
     const file = this.names.get(name);
     if (file === undefined) throw diskError("ENOENT", `no file ${name}`);
     if (this.random.chance(this.options.readError)) throw diskError("EIO", `read of ${name} failed`);
-    return file.read(position, length);
+    return this.readFrom(file, position, length);
+  }
+
+  /** As much as there is in the right place, though perhaps of another one: at the start of a sector, in any file. */
+  private readFrom(file: SimulatedFile, position: number, length: number): Bytes {
+    const random = this.readRandom;
+    const right = file.read(position, length);
+    if (!this.mayDecay || right.length === 0 || !random.chance(this.options.misdirectRead)) return right;
+    const others = [...this.names.values()].filter((each) => each !== file && each.size > 0);
+    const from = others.length > 0 && random.chance(0.5) ? random.pick(others) : file;
+    const sectors = Math.ceil(from.size / SECTOR_BYTES);
+    const wrong = from.read(random.integer(0, sectors - 1) * SECTOR_BYTES, right.length);
+    // A device reads past the end of a file as well as before it: there are zeros here.
+    const bytes = zeroBytes(right.length);
+    wrong.copy(bytes);
+    this.decays++;
+    this.misdirectedReads++;
+    this.trace.record(this.scheduler.nowMs, this.id, "misdirected read", right.length);
+    return bytes;
   }
 
   private create(
@@ -246,7 +273,7 @@ export class SimulatedDisk {
           if (failure !== undefined || this.random.chance(this.options.readError))
             return diskError("EIO", "read failed");
           try {
-            bytes = file.read(position, length);
+            bytes = this.readFrom(file, position, length);
             return undefined;
           } catch (error) {
             return error as Error;
