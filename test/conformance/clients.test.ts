@@ -150,3 +150,20 @@ test("a plain client at a follower is served there; one that knows the cluster i
     redis.disconnect();
   }
 });
+
+test("CLUSTER SLOTS leaves out replicas that are not in sight, so that nobody is sent to read there", async () => {
+  const views = ours.node.memberViews;
+  ours.node.memberViews = [
+    ...views,
+    member("n3", "127.0.0.1:1", "unreachable"),
+    member("n4", "127.0.0.1:2", "follower"),
+  ];
+  const redis = new Redis(ours.port, "127.0.0.1");
+  try {
+    const [range] = await redis.cluster("SLOTS");
+    expect(range?.slice(2).map((node) => (node as unknown[])[1])).toEqual([ours.port, follower.port, 2]);
+  } finally {
+    redis.disconnect();
+    ours.node.memberViews = views;
+  }
+});

@@ -21,9 +21,12 @@ export interface Leader {
 
 const ASK_TIMEOUT_MS = 1_000;
 
-/** `quorate start --nodes 3` on free ports: a supervisor starts again what dies. */
-export async function startThree(algorithm: Algorithm): Promise<readonly NodePlace[]> {
-  const words = ["--nodes", "3", "--data", scratch(), ...keptBy(algorithm)];
+/** `quorate start --nodes 3` on free ports: a supervisor starts again what dies, unless `more` has `--no-restart`. */
+export async function startThree(
+  algorithm: Algorithm,
+  more: readonly string[] = [],
+): Promise<readonly NodePlace[]> {
+  const words = ["--nodes", "3", "--data", scratch(), ...keptBy(algorithm), ...more];
   const { program, urls } = await startCluster(words);
   const https = program.stdout().match(/http:\/\/[\d.:]+/g) ?? [];
   return urls.map((url, at) => {

@@ -21,7 +21,9 @@ function slots({ connection, server }: Call): Reply {
   connection.clusterAware = true;
   const { master, replicas } = topologyOf(server.node);
   if (master === undefined) return [];
-  const nodes = [master, ...replicas].map(({ member, address }): Reply => {
+  // As in Redis, of replicas only those in sight: a client that reads from replicas would go on asking one that is dead.
+  const inSight = replicas.filter(({ member }) => member.role !== "unreachable");
+  const nodes = [master, ...inSight].map(({ member, address }): Reply => {
     return [address.host, address.port, clusterNodeId(server.node, member.id), []];
   });
   return [[0, LAST_SLOT, ...nodes]];
