@@ -3,7 +3,7 @@ import type { MemberAction, MemberOrder, MemberOutcome } from "../engine/cluster
 import { CHANGE_TIMEOUT_MS, MEMBER_ACTIONS } from "../engine/cluster/member-changes.ts";
 import type { NodeEntry, StatusDocument } from "../engine/protocol/admin/status-document.ts";
 import { ERRORS, QuorateError } from "../runtime/errors.ts";
-import { joinAddress, splitAddress } from "../runtime/node/address.ts";
+import { splitAddress } from "../runtime/node/address.ts";
 import { force } from "./force.ts";
 import { unknown } from "./parse.ts";
 import { DEFAULT_URL, fetchStatus } from "./status.ts";
@@ -48,14 +48,12 @@ function orderFrom(action: string, node: string | undefined): MemberOrder {
   return { action: known, node };
 }
 
-/** Where the node that was asked takes orders. It may listen on every address; then the one that was asked is one of them. */
+/** Where the node that was asked takes orders: both its servers listen at the host at which it was reached. */
 function httpAddress({ askedNode, nodes, strangers }: StatusDocument, url: string): string {
   const asked = [...nodes, ...strangers].find(({ id }) => id === askedNode);
   if (asked?.http == null)
     throw new QuorateError("UNSUPPORTED", `${askedNode} has no HTTP port, ask another node`);
-  const { host, port } = splitAddress(asked.http);
-  const isWildcard = host === "0.0.0.0" || host === "::";
-  return joinAddress(isWildcard ? new URL(url).hostname.replace(/^\[|\]$/g, "") : host, port);
+  return `${new URL(url).hostname}:${splitAddress(asked.http).port}`;
 }
 
 /** Throws USAGE when the node wants a password or another place to ask from, OUTCOME_UNKNOWN when its answer was lost. */

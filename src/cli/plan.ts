@@ -10,7 +10,7 @@ import { DEFAULT_ALGORITHM, isAlgorithm } from "../consensus/algorithm-names.ts"
 import { holderOf } from "../engine/cluster/directory-lock.ts";
 import { MEMBERS_MAX } from "../engine/cluster/member-changes.ts";
 import { QuorateError } from "../runtime/errors.ts";
-import { joinAddress, splitAddress } from "../runtime/node/address.ts";
+import { isWildcard, joinAddress, splitAddress } from "../runtime/node/address.ts";
 import type { NodeId } from "../runtime/world.ts";
 import type { ClusterFile } from "./cluster-file.ts";
 import { foreign, isInhabited, makeNodeDirectory, readClusterFile, foundCluster } from "./cluster-file.ts";
@@ -89,7 +89,7 @@ export async function planLocalCluster(
   if (root !== undefined && stored) await refuseRunning(root, Object.keys(stored.members));
   const consensus = chooseAlgorithm(plan.settings, root, stored);
   const chosen = await choosePorts(plan, ids.length, stored?.members, ports);
-  const peerHost = plan.host === "0.0.0.0" || plan.host === "::" ? "127.0.0.1" : plan.host;
+  const peerHost = isWildcard(plan.host) ? "127.0.0.1" : plan.host;
   const founding = ids.map((id, at) => [id, joinAddress(peerHost, chosen.peer[at] ?? 0)] as const);
   // Peers find each other by what was written down when the cluster was founded.
   const members = stored?.members ?? Object.fromEntries(founding);
@@ -166,7 +166,7 @@ export async function planJoin(plan: JoinPlan, ports: Ports = SYSTEM_PORTS): Pro
   const { clusterId, members } = known;
   const consensus = chooseAlgorithm(plan.settings, stored && root, known);
   const peerPort = plan.peerPort ?? DEFAULT_PORTS.peer;
-  if (plan.peerAddress === undefined && (plan.host === "0.0.0.0" || plan.host === "::")) {
+  if (plan.peerAddress === undefined && isWildcard(plan.host)) {
     throw new QuorateError("USAGE", "say with --peer-address where the other nodes reach this one");
   }
   if (plan.peerAddress !== undefined) splitAddress(plan.peerAddress);

@@ -1,6 +1,6 @@
 /** What `quorate start` prints when its nodes run: lines to copy from. */
 import { isLoopback } from "../engine/protocol/loopback.ts";
-import { joinAddress } from "../runtime/node/address.ts";
+import { isWildcard, joinAddress } from "../runtime/node/address.ts";
 import type { NodeConfig } from "./node-channel.ts";
 import type { Paint } from "./style.ts";
 import { formatDuration, formatTable } from "./style.ts";
@@ -83,7 +83,7 @@ function durabilityLine({ durability, dataDir }: NodeConfig, isAlone: boolean): 
 }
 
 function reachable(host: string): string {
-  return host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  return isWildcard(host) ? "127.0.0.1" : host;
 }
 
 function hostFlag({ host }: NodeConfig): string {

@@ -10,7 +10,11 @@ const CLIENT_FLAGS: readonly Flag[] = [
 const CONSENSUS_FLAG = { name: "consensus", value: ALGORITHMS.join("|"), choices: ALGORITHMS } as const;
 
 const NODE_FLAGS: readonly Flag[] = [
-  { name: "host", value: "HOST", help: "the address to listen on; default 127.0.0.1" },
+  {
+    name: "host",
+    value: "HOST",
+    help: "the address to listen on; 0.0.0.0: every one, and clients are told the host of the peer address; default 127.0.0.1",
+  },
   { name: "port", value: "PORT", help: "RESP port of the first node, further nodes count up; default 6379" },
   { name: "http-port", value: "PORT", help: "HTTP port of the first node; default 9870" },
   { name: "peer-port", value: "PORT", help: "port for the other nodes; default 16379" },

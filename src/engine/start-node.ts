@@ -7,7 +7,7 @@ import { DEFAULT_ALGORITHM } from "../consensus/algorithms.ts";
 import type { Algorithm } from "../consensus/algorithms.ts";
 import type { ConsensusOptions } from "../consensus/consensus.ts";
 import { causesOf, QuorateError } from "../runtime/errors.ts";
-import { joinAddress } from "../runtime/node/address.ts";
+import { joinAddress, reachableHost } from "../runtime/node/address.ts";
 import type { Containment } from "../runtime/node/containment.ts";
 import { NodeKilled, contain } from "../runtime/node/containment.ts";
 import type { TcpNetwork } from "../runtime/node/network.ts";
@@ -242,7 +242,7 @@ async function open(
   if (running !== undefined) closers.push(() => running.close());
   const doors = { files: filesNode, jobs: running };
   const admin = await openAdmin(options, node, doors, metrics, password, closers);
-  if (admin !== undefined) served.http = joinAddress(options.host, admin.port);
+  if (admin !== undefined) served.http = joinAddress(reachedAt(options), admin.port);
   const resp = await openResp(options, node);
   opened.resp = resp;
   closers.push(() => resp.close());
@@ -377,9 +377,10 @@ async function openAdmin(
 }
 
 /** By which people may call this machine in a browser. */
-function namesOf({ host, members, browserNames = [] }: StartNodeOptions): readonly string[] {
+function namesOf(options: StartNodeOptions): readonly string[] {
+  const { host, members, browserNames = [] } = options;
   const hosts = Object.values(members).map((address) => address.replace(/:\d+$/, ""));
-  return [hostname(), host, ...hosts, ...browserNames].map((name) => name.toLowerCase());
+  return [hostname(), host, reachedAt(options), ...hosts, ...browserNames].map((name) => name.toLowerCase());
 }
 
 function openResp(options: StartNodeOptions, node: RunningKeyspace): Promise<RespServer> {
@@ -397,15 +398,21 @@ function openResp(options: StartNodeOptions, node: RunningKeyspace): Promise<Res
   });
 }
 
+/** The host that clients are told: redirected to a wildcard, one of another machine would go to itself. */
+function reachedAt({ id, host, members, peerAddress = members[id] }: StartNodeOptions): string {
+  return reachableHost(host, peerAddress);
+}
+
 function advertise(
   options: StartNodeOptions,
   node: RunningKeyspace,
   resp: RespServer,
   admin: AdminServer | undefined,
 ): void {
+  const host = reachedAt(options);
   node.cluster.advertise({
-    resp: joinAddress(options.host, resp.port),
-    ...(admin === undefined ? {} : { http: joinAddress(options.host, admin.port) }),
+    resp: joinAddress(host, resp.port),
+    ...(admin === undefined ? {} : { http: joinAddress(host, admin.port) }),
     ...(options.dataDir === "memory" ? {} : { dataDir: options.dataDir }),
   });
 }

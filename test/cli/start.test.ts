@@ -235,6 +235,45 @@ test.each(ALGORITHMS)(
 );
 
 test(
+  "nodes that listen on every address tell clients the hosts of their peer addresses",
+  async () => {
+    const ids = ["n1", "n2", "n3"];
+    const ports = await freePorts(9);
+    const hosts = ["127.0.0.1", "127.0.0.2", "localhost"];
+    const list = ids.map((id, at) => `${id}=${hosts[at]}:${ports[at] ?? 0}`).join(",");
+    const resps = hosts.map((host, at) => `${host}:${ports[3 + at] ?? 0}`);
+    const https = hosts.map((host, at) => `${host}:${ports[6 + at] ?? 0}`);
+    for (const [at, id] of ids.entries()) {
+      const servers = [
+        "--host",
+        "0.0.0.0",
+        "--port",
+        String(ports[3 + at]),
+        "--http-port",
+        String(ports[6 + at]),
+      ];
+      launch(["start", "--name", id, "--cluster", list, ...servers, "--durability", "memory"]);
+    }
+    const url = `redis://${resps[0] ?? ""}`;
+    await until("all to have told of themselves", 30_000, async () => {
+      const status = await statusOf(url).catch(() => undefined);
+      const isKnown = status?.nodes.every(({ http, role }) => http !== null && role !== "unreachable");
+      return (isKnown === true && status?.groups[0]?.leader != null) || undefined;
+    });
+    const { nodes, groups } = await statusOf(url);
+    expect(nodes.map(({ resp }) => resp)).toEqual(resps);
+    expect(nodes.map(({ http }) => http)).toEqual(https);
+    expect(JSON.stringify(await ask(url, "CLUSTER", "SLOTS"))).not.toContain("0.0.0.0");
+    expect(String(await ask(url, "CLUSTER", "NODES"))).toContain(` ${resps[1] ?? ""}@`);
+    const leader = ids.indexOf(groups[0]?.leader ?? "");
+    const follower = resps.find((_, at) => at !== leader) ?? "";
+    const role = (await ask(`redis://${follower}`, "ROLE")) as unknown[];
+    expect(role.slice(0, 3)).toEqual(["slave", hosts[leader], ports[3 + leader]]);
+  },
+  CASE_TIMEOUT_MS,
+);
+
+test(
   "with --no-restart a node that dies stays dead, and nothing left to supervise is exit code 1",
   async () => {
     const { program, url } = await startCluster(["--durability", "memory", "--no-restart"]);

@@ -18,3 +18,15 @@ export function splitAddress(text: string): Address {
 export function joinAddress(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
+
+/** Every address of the machine: one to listen on, which names nobody to others. */
+export function isWildcard(host: string): boolean {
+  return host === "0.0.0.0" || host === "::";
+}
+
+/** Where others reach a server that listens on `host`: of a wildcard, at the host of the node's peer address, if that is none. */
+export function reachableHost(host: string, peerAddress: string | undefined): string {
+  if (!isWildcard(host) || peerAddress === undefined) return host;
+  const peer = splitAddress(peerAddress).host;
+  return isWildcard(peer) ? host : peer;
+}

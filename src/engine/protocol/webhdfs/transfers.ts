@@ -1,9 +1,10 @@
 /** The operations that move bytes: a redirect to the node that does it, and there the stream, at the pace of the slower side. */
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { isQuorateError, QuorateError } from "../../../runtime/errors.ts";
 import type { Operation } from "../../../wire/webhdfs/operations.ts";
 import type { BlockNode } from "../../files/blocks/locations.ts";
 import type { CreateOptions, FileReader, FileSystem, FileWriter } from "../../files/file-system.ts";
+import { isLoopback } from "../loopback.ts";
 import { byteRange } from "./byte-range.ts";
 import type { Exchange } from "./exchange.ts";
 import { sendEmpty, sendJson } from "./exchange.ts";
@@ -85,7 +86,7 @@ export class Transfers {
     operation: LocatedOperation,
     to: BlockNode | undefined,
   ): void {
-    const isHere = to === undefined || to.id === this.files.node || !this.mayGoTo(to);
+    const isHere = to === undefined || to.id === this.files.node || !this.mayGoTo(to, request);
     const authority = isHere ? ownAuthority(request) : to.http;
     const location = this.signer.sign(
       authority ?? ownAuthority(request),
@@ -97,9 +98,12 @@ export class Transfers {
     sendEmpty(response, 307, { Location: location });
   }
 
-  /** Another machine would refuse the client of this one: this node does the work for it. */
-  private mayGoTo({ http = "" }: BlockNode): boolean {
-    if (!this.onlyLocal) return true;
+  /**
+   * Another machine would refuse a client of this one, and a client of another machine would look for loopback at home: this node
+   * does the work for it.
+   */
+  private mayGoTo({ http = "" }: BlockNode, { socket }: IncomingMessage): boolean {
+    if (!this.onlyLocal) return !isLoopback(hostOf(http)) || isLoopback(socket.remoteAddress);
     const own = this.files.nodes().find(({ id }) => id === this.files.node)?.http;
     return own !== undefined && hostOf(own) === hostOf(http);
   }
