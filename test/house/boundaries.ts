@@ -87,7 +87,7 @@ export const importRules: Readonly<
     rooms: ["runtime", "runtime/simulated", "wire", "consensus", "engine", "simulation"],
     pure: false,
   },
-  bench: { rooms: ["bench", "consensus/algorithm-names.ts"], pure: false },
+  bench: { rooms: ["bench", "consensus/algorithm-names.ts", "index.ts"], pure: false },
   "bench/inside": { rooms: ["runtime", "wire", "engine"], pure: false },
   client: { rooms: ["runtime", "wire", "client"], pure: false },
   "client/files": { rooms: ["runtime", "wire", "client/files"], pure: false },
