@@ -4,9 +4,9 @@
  * `server` listens and ends; `connection` is one socket; `pipeline` keeps one connection's commands in order, and
  * carries them out on the node by way of `logged-writes` and `barrier-reads`; `admission` refuses; `router` finds a
  * command's row; `commands/` are the commands of the connection and the server, those of the data being the
- * keyspace's; `turn` gathers output, and `reply-encoder` writes it; `pubsub`, `clients`, `settings`,
- * `kept-names`, `slow-log` and `topology` are what they say. Any node takes any command: what must go to the leader is the node's business, not the
- * client's.
+ * keyspace's; `turn` gathers output, and `reply-encoder` writes it; `pubsub`, `clients`, `settings`, `kept-names`,
+ * `slow-log` and `topology` are what they say. Any node takes any command: what must go to the leader is the node's
+ * business, not the client's.
  */
 import { randomBytes } from "node:crypto";
 import type { AddressInfo, Server, Socket } from "node:net";
