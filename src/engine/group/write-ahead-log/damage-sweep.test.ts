@@ -2,13 +2,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { DurableWrite } from "../../../consensus/consensus.ts";
-import { copyBytes } from "../../../runtime/bytes.ts";
+import { copyBytes, zeroBytes } from "../../../runtime/bytes.ts";
 import type { Bytes } from "../../../runtime/bytes.ts";
 import { TestDisk } from "./crash-disk.testing.ts";
 import type { TestLog } from "./log-test.testing.ts";
 import { close, entries, entry, openLog, tryOpen } from "./log-test.testing.ts";
 import { crc32 } from "../../../wire/crc32.ts";
-import { recover } from "./recovery.ts";
+import { recover } from "./agreement.ts";
 import { segmentName } from "./segment.ts";
 import type { RecoveredGroup } from "./write-ahead-log.ts";
 
@@ -167,9 +167,9 @@ function sweep(log: TestLog, mayShorten: boolean, mask: number): Record<Verdict,
 }
 
 describe.each([
-  ["entries that follow each other", smallLog],
-  ["slots that stand for themselves", smallLogOfSlots],
-])("of a log of %s", (_, written) => {
+  ["entries that follow each other", smallLog, {}],
+  ["slots that stand for themselves", smallLogOfSlots, { slots: true }],
+])("of a log of %s", (_, written, kind) => {
   test("no single flipped byte of a sealed log changes or shortens it in silence, and none makes it refuse", () => {
     const closed = written();
     close(closed);
@@ -213,6 +213,31 @@ describe.each([
     expect(judge(read(shaky), truth, false)).toBe("same");
   });
 
+  test("one read in the wrong place, whichever, loses nothing, and nothing of it is on the disk afterwards", () => {
+    const closed = written();
+    close(closed);
+    // Killed, with a frame that no seal covers, and torn in the middle of a longer one behind it.
+    const killed = written().disk.image();
+    const torn = written();
+    torn.log.append(1, { ...kind, entries: [entry(7, 60, "t".repeat(1500))] }, () => undefined);
+    torn.clock.run(torn.disk);
+    const cut = flipped(torn.disk.image(), ...whereLast(torn.disk.image(), "ttt"));
+    for (const image of [closed.disk.image(), killed, cut]) {
+      const truth = read(image) as Groups;
+      for (const content of [zeroBytes, elsewhere(image)]) {
+        for (let wrong = 1; ; wrong++) {
+          const disk = new TestDisk(image);
+          const reads = misdirect(disk, wrong, content);
+          const opened = openLog(disk, OPTIONS);
+          if (reads() < wrong) break;
+          judge(opened.recovered, truth, false);
+          close(opened);
+          expect(judge(read(opened.disk.image()), truth, false)).toBe("same");
+        }
+      }
+    }
+  });
+
   test("a damaged stretch of any length is refused or named, never skipped", () => {
     const log = written();
     close(log);
@@ -250,6 +275,32 @@ describe.each([
   });
 });
 
+test("a log that reads differently each time is refused, and left as it is", () => {
+  const written = openLog(undefined, { segmentBytes: 64 << 10 });
+  for (let index = 1; index <= 20; index++) {
+    written.log.append(1, entries(index, index, 1), () => undefined);
+    written.run();
+  }
+  close(written);
+  const image = new Map([...written.disk.image()].slice(0, 1));
+  for (const readings of [1, 3, 100]) {
+    const disk = new TestDisk(image);
+    const right = disk.read.bind(disk);
+    let sectors = 4;
+    // Up to one frame further each time, and zeros behind it.
+    disk.read = (name, position, length) => {
+      const bytes = right(name, position, length);
+      return position === 0 && sectors < 4 + readings ? bytes.fill(0, 512 * sectors++) : bytes;
+    };
+    const opened = tryOpen(disk, { segmentBytes: 64 << 10 });
+    if (readings < 5) expect(opened).toHaveProperty("recovered", read(image));
+    else {
+      expect(opened).toMatchObject({ code: "DATA_CORRUPT", message: expect.stringContaining("5 readings") });
+      expect(disk.image()).toEqual(image);
+    }
+  }
+});
+
 test("a node without peers refuses damaged entries and says where they are", () => {
   const log = smallLog();
   close(log);
@@ -278,6 +329,39 @@ test("damaged entries that were overwritten or compacted later hurt nobody; fetc
   damaged.run();
   expect(openLog(damaged.disk.image(), OPTIONS).recovered.get(1)).toMatchObject({ damage: undefined });
 });
+
+/** Where a text of one frame stands last, and the mask that damages it. */
+function whereLast(
+  image: ReadonlyMap<string, Bytes>,
+  text: string,
+): [name: string, at: number, mask: number] {
+  for (const [name, bytes] of [...image].toReversed()) {
+    const at = bytes.toString("latin1").lastIndexOf(text);
+    if (at >= 0) return [name, at, 0xff];
+  }
+  throw new Error(`${text} is nowhere`);
+}
+
+/** Gives `content` for the `wrong`-th read of a disk. Returns how many there have been. */
+function misdirect(disk: TestDisk, wrong: number, content: (length: number) => Bytes): () => number {
+  const right = disk.read.bind(disk);
+  let reads = 0;
+  disk.read = (name, position, length) => {
+    const bytes = right(name, position, length);
+    return ++reads === wrong ? content(bytes.length) : bytes;
+  };
+  return () => reads;
+}
+
+/** What is in the middle of the newest segment that holds anything there. */
+function elsewhere(image: ReadonlyMap<string, Bytes>): (length: number) => Bytes {
+  const [from] = [...image.values()].toReversed();
+  return (length) => {
+    const bytes = zeroBytes(length);
+    from?.subarray(1536).copy(bytes);
+    return bytes;
+  };
+}
 
 /** Where the last two frames' sectors are, in the concatenation of all files. */
 function lastFrames(image: ReadonlyMap<string, Bytes>): { position: number }[] {

@@ -6,7 +6,7 @@ import { TestDisk } from "./crash-disk.testing.ts";
 import type { DecisionRow } from "./decision-table.ts";
 import { decide, DECISIONS } from "./decision-table.ts";
 import { close, entries, openLog } from "./log-test.testing.ts";
-import { recover } from "./recovery.ts";
+import { recover } from "./agreement.ts";
 import { segmentName } from "./segment.ts";
 
 const membership = { voters: ["n1"], outgoing: [], learners: [], addresses: {} };

@@ -82,7 +82,8 @@ function placeFrame(
   places.push({ file, position, sequence, head, next: undefined, frameBytes });
 }
 
-function nextHead(file: SegmentFile, from: number, sealing: Sealing): FrameHead | undefined {
+/** Of the first frame that begins there or behind it in this file. */
+export function nextHead(file: SegmentFile, from: number, sealing: Sealing): FrameHead | undefined {
   const { reader, segment } = file;
   for (let at = from; at + SECTOR_BYTES <= reader.size; at += SECTOR_BYTES) {
     const head = readFrameHead(reader.view(at, FRAME_HEAD_BYTES), segment, at, sealing);

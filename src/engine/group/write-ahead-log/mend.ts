@@ -6,7 +6,7 @@
 import { zeroBytes } from "../../../runtime/bytes.ts";
 import type { Disk, DiskCallback, DiskFile } from "../../../runtime/world.ts";
 import type { FileRange, Recovery } from "./recovery.ts";
-import { readPatiently } from "./segment-reader.ts";
+import { readTwice } from "./segment-reader.ts";
 
 const PIECE_BYTES = 1 << 20;
 
@@ -67,7 +67,7 @@ function rewrite(
     steps.push((done: DiskCallback): void => {
       let bytes;
       try {
-        bytes = readPatiently(disk, name, at, length);
+        bytes = readTwice(disk, name, at, length);
       } catch (error) {
         return done(error as Error);
       }

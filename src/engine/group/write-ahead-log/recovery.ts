@@ -1,6 +1,6 @@
 /**
- * Recovery reads the whole log and decides, changing nothing: what each group holds, where the log goes on, and what must
- * be done to the files first. `mend.ts` then does it.
+ * One reading of the whole log, which decides and changes nothing: what each group holds, where the log goes on, and what must
+ * be done to the files first. `agreement.ts` asks whether another reading sees the same, `mend.ts` then does it.
  */
 import { NO_BYTES, zeroBytes } from "../../../runtime/bytes.ts";
 import type { Bytes } from "../../../runtime/bytes.ts";
@@ -66,7 +66,7 @@ export interface RecoveryNote {
 }
 
 /** Raises DATA_CORRUPT (naming file and offset) when the decision is to refuse, UNSUPPORTED for another format. */
-export function recover(disk: Disk, checksum: Checksum): Recovery {
+export function readLog(disk: Disk, checksum: Checksum): Recovery {
   const files = disk
     .list()
     .flatMap((name): SegmentFile[] => {
@@ -83,7 +83,8 @@ export function recover(disk: Disk, checksum: Checksum): Recovery {
   return new Walk(scan, files, sealing).result();
 }
 
-function readHeader(file: SegmentFile, checksum: Checksum): SegmentHeader | undefined {
+/** Undefined when neither copy of it is readable. */
+export function readHeader(file: SegmentFile, checksum: Checksum): SegmentHeader | undefined {
   const header = decodeSegmentHeader(file.reader.view(0, FIRST_FRAME_POSITION), file.segment, checksum);
   if (header !== undefined && header.version !== FORMAT_VERSION) {
     throw new QuorateError(
@@ -94,7 +95,7 @@ function readHeader(file: SegmentFile, checksum: Checksum): SegmentHeader | unde
   return header;
 }
 
-function corrupt(name: string, position: number, what: string): QuorateError {
+export function corrupt(name: string, position: number, what: string): QuorateError {
   return new QuorateError("DATA_CORRUPT", `${name} at byte ${position}: ${what}`);
 }
 

@@ -1,6 +1,7 @@
 /** Reads a segment through a window of at most 1 MiB, and goes on past sectors that the disk cannot read. */
 import { allocateOwnedBytes, NO_BYTES } from "../../../runtime/bytes.ts";
 import type { Bytes } from "../../../runtime/bytes.ts";
+import { QuorateError } from "../../../runtime/errors.ts";
 import type { Disk } from "../../../runtime/world.ts";
 import { SECTOR_BYTES } from "./frame.ts";
 
@@ -17,6 +18,19 @@ export function readPatiently(disk: Disk, name: string, position: number, length
     } catch (error) {
       if (attempt === ATTEMPTS) throw error;
     }
+  }
+}
+
+/** For what nothing checks: reads until two readings in a row agree, so that what one of them made up is not believed. */
+export function readTwice(disk: Disk, name: string, position: number, length: number): Bytes {
+  let before = readPatiently(disk, name, position, length);
+  for (let attempt = 1; ; attempt++) {
+    const bytes = readPatiently(disk, name, position, length);
+    if (bytes.equals(before)) return bytes;
+    if (attempt === ATTEMPTS) {
+      throw new QuorateError("DATA_CORRUPT", `${name} at byte ${position}: reads differently each time`);
+    }
+    before = bytes;
   }
 }
 

@@ -20,7 +20,7 @@ import { openMemoryLog } from "./memory-log.ts";
 import { mend } from "./mend.ts";
 import type { RecoveredGroup } from "./recovered.ts";
 import type { Recovery } from "./recovery.ts";
-import { recover } from "./recovery.ts";
+import { recover } from "./agreement.ts";
 import type { OpenSegment } from "./segment-store.ts";
 import { SegmentStore } from "./segment-store.ts";
 
