@@ -47,7 +47,7 @@ export function onSnapshotReply(core: Core, peer: Progress, message: SnapshotRep
   }
 }
 
-/** Repeats what was not answered, changes to a newer snapshot when one goes nowhere, and lets go of pinned entries. */
+/** Repeats what was not answered, changes to another snapshot when one goes nowhere, and lets go of pinned entries. */
 export function tickSnapshots(core: Core, peers: Iterable<Progress>): void {
   const { electionTimeoutMinMs, electionTimeoutMaxMs } = core.options;
   for (const peer of peers) {
@@ -55,8 +55,10 @@ export function tickSnapshots(core: Core, peers: Iterable<Progress>): void {
     if (sending?.sentMs === undefined) continue;
     if (core.nowMs - sending.sentMs >= electionTimeoutMinMs * CHUNK_RETRY) sending.sentMs = undefined;
     const stuck = core.nowMs - sending.progressMs >= electionTimeoutMaxMs * PIN_LIMIT;
-    const newer = core.snapshot!.index > sending.snapshot.index;
-    if (stuck && newer) peer.startSnapshot(core.snapshot!, core.nowMs);
+    // Of the same entry, when the one before was damaged.
+    const { index, sizeBytes } = sending.snapshot;
+    const another = core.snapshot!.index > index || core.snapshot!.sizeBytes !== sizeBytes;
+    if (stuck && another) peer.startSnapshot(core.snapshot!, core.nowMs);
   }
   compactLog(core);
 }

@@ -9,6 +9,7 @@ export function replicaStorage(log: WriteAheadLog, group: GroupId, snapshots: Sn
     compact: (belowIndex) => log.compact(group, belowIndex),
     saveSnapshot: (meta, cut, done) => snapshots.save(meta, cut, done),
     readChunk: (snapshot, offset, length) => snapshots.read(snapshot, offset, length),
+    verifySnapshot: (snapshot, done) => snapshots.verify(snapshot, done),
     storeChunk: (snapshot, offset, chunk, done) => snapshots.receive(snapshot, offset, chunk, done),
     adoptSnapshot: (snapshot, done) => snapshots.adopt(snapshot, done),
     refusing: () => log.refusing(),

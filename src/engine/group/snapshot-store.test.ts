@@ -167,6 +167,29 @@ test("pieces that do not follow, are too many, or are damaged are refused, and a
   expect(outcome).toEqual([true, false, true, true]);
 });
 
+test("a snapshot that rots while it is stored is found when it is verified, is read no more, and can be saved again", () => {
+  const test = open();
+  const { disk, store } = test;
+  const older = save(test, 8, 5000);
+  const meta = save(test, 9, 5000);
+  const verified = (snapshot: SnapshotMeta): boolean | undefined => {
+    let found: boolean | undefined;
+    store.verify(snapshot, (intact) => (found = intact));
+    test.run();
+    return found;
+  };
+  expect([verified(older), verified(meta)]).toEqual([true, true]);
+  const { bytes } = disk.files.get(disk.list().at(-1) as string) as { bytes: Bytes };
+  bytes[3000] = (bytes[3000] as number) ^ 1;
+  expect([verified(older), verified(meta)]).toEqual([true, false]);
+  expect(store.read(meta, 0, 100)).toBeUndefined();
+  expect(store.newest).toEqual(older);
+  const again = save(test, 9, 5000);
+  expect(verified(again)).toBe(true);
+  expect(content(test, again)).toHaveLength(5000);
+  expect(open(disk.image()).store.newest).toEqual(again);
+});
+
 test("whenever the process or the power dies, the newest durable snapshot is there, whole", () => {
   const test = open(undefined, { sliceBytes: 700, keep: 1 });
   for (const index of [1, 2]) {

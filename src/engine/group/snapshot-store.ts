@@ -175,6 +175,24 @@ export class SnapshotStore {
     }
   }
 
+  /**
+   * Verifies a stored snapshot, one chunk per turn. One that is damaged is not read from any more, and removed when another one
+   * is in place. `intact` is true also when it was removed meanwhile.
+   */
+  verify(snapshot: SnapshotMeta, done: (intact: boolean) => void): void {
+    const found = this.find(snapshot);
+    if (found === undefined) return done(true);
+    this.check(found.name, snapshot, (error) => {
+      // Saved anew under the same name, it is another one.
+      if (error === undefined || !this.stored.includes(found)) return done(true);
+      this.stored = this.stored.filter((each) => each !== found);
+      const { index, term } = snapshot;
+      this.damaged = [...this.damaged, { index, term, name: found.name, error }];
+      this.log("snapshot damaged", { index, name: found.name, reason: error.message });
+      done(false);
+    });
+  }
+
   /** Stores received bytes; offset 0 starts afresh. `valid` false: they do not follow what is there, start again. */
   receive(snapshot: SnapshotMeta, offset: number, chunk: Bytes, done: (valid: boolean) => void): void {
     this.enqueue((next) => {
@@ -203,8 +221,12 @@ export class SnapshotStore {
       receiving.file.sync((error) => {
         receiving.file.close();
         if (error !== undefined) return this.options.fatal(error);
-        this.verify(snapshot, (valid) => {
-          if (!valid) return this.removeLeftover(this.receivingName, () => finish(undefined));
+        this.check(this.receivingName, snapshot, (damage) => {
+          if (damage !== undefined) {
+            const fields = { index: snapshot.index, reason: damage.message };
+            this.log("received snapshot is damaged", fields);
+            return this.removeLeftover(this.receivingName, () => finish(undefined));
+          }
           this.putInPlace(this.receivingName, snapshot, () => finish(this.chunks(snapshot)));
         });
       });
@@ -286,25 +308,21 @@ export class SnapshotStore {
   }
 
   /** One chunk per turn, so that a large snapshot does not hold up the event loop. */
-  private verify(snapshot: SnapshotMeta, done: (valid: boolean) => void): void {
-    const fail = (error: unknown): void => {
-      this.log("received snapshot is damaged", { index: snapshot.index, reason: (error as Error).message });
-      done(false);
-    };
+  private check(name: string, snapshot: SnapshotMeta, done: (damage: Error | undefined) => void): void {
     let reader: SnapshotReader;
     try {
-      reader = new SnapshotReader(this.options.disk, this.receivingName);
+      reader = new SnapshotReader(this.options.disk, name);
       const same = reader.meta.index === snapshot.index && reader.meta.term === snapshot.term;
       if (!same || reader.group !== this.options.group) throw new Error("it is another snapshot");
     } catch (error) {
-      return fail(error);
+      return done(error as Error);
     }
     const step = (): void => {
       if (this.closed) return;
       try {
-        if (reader.next() === undefined) return done(true);
+        if (reader.next() === undefined) return done(undefined);
       } catch (error) {
-        return fail(error);
+        return done(error as Error);
       }
       this.options.clock.endOfTurn(step);
     };

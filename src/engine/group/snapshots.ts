@@ -53,6 +53,11 @@ export class Snapshots<Command, Reply, Message> {
   private lastIndex: number;
   private savedMs: number;
   private failed = false;
+  /** The last one that was sent to its end: who asks for its beginning again may have found it damaged. */
+  private sentWhole: Index | undefined;
+  private verifying = false;
+  /** The newest one is damaged: its successor may be of the same entry. */
+  private lost: SnapshotMeta | undefined;
   /** Somebody asked for one. */
   private wished: SaveDone | undefined;
 
@@ -75,8 +80,10 @@ export class Snapshots<Command, Reply, Message> {
   /** Takes one if it is time, or somebody asked. Not while an entry is applied. */
   maybeTake(): void {
     const { wished } = this;
-    if (this.busy || (wished === undefined && this.bytesSinceLast < this.options.everyBytes)) return;
+    const due = this.lost !== undefined || this.bytesSinceLast >= this.options.everyBytes;
+    if (this.busy || (wished === undefined && !due)) return;
     this.wished = undefined;
+    if (this.lost !== undefined) return this.take(this.options.trailingBytes, wished);
     if (this.options.applier.appliedIndex > this.lastIndex)
       return this.take(this.options.trailingBytes, wished);
     if (wished === undefined) return;
@@ -109,10 +116,12 @@ export class Snapshots<Command, Reply, Message> {
   private take(trailingBytes: number, done?: SaveDone): void {
     const { applier, consensus, storage, logger } = this.options;
     const index = applier.appliedIndex;
-    const entry = consensus.entry(index);
+    const lost = this.lost?.index === index ? this.lost : undefined;
+    const entry = consensus.entry(index) ?? lost;
+    this.lost = undefined;
     if (entry === undefined)
       return done?.(new QuorateError("INVARIANT", `entry ${index} is gone from the log`));
-    const membership = consensus.membershipAt(index);
+    const membership = lost?.membership ?? consensus.membershipAt(index);
     this.busy = true;
     const bytesBefore = this.bytesSinceLast;
     this.bytesSinceLast = 0;
@@ -130,6 +139,7 @@ export class Snapshots<Command, Reply, Message> {
       this.failed = false;
       this.savedMs = this.options.wallMs();
       this.lastIndex = saved.index;
+      if (this.lost !== undefined && this.lost.index < saved.index) this.lost = undefined;
       this.step({ type: "compact", snapshot: saved, keepFrom: this.keepFrom(saved.index, trailingBytes) });
       storage.compact(consensus.status(this.options.nowMs()).firstIndex);
       logger.log("info", "snapshot taken", { index: saved.index, bytes: saved.sizeBytes });
@@ -152,9 +162,24 @@ export class Snapshots<Command, Reply, Message> {
   }
 
   sendChunk(effect: Extract<Effect<Message>, { type: "sendChunk" }>): void {
-    const chunk = this.options.storage.readChunk(effect.snapshot, effect.offset, effect.length);
+    const { snapshot, offset, length } = effect;
+    if (offset === 0 && this.sentWhole === snapshot.index) this.verify(snapshot);
+    if (offset + length === snapshot.sizeBytes) this.sentWhole = snapshot.index;
+    const chunk = this.options.storage.readChunk(snapshot, offset, length);
     // A snapshot that was replaced meanwhile: the core offers the newer one when the follower stays silent.
     if (chunk !== undefined) this.options.sendChunk(effect.to, effect.message, chunk);
+  }
+
+  /** What has rotted since it was written is found before it goes round for ever, and another one is taken. */
+  private verify(snapshot: SnapshotMeta): void {
+    if (this.verifying) return;
+    this.verifying = true;
+    this.options.storage.verifySnapshot(snapshot, (intact) => {
+      this.verifying = false;
+      if (intact || snapshot.index < this.lastIndex) return;
+      this.lost = snapshot;
+      this.options.pump();
+    });
   }
 
   storeChunk(effect: Extract<Effect<Message>, { type: "storeChunk" }>): void {
@@ -181,6 +206,7 @@ export class Snapshots<Command, Reply, Message> {
         this.savedMs = this.options.wallMs();
         this.failed = false;
         this.bytesSinceLast = 0;
+        this.lost = undefined;
       }
       this.step({ type: "installed", snapshot });
       this.options.logger.log("info", "snapshot installed", { index: snapshot.index });

@@ -17,6 +17,8 @@ export interface ReplicaStorage {
   ): void;
   /** Bytes of the newest local snapshot; undefined when it is no longer there. */
   readChunk(snapshot: SnapshotMeta, offset: number, length: number): Bytes | undefined;
+  /** Verifies a stored snapshot, a bit in each turn. A damaged one is read from no more; `intact` is true also when it is gone. */
+  verifySnapshot(snapshot: SnapshotMeta, done: (intact: boolean) => void): void;
   /** Stores received bytes; `valid` false: they do not fit, start again. */
   storeChunk(snapshot: SnapshotMeta, offset: number, chunk: Bytes, done: (valid: boolean) => void): void;
   /** Verifies and keeps a fully received snapshot; gives its content, or undefined when a checksum failed. */

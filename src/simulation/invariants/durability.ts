@@ -73,6 +73,7 @@ export class Durability {
         });
       },
       readChunk: (snapshot, offset, length) => storage.readChunk(snapshot, offset, length),
+      verifySnapshot: (snapshot, done) => storage.verifySnapshot(snapshot, done),
       storeChunk: (snapshot, offset, chunk, done) => storage.storeChunk(snapshot, offset, chunk, done),
       adoptSnapshot: (snapshot, done) => {
         const mine = view();
