@@ -62,7 +62,10 @@ export function encodeSnapshotFooter(position: number, checksum: number): Bytes 
   return bytes;
 }
 
-/** Reads a snapshot file piece by piece, and raises DATA_CORRUPT, naming file and offset, at the first thing that is wrong. */
+/**
+ * Reads a snapshot file piece by piece, and raises DATA_CORRUPT, naming file and offset, at the first thing that is wrong twice:
+ * one reading may have been of another place.
+ */
 export class SnapshotReader {
   readonly meta: SnapshotMeta;
   readonly group: number;
@@ -74,28 +77,37 @@ export class SnapshotReader {
   constructor(disk: Disk, name: string) {
     this.disk = disk;
     this.name = name;
-    const sizeBytes = disk.size(name) ?? 0;
-    const fixed = this.bytes(0, FIXED_HEADER_BYTES);
-    if (fixed.toString("latin1", 0, 8) !== MAGIC) throw this.corrupt(0, "it is not a snapshot");
-    const metaBytes = fixed.readUInt32LE(20);
-    if (metaBytes > META_MAX_BYTES) throw this.corrupt(20, "its header is damaged");
-    const header = this.bytes(0, FIXED_HEADER_BYTES + metaBytes);
-    this.checksum = fixed.readUInt32LE(8);
-    if (crc32(header.subarray(12)) !== this.checksum) throw this.corrupt(0, "its header is damaged");
-    const version = fixed.readUInt32LE(12);
+    const header = orAgain(() => this.readHeader());
+    this.checksum = header.readUInt32LE(8);
+    const version = header.readUInt32LE(12);
     if (version !== SNAPSHOT_VERSION) {
       throw new QuorateError(
         "UNSUPPORTED",
         `${name} has snapshot format ${version}; this is ${SNAPSHOT_VERSION}`,
       );
     }
-    this.group = fixed.readUInt32LE(16);
+    this.group = header.readUInt32LE(16);
+    const sizeBytes = disk.size(name) ?? 0;
     this.meta = { ...decodeSnapshotMeta(header.subarray(FIXED_HEADER_BYTES)), sizeBytes };
     this.position = header.length;
   }
 
   /** The next chunk, verified, in memory of its own; undefined after the last, when the footer was verified too. */
   next(): Bytes | undefined {
+    return orAgain(() => this.readChunk());
+  }
+
+  private readHeader(): Bytes {
+    const fixed = this.bytes(0, FIXED_HEADER_BYTES);
+    if (fixed.toString("latin1", 0, 8) !== MAGIC) throw this.corrupt(0, "it is not a snapshot");
+    const metaBytes = fixed.readUInt32LE(20);
+    if (metaBytes > META_MAX_BYTES) throw this.corrupt(20, "its header is damaged");
+    const header = this.bytes(0, FIXED_HEADER_BYTES + metaBytes);
+    if (crc32(header.subarray(12)) !== fixed.readUInt32LE(8)) throw this.corrupt(0, "its header is damaged");
+    return header;
+  }
+
+  private readChunk(): Bytes | undefined {
     const at = this.position;
     const header = this.bytes(at, CHUNK_HEADER_BYTES);
     const length = header.readUInt32LE(0);
@@ -105,8 +117,9 @@ export class SnapshotReader {
     }
     if (length > CHUNK_MAX_BYTES) throw this.corrupt(at, "a chunk's length is damaged");
     const chunk = this.bytes(at + CHUNK_HEADER_BYTES, length);
-    this.checksum = crc32(chunk, this.checksum);
-    if (header.readUInt32LE(4) !== this.checksum) throw this.corrupt(at, "a chunk is damaged");
+    const checksum = crc32(chunk, this.checksum);
+    if (header.readUInt32LE(4) !== checksum) throw this.corrupt(at, "a chunk is damaged");
+    this.checksum = checksum;
     this.position = at + CHUNK_HEADER_BYTES + length;
     return chunk;
   }
@@ -136,6 +149,14 @@ export class SnapshotReader {
 
   private corrupt(position: number, what: string): QuorateError {
     return new QuorateError("DATA_CORRUPT", `${this.name} at byte ${position}: ${what}`);
+  }
+}
+
+function orAgain<Value>(read: () => Value): Value {
+  try {
+    return read();
+  } catch {
+    return read();
   }
 }
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { SnapshotMeta } from "../../consensus/consensus.ts";
-import { concatBytes, copyBytes } from "../../runtime/bytes.ts";
+import { concatBytes, copyBytes, zeroBytes } from "../../runtime/bytes.ts";
 import type { Bytes } from "../../runtime/bytes.ts";
 import { decodeSnapshotMeta, encodeSnapshotMeta } from "./snapshot-meta.ts";
 import type { SnapshotStoreOptions } from "./snapshot-store.ts";
@@ -234,6 +234,26 @@ test("any damaged byte is found at start, and the older snapshot is taken", () =
   for (const size of [0, 10, meta.sizeBytes - 1]) {
     const cut = new Map(image).set(name, copyBytes(bytes.subarray(0, size)));
     expect(loadSnapshots(new TestDisk(cut), 1).damaged).toHaveLength(1);
+  }
+});
+
+test("one read in the wrong place, whichever, makes no snapshot a damaged one", () => {
+  const test = open(undefined, { sliceBytes: 100 });
+  save(test, 1, 300);
+  const meta = save(test, 2, 300);
+  const image = test.disk.image();
+  for (let wrong = 1; ; wrong++) {
+    const disk = new TestDisk(image);
+    const right = disk.read.bind(disk);
+    let reads = 0;
+    disk.read = (name, position, length) => {
+      const bytes = right(name, position, length);
+      return ++reads === wrong ? zeroBytes(bytes.length) : bytes;
+    };
+    const again = open(disk);
+    expect(again.store.newest).toEqual(meta);
+    expect(content(again, meta).equals(cutOf(2, 300).all)).toBe(true);
+    if (reads < wrong) break;
   }
 });
 

@@ -244,9 +244,9 @@ test("a misdirected read gives what is elsewhere, in this file or another, and d
     const bytes = opened
       ? wait<Uint8Array | undefined>((done) => file.read(512, 512, (_, given) => done(given)))
       : world.disk.read("a", 512, 512);
-    machine.disk.heal();
+    // Who reads again reads what is there.
     expect(text(world, "a", 512, 512)).toBe("b".repeat(512));
-    expect([machine.disk.misdirectedReads, machine.disk.decays]).toEqual(mayDecay ? [1, 1] : [0, 0]);
+    expect([machine.disk.misdirectedReads, machine.disk.decays]).toEqual([mayDecay ? 1 : 0, 0]);
     expect(bytes).toHaveLength(512);
     return String.fromCharCode(bytes?.[0] ?? 0, bytes?.[511] ?? 0);
   };

@@ -66,6 +66,9 @@ interface NameChange {
  */
 type DiskEffect = (failure: Error | undefined, part: number) => Error | undefined;
 
+/** After a misdirected read come so many that are not: who doubts what it read, and reads again, reads what is there. */
+const READS_BETWEEN = 8;
+
 export class SimulatedDisk {
   /** Faults; may be changed at any time. */
   readonly options: DiskOptions;
@@ -82,8 +85,9 @@ export class SimulatedDisk {
   private underWay = new Set<DiskEffect>();
   /** Damage done so far. */
   decays = 0;
-  /** Of these, reads that gave the bytes of another place: what is on the disk is as it was. */
+  /** Reads that gave the bytes of another place: what is on the disk is as it was. */
   misdirectedReads = 0;
+  private readsSinceMisdirected = READS_BETWEEN;
 
   constructor(
     id: string,
@@ -223,7 +227,9 @@ export class SimulatedDisk {
   private readFrom(file: SimulatedFile, position: number, length: number): Bytes {
     const random = this.readRandom;
     const right = file.read(position, length);
-    if (!this.mayDecay || right.length === 0 || !random.chance(this.options.misdirectRead)) return right;
+    if (!this.mayDecay || right.length === 0) return right;
+    if (++this.readsSinceMisdirected <= READS_BETWEEN || !random.chance(this.options.misdirectRead))
+      return right;
     const others = [...this.names.values()].filter((each) => each !== file && each.size > 0);
     const from = others.length > 0 && random.chance(0.5) ? random.pick(others) : file;
     const sectors = Math.ceil(from.size / SECTOR_BYTES);
@@ -231,7 +237,7 @@ export class SimulatedDisk {
     // A device reads past the end of a file as well as before it: there are zeros here.
     const bytes = zeroBytes(right.length);
     wrong.copy(bytes);
-    this.decays++;
+    this.readsSinceMisdirected = 0;
     this.misdirectedReads++;
     this.trace.record(this.scheduler.nowMs, this.id, "misdirected read", right.length);
     return bytes;

@@ -168,7 +168,7 @@ function sweep(log: TestLog, mayShorten: boolean, mask: number): Record<Verdict,
 
 describe.each([
   ["entries that follow each other", smallLog, {}],
-  ["slots that stand for themselves", smallLogOfSlots, { slots: true }],
+  ["slots that stand for themselves", smallLogOfSlots, { slots: true as const }],
 ])("of a log of %s", (_, written, kind) => {
   test("no single flipped byte of a sealed log changes or shortens it in silence, and none makes it refuse", () => {
     const closed = written();
