@@ -23,6 +23,12 @@ test("no source file is longer than 700 lines", () => {
   expect(sources.filter((name) => text(name).split("\n").length > 701)).toEqual([]);
 });
 
+test("no file of the consensus is longer than 300 lines", () => {
+  const core = sources.filter((name) => /^src\/consensus\/.*(?<!\.test|\.testing)\.ts$/.test(name));
+  expect(core.length).toBeGreaterThan(20);
+  expect(core.filter((name) => text(name).split("\n").length > 301)).toEqual([]);
+});
+
 test("no file is named for a kind of syntax", () => {
   const vague = /(^|[/.-])(utils?|helpers?|common|manager|types|misc)([/.-]|$)/;
   expect(sources.filter((name) => vague.test(name.replace(/\.ts$/, "")))).toEqual([]);

@@ -16,6 +16,8 @@ export interface NodeConfig {
   /** A directory that exists, or "memory". */
   readonly dataDir: string;
   readonly host: string;
+  /** The host that clients are told. Default: the node's. */
+  readonly advertiseHost?: string | undefined;
   readonly respPort: number;
   readonly httpPort: number;
   readonly peerPort: number;

@@ -29,13 +29,24 @@ async function serve(config: NodeConfig, onFatal: (error: Error) => void): Promi
 
 /** The node that a supervisor asks for. */
 export function optionsOf(config: NodeConfig, onFatal: (error: Error) => void): StartNodeOptions {
-  const { logLevel, logFormat, password, secret, rack, cacheWrites, scrubBandwidth, slots, ...place } =
-    config;
+  const {
+    logLevel,
+    logFormat,
+    password,
+    secret,
+    rack,
+    cacheWrites,
+    scrubBandwidth,
+    slots,
+    advertiseHost,
+    ...place
+  } = config;
   return {
     ...place,
     files: { rack, cacheWrites, ...(scrubBandwidth === undefined ? {} : { scrubBandwidth }) },
     jobs: { slots },
     onFatal,
+    ...(advertiseHost === undefined ? {} : { advertiseHost }),
     ...(password === undefined ? {} : { password }),
     ...(secret === undefined ? {} : { secret }),
     logger: createLogger({ level: logLevel, format: logFormat, fields: { node: config.id } }),

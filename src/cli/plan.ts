@@ -33,6 +33,7 @@ export interface Settings extends Pick<
   | "password"
   | "protectedMode"
   | "browserNames"
+  | "advertiseHost"
   | "secret"
   | "rack"
   | "cacheWrites"

@@ -26,12 +26,12 @@ export function startLines(
   const ids = configs.map(({ id }) => id).join(" ");
   const whose = isNew ? `${ids}, not one of the ${known} yet` : `${ids} of ${members ?? known}`;
   const urls = (scheme: string, port: (config: NodeConfig) => number): string =>
-    configs.map((config) => `${scheme}://${joinAddress(reachable(config.host), port(config))}`).join("  ");
+    configs.map((config) => `${scheme}://${joinAddress(reachable(config), port(config))}`).join("  ");
   const password = first.password === undefined ? "" : " -a PASSWORD";
   const rows = [
     ["RESP", urls("redis", (config) => config.respPort)],
     ["HTTP", urls("http", (config) => config.httpPort)],
-    ["files", `webhdfs://${joinAddress(reachable(first.host), first.httpPort)}  quorate fs put FILE /`],
+    ["files", `webhdfs://${joinAddress(reachable(first), first.httpPort)}  quorate fs put FILE /`],
     ["data", first.dataDir === "memory" ? "in memory only: gone when the nodes stop" : dataLine(configs)],
     ["nodes", `${whose}, ${first.consensus}, ${durabilityLine(first, !isNew && (members ?? known) === 1)}`],
     readiness === "waits to be admitted"
@@ -82,11 +82,11 @@ function durabilityLine({ durability, dataDir }: NodeConfig, isAlone: boolean): 
   return `always: acknowledged when on disk ${where}`;
 }
 
-function reachable(host: string): string {
-  return isWildcard(host) ? "127.0.0.1" : host;
+function reachable({ host, advertiseHost }: NodeConfig): string {
+  return advertiseHost ?? (isWildcard(host) ? "127.0.0.1" : host);
 }
 
-function hostFlag({ host }: NodeConfig): string {
-  const name = reachable(host);
+function hostFlag(config: NodeConfig): string {
+  const name = reachable(config);
   return name === "127.0.0.1" || name === "localhost" ? "" : ` -h ${name}`;
 }

@@ -1,8 +1,10 @@
 /** `quorate start`: one node or a supervised local cluster, five lines to copy from, keys, and a clean end. */
+import { isIP } from "node:net";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ALGORITHMS } from "../consensus/algorithm-names.ts";
 import { QuorateError } from "../runtime/errors.ts";
+import { isWildcard } from "../runtime/node/address.ts";
 import { LOG_LEVELS } from "../runtime/node/logger.ts";
 import type { ClusterFile } from "./cluster-file.ts";
 import { noteInhabited } from "./cluster-file.ts";
@@ -23,6 +25,7 @@ import type { Call } from "./verb.ts";
 const LEADER_TIMEOUT_MS = 5000;
 const PORT_RANGE = { min: 0, max: 65_535 } as const;
 const INTERRUPTED_EXIT = 130;
+const HOST_NAME = /^[\w-]+(\.[\w-]+)*$/;
 
 /** The program that a node process runs: this one. */
 export const NODE_ENTRY: string = fileURLToPath(new URL("main.js", import.meta.url));
@@ -80,6 +83,7 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
     password: call.text("password"),
     protectedMode: call.choice("protected-mode", ["yes", "no"]) !== "no",
     browserNames: browserNames(call.text("browser-names") ?? ""),
+    advertiseHost: advertiseHost(call.text("advertise-host")),
     secret: call.text("secret"),
     rack: rackOf(call.text("rack") ?? DEFAULT_RACK),
     cacheWrites: call.has("cache-writes"),
@@ -121,14 +125,20 @@ async function planFrom(call: Call): Promise<readonly NodeConfig[]> {
   return [await planMember({ ...shared, name, cluster, host: call.text("host") })];
 }
 
-/** A path of the topology. */
+function advertiseHost(host: string | undefined): string | undefined {
+  const isHost = host !== undefined && (isIP(host) !== 0 || HOST_NAME.test(host)) && !isWildcard(host);
+  if (host === undefined || isHost) return host;
+  throw new QuorateError("USAGE", `--advertise-host is a name or an address, without a port, not "${host}"`);
+}
+
 function browserNames(list: string): readonly string[] {
   const names = list === "" ? [] : list.split(",");
-  const odd = names.find((name) => !/^[\w-]+(\.[\w-]+)*$/.test(name));
+  const odd = names.find((name) => !HOST_NAME.test(name));
   if (odd === undefined) return names;
   throw new QuorateError("USAGE", `--browser-names are names of hosts, without ports, not "${odd}"`);
 }
 
+/** A path of the topology. */
 function rackOf(path: string): string {
   if (/^(\/[\w.-]{1,64}){1,8}$/.test(path)) return path;
   throw new QuorateError("USAGE", `--rack must be a path such as /dc1/rack2, not "${path}"`);

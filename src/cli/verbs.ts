@@ -53,6 +53,11 @@ const NODE_FLAGS: readonly Flag[] = [
     help: "names by which browsers may reach the HTTP port, beside addresses, localhost, this machine's and the cluster's",
   },
   {
+    name: "advertise-host",
+    value: "HOST",
+    help: "the host that clients are told; default --host, or where the other nodes reach the node when that is a wildcard",
+  },
+  {
     name: "rack",
     value: "PATH",
     help: "where the node is, such as /dc1/rack2; replicas are spread over racks",

@@ -73,6 +73,11 @@ export interface StartNodeOptions {
   readonly jobs?: JobsOptions;
   /** Asked of clients. Default: none. */
   readonly password?: string;
+  /**
+   * The host that clients are told, by `CLUSTER SLOTS`, `MOVED`, `ROLE` and redirects. Default: `host`, or that of the peer address
+   * when it is a wildcard.
+   */
+  readonly advertiseHost?: string;
   /** Clients of other machines are refused: over RESP without a password, and for files. Default true. */
   readonly protectedMode?: boolean;
   /**
@@ -399,8 +404,9 @@ function openResp(options: StartNodeOptions, node: RunningKeyspace): Promise<Res
 }
 
 /** The host that clients are told: redirected to a wildcard, one of another machine would go to itself. */
-function reachedAt({ id, host, members, peerAddress = members[id] }: StartNodeOptions): string {
-  return reachableHost(host, peerAddress);
+function reachedAt(options: StartNodeOptions): string {
+  const { id, host, members, peerAddress = members[id], advertiseHost } = options;
+  return advertiseHost ?? reachableHost(host, peerAddress);
 }
 
 function advertise(

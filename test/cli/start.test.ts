@@ -235,6 +235,26 @@ test.each(ALGORITHMS)(
 );
 
 test(
+  "local nodes tell clients the host that --advertise-host gives them, and find each other as before",
+  async () => {
+    const hosts = ["--host", "0.0.0.0", "--advertise-host", "127.0.0.2", "--protected-mode", "no"];
+    const { url, urls } = await startCluster(["--nodes", "3", "--durability", "memory", ...hosts]);
+    const { nodes } = await until("all to have told of themselves", 30_000, async () => {
+      const status = await statusOf(url);
+      return status.nodes.every(({ http }) => http !== null) ? status : undefined;
+    });
+    expect(nodes.map(({ resp }) => `redis://${resp}`)).toEqual(urls);
+    expect(urls.every((each) => each.startsWith("redis://127.0.0.2:"))).toBe(true);
+    expect(nodes.every(({ http }) => http?.startsWith("127.0.0.2:"))).toBe(true);
+    expect(nodes.every(({ peer }) => peer.startsWith("127.0.0.1:"))).toBe(true);
+    const slots = JSON.stringify(await ask(url, "CLUSTER", "SLOTS"));
+    expect(slots).toContain("127.0.0.2");
+    expect(slots).not.toMatch(/0\.0\.0\.0|127\.0\.0\.1/);
+  },
+  CASE_TIMEOUT_MS,
+);
+
+test(
   "nodes that listen on every address tell clients the hosts of their peer addresses",
   async () => {
     const ids = ["n1", "n2", "n3"];

@@ -25,6 +25,8 @@ test.each([
     ["simulate", "--files", "--mutant", "skip-fsync"],
     /^quorate: --mutant does not go together with --files$/,
   ],
+  [["start", "--advertise-host", "::"], /^quorate: --advertise-host is a name or an address, .*, not "::"$/],
+  [["start", "--advertise-host", "a:6379"], /^quorate: --advertise-host is .*, not "a:6379"$/],
   [["start", "--scrub-rate", "fast"], /^quorate: --scrub-rate must be a number of bytes .*, not "fast"$/],
   [["start", "--name", "n1"], /^quorate: --name and --cluster belong together$/],
   [["start", "--name", "n1", "--cluster", "n2=127.0.0.1:1"], /^quorate: --name n1 is not in --cluster/],
