@@ -51,7 +51,6 @@ export const MUTANTS: Readonly<Record<Mutant, MutantDescription>> = {
   },
   "ignore-last-log-term": {
     foundWithin: 400,
-    foundBy: { raft: 51 },
     algorithms: ["raft"],
     mistake: "A candidate's log counts as up to date by its length alone.",
     known: "skiff, lib/states/base.js",
@@ -82,7 +81,7 @@ export const MUTANTS: Readonly<Record<Mutant, MutantDescription>> = {
   },
   "lease-starts-at-reply": {
     foundWithin: 400,
-    foundBy: { raft: 154, paxos: 154 },
+    foundBy: { raft: 164 },
     algorithms: ["raft", "paxos"],
     mistake: "The leader's lease runs from the arrival of a reply instead of the sending of the heartbeat.",
     known: "openraft, docs/data/leader-lease.md, warns of it",
@@ -101,7 +100,7 @@ export const MUTANTS: Readonly<Record<Mutant, MutantDescription>> = {
   },
   "accept-below-promise": {
     foundWithin: 100,
-    foundBy: { paxos: 22 },
+    foundBy: { paxos: 12 },
     algorithms: ["paxos"],
     faults: { deposedLeader: 500, slowLink: 300 },
     mistake: "An acceptor takes a value of a lower ballot than it promised.",
@@ -122,7 +121,7 @@ export const MUTANTS: Readonly<Record<Mutant, MutantDescription>> = {
   },
   "forget-promise-in-snapshot": {
     foundWithin: 400,
-    foundBy: { paxos: 43 },
+    foundBy: { paxos: 176 },
     algorithms: ["paxos"],
     mistake: "An installed snapshot takes the promised ballot back to its own.",
     known: "checkpoints that hold state and no promise",

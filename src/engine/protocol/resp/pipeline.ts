@@ -223,8 +223,8 @@ export class Pipeline implements ReadOrder {
     return true;
   }
 
-  /** Runs a command of the session; its failure is its reply. */
-  runSession(request: Request): Outcome | typeof DEFERRED {
+  /** Runs a command of the session; its failure is its reply. `inExec`: as a part of a transaction, whose replies do not wait. */
+  runSession(request: Request, inExec = false): Outcome | typeof DEFERRED {
     const { connection, server } = this;
     const session = request.route.session as SessionCommand;
     try {
@@ -233,6 +233,7 @@ export class Pipeline implements ReadOrder {
         server,
         route: request.route,
         args: request.args,
+        inExec,
         answer: (reply) => this.settle(request, reply),
       });
     } catch (error) {

@@ -19,6 +19,8 @@ export interface Call {
   readonly route: Route;
   /** args[0] is the name as the client sent it. */
   readonly args: readonly string[];
+  /** EXEC runs it, and has its reply at once. */
+  readonly inExec: boolean;
   /** For a handler that returned DEFERRED: called once. */
   readonly answer: (reply: Reply) => void;
 }

@@ -16,6 +16,17 @@ test.each([0, 3_600_000])("WAIT with timeout %i ends at the server's own bound",
   expect(plain(await client.call("WAIT", "5", `${timeoutMs}`))).toBe(0);
 });
 
+test("in a transaction WAIT tells what is known, and does not wait", async () => {
+  const { server, port } = await startTestServer({});
+  ends.push(() => server.close());
+  const client = await RespClient.open(port);
+  ends.push(() => client.close());
+  await client.call("MULTI");
+  await client.call("SET", "key", "1");
+  await client.call("WAIT", "5", "0");
+  expect(plain(await client.call("EXEC"))).toEqual(["+OK", 0]);
+});
+
 test("at a node that does not lead, WAIT counts the others in sight that have applied the write", async () => {
   const { server, port, node } = await startTestServer({ id: "n1", leader: "n2", server: { waitMaxMs: 50 } });
   ends.push(() => server.close());

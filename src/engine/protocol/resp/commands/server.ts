@@ -42,13 +42,13 @@ const WAIT_STEP_MS = 5;
  * How many other nodes hold what this connection wrote. What was acknowledged is on a majority; WAIT for more looks at what is
  * known of the others until the time is over. A timeout of 0, or a longer one, ends at the server's own bound.
  */
-function wait({ connection, server, args, answer }: Call): Reply | typeof DEFERRED {
+function wait({ connection, server, args, inExec, answer }: Call): Reply | typeof DEFERRED {
   const wanted = wholeNumber(args[1]);
   const timeoutMs = wholeNumber(args[2], new ReplyError("ERR timeout is not an integer or out of range"));
   if (timeoutMs < 0) return new ReplyError("ERR timeout is negative");
   const index = server.node.status().appliedIndex;
   const first = holders(server, index);
-  if (first >= wanted) return first;
+  if (first >= wanted || inExec) return first;
   const { waitMaxMs } = server.settings;
   const boundMs = timeoutMs === 0 ? waitMaxMs : Math.min(timeoutMs, waitMaxMs);
   const startedMs = performance.now();

@@ -171,7 +171,7 @@ function assemble(
     }
     if ("reply" in step) return step.reply;
     if (step.request.route.session?.notInExec === true) return NOT_IN_TRANSACTION;
-    const outcome = connection.pipeline.runSession(step.request);
+    const outcome = connection.pipeline.runSession(step.request, true);
     const several = outcome === DEFERRED || outcome === NO_REPLY || outcome instanceof SeveralReplies;
     return several ? NOT_IN_TRANSACTION : outcome;
   });
