@@ -1,7 +1,12 @@
 /** `quorate status`: asks any node over RESP how the whole cluster is, and shows it as a table or as JSON. */
 import { createClient } from "redis";
 import { QuorateError } from "../runtime/errors.ts";
-import type { FilesEntry, NodeEntry, StatusDocument } from "../engine/protocol/admin/status-document.ts";
+import type {
+  FilesEntry,
+  GroupEntry,
+  NodeEntry,
+  StatusDocument,
+} from "../engine/protocol/admin/status-document.ts";
 import type { Paint } from "./style.ts";
 import { formatBytes, formatCount, formatTable, paintFor } from "./style.ts";
 import type { Call } from "./verb.ts";
@@ -62,6 +67,13 @@ function explain(url: string, error: unknown): QuorateError {
 const HEADINGS = ["node", "role", "term", "commit", "applied", "lag", "disk", "pid", "resp"];
 const NUMBERS = [2, 3, 4, 5, 6, 7];
 
+/** What of the acknowledged may be lost. */
+const RISKS: Readonly<Record<GroupEntry["durability"], string | undefined>> = {
+  always: undefined,
+  everysec: "a power failure of a majority of the machines may lose the writes of its last second",
+  memory: "all is lost when a majority of the nodes ends, by whatever cause",
+};
+
 /** One line a node; a dash is what is not known. */
 export function statusTable(document: StatusDocument): string {
   const paint = paintFor(process.stdout);
@@ -76,9 +88,9 @@ export function statusTable(document: StatusDocument): string {
   }
   if (group?.refusing) lines.push(paint("red", `writes are refused: ${group.refusing}`));
   if (document.files !== null) lines.push(...filesLines(document.files, paint));
-  if (group && group.durability !== "always") {
-    lines.push(paint("yellow", `durability ${group.durability}: acknowledged writes may be lost in a crash`));
-  }
+  const { durability = "always" } = group ?? {};
+  const risk = RISKS[durability];
+  if (risk !== undefined) lines.push(paint("yellow", `durability ${durability}: ${risk}`));
   return lines.join("\n");
 }
 

@@ -15,12 +15,13 @@ const MODES = [
   {
     durability: "everysec",
     meaning: "acknowledged writes are in the memory of a majority and reach the disks within about a second",
-    lastLine: /^durability everysec: acknowledged writes may be lost in a crash$/,
+    lastLine:
+      /^durability everysec: a power failure of a majority of the machines may lose the writes of its last second$/,
   },
   {
     durability: "memory",
     meaning: "acknowledged writes are in the memory of a majority only; they are lost when a majority stops",
-    lastLine: /^durability memory: acknowledged writes may be lost in a crash$/,
+    lastLine: /^durability memory: all is lost when a majority of the nodes ends, by whatever cause$/,
   },
 ];
 
