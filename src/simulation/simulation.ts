@@ -105,6 +105,11 @@ class Run {
   private readonly companion: Companion | undefined;
   /** Whom the second phase heals. */
   private core: readonly NodeId[] = [];
+  /** As far as the outcome of changes is known. */
+  private voters: readonly NodeId[];
+  /** What each change of membership whose outcome is not known makes of them. */
+  private readonly changesAsked = new Set<readonly NodeId[]>();
+  private readonly changesUnderWay = new Set<readonly NodeId[]>();
 
   constructor(seed: number, options: SimulationOptions) {
     this.seed = seed;
@@ -129,6 +134,7 @@ class Run {
     );
     this.companion = companion;
     this.cluster = cluster;
+    this.voters = cluster.founding.voters;
     const { world, nodes, decaying } = cluster;
     if (options.onTrace !== undefined) world.trace.listen(options.onTrace);
     const known = new Set(DATA_COMMANDS.map((command) => command.name));
@@ -283,14 +289,11 @@ class Run {
     );
   }
 
-  /**
-   * A majority of the voters whose disks kept everything, perhaps with others. After changes of membership, whose outcome
-   * nobody knows for certain from outside, all nodes are healed.
-   */
+  /** A majority of the voters whose disks kept everything, perhaps with others. */
   private chooseCore(): readonly NodeId[] {
     const { cluster } = this;
     const { voters, learners } = cluster.founding;
-    if (cluster.swarm.faults.membershipChange !== undefined) return cluster.nodes;
+    if (cluster.swarm.faults.membershipChange !== undefined) return this.chooseCoreAmongChanges();
     const random = this.random.split("core");
     const sound = random.shuffle(voters.filter((node) => !cluster.decaying.includes(node)));
     const majority = Math.floor(voters.length / 2) + 1;
@@ -301,12 +304,41 @@ class Run {
     return core.sort();
   }
 
+  /** A majority of the voters, and of all that they may become by changes that are under way; perhaps with others. */
+  private chooseCoreAmongChanges(): readonly NodeId[] {
+    const { nodes } = this.cluster;
+    // A second group follows the first one's members, nobody knows how soon.
+    if (this.companion !== undefined) return nodes;
+    const sets = [this.voters, ...this.changesAsked, ...this.changesUnderWay];
+    const random = this.random.split("core");
+    const shuffled = random.shuffle([...nodes]);
+    const holdsMajorities = (core: readonly NodeId[]): boolean =>
+      sets.every((voters) => 2 * voters.filter((id) => core.includes(id)).length > voters.length);
+    let size = 1;
+    while (!holdsMajorities(shuffled.slice(0, size))) size++;
+    return shuffled.slice(0, random.integer(size, nodes.length)).sort();
+  }
+
   private changeMembership(voters: readonly NodeId[]): void {
-    const { cluster } = this;
+    const { cluster, changesAsked, changesUnderWay } = this;
+    const leader = cluster.leader();
+    if (leader === undefined) return;
+    changesAsked.add(voters);
     const learners = cluster.nodes.filter((node) => !voters.includes(node));
-    cluster.command(cluster.leader(), (node) =>
-      node.changeMembership({ voters, learners, addresses: cluster.founding.addresses }, () => undefined),
-    );
+    cluster.command(leader, (node) => {
+      changesAsked.delete(voters);
+      changesUnderWay.add(voters);
+      const before = new Set(changesUnderWay);
+      let atOnce = true;
+      node.changeMembership({ voters, learners, addresses: cluster.founding.addresses }, (refused) => {
+        if (refused === undefined) {
+          // What a leader before this one began, and did not end, never happens now.
+          for (const each of before) changesUnderWay.delete(each);
+          this.voters = voters;
+        } else if (atOnce) changesUnderWay.delete(voters);
+      });
+      atOnce = false;
+    });
   }
 
   private judgeHistory(): void {
