@@ -16,6 +16,7 @@ export type Program =
   | "redis-cli"
   | "redis-benchmark"
   | "redis-py"
+  | "current redis-py"
   | "network namespaces"
   | "outside address"
   | "curl"
@@ -25,7 +26,7 @@ export type Program =
   | "webhdfs of npm"
   | "python3";
 
-/** Where `test/files/clients/install` puts the clients of WebHDFS. */
+/** Where `test/files/clients/install` puts the clients of WebHDFS, and a redis-py of today. */
 export const WEBHDFS_CLIENTS: string =
   process.env["QUORATE_CLIENTS"] ?? resolve(import.meta.dirname, "../node_modules/.cache/quorate-clients");
 
@@ -49,11 +50,16 @@ export function lacks(...programs: readonly Program[]): boolean {
   return true;
 }
 
-/** The Python that has redis-py. Throws when there is none: ask `lacks` first. */
-export function python(): string {
+/** Debian's, which speaks RESP2, and today's, which begins with RESP3. */
+export const REDIS_PYS = ["redis-py", "current redis-py"] as const;
+
+/** The words that run a program of Python that has redis-py: command, arguments. Throws when there is none: ask `lacks` first. */
+export function python(kind: (typeof REDIS_PYS)[number]): readonly [string, ...string[]] {
+  if (kind === "current redis-py")
+    return ["env", `PYTHONPATH=${join(WEBHDFS_CLIENTS, "redis-py")}`, "python3"];
   const found = PYTHONS.find((each) => succeeds(each, ["-c", "import redis"]));
   if (found === undefined) throw new Error("no Python here has redis-py");
-  return found;
+  return [found];
 }
 
 /** An address of this machine by which a connection does not come from the loopback interface. */
@@ -76,6 +82,10 @@ function whyNot(program: Program): string | undefined {
       return PYTHONS.some((each) => succeeds(each, ["-c", "import redis"]))
         ? undefined
         : "no Python here has redis-py (package python3-redis)";
+    case "current redis-py":
+      return succeeds("python3", ["--version"])
+        ? notFetched(program, "redis-py")
+        : "python3 is not installed";
     case "network namespaces":
       return noNamespaces();
     case "outside address":

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cleanUp, scratch, startCluster } from "../cli/program.ts";
 import type { RedisServer } from "../conformance/redis-server.ts";
 import { startRedisServer } from "../conformance/redis-server.ts";
-import { lacks, python } from "../engines.ts";
+import { lacks, python, REDIS_PYS } from "../engines.ts";
 import { PROGRAMS } from "./programs.ts";
 
 const CASE_TIMEOUT_MS = 60_000;
@@ -54,22 +54,27 @@ describe.skipIf(noReference).each(Object.entries(PROGRAMS))(
   },
 );
 
-describe.skipIf(lacks("redis-py"))("redis-py", () => {
-  test.each(NODES)(
+describe.each(REDIS_PYS)("%s", (kind) => {
+  const missing = lacks(kind);
+
+  test.skipIf(missing).each(NODES)(
     "holds a lock in an unchanged program at node %i",
     async (node) => {
       const program = resolve(PYTHON_PROGRAMS, "lock.py");
-      expect(await outputOf(python(), [program, "localhost", `${ports[node]}`])).toBe("paid True\nNone\n");
+      const [command, ...words] = python(kind);
+      const output = await outputOf(command, [...words, program, "localhost", `${ports[node]}`]);
+      expect(output).toBe("paid True\nNone\n");
     },
     CASE_TIMEOUT_MS,
   );
 
-  test.skipIf(noReference).each(NODES)(
+  test.skipIf(missing || noReference).each(NODES)(
     "sees what it sees at redis-server at node %i",
     async (node) => {
+      const [command, ...words] = python(kind);
       const program = resolve(PYTHON_PROGRAMS, "replies.py");
       const seen = (port: number | undefined): Promise<string> =>
-        outputOf(python(), [program, "127.0.0.1", `${port}`]);
+        outputOf(command, [...words, program, "127.0.0.1", `${port}`]);
       const ours = await seen(ports[node]);
       expect(ours.split("\n")).toEqual((await seen(redis?.port)).split("\n"));
       expect(ours).toMatch(/dbsize \d+\n$/);

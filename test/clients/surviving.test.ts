@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ALGORITHMS } from "../../src/consensus/algorithms.ts";
 import { cleanUp, until } from "../cli/program.ts";
-import { lacks, python } from "../engines.ts";
+import { lacks, python, REDIS_PYS } from "../engines.ts";
 import type { NodePlace } from "../faults/cluster.ts";
 import { leaderOf, pidsOf, startThree, statuses } from "../faults/cluster.ts";
 import { COUNTERS } from "./counters.ts";
@@ -141,15 +141,18 @@ describe.each(ALGORITHMS)("%s", (algorithm) => {
     );
   });
 
-  describe.skipIf(lacks("redis-py"))("redis-py with a lock", () => {
+  describe.each(REDIS_PYS)("%s with a lock", (kind) => {
+    const missing = lacks(kind);
     const program = resolve(import.meta.dirname, "programs/counter.py");
     const rounds = BEFORE + AFTER;
 
-    test(
+    test.skipIf(missing)(
       "does not notice at another node",
       async () => {
         const { other } = await ports();
-        const { text, code } = await runThroughKill(python(), [
+        const [command, ...words] = python(kind);
+        const { text, code } = await runThroughKill(command, [
+          ...words,
           program,
           "localhost",
           `${other}`,
@@ -160,12 +163,13 @@ describe.each(ALGORITHMS)("%s", (algorithm) => {
       CASE_TIMEOUT_MS,
     );
 
-    test(
+    test.skipIf(missing)(
       "finds its node again with redis-py's own retries",
       async () => {
         const { leader } = await ports();
-        const args = [program, "localhost", `${leader}`, `${rounds}`, "retry"];
-        const { text, code } = await runThroughKill(python(), args);
+        const [command, ...words] = python(kind);
+        const args = [...words, program, "localhost", `${leader}`, `${rounds}`, "retry"];
+        const { text, code } = await runThroughKill(command, args);
         const seen = text.trimEnd().split("\n").map(Number);
         expect({ code, rounds: seen.length }, text).toEqual({ code: 0, rounds });
         expect(seen, "counts that grow").toEqual(seen.toSorted((left, right) => left - right));

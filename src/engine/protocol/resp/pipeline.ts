@@ -228,7 +228,7 @@ export class Pipeline implements ReadOrder {
     const { connection, server } = this;
     const session = request.route.session as SessionCommand;
     try {
-      return session.run({
+      const outcome = session.run({
         connection,
         server,
         route: request.route,
@@ -236,6 +236,9 @@ export class Pipeline implements ReadOrder {
         inExec,
         answer: (reply) => this.settle(request, reply),
       });
+      // HELLO is answered in the protocol that it asked for.
+      request.version = connection.version;
+      return outcome;
     } catch (error) {
       if (error instanceof ReplyError) return error;
       server.logger.log("error", "resp.command-failed", {

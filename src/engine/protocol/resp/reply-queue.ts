@@ -4,7 +4,7 @@ import type { Connection } from "./connection.ts";
 import { PAUSED_PENDING } from "./pause-reasons.ts";
 import { encodeReply } from "./reply-encoder.ts";
 import type { Outcome, Request } from "./request.ts";
-import { NO_REPLY, SeveralReplies } from "./request.ts";
+import { MixedReplies, NO_REPLY, SeveralReplies } from "./request.ts";
 
 /** A connection's own commands in flight, and their bytes, before its socket is left unread. */
 const PENDING_MAX = 16_384;
@@ -89,6 +89,10 @@ export class ReplyQueue {
     if (outcome === NO_REPLY) return "";
     const { version } = request;
     try {
+      if (outcome instanceof MixedReplies) {
+        const { replies, versions } = outcome;
+        return `*${replies.length}\r\n${replies.map((reply, at) => encodeReply(reply, versions[at]!)).join("")}`;
+      }
       if (!(outcome instanceof SeveralReplies)) return encodeReply(outcome, version);
       let text = "";
       for (const reply of outcome.replies) text += encodeReply(reply, version);

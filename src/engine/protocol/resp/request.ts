@@ -16,7 +16,17 @@ export class SeveralReplies {
   }
 }
 
-export type Outcome = Reply | SeveralReplies | typeof NO_REPLY;
+/** The replies of a transaction, each in the protocol that held when its command was carried out: a HELLO among them changed it. */
+export class MixedReplies {
+  readonly replies: readonly Reply[];
+  readonly versions: readonly RespVersion[];
+  constructor(replies: readonly Reply[], versions: readonly RespVersion[]) {
+    this.replies = replies;
+    this.versions = versions;
+  }
+}
+
+export type Outcome = Reply | SeveralReplies | MixedReplies | typeof NO_REPLY;
 
 /** Who sends what becomes of requests, in their order. */
 export interface Answers {
@@ -30,7 +40,8 @@ export class Request {
   readonly route: Route;
   /** Of the connection when the command came. */
   readonly database: number;
-  readonly version: RespVersion;
+  /** The protocol of its reply: the connection's when the command came, or what the command itself made of it. */
+  version: RespVersion;
   /** CLIENT REPLY OFF or SKIP: carried out, not answered. */
   readonly silent: boolean;
   /** Bytes it took on the wire: what it counts for while it waits. */

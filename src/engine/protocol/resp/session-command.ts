@@ -7,7 +7,6 @@ import type {
   CommandSpec,
   KeyPositions,
 } from "../../keyspace/command.ts";
-import type { Reply } from "../../keyspace/reply.ts";
 import type { Connection } from "./connection.ts";
 import type { DEFERRED, Outcome } from "./request.ts";
 import type { ServerContext } from "./context.ts";
@@ -22,7 +21,7 @@ export interface Call {
   /** EXEC runs it, and has its reply at once. */
   readonly inExec: boolean;
   /** For a handler that returned DEFERRED: called once. */
-  readonly answer: (reply: Reply) => void;
+  readonly answer: (reply: Outcome) => void;
 }
 
 /** May throw a ReplyError. */

@@ -15,8 +15,9 @@ import type { Connection } from "../connection.ts";
 import { countScripts, type ServerContext } from "../context.ts";
 import type { ErrorStatistics } from "../error-statistics.ts";
 import { bytesToKeep, KEPT_NAME_BYTES, KEPT_NAMES_MAX_BYTES } from "../kept-names.ts";
-import { DEFERRED, NO_REPLY, SeveralReplies } from "../request.ts";
-import type { Request } from "../request.ts";
+import type { RespVersion } from "../reply-encoder.ts";
+import { DEFERRED, MixedReplies, NO_REPLY, SeveralReplies } from "../request.ts";
+import type { Outcome, Request } from "../request.ts";
 import type { Call, SessionCommand } from "../session-command.ts";
 import { command, row } from "../session-command.ts";
 import { discardTransaction, forgetWatched, selectDatabase } from "../session-state.ts";
@@ -61,7 +62,7 @@ function unwatch({ connection }: Call): Reply {
   return OK;
 }
 
-function exec({ connection, server, route, args, answer }: Call): Reply | typeof DEFERRED {
+function exec({ connection, server, route, args, answer }: Call): Outcome | typeof DEFERRED {
   const { transaction } = connection;
   if (transaction === undefined) return new ReplyError("ERR EXEC without MULTI");
   const watched = [...connection.watched.values()];
@@ -75,7 +76,7 @@ function exec({ connection, server, route, args, answer }: Call): Reply | typeof
   };
   if (plan.calls.length === 0 && watched.length === 0) {
     show([]);
-    return assemble(connection, plan.steps, []);
+    return assemble(connection, plan.steps, []).outcome;
   }
   const calls = plan.calls.map(({ database, args }) => ({ database, resp: encodeRequest(args) }));
   connection.pipeline.write(
@@ -86,9 +87,9 @@ function exec({ connection, server, route, args, answer }: Call): Reply | typeof
         countScripts(server, server.node.machine.scriptTally(reply as Reply));
         show(server.node.machine.scriptCalls(reply as Reply));
         server.monitors.show(connection, route, connection.database, args);
-        const replies = assemble(connection, plan.steps, reply as readonly Reply[]);
+        const { replies, outcome } = assemble(connection, plan.steps, reply as readonly Reply[]);
         countErrors(server.errors, transaction.queue, replies);
-        return answer(replies);
+        return answer(outcome);
       }
       // A watched key changed, or there was no quorum: no command was carried out, SELECT neither.
       connection.database = before;
@@ -162,9 +163,11 @@ function assemble(
   connection: Connection,
   steps: readonly Step[],
   logged: readonly Reply[],
-): readonly Reply[] {
+): { readonly replies: readonly Reply[]; readonly outcome: Outcome } {
   let next = 0;
-  return steps.map((step): Reply => {
+  const { version } = connection;
+  const versions: RespVersion[] = [];
+  const carryOut = (step: Step): Reply => {
     if (step === "logged") {
       next += 1;
       return logged[next - 1] as Reply;
@@ -172,9 +175,17 @@ function assemble(
     if ("reply" in step) return step.reply;
     if (step.request.route.session?.notInExec === true) return NOT_IN_TRANSACTION;
     const outcome = connection.pipeline.runSession(step.request, true);
-    const several = outcome === DEFERRED || outcome === NO_REPLY || outcome instanceof SeveralReplies;
-    return several ? NOT_IN_TRANSACTION : outcome;
+    if (outcome === DEFERRED || outcome === NO_REPLY) return NOT_IN_TRANSACTION;
+    const isOne = !(outcome instanceof SeveralReplies || outcome instanceof MixedReplies);
+    return isOne ? outcome : NOT_IN_TRANSACTION;
+  };
+  const replies = steps.map((step) => {
+    const reply = carryOut(step);
+    versions.push(connection.version);
+    return reply;
   });
+  const isMixed = versions.some((each) => each !== version);
+  return { replies, outcome: isMixed ? new MixedReplies(replies, versions) : replies };
 }
 
 const FLAGS = "noscript loading stale fast allow_busy";
