@@ -9,7 +9,8 @@
 export { ALGORITHMS } from "./consensus/algorithms.ts";
 export type { Algorithm } from "./consensus/algorithms.ts";
 export { start } from "./engine/start.ts";
-export type { Engine, EngineClock, EngineNode, StartOptions } from "./engine/start.ts";
+export type { Engine, EngineClock, EngineNode } from "./engine/start.ts";
+export type { StartOptions } from "./engine/start-options.ts";
 export type {
   Acl,
   AclChange,

@@ -165,7 +165,7 @@ async function inProgram(report: (finding: Finding) => void): Promise<void> {
     report({
       title: `start in a program, one node, ${data === "memory" ? "in memory" : "on disk"}`,
       engine: "Quorate, 1 node",
-      result: `${result} (${times.length} starts, goal ${START_GOAL_MS}: ${verdict(median(times) <= START_GOAL_MS)})`,
+      result: `${result} (${times.length} starts, goal ${START_GOAL_MS}: ${verdict(Math.max(...times) <= START_GOAL_MS)})`,
     });
   }
 }

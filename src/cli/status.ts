@@ -54,9 +54,8 @@ function connectTo(url: string, password: string | undefined): ReturnType<typeof
 function explain(url: string, error: unknown): QuorateError {
   const reason = error instanceof Error ? error.message || error.name : String(error);
   if (/^NOAUTH|^WRONGPASS/.test(reason)) {
-    return new QuorateError("USAGE", `${url} wants another password: give it with --password`, {
-      cause: error,
-    });
+    const which = reason.startsWith("NOAUTH") ? "a password" : "another password";
+    return new QuorateError("USAGE", `${url} wants ${which}: give it with --password`, { cause: error });
   }
   if (reason.startsWith("ERR unknown command")) {
     return new QuorateError("UNSUPPORTED", `${url} answers, but it is no node of Quorate`, { cause: error });

@@ -3,8 +3,7 @@
  * on demand. Clients connect to `engine.url` as they would to any Redis.
  */
 import { join } from "node:path";
-import { ALGORITHMS, DEFAULT_ALGORITHM, isAlgorithm } from "../consensus/algorithms.ts";
-import type { Algorithm } from "../consensus/algorithms.ts";
+import { DEFAULT_ALGORITHM } from "../consensus/algorithms.ts";
 import { QuorateError } from "../runtime/errors.ts";
 import { createAdjustableClock } from "../runtime/node/adjustable-clock.ts";
 import { createClock } from "../runtime/node/clock.ts";
@@ -12,37 +11,12 @@ import { makeDirectory } from "../runtime/node/directory.ts";
 import type { LocalHub } from "../runtime/node/local-network.ts";
 import { createLocalHub } from "../runtime/node/local-network.ts";
 import { createLogger } from "../runtime/node/logger.ts";
-import type { Logger, NodeId } from "../runtime/world.ts";
+import type { NodeId } from "../runtime/world.ts";
 import type { NodeStatus } from "./cluster/local-node.ts";
-import type { FilesOptions } from "./node-files.ts";
-import type { JobsOptions } from "./node-jobs.ts";
+import type { StartOptions } from "./start-options.ts";
+import { checkStartOptions } from "./start-options.ts";
 import type { RunningNode } from "./start-node.ts";
 import { startNode } from "./start-node.ts";
-
-export interface StartOptions {
-  /** "memory" keeps nothing; a path keeps everything there, a folder for each node. Default "memory". */
-  readonly data?: string;
-  /** 1, or 3 that replicate to each other. Default 1. */
-  readonly nodes?: 1 | 3;
-  /** When a write is acknowledged. Default "always" with a path, "memory" without. */
-  readonly durability?: NodeStatus["durability"];
-  /** What keeps the log, for the life of the data. Default "raft". */
-  readonly consensus?: Algorithm;
-  /** Where the first node listens for RESP; further nodes count up. Default: free ports. */
-  readonly port?: number;
-  /** Where the first node listens for HTTP: WebHDFS, status, metrics. Further nodes count up. Default: free ports. */
-  readonly httpPort?: number;
-  /** How blocks of files are kept. Default: in memory with "memory", else in a directory of each node. */
-  readonly files?: Omit<FilesOptions, "network">;
-  /** Runs MapReduce jobs, each attempt in a process of its own; `{}` for the defaults. Default: it does not. */
-  readonly jobs?: Omit<JobsOptions, "network">;
-  /** Asked of clients. Default: none. */
-  readonly password?: string;
-  /** Milliseconds after which a command that no majority confirms fails. Default 5,000. */
-  readonly requestTimeoutMs?: number;
-  /** Default: warnings and errors, on standard error. */
-  readonly logger?: Logger;
-}
 
 export interface EngineNode {
   readonly id: NodeId;
@@ -108,18 +82,12 @@ const LEADER_TIMEOUT_MS = 10_000;
  * Starts an engine in this process and resolves when it has a leader.
  *
  * Rejects with PORT_IN_USE, DATA_DIRECTORY_FOREIGN, DATA_DIRECTORY_IN_USE, DATA_DIRECTORY_UNUSABLE, DATA_CORRUPT, or USAGE
- * when the options contradict each other.
+ * when an option is none, is not as it must be, or contradicts another.
  */
 export async function start(options: StartOptions = {}): Promise<Engine> {
+  checkStartOptions(options);
   const { data = "memory", nodes: count = 1, consensus = DEFAULT_ALGORITHM } = options;
-  if (count !== 1 && count !== 3) throw new QuorateError("USAGE", `nodes: 1 or 3, not ${String(count)}`);
-  if (!isAlgorithm(consensus)) {
-    throw new QuorateError("USAGE", `consensus: ${ALGORITHMS.join(" or ")}, not ${String(consensus)}`);
-  }
-  const durability = options.durability ?? (data === "memory" ? "memory" : "always");
-  if (data === "memory" && durability !== "memory") {
-    throw new QuorateError("USAGE", `durability "${durability}" needs a directory: set data to a path`);
-  }
+  const { durability = data === "memory" ? "memory" : "always" } = options;
   const ids = Array.from({ length: count }, (_, at) => `n${at + 1}`);
   const hub = createLocalHub();
   // Of their own, as the sockets of real nodes: a heartbeat never waits behind a block.

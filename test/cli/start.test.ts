@@ -365,7 +365,9 @@ test(
     const { url } = await startCluster(["--durability", "memory", "--password", "open sesame"]);
     const refused = await run(["status", "--url", url]);
     expect(refused.code).toBe(2);
-    expect(refused.stderr).toMatch(/wants another password/);
+    expect(refused.stderr).toMatch(/wants a password: give it with --password/);
+    const wrong = await run(["status", "--url", url, "--password", "open"]);
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining("wants another password") });
     const allowed = await run(["status", "--url", url, "--json"], { QUORATE_PASSWORD: "open sesame" });
     expect(allowed.code).toBe(0);
     const { nodes } = JSON.parse(allowed.stdout) as { nodes: { pid: number }[] };

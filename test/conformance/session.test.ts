@@ -594,6 +594,18 @@ compare("what a command is, and what it does with its keys, is told in the forms
   expect(await told(ourPort())).toEqual(await told(redisPort()));
 });
 
+compare("flags and categories of commands that run scripts are Redis's", async () => {
+  const names = ["eval", "evalsha", "eval_ro", "evalsha_ro", "fcall", "fcall_ro"];
+  const told = async (port: number): Promise<unknown[]> => {
+    const [rows] = (await run(port, [`COMMAND INFO ${names.join(" ")}\r\n`], 1)) as unknown[][][];
+    // Behind the categories come tips and the specifications of keys, which are none here.
+    return rows?.map((row) => row.slice(0, 7)) ?? [];
+  };
+  const mine = await told(ourPort());
+  expect(mine).toEqual(await told(redisPort()));
+  expect(mine).toHaveLength(names.length);
+});
+
 compare("bad framing gets Redis's error and the end of the connection", async () => {
   for (const bytes of [
     "*3\r\n$3\r\nSET\r\n$1\r\nx\r\nfooz\r\n",

@@ -16,7 +16,7 @@ import type { Worker } from "node:worker_threads";
 import { afterEach, expect, test } from "vitest";
 import { connectFiles } from "../../src/client/files/connect.ts";
 import type { Files } from "../../src/client/files/files.ts";
-import type { Engine, StartOptions } from "../../src/engine/start.ts";
+import type { Engine, StartOptions } from "../../src/index.ts";
 import { start } from "../../src/engine/start.ts";
 
 const closers: (() => Promise<void> | void)[] = [];

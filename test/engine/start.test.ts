@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "redis";
 import { afterEach, expect, test } from "vitest";
-import type { Engine } from "../../src/index.ts";
+import type { Engine, StartOptions } from "../../src/index.ts";
 import { ALGORITHMS, start } from "../../src/index.ts";
 
 const closers: (() => unknown)[] = [];
@@ -106,10 +106,23 @@ test.each(ALGORITHMS)(
   },
 );
 
-test("contradicting options are refused with what to do", async () => {
-  await expect(start({ durability: "always" })).rejects.toThrow(/needs a directory/);
-  await expect(start({ nodes: 2 as 1 })).rejects.toThrow(/1 or 3/);
-  await expect(start({ consensus: "guessing" as "raft" })).rejects.toThrow(/consensus: raft.*, not guessing/);
+test.each([
+  [{ durability: "always" }, 'durability "always" needs a directory: set data to a path'],
+  [{ nodes: 2 }, "nodes must be 1 or 3, not 2"],
+  [{ nodes: "3" }, 'nodes must be 1 or 3, not "3"'],
+  [{ consensus: "guessing" }, 'consensus must be "raft" or "paxos", not "guessing"'],
+  [{ durability: "often" }, 'durability must be "always" or "everysec" or "memory", not "often"'],
+  [{ data: 5 }, 'data must be "memory" or a path, not 5'],
+  [{ data: "" }, 'data must be "memory" or a path, not ""'],
+  [{ port: 70_000 }, "port must be a port, 0 to 65535, not 70000"],
+  [{ nodes: 3, httpPort: 65_534 }, "httpPort 65534 leaves no ports for 3 nodes, which count up"],
+  [{ password: 7 }, "password must be a string, not 7"],
+  [{ requestTimeoutMs: 0 }, "requestTimeoutMs must be a number of milliseconds above 0, not 0"],
+  [{ jobs: true }, "jobs must be an object, not true"],
+  [{ host: "::" }, expect.stringMatching(/^start has no option host; it has data, nodes, /)],
+  [null, "start takes an object of options, not null"],
+])("start(%j) is refused with what is wrong", async (options, message) => {
+  await expect(start(options as StartOptions)).rejects.toMatchObject({ code: "USAGE", message });
 });
 
 test.each(ALGORITHMS.flatMap((made) => ALGORITHMS.map((asked) => ({ made, asked }))))(

@@ -37,7 +37,8 @@ function categoriesOf({ flags, docs, subcommands }: CommandSpec): string[] {
   const group = GROUP_CATEGORIES[docs.group];
   if (group !== undefined && subcommands === undefined) categories.push(group);
   if (flags.includes("write")) categories.push("@write");
-  if (flags.includes("readonly")) categories.push("@read");
+  // As in Redis: what a script does, nobody can tell from outside.
+  if (flags.includes("readonly") && docs.group !== "scripting") categories.push("@read");
   if (flags.includes("admin")) categories.push("@admin", "@dangerous");
   if (flags.includes("blocking")) categories.push("@blocking");
   categories.push(flags.includes("fast") ? "@fast" : "@slow");

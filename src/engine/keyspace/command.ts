@@ -23,6 +23,8 @@ export type CommandFlag =
   | "fast"
   | "no_auth"
   | "no_multi"
+  | "skip_monitor"
+  | "no_mandatory_keys"
   | "movablekeys"
   | "allow_busy";
 

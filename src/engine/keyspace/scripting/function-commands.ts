@@ -58,7 +58,7 @@ export function functionCommands(
     {
       name: "fcall",
       arity: -3,
-      flags: ["noscript", "stale", "movablekeys"],
+      flags: ["noscript", "stale", "skip_monitor", "no_mandatory_keys", "movablekeys"],
       keys: NO_KEYS,
       findKeys: findScriptKeys,
       since: "7.0.0",
@@ -71,7 +71,7 @@ export function functionCommands(
     {
       name: "fcall_ro",
       arity: -3,
-      flags: ["readonly", "noscript", "stale", "movablekeys"],
+      flags: ["readonly", "noscript", "stale", "skip_monitor", "no_mandatory_keys", "movablekeys"],
       keys: NO_KEYS,
       findKeys: findScriptKeys,
       since: "7.0.0",

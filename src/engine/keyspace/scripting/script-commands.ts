@@ -12,8 +12,8 @@ import type { LogSink } from "./script-host.ts";
 
 const NO_SCRIPT: ReplyError = new ReplyError("NOSCRIPT No matching script. Please use EVAL.");
 export const NOT_BUSY: ReplyError = new ReplyError("NOTBUSY No scripts in execution right now.");
-const RUN_FLAGS = ["noscript", "stale", "movablekeys"] as const;
-const RUN_READ_ONLY_FLAGS = ["readonly", "noscript", "stale", "movablekeys"] as const;
+const RUN_FLAGS = ["noscript", "stale", "skip_monitor", "no_mandatory_keys", "movablekeys"] as const;
+const RUN_READ_ONLY_FLAGS = ["readonly", ...RUN_FLAGS] as const;
 const SHA1_HEX_LENGTH = 40;
 const DEPENDS = "Depends on the script that is executed.";
 
