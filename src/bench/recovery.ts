@@ -1,9 +1,11 @@
 /** What is not a rate: how long writes pause when the leader is killed, how long a restart takes, what a key costs. */
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { createClient } from "redis";
-import { start } from "../index.ts";
 import { putEtcd } from "./etcd-load.ts";
 import type { RunningEngine } from "./engines.ts";
 import { answers, quorateLeader, startEtcd, startQuorate, startRedis } from "./engines.ts";
@@ -20,6 +22,7 @@ const RESTART_GOAL_SECONDS = 10;
 const MEMORY_GOAL = 3;
 const STARTS = 11;
 const START_GOAL_MS = 100;
+const START_TIMEOUT_MS = 20_000;
 
 export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "quorate-bench-"));
@@ -149,23 +152,28 @@ export async function restart(keys: number, report: (finding: Finding) => void):
   await inProgram(report);
 }
 
-/** `start()`, from the call to an engine that takes commands. */
+/** `start()`, from the call to an engine that takes commands: the first of a process, as a test's file pays it, and the next one. */
 async function inProgram(report: (finding: Finding) => void): Promise<void> {
+  const program = fileURLToPath(new URL("start-times.js", import.meta.url));
   for (const data of ["memory", "directory"] as const) {
-    const times: number[] = [];
+    const first: number[] = [];
+    const second: number[] = [];
     for (let run = 0; run < STARTS; run++) {
       await inFolder(async (folder) => {
-        const startedMs = performance.now();
-        const engine = await start({ data: data === "memory" ? data : folder });
-        times.push(performance.now() - startedMs);
-        await engine.close();
+        const args = [program, data === "memory" ? data : folder];
+        const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: START_TIMEOUT_MS });
+        const [one = NaN, two = NaN] = stdout.split(" ").map(Number);
+        first.push(one);
+        second.push(two);
       });
     }
-    const result = `median ${median(times).toFixed(0)} ms, the first ${(times[0] ?? 0).toFixed(0)} ms`;
+    const result = `median ${median(first).toFixed(0)} ms, at most ${Math.max(...first).toFixed(0)} ms`;
+    const goal = `goal ${START_GOAL_MS}: ${verdict(median(first) <= START_GOAL_MS)}`;
+    const next = `the next start of the same process ${median(second).toFixed(0)} ms`;
     report({
       title: `start in a program, one node, ${data === "memory" ? "in memory" : "on disk"}`,
       engine: "Quorate, 1 node",
-      result: `${result} (${times.length} starts, goal ${START_GOAL_MS}: ${verdict(Math.max(...times) <= START_GOAL_MS)})`,
+      result: `${result} (${STARTS} processes, ${goal}); ${next}`,
     });
   }
 }

@@ -4,6 +4,7 @@
  * Only heads are read. A place without a head is searched sector by sector for the next head: nothing but a frame of this
  * log at exactly its own place can look like one.
  */
+import { zeroBytes } from "../../../runtime/bytes.ts";
 import type { FrameHead, Sealing } from "./frame.ts";
 import { FRAME_HEAD_BYTES, readFrameHead, SECTOR_BYTES } from "./frame.ts";
 import type { SegmentReader } from "./segment-reader.ts";
@@ -37,6 +38,9 @@ export interface FrameScan {
   /** Where the last head of each file says that its frame ends. */
   readonly ends: ReadonlyMap<SegmentFile, number>;
 }
+
+/** Most of what lies behind the end of a log, compared at once in place of sector by sector. */
+const ZEROS = zeroBytes(64 << 10);
 
 /** More frames in a row than this are not listed one by one when they are missing: the log is beyond repair anyway. */
 const MISSING_MAX = 16;
@@ -86,6 +90,10 @@ function placeFrame(
 export function nextHead(file: SegmentFile, from: number, sealing: Sealing): FrameHead | undefined {
   const { reader, segment } = file;
   for (let at = from; at + SECTOR_BYTES <= reader.size; at += SECTOR_BYTES) {
+    if (at === from || at % ZEROS.length === 0) {
+      at = reader.endOfZeros(at, ZEROS);
+      if (at + SECTOR_BYTES > reader.size) break;
+    }
     const head = readFrameHead(reader.view(at, FRAME_HEAD_BYTES), segment, at, sealing);
     if (head !== undefined && at + head.frameBytes <= reader.size) return head;
   }

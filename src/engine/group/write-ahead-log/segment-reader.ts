@@ -58,6 +58,16 @@ export class SegmentReader {
     return this.window.subarray(position - this.windowStart, end - this.windowStart);
   }
 
+  /** Behind the pieces of `zeros`' length from `position` on that are nothing but zeros. */
+  endOfZeros(position: number, zeros: Bytes): number {
+    let at = position;
+    for (;;) {
+      const piece = this.view(at, zeros.length);
+      if (piece.length === 0 || !piece.equals(zeros.subarray(0, piece.length))) return at;
+      at += piece.length;
+    }
+  }
+
   /** `length` bytes in memory of their own, or undefined when the file ends before. */
   copy(position: number, length: number): Bytes | undefined {
     if (position + length > this.size) return undefined;
