@@ -227,6 +227,7 @@ export class Pipeline implements ReadOrder {
   runSession(request: Request, inExec = false): Outcome | typeof DEFERRED {
     const { connection, server } = this;
     const session = request.route.session as SessionCommand;
+    const before = connection.version;
     try {
       const outcome = session.run({
         connection,
@@ -236,8 +237,8 @@ export class Pipeline implements ReadOrder {
         inExec,
         answer: (reply) => this.settle(request, reply),
       });
-      // HELLO is answered in the protocol that it asked for.
-      request.version = connection.version;
+      // HELLO is answered in the protocol that it asked for; what came before it, and runs later, is not.
+      if (connection.version !== before) request.version = connection.version;
       return outcome;
     } catch (error) {
       if (error instanceof ReplyError) return error;
