@@ -157,6 +157,7 @@ describe.each(ALGORITHMS)("%s", (algorithm) => {
           "localhost",
           `${other}`,
           `${rounds}`,
+          kind,
         ]);
         expect({ code, lines: text.trimEnd().split("\n") }).toEqual({ code: 0, lines: counts(1, rounds) });
       },
@@ -168,7 +169,7 @@ describe.each(ALGORITHMS)("%s", (algorithm) => {
       async () => {
         const { leader } = await ports();
         const [command, ...words] = python(kind);
-        const args = [...words, program, "localhost", `${leader}`, `${rounds}`, "retry"];
+        const args = [...words, program, "localhost", `${leader}`, `${rounds}`, kind, "retry"];
         const { text, code } = await runThroughKill(command, args);
         const seen = text.trimEnd().split("\n").map(Number);
         expect({ code, rounds: seen.length }, text).toEqual({ code: 0, rounds });
