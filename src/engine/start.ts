@@ -13,10 +13,10 @@ import { createLocalHub } from "../runtime/node/local-network.ts";
 import { createLogger } from "../runtime/node/logger.ts";
 import type { NodeId } from "../runtime/world.ts";
 import type { NodeStatus } from "./cluster/local-node.ts";
-import type { StartOptions } from "./start-options.ts";
-import { checkStartOptions } from "./start-options.ts";
 import type { RunningNode } from "./start-node.ts";
 import { startNode } from "./start-node.ts";
+import type { StartOptions } from "./start-options.ts";
+import { checkStartOptions } from "./start-options.ts";
 
 export interface EngineNode {
   readonly id: NodeId;

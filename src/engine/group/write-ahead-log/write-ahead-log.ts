@@ -10,6 +10,7 @@ import { crc32 } from "node:zlib";
 import { QuorateError } from "../../../runtime/errors.ts";
 import type { Clock, Disk, DiskCallback, Logger, Random } from "../../../runtime/world.ts";
 import type { Checksum } from "../../../wire/crc32.ts";
+import { recover } from "./agreement.ts";
 import { FrameBuilder } from "./frame-builder.ts";
 import type { GroupId } from "./frame.ts";
 import { roundUpToSector, SECTOR_BYTES } from "./frame.ts";
@@ -20,7 +21,6 @@ import { openMemoryLog } from "./memory-log.ts";
 import { mend } from "./mend.ts";
 import type { RecoveredGroup } from "./recovered.ts";
 import type { Recovery } from "./recovery.ts";
-import { recover } from "./agreement.ts";
 import type { OpenSegment } from "./segment-store.ts";
 import { SegmentStore } from "./segment-store.ts";
 
